@@ -41,6 +41,9 @@ func Classify(err error) Class {
 	if err == nil {
 		return ClassNone
 	}
+	if e := (*exhaustedError)(nil); errors.As(err, &e) {
+		return ClassPermanent
+	}
 	var several eventErrors
 	if errors.As(err, &several) {
 		return several.class()
