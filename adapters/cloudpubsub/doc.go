@@ -1,0 +1,95 @@
+// Package cloudpubsub makes the queues that gocloud.dev/pubsub can open by URL
+// (mem://, awssqs://, …) Watermill publishers and subscribers.
+//
+// What it adds to gocloud's subscription: a bound on the messages in flight, an
+// Ack or Nack that happens once, a new subscription when the old one has died,
+// waits before a redelivery, and a Close that neither loses nor doubles work.
+//
+// The schemes are those that the program has imported drivers of.
+package cloudpubsub
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"gocloud.dev/pubsub"
+)
+
+// metadataUUID carries a message's UUID through a queue that has none.
+const metadataUUID = "watermill_message_uuid"
+
+// settleTime is what a consumer gets to nack a message after its context was
+// cancelled by Close.
+const settleTime = time.Second
+
+// Config is the configuration of a [Subscriber] and a [Publisher]. The zero
+// value is the default.
+type Config struct {
+	// Concurrency is how many messages of one URL are in flight at most.
+	// Default 4.
+	Concurrency int
+	// NackDelay is how long a message that was nacked on its nth delivery waits
+	// before the queue may deliver it again. Such a message is not in flight. The
+	// wait ends early when the subscriber closes. Default: Backoff.
+	NackDelay func(attempt int) time.Duration
+	// ReopenDelay is how long to wait before the nth attempt in a row to open a
+	// subscription anew. Default: Backoff.
+	ReopenDelay func(attempt int) time.Duration
+	// CloseTimeout is how long Close waits for messages in flight. Then their
+	// contexts are cancelled, and what is still not settled a moment later is
+	// given back to the queue, whatever is said of it after that. Default 1 min.
+	CloseTimeout time.Duration
+	// OpenSubscription and OpenTopic open what a URL names. Default: the
+	// drivers that the program has imported.
+	OpenSubscription func(ctx context.Context, url string) (*pubsub.Subscription, error)
+	OpenTopic        func(ctx context.Context, url string) (*pubsub.Topic, error)
+	Log              *slog.Logger // default: discarded
+}
+
+// Validate returns everything that is wrong with the configuration.
+func (c Config) Validate() error {
+	var faults []error
+	if c.Concurrency < 0 {
+		faults = append(faults, errors.New("concurrency is negative"))
+	}
+	if c.CloseTimeout < 0 {
+		faults = append(faults, errors.New("close timeout is negative"))
+	}
+	return errors.Join(faults...)
+}
+
+func (c Config) withDefaults() Config {
+	if c.Concurrency == 0 {
+		c.Concurrency = 4
+	}
+	if c.NackDelay == nil {
+		c.NackDelay = Backoff
+	}
+	if c.ReopenDelay == nil {
+		c.ReopenDelay = Backoff
+	}
+	if c.CloseTimeout == 0 {
+		c.CloseTimeout = time.Minute
+	}
+	if c.OpenSubscription == nil {
+		c.OpenSubscription = pubsub.OpenSubscription
+	}
+	if c.OpenTopic == nil {
+		c.OpenTopic = pubsub.OpenTopic
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Backoff is about a second at the first attempt, doubles with each one up to
+// about a minute, and varies by a quarter so that what failed together does not
+// come back together.
+func Backoff(attempt int) time.Duration {
+	d := time.Second << min(max(attempt-1, 0), 6)
+	return d - d/8 + rand.N(d/4)
+}
