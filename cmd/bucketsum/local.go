@@ -96,6 +96,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, publisher.Close()) }()
+	waiting := newBacklog(publisher, 1000)
 	failed, err := cloudpubsub.NewSubscriber(cloudpubsub.Config{Log: log})
 	if err != nil {
 		return err
@@ -103,7 +104,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 	folder, err := testenv.NewFolder(testenv.Config{
 		Dir:       dir,
 		Bucket:    name,
-		Publisher: publisher,
+		Publisher: waiting,
 		Topic:     localEvents,
 		Skip:      bucket.Records.IsRecord,
 		Current: func(ctx context.Context, o pipeline.Object) (bool, error) {
@@ -114,6 +115,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 			}
 			return false, nil
 		},
+		Remembered:    store.Recorded,
 		Unaddressable: func(key string, err error) { report.failure(key, err.Error()) },
 		Settle:        settle,
 		Log:           log,
@@ -131,6 +133,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		deadLetter:    localDeadLetters,
 		buckets:       map[string]pipeline.Bucket{name: {Source: progressSource{bucket.Source, report}, Records: bucket.Records}},
 		publish:       report.result,
+		observe:       waiting.handled,
 		retry:         pipeline.Retry{Max: 2, Initial: 200 * time.Millisecond},
 		maxDeliveries: 3,
 		listener:      listener,

@@ -23,6 +23,7 @@ type worker struct {
 	deadLetter string // URL; empty: none
 	buckets    map[string]pipeline.Bucket
 	publish    pipeline.Publisher
+	observe    pipeline.Observer // nil: nobody
 	retry      pipeline.Retry
 	// maxDeliveries dead-letters what fails that often; 0: the queue decides.
 	maxDeliveries int
@@ -72,6 +73,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 			MaxDeliveries: w.maxDeliveries,
 			Retry:         w.retry,
 			DrainTimeout:  w.drainTimeout,
+			Observe:       w.observe,
 			Log:           w.log,
 		})
 	})
