@@ -18,11 +18,9 @@ import (
 	"github.com/bucketsum/bucketsum/testenv"
 )
 
-// The queues of the local command. The in-memory queue ends with the process,
-// so that a lease has nothing to protect: it lasts as long as any object may take.
+// The queues of the local command, which end with it.
 const (
 	localEvents      = "mem://bucketsum-events"
-	localQueue       = localEvents + "?ackdeadline=8760h"
 	localDeadLetters = "mem://bucketsum-dead-letters"
 )
 
@@ -129,7 +127,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 	}
 	w := worker{
 		workerConfig:  config,
-		queue:         localQueue,
+		queue:         localEvents,
 		deadLetter:    localDeadLetters,
 		buckets:       map[string]pipeline.Bucket{name: {Source: progressSource{bucket.Source, report}, Records: bucket.Records}},
 		publish:       report.result,

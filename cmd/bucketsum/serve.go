@@ -91,6 +91,5 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	for name, s := range stores {
 		w.buckets[name] = s.Bucket()
 	}
-	log.Info("serving", "version", version(), "buckets", len(stores), "algorithms", config.algorithms, "listen", config.listen)
 	return w.run(ctx)
 }

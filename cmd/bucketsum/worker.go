@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
@@ -48,7 +51,12 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 	if err != nil {
 		return err
 	}
-	queues := cloudpubsub.Config{Concurrency: w.concurrency, Log: w.log}
+	queues := cloudpubsub.Config{
+		Concurrency: w.concurrency,
+		// The pipeline drains; what it leaves behind goes back to the queue.
+		CloseTimeout: w.drainTimeout + 10*time.Second,
+		Log:          w.log,
+	}
 	deadLetters, err := w.openDeadLetters(ctx, queues)
 	if err != nil {
 		return err
@@ -57,12 +65,15 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		defer func() { err = errors.Join(err, deadLetters.Publisher.Close()) }()
 	}
 	subscriber, err := cloudpubsub.NewSubscriber(queues)
-	if err == nil {
-		err = subscriber.SubscribeInitialize(w.queue)
-	}
 	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, subscriber.Close()) }()
+	if err := subscriber.SubscribeInitialize(w.queue); err != nil {
 		return fmt.Errorf("--queue: %w", err)
 	}
+	w.log.Info("serving", "version", version(), "buckets", slices.Sorted(maps.Keys(w.buckets)),
+		"algorithms", w.algorithms, "concurrency", w.concurrency, "listen", w.listen)
 	parts := append(beside, func(ctx context.Context) error {
 		return pipeline.Run(ctx, pipeline.Config{
 			Subscriber:    subscriber,
@@ -80,7 +91,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 	if w.listener != nil {
 		page, err := web.Handler(web.Config{MaxUpload: w.maxUpload, Log: w.log, Version: version()})
 		if err != nil {
-			return errors.Join(err, subscriber.Close())
+			return err
 		}
 		parts = append(parts, func(ctx context.Context) error { return web.Serve(ctx, w.listener, page, w.log) })
 	}
