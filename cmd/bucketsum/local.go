@@ -14,6 +14,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 	"github.com/bucketsum/bucketsum/adapters/events"
+	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv"
 )
@@ -87,7 +88,8 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		// The report tells of every object; its user wants no second account.
 		workerLog = slog.New(slog.DiscardHandler)
 	}
-	report := newReport(p.stdout, config.algorithms[0])
+	activity := web.NewActivity()
+	report := newReport(p.stdout, config.algorithms[0], activity)
 
 	publisher, err := cloudpubsub.NewPublisher(cloudpubsub.Config{Log: log})
 	if err != nil {
@@ -108,15 +110,18 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		Current: func(ctx context.Context, o pipeline.Object) (bool, error) {
 			record, err := bucket.Records.Lookup(ctx, o)
 			if err == nil && record.Covers(o, config.algorithms) {
-				report.hadRecord()
+				activity.HadRecord()
 				return true, nil
 			}
 			return false, nil
 		},
-		Remembered:    store.Recorded,
-		Unaddressable: func(key string, err error) { report.failure(key, err.Error()) },
-		Settle:        settle,
-		Log:           log,
+		Remembered: store.Recorded,
+		Unaddressable: func(key string, err error) {
+			activity.Fail(pipeline.Object{Bucket: name, Key: key}, err.Error())
+			report.failure(key, err.Error())
+		},
+		Settle: settle,
+		Log:    log,
 	})
 	if err != nil {
 		return err
@@ -129,11 +134,13 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		workerConfig:  config,
 		queue:         localEvents,
 		deadLetter:    localDeadLetters,
-		buckets:       map[string]pipeline.Bucket{name: {Source: progressSource{bucket.Source, report}, Records: bucket.Records}},
+		buckets:       map[string]pipeline.Bucket{name: bucket},
+		activity:      activity,
 		publish:       report.result,
 		observe:       waiting.handled,
 		retry:         pipeline.Retry{Max: 2, Initial: 200 * time.Millisecond},
 		maxDeliveries: 3,
+		hosts:         []string{"localhost"},
 		listener:      listener,
 		log:           workerLog,
 	}
@@ -150,7 +157,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		return failed.Close()
 	})
 	report.summary()
-	if err == nil && report.failedFiles() > 0 {
+	if err == nil && activity.Status().Totals.Failed > 0 {
 		return statusError(exitFailed) // the summary has named them
 	}
 	return err
@@ -171,8 +178,8 @@ func openLocalFolder(dir, name string, config workerConfig) (*blobstore.Store, e
 	return store, nil
 }
 
-// showDeadLetters reports every message that could not be handled, until the
-// channel ends.
+// showDeadLetters prints why messages could not be handled, until the channel
+// ends.
 func showDeadLetters(deadLetters <-chan *message.Message, report *report) {
 	for msg := range deadLetters {
 		key := "message " + msg.UUID

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
@@ -79,6 +80,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 		queue:        queue,
 		deadLetter:   deadLetter,
 		buckets:      make(map[string]pipeline.Bucket),
+		activity:     web.NewActivity(),
 		listener:     listener,
 		log:          log,
 		publish: func(ctx context.Context, r pipeline.Result) error {

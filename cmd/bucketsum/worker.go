@@ -25,11 +25,13 @@ type worker struct {
 	queue      string // URL
 	deadLetter string // URL; empty: none
 	buckets    map[string]pipeline.Bucket
+	activity   *web.Activity
 	publish    pipeline.Publisher
 	observe    pipeline.Observer // nil: nobody
 	retry      pipeline.Retry
 	// maxDeliveries dead-letters what fails that often; 0: the queue decides.
 	maxDeliveries int
+	hosts         []string     // names under which the page is answered; none: any
 	listener      net.Listener // of the HTTP side, see listenHTTP; nil: none
 	log           *slog.Logger
 }
@@ -41,12 +43,20 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 	if w.listener != nil {
 		defer w.listener.Close()
 	}
+	buckets := make(map[string]pipeline.Bucket)
+	records := make(map[string]web.Records)
+	for name, b := range w.buckets {
+		buckets[name] = pipeline.Bucket{Source: w.activity.Source(b.Source), Records: b.Records}
+		records[name] = b.Records
+	}
 	handle, err := handlers.New(handlers.Config{
-		Buckets:     w.buckets,
+		Buckets:     buckets,
 		Algorithms:  w.algorithms,
 		Selects:     w.selects,
 		KeepRecords: w.onDelete == "keep",
-		Publish:     w.publish,
+		Publish: func(ctx context.Context, r pipeline.Result) error {
+			return errors.Join(w.activity.Publish(ctx, r), w.publish(ctx, r))
+		},
 	})
 	if err != nil {
 		return err
@@ -84,12 +94,24 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 			MaxDeliveries: w.maxDeliveries,
 			Retry:         w.retry,
 			DrainTimeout:  w.drainTimeout,
-			Observe:       w.observe,
-			Log:           w.log,
+			Observe: func(d pipeline.Delivery) {
+				w.activity.Observe(d)
+				if w.observe != nil {
+					w.observe(d)
+				}
+			},
+			Log: w.log,
 		})
 	})
 	if w.listener != nil {
-		page, err := web.Handler(web.Config{MaxUpload: w.maxUpload, Log: w.log, Version: version()})
+		page, err := web.Handler(web.Config{
+			MaxUpload: w.maxUpload,
+			Status:    w.activity.Status,
+			Records:   records,
+			Hosts:     w.hosts,
+			Log:       w.log,
+			Version:   version(),
+		})
 		if err != nil {
 			return err
 		}
