@@ -27,6 +27,17 @@ type queue struct {
 type subscription struct {
 	*pubsub.Subscription
 	inFlight sync.WaitGroup
+	end      func() error // sends acks and closes; once, the first error stays
+}
+
+func newSubscription(s *pubsub.Subscription) *subscription {
+	return &subscription{Subscription: s, end: sync.OnceValue(func() error {
+		err := s.Shutdown(context.Background())
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
+	})}
 }
 
 func (q *queue) current() *subscription {
@@ -61,7 +72,7 @@ func (q *queue) replace(ctx context.Context, dead *subscription) (*subscription,
 			}
 		})
 	}
-	q.live = &subscription{Subscription: fresh}
+	q.live = newSubscription(fresh)
 	return q.live, nil
 }
 
@@ -86,11 +97,7 @@ func (s *subscription) nack(m *pubsub.Message) {
 // shutdown waits for the messages in flight, sends their acks and closes.
 func (s *subscription) shutdown() error {
 	s.inFlight.Wait()
-	err := s.Shutdown(context.Background())
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
+	return s.end()
 }
 
 // redacted returns the URL without its query and password, for logs and errors.

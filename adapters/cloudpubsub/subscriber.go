@@ -108,6 +108,7 @@ func (s *Subscriber) Close() error {
 	s.mu.Unlock()
 
 	s.stop()
+	s.stopReceiving()
 	timer := time.AfterFunc(s.config.CloseTimeout, s.expire)
 	defer timer.Stop()
 	s.running.Wait()
@@ -138,7 +139,7 @@ func (s *Subscriber) receive(ctx context.Context, q *queue, hand func(*subscript
 			continue
 		}
 		<-q.slots
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || s.stopping.Err() != nil {
 			return
 		}
 		// One failed receive or ack kills a subscription for good.
@@ -169,6 +170,10 @@ func (s *Subscriber) deliver(ctx context.Context, q *queue, sub *subscription, m
 	free := sync.OnceFunc(func() { <-q.slots })
 	defer free()
 	defer sub.inFlight.Done()
+	if s.config.Lease != nil {
+		s.deliverLeased(ctx, q, m, out)
+		return
+	}
 
 	msg := s.message(m)
 	msgCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
