@@ -2,6 +2,10 @@ package pipeline
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 )
@@ -18,50 +22,16 @@ type Handled struct {
 	settled bool // handling it again would change nothing
 }
 
-// batch holds the events of one message. Only the goroutine that handles the
-// message touches it.
-type batch []Handled
-
-type batchKey struct{}
-
-func withBatch(ctx context.Context, b batch) context.Context {
-	return context.WithValue(ctx, batchKey{}, b)
-}
-
-// batchOf returns the events of the message; none before it is decoded.
-func batchOf(msg *message.Message) batch {
-	b, _ := msg.Context().Value(batchKey{}).(batch)
-	return b
-}
-
-// err is nil when every event is done, else what the failed ones returned.
-func (b batch) err() error {
-	var failed eventErrors
-	for _, h := range b {
-		if h.Err != nil {
-			failed = append(failed, h.Err)
-		}
-	}
-	switch len(failed) {
-	case 0:
-		return nil
-	case 1:
-		return failed[0]
-	default:
-		return failed
-	}
-}
-
 // each is the end of the chain. It gives every event of the message that is not
 // settled to handle, one after the other. It goes on after a failure, so that
 // one bad record of a thousand does not hold up the others; called again by a
 // retry, it goes over the failed ones only.
-func each(handle Handler) message.HandlerFunc {
-	return func(msg *message.Message) ([]*message.Message, error) {
+func each(handle Handler) message.NoPublishHandlerFunc {
+	return func(msg *message.Message) error {
 		ctx := msg.Context()
-		b := batchOf(msg)
-		for i := range b {
-			h := &b[i]
+		events := deliveryOf(msg).Events
+		for i := range events {
+			h := &events[i]
 			if h.settled {
 				continue
 			}
@@ -69,9 +39,90 @@ func each(handle Handler) message.HandlerFunc {
 				h.Err = context.Cause(ctx)
 				continue
 			}
-			h.Err = handle(ctx, h.Event)
-			h.settled = Classify(h.Err) != ClassTransient
+			err := handle(ctx, h.Event)
+			if h.Duplicate = errors.Is(err, errDuplicate); h.Duplicate {
+				err = nil
+			}
+			if err != nil && ctx.Err() != nil {
+				err = &interruptedError{cause: context.Cause(ctx), err: err}
+			}
+			h.Err = err
+			h.settled = Classify(err) != ClassTransient
 		}
-		return nil, b.err()
+		return failures(events)
 	}
+}
+
+// failures returns nil when every event is done, else what the failed ones
+// returned. Superseded events are not named beside others that failed.
+func failures(events []Handled) error {
+	var failed, superseded []error
+	for _, h := range events {
+		err := h.Err
+		if err == nil {
+			continue
+		}
+		if len(events) == 1 {
+			return err
+		}
+		if h.Event.Object.Key != "" { // else it could not be decoded
+			err = fmt.Errorf("%s: %w", h.Event.Object, err)
+		}
+		if Classify(err) == ClassSuperseded {
+			superseded = append(superseded, err)
+		} else {
+			failed = append(failed, err)
+		}
+	}
+	if len(failed) == 0 {
+		failed = superseded
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return &eventErrors{failed: failed, of: len(events)}
+}
+
+// The text of eventErrors names so many failures with so many bytes each.
+const (
+	namedFailures = 5
+	maxFailure    = 500
+)
+
+// eventErrors are the failures of the events of one message.
+type eventErrors struct {
+	failed []error
+	of     int // events in the message
+}
+
+// Error starts with how many there are, so that it survives when the text is cut.
+func (e *eventErrors) Error() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%d of %d events: ", len(e.failed), e.of)
+	named := min(len(e.failed), namedFailures)
+	for i, err := range e.failed[:named] {
+		if i > 0 {
+			text.WriteString("; ")
+		}
+		text.WriteString(cut(err.Error(), maxFailure))
+	}
+	if more := len(e.failed) - named; more > 0 {
+		fmt.Fprintf(&text, "; and %d more", more)
+	}
+	return text.String()
+}
+
+func (e *eventErrors) Unwrap() []error { return e.failed }
+
+// cut returns s, or its beginning and an ellipsis, in not more than n bytes.
+func cut(s string, n int) string {
+	const ellipsis = "…"
+	if len(s) <= n {
+		return s
+	}
+	n -= len(ellipsis)
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + ellipsis
 }

@@ -14,14 +14,19 @@ func decoded(decode Decoder) message.HandlerMiddleware {
 				events, err = decode(msg.Payload, msg.Metadata)
 				return err
 			})
-			if err != nil {
+			if err != nil && len(events) == 0 {
 				return nil, err
 			}
-			b := make(batch, len(events))
+			handled := make([]Handled, len(events))
 			for i, e := range events {
-				b[i] = Handled{Event: e, settled: e.Kind == Ignored}
+				handled[i] = Handled{Event: e, settled: e.Kind == Ignored}
 			}
-			msg.SetContext(withBatch(msg.Context(), b))
+			if err != nil {
+				// The good events get their work; the message is dead-lettered
+				// for the others.
+				handled = append(handled, Handled{Err: err, settled: true})
+			}
+			deliveryOf(msg).Events = handled
 			return next(msg)
 		}
 	}

@@ -1,10 +1,9 @@
 // Package pipeline is the domain of bucketsum and the router that drives it.
 //
 // A message arrives from a queue, is decoded into [Event]s, and each event is
-// given to one [Handler]. Middleware around the handler decides what becomes of
-// the message:
+// given to one [Handler]. Middleware decides what becomes of the message:
 //
-//	observe → poison → decode → dedupe → retry → recover → handler
+//	observe → poison → decode → retry → for each event: dedupe → recover → handler
 //
 // The package knows no technology: buckets, queues and wire formats are behind
 // the ports in ports.go and are implemented under adapters. Messages and

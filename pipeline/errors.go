@@ -3,6 +3,9 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
+	"reflect"
+	"slices"
 )
 
 // Sentinels that adapters wrap around their technology's errors. An error that
@@ -34,32 +37,77 @@ const (
 )
 
 // Classify returns the class of err. An error of a kind that nobody thought of
-// is transient, so that it costs time and never an object. When several events
-// of one message failed, the failure that asks for the most care decides:
-// transient before permanent before superseded.
+// is transient, so that it costs time and never an object. So is one that wraps
+// the end of a context, marked permanent or not: that we stopped or a time ran
+// out says nothing about the message.
+//
+// Of several failures joined by errors.Join, or of several events of one
+// message, the one that asks for the most care decides: transient before
+// permanent before superseded. An error that fmt.Errorf wraps with several %w is
+// one failure.
 func Classify(err error) Class {
 	if err == nil {
 		return ClassNone
 	}
-	if e := (*exhaustedError)(nil); errors.As(err, &e) {
+	if failures := joined(err); failures != nil {
+		return mostCareful(failures)
+	}
+	switch {
+	case is[*exhaustedError](err):
 		return ClassPermanent
-	}
-	var several eventErrors
-	if errors.As(err, &several) {
-		return several.class()
-	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return ClassTransient // our own stop says nothing about the message
-	}
-	if p := (*permanentError)(nil); errors.As(err, &p) {
+	case is[*interruptedError](err), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return ClassTransient
+	case is[*permanentError](err):
 		return ClassPermanent
+	case slices.ContainsFunc(superseding, func(s error) bool { return errors.Is(err, s) }):
+		return ClassSuperseded
+	default:
+		return ClassTransient
 	}
-	for _, s := range []error{ErrNotFound, ErrChanged, ErrArchived, ErrOwnRecord, ErrFiltered} {
-		if errors.Is(err, s) {
-			return ClassSuperseded
+}
+
+var superseding = []error{ErrNotFound, ErrChanged, ErrArchived, ErrOwnRecord, ErrFiltered}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+// joinedType tells errors.Join, which puts several failures side by side, from
+// fmt.Errorf with several %w, which gives one failure several names.
+var joinedType = reflect.TypeOf(errors.Join(errors.ErrUnsupported))
+
+// joined returns the failures that stand side by side in err; nil if it is a
+// single one. What is marked as a whole is a single one.
+func joined(err error) []error {
+	for ; err != nil; err = errors.Unwrap(err) {
+		switch e := err.(type) {
+		case *permanentError, *exhaustedError, *interruptedError:
+			return nil
+		case *eventErrors:
+			return e.failed
+		case interface{ Unwrap() []error }:
+			if reflect.TypeOf(err) == joinedType {
+				return e.Unwrap()
+			}
 		}
 	}
-	return ClassTransient
+	return nil
+}
+
+// byCare orders the classes from the one that asks for the least care.
+var byCare = []Class{ClassNone, ClassSuperseded, ClassPermanent, ClassTransient}
+
+func (c Class) care() int { return slices.Index(byCare, c) }
+
+func mostCareful(failures []error) Class {
+	most := ClassNone
+	for _, err := range failures {
+		if c := Classify(err); c.care() > most.care() {
+			most = c
+		}
+	}
+	return most
 }
 
 // Permanent marks err as one that no retry can mend. Permanent(nil) is nil.
@@ -75,20 +123,25 @@ type permanentError struct{ err error }
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
-// eventErrors are the failures of the events of one message.
-type eventErrors []error
-
-func (e eventErrors) Error() string { return errors.Join(e...).Error() }
-
-func (e eventErrors) class() Class {
-	found := make(map[Class]bool)
-	for _, err := range e {
-		found[Classify(err)] = true
-	}
-	for _, c := range []Class{ClassTransient, ClassPermanent, ClassSuperseded} {
-		if found[c] {
-			return c
-		}
-	}
-	return ClassNone
+// exhaustedError is a transient error that came once too often.
+type exhaustedError struct {
+	deliveries int
+	err        error
 }
+
+func (e *exhaustedError) Error() string {
+	return fmt.Sprintf("given up after %d deliveries: %v", e.deliveries, e.err)
+}
+func (e *exhaustedError) Unwrap() error { return e.err }
+
+// interruptedError is what a handler returned after the context of its message
+// had ended. It is transient whatever it wraps: it may be the end that speaks.
+type interruptedError struct{ cause, err error }
+
+func (e *interruptedError) Error() string {
+	if errors.Is(e.err, e.cause) {
+		return e.err.Error()
+	}
+	return fmt.Sprintf("%v: %v", e.cause, e.err)
+}
+func (e *interruptedError) Unwrap() []error { return []error{e.cause, e.err} }

@@ -79,16 +79,19 @@ type Event struct {
 // nothing to tell it by; such an event is never taken for a duplicate.
 func (e Event) Identity() string {
 	o := e.Object
-	// Sequencer first: several sources send a constant or no id, and one key
-	// can get the same ETag twice (deleted and put back).
-	mark := o.Sequencer
-	if mark == "" {
-		mark = e.ID
-	}
-	if mark == "" {
+	if o.Sequencer == "" && e.ID == "" {
 		return ""
 	}
-	return strings.Join([]string{e.Kind.String(), o.Bucket, o.Key, o.VersionID, o.ETag, mark}, "\x00")
+	// One key can get the same ETag twice (deleted and put back), and some
+	// S3-compatible servers send a constant sequencer or id: the time tells
+	// those apart. The id is left out where there is a sequencer, as a source
+	// may give a new one to the same event.
+	mark := o.Sequencer
+	if mark == "" {
+		mark = "id " + e.ID
+	}
+	return strings.Join([]string{e.Kind.String(), o.Bucket, o.Key, o.VersionID, o.ETag, mark,
+		e.Time.UTC().Format(time.RFC3339Nano)}, "\x00")
 }
 
 // CompareSequencers orders two sequencers of the same key: negative if a is

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -32,35 +33,51 @@ type Delivery struct {
 // goroutines at once. It must not block.
 type Observer func(Delivery)
 
+type deliveryKey struct{}
+
+// deliveryOf returns the delivery that a message is. Only the goroutine that
+// handles the message touches it.
+func deliveryOf(msg *message.Message) *Delivery {
+	return msg.Context().Value(deliveryKey{}).(*Delivery)
+}
+
 // observed is the outermost middleware: it decides between ack and nack by the
 // error's class, tells the observer, and logs, once, what nobody else did.
 func observed(log *slog.Logger, observe Observer) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		return func(msg *message.Message) ([]*message.Message, error) {
 			start := time.Now()
-			d := Delivery{MessageID: msg.UUID, Fate: Acked, Attempt: Attempt(msg)}
-			_, d.Err = next(msg)
-			d.Events = batchOf(msg)
+			d := &Delivery{MessageID: msg.UUID, Attempt: Attempt(msg)}
+			ctx := context.WithValue(msg.Context(), deliveryKey{}, d)
+			msg.SetContext(ctx)
+			d.Err = safely(func() error { // a publisher of dead letters may panic too
+				_, err := next(msg)
+				return err
+			})
 			d.Duration = time.Since(start)
+
 			var back error
-			switch reason := msg.Metadata.Get(MetadataReason); {
-			case Classify(d.Err) == ClassSuperseded:
-				// Ack: nobody needs the work, or another event asks for it.
-			case d.Err != nil:
+			switch class := Classify(d.Err); {
+			case d.Fate == DeadLettered:
+				// Ack: the message is kept elsewhere, with its reason.
+			case class == ClassNone || class == ClassSuperseded:
+				d.Fate = Acked // done; or nobody needs the work, or another event asks for it
+			default:
 				d.Fate, back = Nacked, d.Err // Nack: the work is not done
-			case reason != "":
-				d.Fate, d.Err = DeadLettered, errors.New(reason)
 			}
-			logDelivery(log, msg, d)
+			logDelivery(ctx, log, *d)
 			if observe != nil {
-				observe(d)
+				// What an observer does wrong does not change what was done.
+				if err := safely(func() error { observe(*d); return nil }); err != nil {
+					log.LogAttrs(ctx, slog.LevelError, "observer failed", errorAttrs(err)...)
+				}
 			}
 			return nil, back
 		}
 	}
 }
 
-func logDelivery(log *slog.Logger, msg *message.Message, d Delivery) {
+func logDelivery(ctx context.Context, log *slog.Logger, d Delivery) {
 	level, text := slog.LevelDebug, "message handled"
 	switch {
 	case d.Fate == DeadLettered:
@@ -70,7 +87,6 @@ func logDelivery(log *slog.Logger, msg *message.Message, d Delivery) {
 	case d.Err != nil:
 		level, text = slog.LevelInfo, "message superseded"
 	}
-	ctx := msg.Context()
 	if !log.Enabled(ctx, level) {
 		return
 	}
@@ -80,15 +96,32 @@ func logDelivery(log *slog.Logger, msg *message.Message, d Delivery) {
 		slog.Duration("duration", d.Duration),
 	}
 	if len(d.Events) > 0 {
-		o := d.Events[0].Event.Object
+		o := worst(d.Events).Object
 		attrs = append(attrs, slog.Int("events", len(d.Events)), slog.String("bucket", o.Bucket),
 			slog.String("key", o.Key), slog.String("version_id", o.VersionID))
 	}
 	if d.Err != nil {
-		attrs = append(attrs, slog.Any("err", d.Err))
-	}
-	if p := (*PanicError)(nil); errors.As(d.Err, &p) {
-		attrs = append(attrs, slog.String("stack", p.Stack))
+		attrs = append(attrs, errorAttrs(d.Err)...)
 	}
 	log.LogAttrs(ctx, level, text, attrs...)
+}
+
+// worst returns the event that a log line names: of those that failed the first
+// whose failure decided the message's fate, else the first.
+func worst(events []Handled) Event {
+	worst := events[0]
+	for _, h := range events {
+		if Classify(h.Err).care() > Classify(worst.Err).care() {
+			worst = h
+		}
+	}
+	return worst.Event
+}
+
+func errorAttrs(err error) []slog.Attr {
+	attrs := []slog.Attr{slog.Any("err", err)}
+	if p, ok := errors.AsType[*PanicError](err); ok {
+		attrs = append(attrs, slog.String("stack", p.Stack))
+	}
+	return attrs
 }

@@ -1,22 +1,32 @@
 package pipeline
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
 )
 
 // Metadata of messages. A dead letter has its original body and metadata, and
-// all of these.
+// all of these. Who redrives it takes them away.
 const (
 	// MetadataAttempt is the delivery that a message is, counted from 1.
-	// Subscribers set it where their queue counts.
+	// Subscribers set it where their queue counts, and remove what they find
+	// under this name where it does not.
 	MetadataAttempt = "attempt"
-	// MetadataReason is why a dead letter is one.
-	MetadataReason = middleware.ReasonForPoisonedKey
+	// MetadataReason is why a dead letter is one: one line of at most 1,000
+	// bytes of printable text. The name is Watermill's.
+	MetadataReason = "reason_poisoned"
 )
+
+// maxReason is below 1,024 bytes, the least that a queue's attribute may hold
+// (Google Pub/Sub).
+const maxReason = 1000
 
 // Attempt returns which delivery of the message this is, from 1; 1 if the queue
 // does not say.
@@ -28,54 +38,52 @@ func Attempt(msg *message.Message) int {
 	return n
 }
 
-// exhaustedError is a transient error that came once too often.
-type exhaustedError struct {
-	deliveries int
-	err        error
-}
-
-func (e *exhaustedError) Error() string {
-	return fmt.Sprintf("given up after %d deliveries: %v", e.deliveries, e.err)
-}
-func (e *exhaustedError) Unwrap() error { return e.err }
-
 // poisoned sends a message with a permanent error to the dead-letter topic, and
-// one with a transient error on its last delivery, if maxDeliveries is not 0.
-// The message is acknowledged only if that succeeded.
-func poisoned(to DeadLetters, maxDeliveries int) (message.HandlerMiddleware, error) {
-	bound := bounded(maxDeliveries)
-	if to.Publisher == nil {
-		// Nowhere to put it: the error goes on, the queue's own policy decides.
-		return bound, nil
-	}
-	poison, err := middleware.PoisonQueueWithFilter(to.Publisher, to.Topic, func(err error) bool {
-		return Classify(err) == ClassPermanent
-	})
-	if err != nil {
-		return nil, fmt.Errorf("dead letters: %w", err)
-	}
-	return func(next message.HandlerFunc) message.HandlerFunc {
-		next = poison(bound(next))
-		return func(msg *message.Message) ([]*message.Message, error) {
-			delete(msg.Metadata, MetadataReason) // a redriven dead letter brings its old one
-			msg.Metadata.Set(MetadataAttempt, strconv.Itoa(Attempt(msg)))
-			return next(msg)
-		}
-	}, nil
-}
-
-// bounded makes a transient error permanent on the last delivery, unless it is
-// our own stop that made it fail.
-func bounded(maxDeliveries int) message.HandlerMiddleware {
+// one with a transient error on its last delivery, if maxDeliveries is not 0. The
+// delivery's fate is DeadLettered only if the publisher has the message.
+//
+// Watermill's own poison queue is not used: it writes the topic, a URL that may
+// have a password, into the dead letter, bounds no reason, and changes the
+// message itself, which may be delivered again.
+func poisoned(to DeadLetters, maxDeliveries int, stopping context.Context) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		return func(msg *message.Message) ([]*message.Message, error) {
-			ctx := msg.Context()
 			_, err := next(msg)
+			if to.Publisher == nil || msg.Context().Err() != nil {
+				return nil, err // nowhere to put it, or interrupted: the queue decides
+			}
 			n := Attempt(msg)
-			if maxDeliveries > 0 && n >= maxDeliveries && ctx.Err() == nil && Classify(err) == ClassTransient {
+			last := maxDeliveries > 0 && n >= maxDeliveries
+			// While we stop nothing is retried, so that a failure is no proof.
+			if last && stopping.Err() == nil && Classify(err) == ClassTransient {
 				err = &exhaustedError{deliveries: n, err: err}
 			}
+			if Classify(err) != ClassPermanent {
+				return nil, err
+			}
+			dead := msg.CopyWithContext()
+			dead.Metadata.Set(MetadataReason, reason(err))
+			dead.Metadata.Set(MetadataAttempt, strconv.Itoa(n))
+			if failed := to.Publisher.Publish(to.Topic, dead); failed != nil {
+				return nil, errors.Join(err, fmt.Errorf("dead-letter the message: %w", failed))
+			}
+			deliveryOf(msg).Fate = DeadLettered
 			return nil, err
 		}
 	}
+}
+
+// reason returns the text of err as every queue takes it: object names in it may
+// hold control characters or no UTF-8 at all.
+func reason(err error) string {
+	return cut(strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r):
+			return utf8.RuneError
+		default:
+			return r
+		}
+	}, err.Error()), maxReason)
 }

@@ -7,7 +7,9 @@ import (
 
 // Decoder turns a message into events. The attributes are the message's
 // metadata; some sources put their event there. An undecodable message is a
-// [Permanent] error that names what was wrong with it. Safe for concurrent use.
+// [Permanent] error that names what was wrong with it; of a message that is
+// undecodable in part, the events that could be read come with the error. It
+// changes neither body nor attributes. Safe for concurrent use.
 type Decoder func(body []byte, attributes map[string]string) ([]Event, error)
 
 // Handler does what one event asks for. It is called for several events at

@@ -2,10 +2,10 @@ package pipeline
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
 )
 
 // Retry says how transient errors are retried while the message is held. The
@@ -13,9 +13,10 @@ import (
 type Retry struct {
 	// Max is how many times a failed handling is repeated. Default 4; negative: never.
 	Max int
-	// Initial is the first wait, doubled each time. Default 500 ms.
+	// Initial bounds the first wait; the bound doubles with each wait. A wait is
+	// somewhere between half of its bound and all of it. Default 500 ms.
 	Initial time.Duration
-	// Longest bounds a wait. Default 10 s.
+	// Longest bounds every wait. Default 10 s.
 	Longest time.Duration
 }
 
@@ -32,22 +33,44 @@ func (r Retry) withDefaults() Retry {
 	return r
 }
 
-// retried repeats what failed with a transient error, with exponential waits
-// and jitter of half their length. A wait ends when the message's context does. Once
-// stopping is done nothing is repeated: the queue delivers it to a worker that stays.
-func retried(r Retry, stopping context.Context) message.HandlerMiddleware {
-	if r.Max < 0 {
-		return func(next message.HandlerFunc) message.HandlerFunc { return next }
+// wait returns how long to wait after n repetitions.
+func (r Retry) wait(n int) time.Duration {
+	bound := r.Longest
+	if r.Initial <= r.Longest>>n { // cannot overflow
+		bound = r.Initial << n
 	}
-	return middleware.Retry{
-		MaxRetries:          r.Max,
-		InitialInterval:     r.Initial,
-		MaxInterval:         r.Longest,
-		Multiplier:          2,
-		RandomizationFactor: 0.5,
-		ResetContextOnRetry: true,
-		ShouldRetry: func(p middleware.RetryParams) bool {
-			return stopping.Err() == nil && Classify(p.Err) == ClassTransient
-		},
-	}.Middleware
+	return bound/2 + rand.N(bound-bound/2+1)
+}
+
+// retried repeats what failed with a transient error. A wait ends when the
+// message's context does. Once stopping is done nothing is repeated: the queue
+// delivers it to a worker that stays.
+//
+// Watermill's own retry is not used: it waits four times as long with each
+// repetition if it is given a condition, exceeds its longest wait, and answers a
+// cancellation with the cancellation instead of with what had failed.
+func retried(r Retry, stopping context.Context) message.HandlerMiddleware {
+	return func(next message.HandlerFunc) message.HandlerFunc {
+		return func(msg *message.Message) ([]*message.Message, error) {
+			for n := 0; ; n++ {
+				_, err := next(msg)
+				if n >= r.Max || Classify(err) != ClassTransient || !pause(msg.Context(), stopping, r.wait(n)) {
+					return nil, err
+				}
+			}
+		}
+	}
+}
+
+// pause waits for d and reports whether both contexts are still alive. It ends
+// when one of them does.
+func pause(ctx, stopping context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	case <-stopping.Done():
+	}
+	return ctx.Err() == nil && stopping.Err() == nil
 }

@@ -31,7 +31,8 @@ type DeadLetters struct {
 type Config struct {
 	// Subscriber delivers the messages; needed. Its Close stops the intake at
 	// once, waits until every delivered message is acked or nacked, then closes
-	// the channel. Its messages' contexts do not end when that of Subscribe does.
+	// the channel. The context of Subscribe lives until Run returns, so that
+	// messages' contexts may end with it.
 	Subscriber message.Subscriber
 	Topic      string  // what is subscribed to; needed
 	Decode     Decoder // needed
@@ -39,7 +40,8 @@ type Config struct {
 
 	DeadLetters DeadLetters
 	// MaxDeliveries is how often a message with transient errors is delivered
-	// before it is dead-lettered. 0: the queue's own policy decides.
+	// before it is dead-lettered. 0, or no DeadLetters: the queue's own policy
+	// decides.
 	MaxDeliveries int
 	Retry         Retry
 	// DrainTimeout is how long work in flight may go on after the end of the
@@ -62,90 +64,136 @@ func (c Config) Validate() error {
 	need(c.Decode != nil, "no Decode")
 	need(c.Handle != nil, "no Handle")
 	need(c.MaxDeliveries >= 0, "MaxDeliveries is negative")
+	need(c.Retry.Initial >= 0, "Retry.Initial is negative")
+	need(c.Retry.Longest >= 0, "Retry.Longest is negative")
 	need(c.DrainTimeout >= 0, "DrainTimeout is negative")
 	need(c.DeadLetters.Publisher == nil || c.DeadLetters.Topic != "", "dead letters have a Publisher but no Topic")
 	return errors.Join(faults...)
 }
 
-// Run handles messages until ctx ends, then drains: intake stops at once, what
-// is in flight gets the drain timeout, what is not finished by then is
-// cancelled and goes back to the queue. It returns nil if everything in flight
-// was finished, else an error that says how much was not.
-func Run(ctx context.Context, c Config) error {
-	if err := c.Validate(); err != nil {
-		return err
+func (c Config) withDefaults() Config {
+	c.Retry = c.Retry.withDefaults()
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = 30 * time.Second
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.DrainTimeout == 0 {
-		c.DrainTimeout = 30 * time.Second
-	}
-	poison, err := poisoned(c.DeadLetters, c.MaxDeliveries)
-	if err != nil {
+	return c
+}
+
+// Run handles messages until ctx ends, then drains: intake stops at once, what
+// is in flight gets the drain timeout, what is not finished by then is
+// cancelled with ErrDrainTimeout as its cause and goes back to the queue. It
+// returns nil if everything in flight was finished, else an error that says how
+// much was not and wraps ErrDrainTimeout. A handler that ignores its
+// cancellation is left behind a few seconds later. Run closes the Subscriber.
+func Run(ctx context.Context, c Config) error {
+	if err := c.Validate(); err != nil {
 		return err
 	}
-	work, stopWork := context.WithCancelCause(context.Background())
-	defer stopWork(nil)
-	var inFlight inFlight
+	c = c.withDefaults()
+	messages, stopIntake, err := subscribe(ctx, c)
+	if err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = nil // stopped before it began: nothing was in flight
+		}
+		return errors.Join(err, c.Subscriber.Close())
+	}
+	defer stopIntake()
 
-	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: settleTime}, routerLog(c.Log))
+	// Nothing that Watermill logs is news: what became of a message is logged
+	// by observed, once.
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: c.DrainTimeout + settleTime}, watermill.NopLogger{})
 	if err != nil {
 		return fmt.Errorf("router: %w", err)
 	}
-	router.AddConsumerHandler("objects", c.Topic, c.Subscriber, func(msg *message.Message) error {
-		_, err := each(recovered(c.Handle))(msg)
-		return err
-	})
+	work, stopWork := context.WithCancelCause(context.Background())
+	defer stopWork(nil)
+	var f inFlight
 	router.AddMiddleware(
-		inFlight.counted(work),
+		f.counted(work),
 		observed(c.Log, c.Observe),
-		poison,
+		poisoned(c.DeadLetters, c.MaxDeliveries, ctx),
 		decoded(c.Decode),
-		deduped(newClaims()),
-		retried(c.Retry.withDefaults(), ctx),
+		retried(c.Retry, ctx),
 	)
+	router.AddConsumerHandler("objects", "objects", intake(messages),
+		each(deduped(newClaims(), recovered(c.Handle))))
 
-	// Watermill cancels what is in flight as soon as the context that Run has
-	// ends or Close is called, and may then never close the subscriber. So it
-	// sees neither: the subscriber is closed here, and when its channel ends
-	// the router does.
-	ended := make(chan error, 1)
-	go func() { ended <- router.Run(context.WithoutCancel(ctx)) }()
-
+	// The router ends when the channel does. It is not told to stop in any other
+	// way: it would then forget what is in flight after its own timeout.
+	var broken error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		broken = router.Run(context.Background())
+	}()
 	select {
-	case err := <-ended:
-		if err == nil {
-			err = errors.New("the subscription ended by itself")
-		}
-		return fmt.Errorf("subscribe to %s: %w", c.Topic, err)
 	case <-ctx.Done():
+	case <-ended:
 	}
-	return drain(c, &inFlight, stopWork, ended)
+	var lost error
+	if ctx.Err() != nil {
+		c.Log.Info("draining", "in_flight", f.now.Load(), "timeout", c.DrainTimeout)
+	} else if lost = broken; lost == nil {
+		lost = errors.New("the subscription ended by itself")
+	}
+	return errors.Join(lost, drain(c, &f, stopWork, ended))
 }
 
-func drain(c Config, f *inFlight, stopWork context.CancelCauseFunc, ended <-chan error) error {
-	c.Log.Info("draining", "in_flight", f.now.Load(), "timeout", c.DrainTimeout)
-	closed := make(chan error, 1)
-	go func() { closed <- c.Subscriber.Close() }()
+// subscribe opens the subscription. The end of ctx interrupts that, but does not
+// reach an open subscription, which stopIntake ends.
+func subscribe(ctx context.Context, c Config) (messages <-chan *message.Message, stopIntake func(), err error) {
+	open, stopIntake := context.WithCancel(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, stopIntake)()
+	messages, err = c.Subscriber.Subscribe(open, c.Topic)
+	if err != nil {
+		stopIntake()
+		return nil, nil, fmt.Errorf("subscribe: %w", err)
+	}
+	return messages, stopIntake, nil
+}
 
+// intake is an open subscription as the router sees it. Run closes the
+// subscriber itself: the router would do so while messages are in flight, and
+// does not wait for the end of it.
+type intake <-chan *message.Message
+
+func (i intake) Subscribe(context.Context, string) (<-chan *message.Message, error) { return i, nil }
+func (intake) Close() error                                                         { return nil }
+
+// drain closes the subscriber and waits until nothing is in flight, but no
+// longer than the drain timeout and what cancelled handlers get to return.
+func drain(c Config, f *inFlight, stopWork context.CancelCauseFunc, ended <-chan struct{}) error {
+	var closeErr error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		closeErr = c.Subscriber.Close()
+		<-ended
+	}()
 	cancel := time.AfterFunc(c.DrainTimeout, func() { stopWork(ErrDrainTimeout) })
 	defer cancel.Stop()
 	giveUp := time.NewTimer(c.DrainTimeout + settleTime)
 	defer giveUp.Stop()
+
+	var faults []error
 	select {
-	case <-ended:
+	case <-done:
+		if closeErr != nil {
+			faults = append(faults, fmt.Errorf("close the subscription: %w", closeErr))
+		}
 	case <-giveUp.C:
-		return fmt.Errorf("%d messages are still in work %s after the drain timeout of %s; the queue delivers them again",
-			f.now.Load(), settleTime, c.DrainTimeout)
-	}
-	if err := <-closed; err != nil {
-		return fmt.Errorf("close the subscription: %w", err)
+		faults = append(faults, fmt.Errorf("the subscription does not close: %w", ErrDrainTimeout))
 	}
 	if n := f.cut.Load(); n > 0 {
-		return fmt.Errorf("%d messages were not finished within the drain timeout of %s and went back to the queue", n, c.DrainTimeout)
+		faults = append(faults, fmt.Errorf("%d message(s) were not finished and went back to the queue: %w", n, ErrDrainTimeout))
 	}
-	return nil
+	if n := f.now.Load(); n > 0 {
+		faults = append(faults, fmt.Errorf("%d message(s) are still in work and left to the queue: %w", n, ErrDrainTimeout))
+	}
+	return errors.Join(faults...)
 }
 
 // inFlight counts deliveries.
@@ -172,16 +220,4 @@ func (f *inFlight) counted(work context.Context) message.HandlerMiddleware {
 			return out, err
 		}
 	}
-}
-
-// routerLog keeps Watermill's own lines at debug level: what became of a
-// message is logged by observed, once.
-func routerLog(log *slog.Logger) watermill.LoggerAdapter {
-	return watermill.NewSlogLoggerWithLevelMapping(log, map[slog.Level]slog.Level{
-		watermill.LevelTrace: slog.LevelDebug - 4,
-		slog.LevelDebug:      slog.LevelDebug - 4,
-		slog.LevelInfo:       slog.LevelDebug,
-		slog.LevelWarn:       slog.LevelDebug,
-		slog.LevelError:      slog.LevelDebug,
-	})
 }

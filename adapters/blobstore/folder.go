@@ -1,6 +1,7 @@
 package blobstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,101 +10,239 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"unicode"
+	"syscall"
 	"unicode/utf8"
 
+	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
 
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
 // Hidden is the folder, in a bucket that is a folder, that holds what the
-// pipeline must remember and the user need not see.
+// pipeline must remember and the user need not see. Nothing below a folder of
+// that name is an object, at whatever depth: one bucket may lie in another.
 const Hidden = ".bucketsum"
 
-// folder is what a bucket of files has beyond gocloud's fileblob.
+// folder is a bucket of files.
 type folder struct {
+	dir string // absolute
 	// root opens nothing outside of the folder, whatever symbolic links say.
 	root *os.Root
+	// bucket is gocloud's view of the folder. It only reads.
+	bucket *blob.Bucket
+	files  *files
 }
 
-func openFolder(u *url.URL, name string, c Config) (*Store, error) {
-	if u.Host != "" && u.Host != "." {
-		return nil, fmt.Errorf("bucket URL %q: a folder is file:///path/to/folder, with three slashes", u.Redacted())
+var _ contents = (*folder)(nil)
+
+// folderOf returns the folder that a URL names.
+func folderOf(u *url.URL) (string, error) {
+	switch {
+	case u.Host != "" && u.Host != ".":
+		return "", fmt.Errorf("bucket URL %q: a folder is file:///path/to/folder, with three slashes", u.Redacted())
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "", fmt.Errorf("bucket URL %q: a folder takes no parameters; write ? and # in its name as %%3F and %%23", u.Redacted())
+	case u.Host == ".":
+		return filepath.FromSlash("." + u.Path), nil
+	case u.Path == "":
+		return "", fmt.Errorf("bucket URL %q: it names no folder; a folder is file:///path/to/folder", u.Redacted())
 	}
-	if u.RawQuery != "" {
-		return nil, fmt.Errorf("bucket URL %q: a folder takes no parameters", u.Redacted())
-	}
-	dir := u.Path
-	if u.Host == "." {
-		dir = "." + dir
-	}
-	return OpenFolder(filepath.FromSlash(dir), name, c)
+	return filepath.FromSlash(u.Path), nil
 }
 
 // OpenFolder opens a folder of files as a bucket. The folder must exist.
 func OpenFolder(dir, name string, c Config) (*Store, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", name, err)
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", name, err)
 	}
-	// fileblob would write files with metadata beside every object that it
-	// writes; it writes none here.
-	bucket, err := fileblob.OpenBucket(dir, &fileblob.Options{Metadata: fileblob.MetadataDontWrite})
+	bucket, err := fileblob.OpenBucket(dir, nil)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("bucket %s: %w", name, err), root.Close())
 	}
-	f := &folder{root}
-	return &Store{name: name, bucket: bucket, folder: f, records: newRecords(c, &files{root})}, nil
+	f := &folder{dir: dir, root: root, bucket: bucket, files: &files{root: root}}
+	return &Store{name: name, contents: f, records: newRecords(c, f.files), folder: f, close: f.close}, nil
 }
 
-// Addressable explains why a file of this name cannot be an object; nil if it
-// can. Names that gocloud's fileblob would change are refused, as the object it
-// then opens is another file.
+func (f *folder) close() error { return errors.Join(f.bucket.Close(), f.root.Close()) }
+
+// Addressable explains why no file of this name can be an object; nil if one
+// can.
 func Addressable(key string) error {
 	reason := ""
 	switch {
 	case !utf8.ValidString(key):
 		reason = "it is not UTF-8, so that no event can carry it"
-	case strings.ContainsFunc(key, unicode.IsControl):
-		reason = "it contains a control character"
-	case strings.Contains(key, "__0x"):
-		reason = "it contains __0x, which stands for an escaped character"
-	case strings.HasSuffix(key, ".attrs"):
-		reason = "it ends in .attrs, which stands for the metadata of another file"
-	case key == "" || key == "." || path.Clean(key) != key || path.IsAbs(key) || key == ".." || strings.HasPrefix(key, "../"):
-		reason = "it is not a clean relative path"
-	case filepath.Separator != '/' && strings.ContainsRune(key, filepath.Separator):
-		reason = "it contains a backslash"
+	case strings.Contains(key, "\x00"), !fs.ValidPath(key), key == ".", filepath.Separator != '/' && !filepath.IsLocal(key):
+		reason = "it is not that of a file in the folder"
 	default:
 		return nil
 	}
-	return pipeline.Permanent(fmt.Errorf("the name %q cannot be summed in a folder: %s; rename it", key, reason))
+	return pipeline.Permanent(fmt.Errorf("the name %q cannot be summed: %s; rename it", key, reason))
 }
 
-// check reports why the key cannot be read as an object: its name, or what it
-// is. Symbolic links are followed as long as they stay in the folder.
-func (f *folder) check(key string) error {
-	if err := Addressable(key); err != nil {
+func (f *folder) check(key string) error { return Addressable(key) }
+
+func (f *folder) stat(_ context.Context, key string) (state, error) {
+	_, info, err := f.find(key)
+	if err != nil {
+		return state{}, err
+	}
+	return stateOf(info), nil
+}
+
+// find returns the name under which root has an object's file, and the file.
+// Symbolic links are followed as long as they stay in the folder.
+func (f *folder) find(key string) (string, fs.FileInfo, error) {
+	name := filepath.FromSlash(key)
+	info, err := f.root.Stat(name)
+	if escapes(err) {
+		// That is what root says of every absolute link, be it to the inside.
+		if inside, ok := f.resolve(name); ok {
+			name = inside
+			info, err = f.root.Stat(name)
+		}
+	}
+	if err != nil {
+		return "", nil, translate(err)
+	}
+	if !info.Mode().IsRegular() {
+		// To whoever asks whether the object is there, it is not.
+		return "", nil, fmt.Errorf("it is not a regular file (%s): %w (%w)", info.Mode().Type(), pipeline.ErrFiltered, pipeline.ErrNotFound)
+	}
+	return name, info, nil
+}
+
+// resolve returns the name in the folder of what a name with absolute symbolic
+// links leads to. It is a guess that root checks.
+func (f *folder) resolve(name string) (string, bool) {
+	target, err := filepath.EvalSymlinks(filepath.Join(f.dir, name))
+	if err != nil {
+		return "", false
+	}
+	dir, err := filepath.EvalSymlinks(f.dir)
+	if err != nil {
+		return "", false
+	}
+	inside, err := filepath.Rel(dir, target)
+	return inside, err == nil && filepath.IsLocal(inside)
+}
+
+// open opens the file and makes sure that it is the one that root found, as it
+// may have been replaced meanwhile. The state is that of the open file.
+func (f *folder) open(ctx context.Context, key string) (content, state, error) {
+	name, found, err := f.find(key)
+	if err != nil {
+		return nil, state{}, err
+	}
+	var (
+		c      content
+		opened fs.FileInfo
+	)
+	if f.plain(key) {
+		c, opened, err = f.openBlob(ctx, key)
+	} else {
+		c, opened, err = f.openFile(name)
+	}
+	if err != nil {
+		return nil, state{}, translate(err)
+	}
+	if !os.SameFile(found, opened) {
+		_ = c.Close() // nothing was read
+		return nil, state{}, fmt.Errorf("%w: the file was replaced while it was opened", pipeline.ErrChanged)
+	}
+	return c, stateOf(opened), nil
+}
+
+func (f *folder) openBlob(ctx context.Context, key string) (content, fs.FileInfo, error) {
+	var opened fs.FileInfo
+	r, err := f.bucket.NewReader(ctx, key, &blob.ReaderOptions{BeforeRead: func(as func(any) bool) (err error) {
+		var file *os.File
+		if !as(&file) {
+			return errors.New("gocloud's fileblob does not tell its file")
+		}
+		opened, err = file.Stat()
+		return err
+	}})
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, opened, nil
+}
+
+func (f *folder) openFile(name string) (content, fs.FileInfo, error) {
+	return openFile(f.root, name)
+}
+
+// openFile opens a file without waiting for a writer, should it be a pipe.
+func openFile(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
+	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		_ = file.Close() // nothing was read
+		return nil, nil, err
+	}
+	return file, info, nil
+}
+
+// plain reports whether gocloud's fileblob opens the very file that the key
+// names. It escapes control characters and what looks like their escapes, keeps
+// metadata in .attrs files (the user's own would be taken for such), and uses the
+// whole path, which may be longer than the system allows.
+func (f *folder) plain(key string) bool {
+	if filepath.Separator != '/' || len(f.dir)+len(key) > 1000 ||
+		strings.HasSuffix(key, ".attrs") || strings.Contains(key, "__0x") || strings.Contains(key, "../") ||
+		strings.ContainsFunc(key, func(r rune) bool { return r < ' ' }) {
+		return false
+	}
+	_, err := f.root.Lstat(key + ".attrs")
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// stateOf returns the state of a file, with the ETag that fileblob forms.
+func stateOf(info fs.FileInfo) state {
+	return state{fmt.Sprintf("%x-%x", info.ModTime().UnixNano(), info.Size()), info.Size()}
+}
+
+// checkWritable tries what a record needs: a folder of our own, a file in it and
+// a new name beside the objects.
+func (f *folder) checkWritable() error {
+	temp, err := f.files.temp([]byte("bucketsum can write here\n"), tempDir)
+	if err != nil {
 		return err
 	}
-	info, err := f.root.Stat(filepath.FromSlash(key))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return translate(err)
-	case escapes(err):
-		return pipeline.Permanent(fmt.Errorf("it is a symbolic link that leads out of the bucket: %w", err))
-	case err != nil:
-		return translate(err)
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("it is not a regular file (%s): %w", info.Mode().Type(), pipeline.ErrFiltered)
+	if err := f.root.Remove(temp); err != nil {
+		return err
+	}
+	probe := Hidden + ".probe"
+	if err := f.root.Mkdir(probe, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := f.root.Remove(probe); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }
 
-// escapes reports whether os.Root refused a path that leads out of it. The
-// package has no exported error for that.
-func escapes(err error) bool {
-	var p *fs.PathError
-	return errors.As(err, &p) && p.Err.Error() == "path escapes from parent"
+// cleanUp removes temporary files.
+func (f *folder) cleanUp() error {
+	entries, err := fs.ReadDir(f.root.FS(), path.Join(Hidden, "tmp"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	errs := []error{err}
+	for _, e := range entries {
+		if err := f.root.Remove(filepath.Join(tempDir, e.Name())); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -1,10 +1,10 @@
 package blobstore
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest"
@@ -17,64 +17,76 @@ const DefaultLayout = "{key}.{alg}"
 // [DefaultLayout].
 type Layout struct {
 	template string
-	record   *regexp.Regexp
+	record   *regexp.Regexp // with a group for each variable
 }
 
-var layoutVariable = regexp.MustCompile(`\{[^{}]*\}`)
+var (
+	defaultLayout, _ = ParseLayout(DefaultLayout) // a test parses it
+	layoutVariable   = regexp.MustCompile(`\{[^{}]*\}`)
+)
 
 // ParseLayout reads a template such as "checksums/{key}.{alg}" or
 // "{dir}/.sums/{base}.{alg}". {key} is the object's key, {dir} and {base} are its
 // parts before and after the last slash, {alg} is the name of the algorithm.
 func ParseLayout(template string) (Layout, error) {
-	count := make(map[string]int)
-	for _, v := range layoutVariable.FindAllString(template, -1) {
-		count[v]++
+	if reason := layoutFault(template); reason != "" {
+		return Layout{}, fmt.Errorf("record layout %q: %s; for example %q, %q or %q",
+			template, reason, DefaultLayout, "checksums/{key}.{alg}", "{dir}/.sums/{base}.{alg}")
 	}
-	fault := func(format string, args ...any) (Layout, error) {
-		return Layout{}, fmt.Errorf("record layout %q: "+format+"; for example %q, %q or %q",
-			append(append([]any{template}, args...), DefaultLayout, "checksums/{key}.{alg}", "{dir}/.sums/{base}.{alg}")...)
-	}
-	for v, n := range count {
-		switch v {
-		case "{key}", "{dir}", "{base}", "{alg}":
-		default:
-			return fault("unknown variable %s; valid are {key}, {dir}, {base}, {alg}", v)
-		}
-		if n > 1 {
-			return fault("%s occurs twice", v)
-		}
-	}
-	wholeKey := count["{key}"] == 1 && count["{dir}"] == 0 && count["{base}"] == 0
-	parts := count["{key}"] == 0 && strings.Contains(template, "{dir}/") && count["{base}"] == 1 &&
-		strings.Index(template, "{dir}") < strings.Index(template, "{base}")
-	switch {
-	case count["{alg}"] == 0:
-		return fault("{alg} is missing, so that the records of two algorithms would overwrite each other")
-	case !wholeKey && !parts:
-		return fault("it needs either {key} or {dir}/ followed by {base}, so that no two objects share a record")
-	case strings.HasPrefix(template, "/"), path.Clean(template) != template:
-		return fault("it is not a clean relative path")
-	}
+	// Whatever the key is, its record must match: dir is empty or ends with the
+	// last slash, base may be empty.
 	expr := regexp.QuoteMeta(template)
 	for variable, pattern := range map[string]string{
-		"{key}":  `.+`,
-		"{dir}/": `(?:.+/)?`,
-		"{base}": `[^/]+`,
-		"{alg}":  `(?:` + strings.Join(digest.Names(), "|") + `)`,
+		"{key}":  `(?P<key>.+)`,
+		"{dir}/": `(?P<dir>(?:.*/)?)`,
+		"{base}": `(?P<base>[^/]*)`,
+		"{alg}":  `(?P<alg>` + strings.Join(digest.Names(), "|") + `)`,
 	} {
 		expr = strings.Replace(expr, regexp.QuoteMeta(variable), pattern, 1)
 	}
 	record, err := regexp.Compile(`(?s)\A` + expr + `\z`)
 	if err != nil {
-		return Layout{}, errors.Join(errors.New("record layout"), err)
+		return Layout{}, fmt.Errorf("record layout %q: %w", template, err)
 	}
 	return Layout{template, record}, nil
+}
+
+// layoutFault returns what is wrong with a template; empty if nothing is.
+func layoutFault(template string) string {
+	count := make(map[string]int)
+	for _, v := range layoutVariable.FindAllString(template, -1) {
+		switch v {
+		case "{key}", "{dir}", "{base}", "{alg}":
+		default:
+			return "unknown variable " + v + "; valid are {key}, {dir}, {base}, {alg}"
+		}
+		if count[v]++; count[v] > 1 {
+			return v + " occurs twice"
+		}
+	}
+	whole := count["{key}"] == 1 && count["{dir}"] == 0 && count["{base}"] == 0
+	parts := count["{key}"] == 0 && count["{base}"] == 1 && strings.Contains(template, "{dir}/") &&
+		strings.Index(template, "{dir}") < strings.Index(template, "{base}")
+	elements := strings.Split(template, "/")
+	switch {
+	case strings.ContainsAny(layoutVariable.ReplaceAllString(template, ""), "{}"):
+		return "it has a brace without its other half"
+	case count["{alg}"] == 0:
+		return "{alg} is missing, so that the records of two algorithms would overwrite each other"
+	case !whole && !parts:
+		return "it needs either {key} or {dir}/ followed by {base}, so that no two objects share a record"
+	case strings.HasPrefix(template, "/"), path.Clean(template) != template, elements[0] == "..":
+		return "it is not a clean relative path"
+	case slices.Contains(elements, Hidden):
+		return Hidden + " is where bucketsum keeps its own notes"
+	}
+	return ""
 }
 
 // orDefault returns the layout, or the default for the zero value.
 func (l Layout) orDefault() Layout {
 	if l.record == nil {
-		l, _ = ParseLayout(DefaultLayout) // a test parses it
+		return defaultLayout
 	}
 	return l
 }
@@ -84,15 +96,30 @@ func (l Layout) String() string { return l.orDefault().template }
 
 // RecordKey returns the key of the object's record of one algorithm.
 func (l Layout) RecordKey(key, algorithm string) string {
-	l = l.orDefault()
 	dir, base := path.Split(key) // dir ends with its slash
-	template := strings.Replace(l.template, "{dir}/", dir, 1)
-	return strings.NewReplacer("{key}", key, "{base}", base, "{alg}", algorithm).Replace(template)
+	return strings.NewReplacer("{dir}/", dir, "{key}", key, "{base}", base, "{alg}", algorithm).
+		Replace(l.String())
+}
+
+// ObjectKey is the inverse of RecordKey for any known algorithm. It is not ok
+// if the key cannot be that of a record.
+func (l Layout) ObjectKey(recordKey string) (key, algorithm string, ok bool) {
+	l = l.orDefault()
+	for i, value := range l.record.FindStringSubmatch(recordKey) {
+		switch l.record.SubexpNames()[i] {
+		case "key", "dir", "base": // dir comes before base
+			key += value
+		case "alg":
+			algorithm = value
+		}
+	}
+	return key, algorithm, key != ""
 }
 
 // IsRecord reports whether the key is one that RecordKey could have returned
 // for some object and any known algorithm. Such an object is never summed, whoever
 // put it there: what looks like a record must not get a record of its own.
 func (l Layout) IsRecord(key string) bool {
-	return l.orDefault().record.MatchString(key)
+	_, _, ok := l.ObjectKey(key)
+	return ok
 }

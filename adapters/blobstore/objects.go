@@ -5,18 +5,97 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"strings"
+	"unicode/utf8"
 
 	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
 
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// sidecarLimit is how many bytes of a record are read at most. A line is a few
-// hundred; what is longer was not written by bucketsum.
-const sidecarLimit = 64 << 10
+// objects is a bucket that keeps metadata with its objects.
+type objects struct {
+	bucket *blob.Bucket
+	locks  keyLocks
+}
 
-// objects stores sidecars as objects with metadata.
-type objects struct{ bucket *blob.Bucket }
+var (
+	_ contents = (*objects)(nil)
+	_ sidecars = (*objects)(nil)
+)
+
+func (b *objects) check(key string) error {
+	switch {
+	case key == "":
+		return pipeline.Permanent(errors.New("an object's key cannot be empty"))
+	case !utf8.ValidString(key):
+		return pipeline.Permanent(fmt.Errorf("the key %q is not UTF-8", key))
+	case strings.HasSuffix(key, "/"):
+		return fmt.Errorf("it stands for a folder: %w", pipeline.ErrFiltered)
+	}
+	return nil
+}
+
+func (b *objects) stat(ctx context.Context, key string) (state, error) {
+	attrs, err := b.bucket.Attributes(ctx, key)
+	if err != nil {
+		return state{}, translate(err)
+	}
+	return state{trimETag(attrs.ETag), attrs.Size}, nil
+}
+
+// open asks for the state first, as a gocloud reader knows no ETag, and then
+// makes sure that the content has its length and time.
+func (b *objects) open(ctx context.Context, key string) (content, state, error) {
+	attrs, err := b.bucket.Attributes(ctx, key)
+	if err != nil {
+		return nil, state{}, translate(err)
+	}
+	r, err := b.bucket.NewReader(ctx, key, nil)
+	if err != nil {
+		return nil, state{}, translate(err)
+	}
+	if r.Size() != attrs.Size || !r.ModTime().Equal(attrs.ModTime) {
+		_ = r.Close() // nothing was read
+		return nil, state{}, pipeline.ErrChanged
+	}
+	return r, state{trimETag(attrs.ETag), attrs.Size}, nil
+}
+
+func (b *objects) list(ctx context.Context, skip func(string) bool) iter.Seq2[pipeline.Object, error] {
+	return func(yield func(pipeline.Object, error) bool) {
+		for entries := b.bucket.List(nil); ; {
+			entry, err := entries.Next(ctx)
+			if err == nil {
+				err = ctx.Err() // not every driver looks at it
+			}
+			if err == io.EOF {
+				return
+			}
+			if err != nil {
+				yield(pipeline.Object{}, translate(err))
+				return
+			}
+			if skip(entry.Key) {
+				continue
+			}
+			o := pipeline.Object{Key: entry.Key}
+			if err = b.check(o.Key); err == nil {
+				var s state
+				s, err = b.stat(ctx, o.Key)
+				o.ETag, o.Size = s.etag, s.size
+			}
+			if errors.Is(err, pipeline.ErrNotFound) {
+				continue // deleted since the page was made
+			}
+			if !yield(o, err) {
+				return
+			}
+		}
+	}
+}
 
 func (b *objects) read(ctx context.Context, key string) (*sidecar, error) {
 	attrs, err := b.bucket.Attributes(ctx, key)
@@ -35,25 +114,26 @@ func (b *objects) read(ctx context.Context, key string) (*sidecar, error) {
 }
 
 func (b *objects) write(ctx context.Context, key string, s, old *sidecar) error {
-	options := &blob.WriterOptions{
+	err := b.bucket.WriteAll(ctx, key, []byte(s.line), &blob.WriterOptions{
 		ContentType: "text/plain; charset=utf-8",
 		Metadata:    s.metadata,
 		IfNotExist:  old == nil,
+	})
+	// Only this is superseded: "not found" would be the bucket itself.
+	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
+		return fmt.Errorf("%w (%w)", pipeline.ErrChanged, err)
 	}
-	return translate(b.bucket.WriteAll(ctx, key, []byte(s.line), options))
+	return err
 }
 
-func (b *objects) remove(ctx context.Context, key string, _ *sidecar) error {
-	if err := translate(b.bucket.Delete(ctx, key)); err != nil {
-		return fmt.Errorf("delete: %w", err)
+func (b *objects) remove(ctx context.Context, key string, old *sidecar) error {
+	if old == nil {
+		return nil
 	}
-	return nil
+	return translate(b.bucket.Delete(ctx, key))
 }
 
 func (b *objects) reserved(string) bool { return false }
 
-var (
-	_ sidecars          = (*objects)(nil)
-	_ pipeline.Source   = (*Store)(nil)
-	_ pipeline.Recorder = (*records)(nil)
-)
+// lock excludes this process only.
+func (b *objects) lock(key string) (func(), error) { return b.locks.lock(key), nil }

@@ -151,18 +151,20 @@ func (s *Subscriber) deliver(ctx context.Context, q *queue, inner *message.Messa
 	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*settleTime, quit) })()
 
 	acked := false
-	select {
-	case out <- m:
-		acked = s.settle(m, cancel)
-	case <-ctx.Done(): // nobody has seen it: back at once
-	case <-work.Done():
+	if s.stopping.Err() == nil && ctx.Err() == nil { // a consumer that is ready must not win
+		select {
+		case out <- m:
+			acked = s.settle(m, cancel)
+		case <-ctx.Done(): // nobody has seen it: back at once
+		case <-work.Done():
+		}
 	}
 	var err error
 	if acked {
 		err = lease.Ack(tell)
 	} else {
 		delay := q.config.NackDelay(lease.Attempt())
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || s.stopping.Err() != nil {
 			delay = 0 // somebody who stays can have it
 		}
 		err = lease.Nack(tell, delay)

@@ -1,3 +1,95 @@
 package main
 
-var serveCommand = command{name: "serve"}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+var serveCommand = command{
+	name:    "serve",
+	args:    "--queue URL --bucket [NAME=]URL",
+	summary: "sum the objects that a queue's events name",
+	about: `
+Receives events from a queue and puts the checksum of each object beside it.
+Only the buckets that are named with --bucket are ever touched. NAME is what
+events call the bucket; without it that is the URL's host or, for file://, the
+last element of the path.
+
+On SIGTERM it takes no more messages, finishes what it has in work within
+--drain-timeout and ends with 0, or with 1 if something went back to the queue.
+A second SIGTERM ends it at once.`,
+	examples: `
+  bucketsum serve --queue mem://events --bucket file:///srv/inbox
+  bucketsum serve --queue mem://events --dead-letter mem://failed --bucket photos=file:///srv/p --algorithms md5,sha256`,
+	run: runServe,
+}
+
+func runServe(ctx context.Context, p process, c command, args []string) (err error) {
+	var (
+		config            workerConfig
+		queue, deadLetter string
+		buckets           []string
+	)
+	fs := newFlags(c)
+	fs.StringVar(&queue, "queue", "", "URL of the queue that events come from; needed")
+	fs.StringArrayVar(&buckets, "bucket", nil, "[NAME=]URL of a bucket; needed, may be repeated (in the environment: separated by spaces)")
+	fs.StringVar(&deadLetter, "dead-letter", "", "URL of the topic for messages that can never be handled; without it the queue's own policy decides")
+	config.flags(fs, ":5000", "info", 30*time.Second)
+	rest, err := parseFlags(p, c, fs, args)
+	if err != nil {
+		return err
+	}
+	urls, bucketErr := parseBuckets(buckets)
+	faults := []error{config.validate(), bucketErr}
+	if len(rest) > 0 {
+		faults = append(faults, fmt.Errorf("unexpected argument %q", rest[0]))
+	}
+	if queue == "" {
+		faults = append(faults, errors.New("--queue is missing"))
+	} else {
+		faults = append(faults, checkURL("--queue", queue, queueSchemes))
+	}
+	if deadLetter != "" {
+		faults = append(faults, checkURL("--dead-letter", deadLetter, queueSchemes))
+	}
+	if len(buckets) == 0 {
+		faults = append(faults, errors.New("--bucket is missing"))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return usageError{err}
+	}
+
+	log := config.log.logger(p.stderr)
+	stores, err := openBuckets(ctx, urls, blobstore.Config{Layout: config.layout, Algorithms: config.algorithms})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeStores(stores)) }()
+	listener, err := config.listenHTTP()
+	if err != nil {
+		return err
+	}
+	w := worker{
+		workerConfig: config,
+		queue:        queue,
+		deadLetter:   deadLetter,
+		buckets:      make(map[string]pipeline.Bucket),
+		listener:     listener,
+		log:          log,
+		publish: func(ctx context.Context, r pipeline.Result) error {
+			log.InfoContext(ctx, "object handled", "outcome", r.Outcome, "bucket", r.Record.Source.Bucket,
+				"key", r.Record.Source.Key, "version_id", r.Record.Source.VersionID,
+				"size", r.Record.Source.Size, "duration", r.Duration)
+			return nil
+		},
+	}
+	for name, s := range stores {
+		w.buckets[name] = s.Bucket()
+	}
+	return w.run(ctx)
+}

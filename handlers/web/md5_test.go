@@ -62,7 +62,7 @@ func TestMD5(t *testing.T) {
 		"nothing chosen first": {body: "--b\nContent-Disposition: form-data; name=\"file\"; filename=\"\"\n\n\n" + file + "--b--\n", status: 400, answer: noFile},
 
 		"ends in file":      {body: strings.TrimSuffix(file, "\n"), status: 400, answer: truncated},
-		"ends in header":    {body: "--b\nContent-Disp", status: 400, answer: truncated},
+		"ends in header":    {body: "--b\nContent-Disp", status: 400, answer: malformed},
 		"ends before file":  {body: "--b\nContent-Disposition: form-data; name=\"note\"\n\nx", status: 400, answer: truncated},
 		"no boundary found": {body: "hello\n", status: 400, answer: truncated},
 		"no disposition":    {body: "--b\nContent-Type: text/plain\n\nx\n--b--\n", status: 400, answer: malformed},

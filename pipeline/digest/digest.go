@@ -1,74 +1,28 @@
 // Package digest computes checksums by name, any set of them in one pass over
-// the bytes, and prints them as the field does.
+// the bytes, prints them as the field does, and reads what others printed.
+//
+// Values are lower-case hexadecimal digits; those of CRCs and XXH3 are
+// big-endian, as the tools that compute them print them.
 package digest
 
 import (
-	"context"
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"hash"
-	"hash/crc32"
-	"io"
 	"slices"
 	"strings"
-	"sync"
-
-	"github.com/minio/crc64nvme"
-	"github.com/zeebo/blake3"
-	"github.com/zeebo/xxh3"
 )
 
-// algorithm is one way to digest bytes.
-type algorithm struct {
-	name string
-	make func() hash.Hash
-	size int // bytes of a value
-}
-
-// algorithms holds all of them, the default first.
-var algorithms = []algorithm{
-	{"md5", md5.New, md5.Size},
-	{"sha1", sha1.New, sha1.Size},
-	{"sha256", sha256.New, sha256.Size},
-	{"sha512", sha512.New, sha512.Size},
-	{"crc32c", func() hash.Hash { return crc32.New(castagnoli) }, crc32.Size},
-	{"crc64nvme", func() hash.Hash { return crc64nvme.New() }, crc64nvme.Size},
-	{"blake3", func() hash.Hash { return blake3.New() }, 32},
-	{"xxh3", func() hash.Hash { return xxh3.New() }, 8},
-}
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// Names returns the names of all algorithms, the default first.
-func Names() []string {
-	names := make([]string, len(algorithms))
-	for i, a := range algorithms {
-		names[i] = a.name
-	}
-	return names
-}
-
-func lookup(name string) (algorithm, error) {
-	for _, a := range algorithms {
-		if a.name == name {
-			return a, nil
-		}
-	}
-	return algorithm{}, fmt.Errorf("unknown algorithm %q; valid are %s", name, strings.Join(Names(), ", "))
-}
-
-// Digest computes several checksums in one pass. It is not safe for concurrent use.
+// Digest computes several checksums in one pass. It is not safe for concurrent
+// use. The zero value has no algorithm; use [New] or [Restore].
 type Digest struct {
 	names  []string
 	hashes []hash.Hash
+	size   int64
 }
 
-// New returns a Digest of the named algorithms.
+// New returns a Digest of the named algorithms; naming one twice is harmless.
+// An unknown name is an error that lists the valid ones.
 func New(names ...string) (*Digest, error) {
 	if len(names) == 0 {
 		return nil, errors.New("no algorithm is named; valid are " + strings.Join(Names(), ", "))
@@ -90,13 +44,17 @@ func New(names ...string) (*Digest, error) {
 
 // Write implements io.Writer and never fails.
 func (d *Digest) Write(p []byte) (int, error) {
+	// One hash after another: the bytes are in the cache already, and a
+	// goroutine for each costs more than it gains.
 	for _, h := range d.hashes {
 		h.Write(p)
 	}
+	d.size += int64(len(p))
 	return len(p), nil
 }
 
-// Sums returns the checksums of what was written so far, by algorithm.
+// Sums returns the checksums of what was written so far, by algorithm. More can
+// be written afterwards.
 func (d *Digest) Sums() map[string]string {
 	sums := make(map[string]string, len(d.names))
 	for i, name := range d.names {
@@ -105,25 +63,18 @@ func (d *Digest) Sums() map[string]string {
 	return sums
 }
 
-var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+// Algorithms returns the names of the digest's algorithms in the order in which
+// they were given.
+func (d *Digest) Algorithms() []string { return slices.Clone(d.names) }
 
-// Copy writes what r has left to d and returns how many bytes that was.
-func Copy(ctx context.Context, d *Digest, r io.Reader) (int64, error) {
-	buf := buffers.Get().(*[64 << 10]byte)
-	defer buffers.Put(buf)
-	var total int64
-	for {
-		if err := ctx.Err(); err != nil {
-			return total, context.Cause(ctx)
-		}
-		n, err := r.Read(buf[:])
-		total += int64(n)
-		d.Write(buf[:n])
-		if err == io.EOF {
-			return total, nil
-		}
-		if err != nil {
-			return total, err
-		}
+// Size returns the number of bytes written so far, those before [Restore]
+// included.
+func (d *Digest) Size() int64 { return d.size }
+
+// Reset makes d as [New] returned it.
+func (d *Digest) Reset() {
+	for _, h := range d.hashes {
+		h.Reset()
 	}
+	d.size = 0
 }

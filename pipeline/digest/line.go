@@ -1,5 +1,12 @@
 package digest
 
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+)
+
 // Line is one line of a checksum file as md5sum and its relatives print it.
 type Line struct {
 	Value     string // in lower case
@@ -7,11 +14,178 @@ type Line struct {
 	Algorithm string // of a BSD-style line ("MD5 (name) = value"); else empty
 }
 
-// FormatLine returns the line that md5sum prints for a file of that name, with its newline.
-func FormatLine(value, name string) string { panic("being written") }
+// ErrNoLine is wrapped by the errors of [ParseLine] and [Parser.Parse].
+var ErrNoLine = errors.New("not a checksum line")
 
-// ParseLine reads a line without its newline.
-func ParseLine(s string) (Line, error) { panic("being written") }
+// FormatLine returns the line that md5sum prints for a file of that name, with
+// its newline. A name that would break the line is escaped, and a backslash
+// before the value says so.
+func FormatLine(value, name string) string {
+	if escaped := EscapeName(name); escaped != name {
+		return `\` + value + "  " + escaped + "\n"
+	}
+	return value + "  " + name + "\n"
+}
 
-// Valid reports whether value could be one of the algorithm.
-func Valid(algorithm, value string) bool { panic("being written") }
+// FormatTag returns the line that md5sum --tag prints, with its newline. It
+// names the algorithm, which [FormatLine] leaves to the reader.
+func FormatTag(algorithm, value, name string) string {
+	prefix, escaped := "", EscapeName(name)
+	if escaped != name {
+		prefix = `\`
+	}
+	return prefix + strings.ToUpper(algorithm) + " (" + escaped + ") = " + value + "\n"
+}
+
+// ParseLine reads one line, without its newline, in any form that md5sum -c
+// reads: two spaces, a space and an asterisk or a single space or tab before
+// the name, escaped names, upper-case values, BSD-style lines, a carriage
+// return at the end. For the lines of one file use a [Parser].
+func ParseLine(s string) (Line, error) {
+	var p Parser
+	return p.Parse(s)
+}
+
+// Parser reads the lines of one checksum file. As md5sum -c does, it holds the
+// file to the separator of its first untagged line: after a single space or tab
+// the rest of every line is the name, and after two spaces no single one is
+// taken, so that nobody can slip in a name that starts with a space. The zero
+// value is ready. A Parser is not safe for concurrent use.
+type Parser struct{ separator separator }
+
+type separator int
+
+const (
+	separatorOpen   separator = iota
+	separatorDouble           // space and mode character, as GNU tools print
+	separatorSingle           // as BSD tools print with -r
+)
+
+// Parse reads the next line, given without its newline. Its errors wrap
+// [ErrNoLine] and leave the parser as it was.
+func (p *Parser) Parse(s string) (Line, error) {
+	line, err := p.parse(strings.TrimSuffix(s, "\r"))
+	if err != nil {
+		return Line{}, fmt.Errorf("%w: %w", ErrNoLine, err)
+	}
+	return line, nil
+}
+
+func (p *Parser) parse(s string) (Line, error) {
+	if strings.Contains(s, "\n") {
+		return Line{}, errors.New("more than one line")
+	}
+	s = strings.TrimLeft(s, " \t")
+	s, escaped := strings.CutPrefix(s, `\`)
+	for _, a := range algorithms {
+		if rest, ok := strings.CutPrefix(s, a.tag()); ok {
+			return parseTagged(a, rest, escaped)
+		}
+	}
+	end := strings.IndexAny(s, " \t")
+	if end < 0 || end == len(s)-1 {
+		return Line{}, errors.New("a value, a separator and a name are expected")
+	}
+	value, name := strings.ToLower(s[:end]), s[end+1:]
+	if !isHex(value) {
+		return Line{}, errors.New("the value is not hexadecimal")
+	}
+	if !isSize(len(value)) {
+		return Line{}, fmt.Errorf("no algorithm has values of %d digits", len(value))
+	}
+	found := separatorDouble
+	if len(name) == 1 || name[0] != ' ' && name[0] != '*' {
+		if p.separator == separatorDouble {
+			return Line{}, errors.New("a single separator in a file of double ones")
+		}
+		found = separatorSingle
+	} else if p.separator == separatorSingle {
+		found = separatorSingle
+	} else {
+		name = name[1:]
+	}
+	if escaped {
+		var err error
+		if name, err = unescape(name); err != nil {
+			return Line{}, err
+		}
+	}
+	p.separator = found
+	return Line{Value: value, Name: name}, nil
+}
+
+// parseTagged reads what follows the tag of a BSD-style line.
+func parseTagged(a algorithm, s string, escaped bool) (Line, error) {
+	s, ok := strings.CutPrefix(strings.TrimPrefix(s, " "), "(")
+	end := strings.LastIndexByte(s, ')')
+	if !ok || end < 0 {
+		return Line{}, errors.New("a name in parentheses is expected after " + a.tag())
+	}
+	name := s[:end]
+	value, ok := strings.CutPrefix(strings.TrimLeft(s[end+1:], " \t"), "=")
+	value = strings.ToLower(strings.TrimLeft(value, " \t"))
+	if !ok || !Valid(a.name, value) {
+		return Line{}, fmt.Errorf("= and %d hexadecimal digits are expected after the name", 2*a.size)
+	}
+	if escaped {
+		var err error
+		if name, err = unescape(name); err != nil {
+			return Line{}, err
+		}
+	}
+	return Line{Value: value, Name: name, Algorithm: a.name}, nil
+}
+
+// Valid reports whether value could be one of the algorithm as this package
+// prints it.
+func Valid(algorithm, value string) bool {
+	a, err := lookup(algorithm)
+	return err == nil && len(value) == 2*a.size && isHex(value) && strings.ToLower(value) == value
+}
+
+func isHex(s string) bool {
+	_, err := hex.DecodeString(s)
+	return err == nil
+}
+
+// isSize reports whether some algorithm has values of that many digits.
+func isSize(digits int) bool {
+	for _, a := range algorithms {
+		if 2*a.size == digits {
+			return true
+		}
+	}
+	return false
+}
+
+var escaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`)
+
+// EscapeName returns the name as coreutils writes one that would break a line.
+func EscapeName(name string) string { return escaper.Replace(name) }
+
+// unescape reverses EscapeName. Any other escape than its three is an error.
+func unescape(s string) (string, error) {
+	var b strings.Builder
+	for {
+		i := strings.IndexByte(s, '\\')
+		if i < 0 {
+			b.WriteString(s)
+			return b.String(), nil
+		}
+		if i == len(s)-1 {
+			return "", errors.New("the name ends in the middle of an escape")
+		}
+		b.WriteString(s[:i])
+		switch s[i+1] {
+		case '\\':
+			b.WriteByte('\\')
+		case 'n':
+			b.WriteByte('\n')
+		case 'r':
+			b.WriteByte('\r')
+		default:
+			return "", fmt.Errorf("the name has an unknown escape, backslash %q", s[i+1])
+		}
+		s = s[i+2:]
+	}
+}

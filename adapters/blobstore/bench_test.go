@@ -1,0 +1,35 @@
+package blobstore_test
+
+import (
+	"testing"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+)
+
+func BenchmarkSaveAndLookup(b *testing.B) {
+	records := openFolder(b, b.TempDir(), blobstore.Config{}).Bucket().Records
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		r := sumOf("a", "e"+string(rune('0'+i%10)), "")
+		if err := records.Save(b.Context(), r); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := records.Lookup(b.Context(), r.Source); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	records := openFolder(b, b.TempDir(), blobstore.Config{}).Bucket().Records
+	r := sumOf("a", "e1", "01")
+	if err := records.Save(b.Context(), r); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := records.Lookup(b.Context(), r.Source); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package blobstore
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+func newFiles(t *testing.T) *files {
+	t.Helper()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := root.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &files{root: root}
+}
+
+func (f *files) userWrites(t *testing.T, name, content string) {
+	t.Helper()
+	if err := f.root.WriteFile(name, []byte(content), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The user writes his own file between the look at a sidecar and its change.
+func TestUserIsFaster(t *testing.T) {
+	fresh := &sidecar{line: "fresh\n", metadata: map[string]string{metaMarker: marker}}
+	old := &sidecar{line: "old\n", metadata: fresh.metadata}
+	for name, change := range map[string]func(f *files) error{
+		"create":  func(f *files) error { return f.write(t.Context(), "a.md5", fresh, nil) },
+		"replace": func(f *files) error { return f.write(t.Context(), "a.md5", fresh, old) },
+		"remove":  func(f *files) error { return f.remove(t.Context(), "a.md5", old) },
+	} {
+		for _, his := range []string{"his own\n", "", fresh.line} {
+			f := newFiles(t)
+			f.userWrites(t, "a.md5", his)
+			if err := change(f); !errors.Is(err, pipeline.ErrChanged) {
+				t.Errorf("%s: got %v, want ErrChanged", name, err)
+			}
+			if got, err := f.root.ReadFile("a.md5"); err != nil || string(got) != his {
+				t.Errorf("%s: his file holds %q, %v; want %q", name, got, err, his)
+			}
+			if s, err := f.read(t.Context(), "a.md5"); err != nil || s.ours() {
+				t.Errorf("%s: his file %q is taken for ours: %v", name, his, err)
+			}
+		}
+	}
+	f := newFiles(t)
+	if err := f.write(t.Context(), "a.md5", fresh, old); !errors.Is(err, pipeline.ErrChanged) {
+		t.Errorf("replace of what he removed: got %v, want ErrChanged", err)
+	}
+}
+
+func TestUserAtTheSameTime(t *testing.T) {
+	f := newFiles(t)
+	r := newRecords(Config{}, f)
+	for range 100 {
+		record := pipeline.Record{
+			Source:  pipeline.Object{Bucket: "inbox", Key: "a", ETag: "e"},
+			Digests: map[string]string{"md5": strings.Repeat("0", 32)},
+		}
+		var (
+			wg    sync.WaitGroup
+			saved error
+			his   bool
+		)
+		wg.Go(func() { saved = r.Save(t.Context(), record) })
+		wg.Go(func() {
+			file, err := f.root.OpenFile("a.md5", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+			if err != nil {
+				return
+			}
+			his = true
+			_, err = file.WriteString("his own\n")
+			if err := errors.Join(err, file.Close()); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Wait()
+		content, err := f.root.ReadFile("a.md5")
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case his && (string(content) != "his own\n" || pipeline.Classify(saved) != pipeline.ClassPermanent):
+			t.Fatalf("his file holds %q, Save said %v", content, saved)
+		case !his && (string(content) != strings.Repeat("0", 32)+"  a\n" || saved != nil):
+			t.Fatalf("the record is %q, Save said %v", content, saved)
+		}
+		if err := f.root.Remove("a.md5"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Not every file system has hard links; none has them for folders.
+func TestCreateWithoutHardLinks(t *testing.T) {
+	f := newFiles(t)
+	if err := f.root.Mkdir("temp", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	f.userWrites(t, "his", "his own")
+	if err := f.create("temp", "his"); !errors.Is(err, pipeline.ErrChanged) {
+		t.Errorf("got %v, want ErrChanged", err)
+	}
+	if err := f.create("temp", filepath.Join("no", "such")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v, want one that asks for the folder", err)
+	}
+	if err := f.create("temp", "ours"); err != nil {
+		t.Error(err)
+	}
+	if info, err := f.root.Lstat("ours"); err != nil || !info.IsDir() {
+		t.Errorf("got %v, %v", info, err)
+	}
+}
+
+// os.Root says in words only that a path leads out of it.
+func TestEscapes(t *testing.T) {
+	f := newFiles(t)
+	if err := f.root.Symlink("../x", "out"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"out", "../x"} {
+		if _, err := f.root.Stat(name); !escapes(err) {
+			t.Errorf("%s: %v is not recognised", name, err)
+		}
+	}
+	if _, err := f.root.Stat("x"); escapes(err) || escapes(nil) {
+		t.Errorf("%v leads out of nothing", err)
+	}
+}
+
+func TestKeyLocksAreForgotten(t *testing.T) {
+	var l keyLocks
+	var wg sync.WaitGroup
+	counts := make(map[string]int)
+	var mu sync.Mutex
+	for i := range 200 {
+		wg.Go(func() {
+			key := string(rune('a' + i%3))
+			unlock := l.lock(key)
+			mu.Lock()
+			counts[key]++
+			if counts[key] != 1 {
+				t.Errorf("%d have %s", counts[key], key)
+			}
+			mu.Unlock()
+			mu.Lock()
+			counts[key]--
+			mu.Unlock()
+			unlock()
+		})
+	}
+	wg.Wait()
+	if len(l.held) != 0 {
+		t.Errorf("%d locks are kept", len(l.held))
+	}
+}

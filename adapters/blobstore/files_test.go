@@ -1,0 +1,378 @@
+package blobstore_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// sumOf returns a record of a version, whose line tells the versions apart.
+func sumOf(key, etag, sequencer string) pipeline.Record {
+	o := object(key)
+	o.ETag, o.Sequencer = etag, sequencer
+	digit := etag[len(etag)-1:]
+	return pipeline.Record{Source: o, Digests: map[string]string{"md5": strings.Repeat(digit, 32)}}
+}
+
+func lineOf(r pipeline.Record) string {
+	return r.Digests["md5"] + "  " + filepath.Base(r.Source.Key) + "\n"
+}
+
+// notes returns the files in which a folder remembers records.
+func notes(t *testing.T, dir string) []string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(filepath.Join(dir, blobstore.Hidden, "records"), func(name string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			names = append(names, name)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// tempFiles returns what is left half-written.
+func tempFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, blobstore.Hidden, "tmp", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// crashed is a folder after the process died between two steps.
+type crashed struct {
+	*testing.T
+	dir     string
+	sidecar string
+	store   *blobstore.Store
+	records pipeline.Recorder
+}
+
+func (c *crashed) save(r pipeline.Record) {
+	c.Helper()
+	if err := c.records.Save(c.Context(), r); err != nil {
+		c.Fatal(err)
+	}
+}
+
+func (c *crashed) recorded(want pipeline.Record) {
+	c.Helper()
+	got, err := c.records.Lookup(c.Context(), object("a"))
+	if err != nil || !got.Covers(want.Source, []string{"md5"}) {
+		c.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+	c.holds(lineOf(want))
+}
+
+func (c *crashed) unrecorded() {
+	c.Helper()
+	if got, err := c.records.Lookup(c.Context(), object("a")); !errors.Is(err, pipeline.ErrNotFound) {
+		c.Errorf("got %+v, %v; want ErrNotFound", got, err)
+	}
+}
+
+func (c *crashed) holds(want string) {
+	c.Helper()
+	if got, err := os.ReadFile(c.sidecar); err != nil || string(got) != want {
+		c.Errorf("the sidecar holds %q, %v; want %q", got, err, want)
+	}
+}
+
+// leftAlone asks that nobody takes the sidecar for bucketsum's.
+func (c *crashed) leftAlone(content string) {
+	c.Helper()
+	c.unrecorded()
+	if err := c.records.Save(c.Context(), sumOf("a", "e9", "09")); pipeline.Classify(err) != pipeline.ClassPermanent {
+		c.Errorf("Save: got %v, want a permanent error", err)
+	}
+	if removed, err := c.records.Remove(c.Context(), object("a")); removed || err != nil {
+		c.Errorf("Remove: got %v, %v", removed, err)
+	}
+	c.holds(content)
+}
+
+func TestCrash(t *testing.T) {
+	one, two := sumOf("a", "e1", "01"), sumOf("a", "e2", "02")
+	for name, test := range map[string]func(c *crashed){
+		"first note without sidecar": func(c *crashed) {
+			c.save(one)
+			os.Remove(c.sidecar)
+			c.unrecorded()
+			c.save(one)
+			c.recorded(one)
+		},
+		"first note without sidecar, object deleted": func(c *crashed) {
+			c.save(one)
+			os.Remove(c.sidecar)
+			if removed, err := c.records.Remove(c.Context(), object("a")); removed || err != nil {
+				c.Errorf("Remove: got %v, %v", removed, err)
+			}
+			if left := notes(c.T, c.dir); len(left) != 0 {
+				c.Errorf("left: %q", left)
+			}
+		},
+		"first note without sidecar, then a user's file": func(c *crashed) {
+			c.save(one)
+			os.Remove(c.sidecar)
+			writeFile(c.T, c.sidecar, "his own\n")
+			c.leftAlone("his own\n")
+		},
+		"first note without sidecar, then a user's empty file": func(c *crashed) {
+			c.save(one)
+			os.Remove(c.sidecar)
+			writeFile(c.T, c.sidecar, "")
+			c.leftAlone("")
+		},
+		"second note, first sidecar": func(c *crashed) {
+			c.save(one)
+			c.save(two)
+			writeFile(c.T, c.sidecar, lineOf(one))
+			c.unrecorded() // nobody knows of which version it is
+			c.save(two)
+			c.recorded(two)
+		},
+		"second note, first sidecar, older event": func(c *crashed) {
+			c.save(one)
+			c.save(two)
+			writeFile(c.T, c.sidecar, lineOf(one))
+			c.save(one)
+			c.recorded(one)
+			c.save(two)
+			c.recorded(two)
+		},
+		"second note, first sidecar, object deleted": func(c *crashed) {
+			c.save(one)
+			c.save(two)
+			writeFile(c.T, c.sidecar, lineOf(one))
+			if removed, err := c.records.Remove(c.Context(), object("a")); !removed || err != nil {
+				c.Errorf("Remove: got %v, %v", removed, err)
+			}
+			if _, err := os.Lstat(c.sidecar); !errors.Is(err, fs.ErrNotExist) {
+				c.Errorf("the sidecar is there: %v", err)
+			}
+		},
+		"sidecar without note": func(c *crashed) {
+			c.save(one)
+			os.RemoveAll(filepath.Join(c.dir, blobstore.Hidden))
+			c.save(one) // nothing is left to do
+			c.leftAlone(lineOf(one))
+		},
+		"torn note": func(c *crashed) {
+			c.save(one)
+			for _, name := range notes(c.T, c.dir) {
+				if err := os.Truncate(name, 20); err != nil {
+					c.Fatal(err)
+				}
+			}
+			c.leftAlone(lineOf(one))
+		},
+		"note of another key": func(c *crashed) {
+			c.save(one)
+			from := notes(c.T, c.dir)[0]
+			other := sumOf("b", "e1", "01")
+			c.save(other)
+			for _, to := range notes(c.T, c.dir) {
+				if to != from {
+					if err := os.Rename(to, from); err != nil {
+						c.Fatal(err)
+					}
+				}
+			}
+			c.leftAlone(lineOf(one))
+		},
+		"temporary files": func(c *crashed) {
+			c.save(one)
+			for _, name := range []string{"X", "Y"} {
+				writeFile(c.T, filepath.Join(c.dir, blobstore.Hidden, "tmp", name), "half")
+			}
+			c.save(two)
+			c.recorded(two)
+			for o := range c.store.List(c.Context()) {
+				c.Errorf("listed: %s", o)
+			}
+			if err := c.store.CleanUp(); err != nil {
+				c.Error(err)
+			}
+			if left := tempFiles(c.T, c.dir); len(left) != 0 {
+				c.Errorf("left: %q", left)
+			}
+			c.recorded(two)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			store := openFolder(t, dir, blobstore.Config{})
+			test(&crashed{t, dir, filepath.Join(dir, "a.md5"), store, store.Bucket().Records})
+		})
+	}
+}
+
+// What stands in the way of a record stays.
+func TestRecordsPlaceIsTaken(t *testing.T) {
+	for name, take := range map[string]func(name string) error{
+		"folder":        func(name string) error { return os.Mkdir(name, 0o777) },
+		"pipe":          func(name string) error { return syscall.Mkfifo(name, 0o666) },
+		"dangling link": func(name string) error { return os.Symlink("nothing", name) },
+		"link":          func(name string) error { return os.Symlink("his", name) },
+		"link outwards": func(name string) error { return os.Symlink("/etc/passwd", name) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			records := openFolder(t, dir, blobstore.Config{}).Bucket().Records
+			r := sumOf("a", "e1", "01")
+			writeFile(t, filepath.Join(dir, "his"), lineOf(r))
+			sidecar := filepath.Join(dir, "a.md5")
+			if err := take(sidecar); err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.Lstat(sidecar)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := records.Lookup(t.Context(), r.Source); !errors.Is(err, pipeline.ErrNotFound) {
+				t.Errorf("Lookup: got %v, want ErrNotFound", err)
+			}
+			err = records.Save(t.Context(), r)
+			if pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), "did not write") {
+				t.Errorf("Save: got %v, want a permanent error that says why", err)
+			}
+			if removed, err := records.Remove(t.Context(), r.Source); removed || err != nil {
+				t.Errorf("Remove: got %v, %v", removed, err)
+			}
+			if after, err := os.Lstat(sidecar); err != nil || !os.SameFile(before, after) {
+				t.Errorf("it is another now: %v", err)
+			}
+			if _, err := os.Lstat(filepath.Join(dir, "nothing")); err == nil {
+				t.Error("the link was written through")
+			}
+		})
+	}
+}
+
+// The folder in which a record should be is none.
+func TestRecordsFolderIsTaken(t *testing.T) {
+	layout := mustLayout(t, "checksums/{key}.{alg}")
+	r := sumOf("dir/a", "e1", "01")
+	for name, take := range map[string]func(name string) error{
+		"file":          func(name string) error { return os.WriteFile(name, []byte("his"), 0o666) },
+		"link outwards": func(name string) error { return os.Symlink(os.TempDir(), name) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			records := openFolder(t, dir, blobstore.Config{Layout: layout}).Bucket().Records
+			if err := take(filepath.Join(dir, "checksums")); err != nil {
+				t.Fatal(err)
+			}
+			if err := records.Save(t.Context(), r); pipeline.Classify(err) != pipeline.ClassPermanent {
+				t.Errorf("got %v, want a permanent error", err)
+			}
+			if left := tempFiles(t, dir); len(left) != 0 {
+				t.Errorf("left: %q", left)
+			}
+		})
+	}
+}
+
+func TestLongNames(t *testing.T) {
+	dir := t.TempDir()
+	key := "dir/" + strings.Repeat("n", 253)
+	writeFile(t, filepath.Join(dir, key), "content")
+	store := openFolder(t, dir, blobstore.Config{})
+	r := sumOf(key, "e1", "01")
+	if got, err := read(t, store, key); err != nil || got != "content" {
+		t.Errorf("Open: got %q, %v", got, err)
+	}
+	records := store.Bucket().Records
+	_, lookupErr := records.Lookup(t.Context(), r.Source)
+	for name, err := range map[string]error{"Lookup": lookupErr, "Save": records.Save(t.Context(), r)} {
+		if pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), "--record 'checksums/{alg}/{key}'") {
+			t.Errorf("%s: got %v, want a permanent error that says what to do", name, err)
+		}
+	}
+	if removed, err := records.Remove(t.Context(), r.Source); removed || err != nil {
+		t.Errorf("Remove: got %v, %v", removed, err)
+	}
+
+	// And that is what helps.
+	records = openFolder(t, dir, blobstore.Config{Layout: mustLayout(t, "checksums/{alg}/{key}")}).Bucket().Records
+	if err := records.Save(t.Context(), r); err != nil {
+		t.Error(err)
+	}
+	if got, err := records.Lookup(t.Context(), r.Source); err != nil || !got.Covers(r.Source, []string{"md5"}) {
+		t.Errorf("Lookup: got %+v, %v", got, err)
+	}
+}
+
+// Two processes that share a folder see the records of each other, and what one
+// hides is none of the other's objects.
+func TestNestedFolders(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "sub", "a"), "content")
+	outer, inner := openFolder(t, dir, blobstore.Config{}), openFolder(t, filepath.Join(dir, "sub"), blobstore.Config{})
+	if err := inner.Bucket().Records.Save(t.Context(), sumOf("a", "e1", "01")); err != nil {
+		t.Fatal(err)
+	}
+	keys, _ := listed(t, outer)
+	if len(keys) != 1 || keys[0] != "sub/a" {
+		t.Errorf("got %q", keys)
+	}
+	for _, key := range []string{".bucketsum", ".bucketsum/x", "sub/.bucketsum/records/x"} {
+		if !outer.Bucket().Records.IsRecord(key) {
+			t.Errorf("IsRecord(%q) is false", key)
+		}
+	}
+	for _, key := range []string{".bucketsums", "x.bucketsum/y", ".bucketsum.txt"} {
+		if outer.Bucket().Records.IsRecord(key) {
+			t.Errorf("IsRecord(%q) is true", key)
+		}
+	}
+}
+
+func TestCheckWritable(t *testing.T) {
+	dir := t.TempDir()
+	store := openFolder(t, dir, blobstore.Config{})
+	for range 2 {
+		if err := store.CheckWritable(); err != nil {
+			t.Error(err)
+		}
+	}
+	if keys := userKeys(t, dir); len(keys)+len(tempFiles(t, dir)) != 0 {
+		t.Errorf("left: %q", keys)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("left: %v, %v", entries, err)
+	}
+
+	dir = t.TempDir()
+	writeFile(t, filepath.Join(dir, blobstore.Hidden), "his")
+	err = openFolder(t, dir, blobstore.Config{}).CheckWritable()
+	if err == nil || !strings.Contains(err.Error(), "bucket inbox: cannot write records to "+dir) {
+		t.Errorf("got %v", err)
+	}
+
+	dir = t.TempDir()
+	if os.Geteuid() == 0 {
+		t.Log("root writes everywhere")
+		return
+	}
+	if err := os.Chmod(dir, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	err = openFolder(t, dir, blobstore.Config{}).CheckWritable()
+	if !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("got %v, want one of permission", err)
+	}
+}

@@ -1,0 +1,320 @@
+package blobstore_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"gocloud.dev/blob/fileblob"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+func object(key string) pipeline.Object { return pipeline.Object{Bucket: "inbox", Key: key} }
+
+// read returns the content of an object, or why it cannot be read.
+func read(t *testing.T, s pipeline.Source, key string) (string, error) {
+	t.Helper()
+	r, err := s.Open(t.Context(), object(key))
+	if err != nil {
+		return "", err
+	}
+	content, err := io.ReadAll(r)
+	return string(content), errors.Join(err, r.Close())
+}
+
+// The version of a file is the one that gocloud knows it by.
+func TestETagOfFile(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "a"), "content")
+	bucket, err := fileblob.OpenBucket(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bucket.Close()
+	attrs, err := bucket.Attributes(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := openFolder(t, dir, blobstore.Config{}).Stat(t.Context(), object("a"))
+	if err != nil || `"`+o.ETag+`"` != attrs.ETag || o.Size != attrs.Size {
+		t.Errorf("got %+v, %v; gocloud has %s of %d bytes", o, err, attrs.ETag, attrs.Size)
+	}
+}
+
+// A file that somebody writes to while it is read is no version at all.
+func TestReadWhileWritten(t *testing.T) {
+	for _, name := range []string{"plain", "odd\nname"} {
+		for change, f := range map[string]func(file *os.File) error{
+			"shorter":  func(file *os.File) error { return file.Truncate(100) },
+			"empty":    func(file *os.File) error { return file.Truncate(0) },
+			"longer":   func(file *os.File) error { _, err := file.WriteString("more"); return err },
+			"vanished": func(file *os.File) error { return os.Remove(file.Name()) },
+		} {
+			t.Run(fmt.Sprintf("%q %s", name, change), func(t *testing.T) {
+				dir := t.TempDir()
+				store := openFolder(t, dir, blobstore.Config{})
+				path := filepath.Join(dir, name)
+				writeFile(t, path, strings.Repeat("x", 1<<20))
+				r, err := store.Open(t.Context(), object(name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				if _, err := io.ReadFull(r, make([]byte, 1000)); err != nil {
+					t.Fatal(err)
+				}
+				file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer file.Close()
+				if err := f(file); err != nil {
+					t.Fatal(err)
+				}
+				// io.Copy, as it would take a way around Read if there were one.
+				_, err = io.Copy(io.Discard, r)
+				now, statErr := store.Stat(t.Context(), object(name))
+				if change == "vanished" {
+					if err != nil || !errors.Is(statErr, pipeline.ErrNotFound) {
+						t.Errorf("read: %v, Stat: %v; want nil and ErrNotFound", err, statErr)
+					}
+					return
+				}
+				if !errors.Is(err, pipeline.ErrChanged) || pipeline.Classify(err) != pipeline.ClassSuperseded {
+					t.Errorf("got %v, want ErrChanged", err)
+				}
+				if now.SameVersion(r.Object()) {
+					t.Errorf("Stat does not see the change: %+v", now)
+				}
+			})
+		}
+	}
+}
+
+// What is no regular file is neither read nor waited for.
+func TestIrregularFiles(t *testing.T) {
+	dir := t.TempDir()
+	store := openFolder(t, dir, blobstore.Config{})
+	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, pipe := range []string{"pipe", "odd\npipe"} {
+		if err := syscall.Mkfifo(filepath.Join(dir, pipe), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir) // the path of a socket must be short
+	socket, err := net.Listen("unix", "socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	for link, target := range map[string]string{"to-pipe": "pipe", "to-folder": "folder"} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range []string{"folder", "pipe", "odd\npipe", "socket", "to-pipe", "to-folder"} {
+		_, err := read(t, store, key)
+		if !errors.Is(err, pipeline.ErrFiltered) || pipeline.Classify(err) != pipeline.ClassSuperseded {
+			t.Errorf("Open(%q): got %v, want ErrFiltered", key, err)
+		}
+		// To whoever wants to know whether the object is still there, it is not.
+		if _, err := store.Stat(t.Context(), object(key)); !errors.Is(err, pipeline.ErrFiltered) || !errors.Is(err, pipeline.ErrNotFound) {
+			t.Errorf("Stat(%q): got %v, want ErrFiltered and ErrNotFound", key, err)
+		}
+	}
+}
+
+func TestSymbolicLinks(t *testing.T) {
+	outside := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "inbox")
+	writeFile(t, filepath.Join(outside, "secret"), "secret")
+	writeFile(t, filepath.Join(dir, "sub", "file"), "content")
+	for link, target := range map[string]string{
+		"relative":       "sub/file",
+		"sub/up":         "../sub/file",
+		"absolute":       filepath.Join(dir, "sub", "file"),
+		"folder":         "sub",
+		"absolute-dir":   filepath.Join(dir, "sub"),
+		"chain":          "absolute",
+		"out":            filepath.Join(outside, "secret"),
+		"out-relative":   "../../" + filepath.Base(filepath.Dir(outside)) + "/" + filepath.Base(outside) + "/secret",
+		"out-of-nothing": "../nothing",
+		"out-dir":        outside,
+		"dangling":       "nothing",
+		"loop":           "loop",
+	} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The folder itself may be reached through a link.
+	linked := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, linked); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{dir, linked} {
+		store := openFolder(t, dir, blobstore.Config{})
+		for _, key := range []string{"relative", "sub/up", "absolute", "folder/file", "absolute-dir/file", "chain"} {
+			if got, err := read(t, store, key); err != nil || got != "content" {
+				t.Errorf("%s: got %q, %v", key, got, err)
+			}
+		}
+		for _, key := range []string{"out", "out-relative", "out-of-nothing", "out-dir/secret"} {
+			got, err := read(t, store, key)
+			if pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(fmt.Sprint(err), "leads out of the bucket") {
+				t.Errorf("%s: got %q, %v; want a permanent error that says why", key, got, err)
+			}
+			if _, err := store.Stat(t.Context(), object(key)); pipeline.Classify(err) != pipeline.ClassPermanent {
+				t.Errorf("Stat(%s): got %v, want a permanent error", key, err)
+			}
+		}
+		if _, err := read(t, store, "dangling"); !errors.Is(err, pipeline.ErrNotFound) {
+			t.Errorf("dangling: got %v, want ErrNotFound", err)
+		}
+		if _, err := read(t, store, "loop"); pipeline.Classify(err) != pipeline.ClassPermanent {
+			t.Errorf("loop: got %v, want a permanent error", err)
+		}
+	}
+}
+
+// Somebody exchanges the file for a link between the look at it and its opening.
+func TestNoRaceOutOfTheFolder(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	dir := t.TempDir()
+	writeFile(t, secret, "secret")
+	store := openFolder(t, dir, blobstore.Config{})
+	for _, name := range []string{"plain", "odd\nname"} {
+		path := filepath.Join(dir, name)
+		writeFile(t, path, "content")
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				writeFile(t, path+".new", "content")
+				err := os.Rename(path+".new", path)
+				err = errors.Join(err, os.Symlink(secret, path+".new"), os.Rename(path+".new", path))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+		for range 1000 {
+			got, err := read(t, store, name)
+			if strings.Contains(got, "secret") {
+				t.Errorf("%q: read outside of the folder", name)
+				break
+			}
+			if err == nil && got != "content" {
+				t.Errorf("%q: got %q", name, got)
+			}
+		}
+		close(stop)
+		wg.Wait()
+	}
+}
+
+// The user's .attrs files are not gocloud's, and nobody takes them for such.
+func TestAttrsOfTheUser(t *testing.T) {
+	dir := t.TempDir()
+	store := openFolder(t, dir, blobstore.Config{})
+	want := map[string]string{"a": "content", "a.attrs": "not JSON", "b": "content", "b.attrs.attrs": "", "c": "x"}
+	for key, content := range want {
+		writeFile(t, filepath.Join(dir, key), content)
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "c.attrs"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for key, content := range want {
+		if got, err := read(t, store, key); err != nil || got != content {
+			t.Errorf("%s: got %q, %v", key, got, err)
+		}
+	}
+}
+
+func TestDeepPaths(t *testing.T) {
+	dir := t.TempDir()
+	store := openFolder(t, dir, blobstore.Config{})
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	deep := strings.Repeat(strings.Repeat("d", 250)+"/", 18) // longer than the system takes in one
+	if err := root.MkdirAll(deep, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := root.WriteFile(deep+"a", []byte("content"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := read(t, store, deep+"a"); err != nil || got != "content" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	o := object(deep + "a")
+	o.ETag = "e"
+	if err := store.Bucket().Records.Save(t.Context(), record(o)); err != nil {
+		t.Error(err)
+	}
+	if line, err := root.ReadFile(deep + "a.md5"); err != nil || !strings.HasSuffix(string(line), "  a\n") {
+		t.Errorf("got %q, %v", line, err)
+	}
+}
+
+func TestAddressable(t *testing.T) {
+	for _, key := range []string{"a", "a/b", "..a", "a\nb", "__0x41__", "a.attrs", "\u0085", `a\b`} {
+		if err := blobstore.Addressable(key); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, key := range []string{"", ".", "..", "../a", "/a", "a/", "a//b", "a/../b", "./a", "a\x00b", "\xff", "dir\xff/a"} {
+		err := blobstore.Addressable(key)
+		if pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), fmt.Sprintf("%q", key)) {
+			t.Errorf("%q: got %v, want a permanent error that names it", key, err)
+		}
+	}
+}
+
+func TestClosedFolder(t *testing.T) {
+	store, err := blobstore.OpenFolder(t.TempDir(), "inbox", blobstore.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b := store.Bucket()
+	o := object("a")
+	_, openErr := b.Source.Open(t.Context(), o)
+	_, lookupErr := b.Records.Lookup(t.Context(), o)
+	_, removeErr := b.Records.Remove(t.Context(), o)
+	for name, err := range map[string]error{
+		"Open": openErr, "Lookup": lookupErr, "Remove": removeErr, "Save": b.Records.Save(t.Context(), record(o)),
+		"CheckWritable": store.CheckWritable(), "CleanUp": store.CleanUp(),
+	} {
+		if !errors.Is(err, fs.ErrClosed) || pipeline.Classify(err) != pipeline.ClassTransient {
+			t.Errorf("%s: got %v, want a transient error", name, err)
+		}
+	}
+	for o, err := range store.List(t.Context()) {
+		if err == nil {
+			t.Errorf("listed %v", o)
+		}
+	}
+}

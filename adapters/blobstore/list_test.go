@@ -1,0 +1,178 @@
+package blobstore_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// listed returns what a store lists: the content of each object, or its class
+// of error in brackets.
+func listed(t *testing.T, store *blobstore.Store) (keys []string, contents map[string]string) {
+	t.Helper()
+	contents = make(map[string]string)
+	for o, err := range store.List(t.Context()) {
+		keys = append(keys, o.Key)
+		if err != nil {
+			contents[o.Key] = "<" + string(pipeline.Classify(err)) + ">"
+			continue
+		}
+		if now, err := store.Stat(t.Context(), object(o.Key)); err != nil || now != o {
+			t.Errorf("listed %+v, Stat: %+v, %v", o, now, err)
+		}
+		content, err := read(t, store, o.Key)
+		if err != nil {
+			t.Error(err)
+		}
+		contents[o.Key] = content
+	}
+	return keys, contents
+}
+
+func TestListFolder(t *testing.T) {
+	dir := t.TempDir()
+	store := openFolder(t, dir, blobstore.Config{})
+	for _, key := range []string{
+		"b", "a-b", "a/x", "a/x.md5", "a/new\nline", "a/y.attrs", "a/b/__0x41__", "a0", "Z", "b.sha256",
+		".bucketsum/records/x", "a/.bucketsum/tmp/y", ".hidden", "empty/.keep", "not-\xff-utf8", "dir\xff/x",
+	} {
+		writeFile(t, filepath.Join(dir, key), key)
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for link, target := range map[string]string{"link": "a/x", "linked-dir": "a", "out": os.DevNull, "dangling": "nothing"} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys, contents := listed(t, store)
+	if diff := cmp.Diff([]string{
+		".hidden", "Z", "a-b", "a/b/__0x41__", "a/new\nline", "a/x", "a/y.attrs", "a0", "b", "dangling",
+		"dir\xff/x", "empty/.keep", "link", "not-\xff-utf8", "out", "pipe",
+	}, keys); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	want := map[string]string{
+		"link": "a/x", "dangling": "<superseded>", "dir\xff/x": "<permanent>", "not-\xff-utf8": "<permanent>",
+		"out": "<permanent>", "pipe": "<superseded>",
+	}
+	for _, key := range keys {
+		if want[key] == "" {
+			want[key] = key
+		}
+	}
+	if diff := cmp.Diff(want, contents); diff != "" {
+		t.Errorf("contents (-want +got):\n%s", diff)
+	}
+	for range store.List(t.Context()) {
+		break // must not go on, which the iterator would panic about
+	}
+	for _, key := range []string{"a/", "dir\xff/", "pipe"} {
+		for o := range store.List(t.Context()) {
+			if strings.HasPrefix(o.Key, key) {
+				break
+			}
+		}
+	}
+}
+
+// A folder that vanishes or cannot be read is told of, the rest is listed.
+func TestListFolderErrors(t *testing.T) {
+	dir := t.TempDir()
+	store := openFolder(t, dir, blobstore.Config{})
+	for _, key := range []string{"a/x", "b/x", "c/x"} {
+		writeFile(t, filepath.Join(dir, key), key)
+	}
+	var keys []string
+	for o, err := range store.List(t.Context()) {
+		if err != nil {
+			t.Error(err)
+		}
+		if keys = append(keys, o.Key); o.Key == "a/x" {
+			if err := os.RemoveAll(filepath.Join(dir, "b")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"a/x", "c/x"}, keys); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	if os.Geteuid() == 0 {
+		t.Log("root reads everything")
+		return
+	}
+	if err := os.Chmod(filepath.Join(dir, "a"), 0); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(filepath.Join(dir, "a"), 0o777)
+	_, contents := listed(t, store)
+	if diff := cmp.Diff(map[string]string{"a/": "<transient>", "c/x": "c/x"}, contents); diff != "" {
+		t.Errorf("contents (-want +got):\n%s", diff)
+	}
+}
+
+func TestListManyFiles(t *testing.T) {
+	dir := t.TempDir()
+	store := openFolder(t, dir, blobstore.Config{})
+	const n = 3000
+	for i := range n {
+		writeFile(t, filepath.Join(dir, fmt.Sprintf("%d/%04d", i%2, i)), "")
+	}
+	last, count := "", 0
+	for o, err := range store.List(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Key <= last {
+			t.Fatalf("%s comes after %s", o.Key, last)
+		}
+		last = o.Key
+		count++
+	}
+	if count != n {
+		t.Errorf("listed %d objects, want %d", count, n)
+	}
+}
+
+func TestRecorded(t *testing.T) {
+	dir := t.TempDir()
+	layout, err := blobstore.ParseLayout("{dir}/.sums/{base}.{alg}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		layout blobstore.Layout
+		files  []string
+		want   []string
+	}{
+		"beside":    {files: []string{"a", "a.md5", "gone.md5", "sub/new\nline.md5", ".bucketsum/x.md5", "b.md6"}, want: []string{"a", "gone", "sub/new\nline"}},
+		"elsewhere": {layout: layout, files: []string{"a", ".sums/a.md5", "sub/.sums/b.sha256", "sub/x.md5"}, want: []string{"a", "sub/b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(dir, name)
+			for _, file := range tc.files {
+				writeFile(t, filepath.Join(dir, file), file)
+			}
+			store := openFolder(t, dir, blobstore.Config{Layout: tc.layout})
+			var got []string
+			for key, err := range store.Recorded(t.Context()) {
+				if err != nil {
+					t.Error(err)
+				}
+				got = append(got, key)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("keys (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

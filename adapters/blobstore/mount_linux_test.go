@@ -1,0 +1,118 @@
+package blobstore_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// mount mounts a small file system until the test ends. It skips the test where
+// that is not allowed.
+func mount(t *testing.T, dir string) {
+	t.Helper()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("mount: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	mount(t, dir)
+	records := openFolder(t, dir, blobstore.Config{}).Bucket().Records
+	one := sumOf("a", "e1", "01")
+	if err := records.Save(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	fill := filepath.Join(dir, "fill")
+	if err := os.WriteFile(fill, make([]byte, 1<<20), 0o666); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("the disk is not full: %v", err)
+	}
+	for _, r := range []pipeline.Record{sumOf("a", "e2", "02"), sumOf("b", "e1", "01")} {
+		err := records.Save(t.Context(), r)
+		if pipeline.Classify(err) != pipeline.ClassTransient || !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("got %v, want a transient error", err)
+		}
+	}
+	if got, err := records.Lookup(t.Context(), one.Source); err != nil || !got.Covers(one.Source, []string{"md5"}) {
+		t.Errorf("the old record: got %+v, %v", got, err)
+	}
+	if left := tempFiles(t, dir); len(left) != 0 {
+		t.Errorf("left: %q", left)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "b.md5")); err == nil {
+		t.Error("half a record is there")
+	}
+	if err := os.Remove(fill); err != nil {
+		t.Fatal(err)
+	}
+	if err := records.Save(t.Context(), sumOf("a", "e2", "02")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadOnlyFolder(t *testing.T) {
+	dir := t.TempDir()
+	mount(t, dir)
+	store := openFolder(t, dir, blobstore.Config{})
+	one := sumOf("a", "e1", "01")
+	writeFile(t, filepath.Join(dir, "a"), "content")
+	if err := store.Bucket().Records.Save(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Skipf("remount: %v", err)
+	}
+	err := store.CheckWritable()
+	if !errors.Is(err, syscall.EROFS) || !strings.Contains(err.Error(), "cannot write records to "+dir) {
+		t.Errorf("CheckWritable: got %v", err)
+	}
+	if got, err := read(t, store, "a"); err != nil || got != "content" {
+		t.Errorf("Open: got %q, %v", got, err)
+	}
+	records := store.Bucket().Records
+	if got, err := records.Lookup(t.Context(), one.Source); err != nil || !got.Covers(one.Source, []string{"md5"}) {
+		t.Errorf("Lookup: got %+v, %v", got, err)
+	}
+	_, removeErr := records.Remove(t.Context(), one.Source)
+	for name, err := range map[string]error{"Save": records.Save(t.Context(), sumOf("a", "e2", "02")), "Remove": removeErr} {
+		if pipeline.Classify(err) != pipeline.ClassTransient || !errors.Is(err, syscall.EROFS) {
+			t.Errorf("%s: got %v, want a transient error", name, err)
+		}
+	}
+}
+
+// Another disk is mounted in the folder, to which nothing can be moved.
+func TestMountInFolder(t *testing.T) {
+	dir := t.TempDir()
+	sub := filepath.Join(dir, "sub")
+	if err := os.Mkdir(sub, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	mount(t, sub)
+	records := openFolder(t, dir, blobstore.Config{}).Bucket().Records
+	for _, r := range []pipeline.Record{sumOf("sub/a", "e1", "01"), sumOf("sub/a", "e2", "02")} {
+		if err := records.Save(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := records.Lookup(t.Context(), r.Source); err != nil || !got.Covers(r.Source, []string{"md5"}) {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	}
+	if keys := userKeys(t, dir); len(keys) != 1 || keys[0] != "sub/a.md5" {
+		t.Errorf("got %q", keys)
+	}
+	if left := tempFiles(t, sub); len(left) != 0 {
+		t.Errorf("left: %q", left)
+	}
+}

@@ -1,0 +1,117 @@
+package blobstore
+
+import (
+	"context"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// Keys of a record's metadata.
+const (
+	metaMarker    = "written-by"
+	metaETag      = "source-etag"
+	metaVersionID = "source-version-id"
+	metaSize      = "source-size" // bytes
+	metaSequencer = "source-sequencer"
+	metaComputed  = "computed-at" // RFC 3339
+
+	marker = "bucketsum"
+)
+
+// sidecarLimit is how many bytes of a sidecar or a note are read at most. They
+// have a few hundred; what is longer was not written by bucketsum.
+const sidecarLimit = 64 << 10
+
+// sidecar is a record as it is stored.
+type sidecar struct {
+	line     string            // as md5sum prints it, with its newline
+	metadata map[string]string // nil if bucketsum did not write it
+}
+
+// sidecars is where records are stored. Its methods are safe for concurrent use.
+type sidecars interface {
+	// lock waits until nobody else works on the key, and returns what gives it
+	// back. The methods that change a sidecar are called under its lock.
+	lock(key string) (unlock func(), err error)
+	// read returns what is stored under the key. ErrNotFound if nothing is.
+	read(ctx context.Context, key string) (*sidecar, error)
+	// write stores s in the place of old, which read returned or is nil if there
+	// was nothing. ErrChanged if something else is there by now.
+	write(ctx context.Context, key string, s, old *sidecar) error
+	// remove takes away old, which read returned or is nil if there was nothing,
+	// and whatever else is remembered of it. ErrNotFound if it is gone,
+	// ErrChanged if something else is there by now.
+	remove(ctx context.Context, key string, old *sidecar) error
+	// reserved reports whether the store keeps things of its own at the key.
+	reserved(key string) bool
+}
+
+func newSidecar(r pipeline.Record, value string) *sidecar {
+	metadata := map[string]string{
+		metaMarker:   marker,
+		metaETag:     r.Source.ETag,
+		metaSize:     strconv.FormatInt(r.Source.Size, 10),
+		metaComputed: r.ComputedAt.UTC().Format(time.RFC3339Nano),
+	}
+	if r.Source.VersionID != "" {
+		metadata[metaVersionID] = r.Source.VersionID
+	}
+	if r.Source.Sequencer != "" {
+		metadata[metaSequencer] = r.Source.Sequencer
+	}
+	return &sidecar{line: digest.FormatLine(value, path.Base(r.Source.Key)), metadata: metadata}
+}
+
+// ours reports whether bucketsum wrote the sidecar.
+func (s *sidecar) ours() bool { return s.metadata[metaMarker] == marker }
+
+// record reads the sidecar as that of an object. It is none if bucketsum did not
+// write it, or its line is not one of the algorithm and the object's name: whoever
+// copies a sidecar may copy its metadata along.
+func (s *sidecar) record(o pipeline.Object, alg string) (pipeline.Record, bool) {
+	if !s.ours() {
+		return pipeline.Record{}, false
+	}
+	line, err := digest.ParseLine(strings.TrimSuffix(s.line, "\n"))
+	if err != nil || line.Name != path.Base(o.Key) || !digest.Valid(alg, line.Value) {
+		return pipeline.Record{}, false
+	}
+	o.ETag, o.VersionID, o.Sequencer = s.metadata[metaETag], s.metadata[metaVersionID], s.metadata[metaSequencer]
+	if o.Size, err = strconv.ParseInt(s.metadata[metaSize], 10, 64); err != nil || o.Size < 0 {
+		return pipeline.Record{}, false
+	}
+	computed, err := time.Parse(time.RFC3339Nano, s.metadata[metaComputed])
+	if err != nil {
+		return pipeline.Record{}, false
+	}
+	return pipeline.Record{Source: o, Digests: map[string]string{alg: line.Value}, ComputedAt: computed}, true
+}
+
+// newerThan reports whether the sidecar is of a version of the object that is
+// known to be newer than o.
+func (s *sidecar) newerThan(o pipeline.Object, alg string) bool {
+	r, ok := s.record(o, alg)
+	return ok && !r.Source.SameVersion(o) && pipeline.CompareSequencers(r.Source.Sequencer, o.Sequencer) > 0
+}
+
+// recordedAfter reports whether the sidecar tells of an event that is known to
+// be newer than that of o. For a deletion that decides alone: the same content
+// may have been put back since.
+func (s *sidecar) recordedAfter(o pipeline.Object, alg string) bool {
+	r, ok := s.record(o, alg)
+	return ok && pipeline.CompareSequencers(r.Source.Sequencer, o.Sequencer) > 0
+}
+
+// says reports whether the sidecar already tells everything that fresh would: the
+// same line of the same version, known from the same event or a newer one.
+func (s *sidecar) says(fresh *sidecar, o pipeline.Object, alg string) bool {
+	r, ok := s.record(o, alg)
+	return ok && s.line == fresh.line && r.Source.SameVersion(o) &&
+		(o.Sequencer == "" || o.Sequencer == r.Source.Sequencer ||
+			pipeline.CompareSequencers(r.Source.Sequencer, o.Sequencer) > 0)
+}

@@ -1,0 +1,117 @@
+package blobstore
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+var someObject = pipeline.Object{Bucket: "inbox", Key: "dir/a"}
+
+// checkRecord asks that what is read from a sidecar is something to work with.
+func checkRecord(t *testing.T, s *sidecar) {
+	t.Helper()
+	r, ok := s.record(someObject, "md5")
+	switch {
+	case !ok && (r.Digests != nil || r.Source != pipeline.Object{}):
+		t.Errorf("no record, and yet %+v", r)
+	case !ok:
+	case !s.ours():
+		t.Errorf("a record that bucketsum did not write: %+v", r)
+	case r.Source.Size < 0, len(r.Digests) != 1, !digest.Valid("md5", r.Digests["md5"]),
+		r.Source.Bucket != someObject.Bucket, r.Source.Key != someObject.Key:
+		t.Errorf("%+v of %q", r, s.line)
+	}
+	newer := someObject
+	newer.Sequencer = "02"
+	_ = s.newerThan(newer, "md5")
+	_ = s.says(s, newer, "md5")
+}
+
+func TestHostileSidecars(t *testing.T) {
+	good := newSidecar(pipeline.Record{
+		Source:     pipeline.Object{Bucket: "inbox", Key: "dir/a", ETag: "e", Size: 3, Sequencer: "01", VersionID: "v"},
+		ComputedAt: time.Unix(1, 2),
+	}, strings.Repeat("0", 32))
+	if r, ok := good.record(someObject, "md5"); !ok || r.Source.ETag != "e" || r.Source.Size != 3 || !r.ComputedAt.Equal(time.Unix(1, 2)) {
+		t.Fatalf("got %+v, %v", r, ok)
+	}
+	for name, spoil := range map[string]func(s *sidecar){
+		"no metadata":      func(s *sidecar) { s.metadata = nil },
+		"other marker":     func(s *sidecar) { s.metadata[metaMarker] = "rclone" },
+		"no size":          func(s *sidecar) { delete(s.metadata, metaSize) },
+		"negative size":    func(s *sidecar) { s.metadata[metaSize] = "-1" },
+		"no time":          func(s *sidecar) { s.metadata[metaComputed] = "yesterday" },
+		"empty":            func(s *sidecar) { s.line = "" },
+		"no line":          func(s *sidecar) { s.line = "0000" },
+		"another name":     func(s *sidecar) { s.line = strings.Repeat("0", 32) + "  b\n" },
+		"two lines":        func(s *sidecar) { s.line += s.line },
+		"another checksum": func(s *sidecar) { s.line = strings.Repeat("0", 40) + "  a\n" },
+	} {
+		s := &sidecar{line: good.line, metadata: make(map[string]string)}
+		for k, v := range good.metadata {
+			s.metadata[k] = v
+		}
+		spoil(s)
+		if r, ok := s.record(someObject, "md5"); ok {
+			t.Errorf("%s: got %+v", name, r)
+		}
+	}
+}
+
+func FuzzSidecar(f *testing.F) {
+	f.Add(strings.Repeat("0", 32)+"  a\n", marker, "e", "3", "01", "2025-03-14T15:09:26.5Z")
+	f.Add("\\"+strings.Repeat("f", 32)+" *\\n\n", marker, "", "-1", "", "")
+	f.Add("MD5 (a) = "+strings.Repeat("f", 32), marker, "", "99999999999999999999", "\x00", "0000-00-00T00:00:00Z")
+	f.Fuzz(func(t *testing.T, line, written, etag, size, sequencer, computed string) {
+		checkRecord(t, &sidecar{line: line, metadata: map[string]string{
+			metaMarker: written, metaETag: etag, metaSize: size, metaSequencer: sequencer, metaComputed: computed,
+		}})
+	})
+}
+
+func FuzzNote(f *testing.F) {
+	f.Add([]byte(`{"key":"dir/a.md5","line":"00000000000000000000000000000000  a\n","metadata":{"written-by":"bucketsum","source-etag":"e","source-size":"3","computed-at":"2025-03-14T15:09:26Z"}}`))
+	f.Add([]byte(`{"key":"dir/a.md5","line":""}`))
+	f.Add([]byte(`{"key":"dir/a.md5","line":"x","previous":"y","metadata":null}`))
+	f.Add([]byte(`{"KEY":"dir/a.md5","line":{}}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		n := parseNote(data, "dir/a.md5")
+		if n.Line == "" && (n.Key != "" || n.Previous != "" || n.Metadata != nil) {
+			t.Errorf("no note, and yet %+v", n)
+		}
+		if n.Line != "" && n.Key != "dir/a.md5" {
+			t.Errorf("the note of %q", n.Key)
+		}
+		checkRecord(t, &sidecar{line: n.Line, metadata: n.Metadata})
+	})
+}
+
+func TestJoined(t *testing.T) {
+	gone, broken, transient := pipeline.ErrNotFound, pipeline.Permanent(errPlain("broken")), errPlain("later")
+	for _, errs := range [][]error{{gone, broken, transient}, {transient, nil, broken, gone}, {broken, transient, gone}} {
+		err := joined(errs)
+		if got := pipeline.Classify(err); got != pipeline.ClassTransient {
+			t.Errorf("%v is %s, want the class that asks for the most care", err, got)
+		}
+		for _, e := range []error{gone, broken, transient} {
+			if !strings.Contains(err.Error(), e.Error()) {
+				t.Errorf("%v does not tell of %v", err, e)
+			}
+		}
+	}
+	if err := joined([]error{gone, broken}); pipeline.Classify(err) != pipeline.ClassPermanent {
+		t.Errorf("%v is not permanent", err)
+	}
+	if err := joined([]error{nil, nil}); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+type errPlain string
+
+func (e errPlain) Error() string { return string(e) }

@@ -1,0 +1,114 @@
+package events
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// cloudTrailRecord is what every record of an API call has.
+type cloudTrailRecord struct {
+	EventID     string `json:"eventID"`
+	EventTime   moment `json:"eventTime"`
+	EventSource string `json:"eventSource"`
+	EventName   string `json:"eventName"`
+	ErrorCode   string `json:"errorCode"`
+}
+
+// cloudTrailObject is the rest of a record, of a call that is about objects, as
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-understanding-s3-entries.html
+// has it. There is neither a size nor an ETag.
+type cloudTrailObject struct {
+	RequestParameters struct {
+		BucketName string `json:"bucketName"`
+		Key        string `json:"key"`
+		VersionID  string `json:"versionId"`
+	} `json:"requestParameters"`
+	ResponseElements struct {
+		VersionID string `json:"x-amz-version-id"`
+	} `json:"responseElements"`
+	Resources []cloudTrailResource `json:"resources"`
+}
+
+type cloudTrailResource struct {
+	Type string `json:"type"`
+	ARN  string `json:"ARN"`
+}
+
+// decodeCloudTrail reads an API call that CloudTrail recorded and EventBridge
+// delivered. A call that failed changed nothing.
+func decodeCloudTrail(e eventBridgeEvent) ([]pipeline.Event, error) {
+	var r cloudTrailRecord
+	if err := unmarshal("detail", e.Detail, &r); err != nil {
+		return nil, err
+	}
+	if r.EventName == "" {
+		return nil, errors.New("detail.eventName is missing")
+	}
+	event := ignored(r.EventName, cmp.Or(r.EventID, e.ID), moment{r.EventTime.Time})
+	if event.Time.IsZero() {
+		event.Time = e.Time.Time
+	}
+	if r.EventSource != "s3.amazonaws.com" || r.ErrorCode != "" {
+		return []pipeline.Event{event}, nil
+	}
+	switch r.EventName {
+	case "PutObject", "CompleteMultipartUpload", "CopyObject":
+		event.Kind = pipeline.Created
+	case "DeleteObject", "DeleteObjects":
+		event.Kind = pipeline.Deleted
+	default:
+		return []pipeline.Event{event}, nil
+	}
+	var o cloudTrailObject
+	if err := unmarshal("detail", e.Detail, &o); err != nil {
+		return nil, err
+	}
+	if err := checkName("detail.requestParameters.bucketName", o.RequestParameters.BucketName, e.Detail); err != nil {
+		return nil, err
+	}
+	event.Object.Bucket = o.RequestParameters.BucketName
+	if r.EventName == "DeleteObjects" {
+		return deletedTogether(event, o.Resources, e.Detail)
+	}
+	if err := checkName("detail.requestParameters.key", o.RequestParameters.Key, e.Detail); err != nil {
+		return nil, err
+	}
+	event.Object.Key = o.RequestParameters.Key
+	if event.Kind == pipeline.Created {
+		event.Object.VersionID = o.ResponseElements.VersionID
+	} else {
+		// What the caller asked to delete; the response has the marker's.
+		event.Object.VersionID = o.RequestParameters.VersionID
+	}
+	return []pipeline.Event{event}, nil
+}
+
+// deletedTogether returns an event for each object that the record of a batch
+// deletion lists. CloudTrail promises no such list; without one there is nothing
+// to act on.
+func deletedTogether(deleted pipeline.Event, resources []cloudTrailResource, raw json.RawMessage) ([]pipeline.Event, error) {
+	var events []pipeline.Event
+	for i, r := range resources {
+		// arn:aws:s3:::BUCKET/KEY, where "aws" is the partition
+		_, path, _ := strings.Cut(r.ARN, ":s3:::")
+		bucket, key, _ := strings.Cut(path, "/")
+		if r.Type != "AWS::S3::Object" || bucket != deleted.Object.Bucket || key == "" {
+			continue
+		}
+		if err := checkName(fmt.Sprintf("detail.resources[%d].ARN", i), key, raw); err != nil {
+			return nil, err
+		}
+		e := deleted
+		e.Object.Key = key
+		events = append(events, e)
+	}
+	if events == nil {
+		return []pipeline.Event{ignored(deleted.Name, deleted.ID, moment{deleted.Time})}, nil
+	}
+	return events, nil
+}

@@ -1,0 +1,288 @@
+package events
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+const (
+	// maxBody is the largest body that is read, in bytes: what SQS takes at most.
+	maxBody = 1 << 20
+	// maxWraps is how many wrappings around an event are opened: a topic behind
+	// a topic occurs, a third may.
+	maxWraps = 3
+	// maxName is what is kept of names that only people read, in bytes.
+	maxName = 100
+)
+
+var _ pipeline.Decoder = Decode
+
+// Decode returns the events of a message in any of the forms that the package
+// knows. An error is [pipeline.Permanent] and names what was wrong. If only some
+// of the events in a message are bad, the others are returned beside the error.
+// Safe for concurrent use.
+func Decode(body []byte, attributes map[string]string) ([]pipeline.Event, error) {
+	events, err := decode(body, attributes, 0)
+	if err != nil {
+		return events, pipeline.Permanent(fmt.Errorf("event: %w", err))
+	}
+	return events, nil
+}
+
+// decode recognises the form. wraps is how many wrappings were opened already.
+func decode(body []byte, attributes map[string]string, wraps int) ([]pipeline.Event, error) {
+	if wraps > maxWraps {
+		return nil, fmt.Errorf("wrapped more than %d times", maxWraps)
+	}
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("the body has %d bytes, more than the %d that are read", len(body), maxBody)
+	}
+	if isGCS(attributes) {
+		return one(decodeGCS(body, attributes))
+	}
+	body = bytes.TrimSpace(body)
+	switch {
+	case len(body) == 0:
+		return nil, errors.New("the body is empty")
+	case !utf8.Valid(body):
+		// encoding/json would put U+FFFD in its place, and a key would be another.
+		return nil, errors.New("the body is not UTF-8")
+	case body[0] == '[':
+		return decodeEventGridBatch(body)
+	}
+	var fields map[string]json.RawMessage // not a struct: it would take "type" for "Type"
+	if err := unmarshal("", body, &fields); err != nil {
+		return nil, err
+	}
+	has := func(name string) bool { return fields[name] != nil }
+	switch {
+	case has("detail-type"):
+		return decodeEventBridge(body)
+	case has("Records"):
+		return decodeNotification(body)
+	case has("Type") && (has("Message") || has("TopicArn")):
+		return decodeSNS(body, wraps)
+	case has("Event"):
+		return one(decodeTestEvent(body))
+	case has("specversion"), has("eventType"):
+		return one(decodeEventGrid(body))
+	case has("message"):
+		return decodePubSub(fields["message"], wraps)
+	case has("attributes"):
+		return decodePubSub(body, wraps)
+	case string(fields["kind"]) == `"storage#object"`:
+		return nil, errors.New("GCS: the message has no attribute eventType, so that nothing tells what happened to the object")
+	}
+	return nil, fmt.Errorf("of no known form: a JSON object %s", fieldNames(fields))
+}
+
+// fieldNames lists some of the names for people to read.
+func fieldNames(fields map[string]json.RawMessage) string {
+	switch n := len(fields); {
+	case n == 0:
+		return "without fields"
+	case n > 50: // sorting a million would take more than linear time
+		return fmt.Sprintf("with %d fields", n)
+	}
+	names := slices.Sorted(maps.Keys(fields))
+	const most = 5
+	more := ""
+	if len(names) > most {
+		names, more = names[:most], ", …"
+	}
+	for i, name := range names {
+		names[i] = strconv.Quote(clip(name, 20))
+	}
+	return "with the fields " + strings.Join(names, ", ") + more
+}
+
+func one(e pipeline.Event, err error) ([]pipeline.Event, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []pipeline.Event{e}, nil
+}
+
+// each decodes the items of a list. A bad one does not cost the others. The
+// error is that of the first bad one.
+func each(list string, items []json.RawMessage, decode func([]byte) (pipeline.Event, error)) ([]pipeline.Event, error) {
+	if len(items) == 0 {
+		// Acknowledging it would leave no trace of a message that made no sense.
+		return nil, fmt.Errorf("%s is empty", list)
+	}
+	events := make([]pipeline.Event, 0, len(items))
+	var first error
+	for i, item := range items {
+		e, err := decode(item)
+		switch {
+		case err == nil:
+			events = append(events, e)
+		case first == nil:
+			first = fmt.Errorf("%s[%d]: %w", list, i, err)
+		}
+	}
+	if bad := len(items) - len(events); bad > 1 {
+		first = fmt.Errorf("%w (the first of %d bad ones among %d)", first, bad, len(items))
+	}
+	return events, first
+}
+
+// unmarshal is json.Unmarshal with errors for operators: they name the field as
+// the message does and never quote what was in it. path is where raw was found,
+// empty for a whole message.
+func unmarshal(path string, raw []byte, v any) error {
+	if path != "" && raw == nil {
+		return fmt.Errorf("%s is missing", path)
+	}
+	err := json.Unmarshal(raw, v)
+	if e := (*json.UnmarshalTypeError)(nil); errors.As(err, &e) {
+		// Value may go on with a number of a million digits.
+		got, _, _ := strings.Cut(e.Value, " ")
+		fault := fmt.Errorf("%s where %s belongs", article(got), jsonKind(e.Type))
+		if field := strings.Trim(path+"."+e.Field, "."); field != "" {
+			fault = fmt.Errorf("%s is %w", field, fault)
+		}
+		return fault
+	}
+	if e := (*json.SyntaxError)(nil); errors.As(err, &e) {
+		return fmt.Errorf("not JSON at byte %d: %w", e.Offset, e)
+	}
+	return err
+}
+
+// jsonKind returns what JSON calls the kind of value that was expected.
+func jsonKind(t reflect.Type) string {
+	switch kind := t.Kind().String(); kind {
+	case "struct", "map":
+		return "an object"
+	case "slice":
+		return "an array"
+	case "int64":
+		return "a whole number"
+	default:
+		return article(kind)
+	}
+}
+
+func article(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
+}
+
+// checkName refuses what cannot be the name of a bucket or an object. raw is the
+// JSON that it was in, nil if it was in none.
+func checkName(field, name string, raw []byte) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%s is missing", field)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("%s is not UTF-8", field)
+	case mangled(name, raw):
+		return fmt.Errorf("%s contains half of a surrogate pair", field)
+	}
+	return nil
+}
+
+// mangled reports whether encoding/json may have put U+FFFD into s for an escaped
+// half of a surrogate pair in raw.
+func mangled(s string, raw []byte) bool {
+	if !strings.ContainsRune(s, utf8.RuneError) {
+		return false
+	}
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		unit := escapedUnit(raw[i:])
+		switch {
+		case unit>>10 == 0xD800>>10 && escapedUnit(raw[i+6:])>>10 == 0xDC00>>10:
+			i += 11
+		case unit>>11 == 0xD800>>11:
+			return true
+		default:
+			i++ // the escaped character, which may be a backslash
+		}
+	}
+	return false
+}
+
+// escapedUnit returns the UTF-16 unit that a \uXXXX at the start of raw stands for;
+// 0 if there is none.
+func escapedUnit(raw []byte) uint64 {
+	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
+		return 0
+	}
+	unit, _ := strconv.ParseUint(string(raw[2:6]), 16, 16)
+	return unit
+}
+
+// moment is a time that is zero when it cannot be read: no work depends on it.
+type moment struct{ time.Time }
+
+// UnmarshalJSON implements json.Unmarshaler. It never fails.
+func (m *moment) UnmarshalJSON(raw []byte) error {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		*m = parseMoment(s)
+	}
+	return nil
+}
+
+func parseMoment(s string) moment {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return moment{}
+	}
+	return moment{t.UTC()}
+}
+
+// sizeOf returns the size that a source gave, in bytes.
+func sizeOf(field string, given *int64) (int64, error) {
+	switch {
+	case given == nil:
+		return pipeline.UnknownSize, nil
+	case *given < 0:
+		return 0, fmt.Errorf("%s is negative", field)
+	}
+	return *given, nil
+}
+
+// trimETag returns the ETag without the quotes of HTTP.
+func trimETag(s string) string {
+	return strings.Trim(strings.TrimPrefix(s, "W/"), `"`)
+}
+
+// clip shortens what only people read to at most n bytes and a mark.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// ignored is an event that asks for no work.
+func ignored(name, id string, at moment) pipeline.Event {
+	return pipeline.Event{
+		Kind:   pipeline.Ignored,
+		Object: pipeline.Object{Size: pipeline.UnknownSize},
+		ID:     id,
+		Name:   clip(strings.ToValidUTF8(name, "\uFFFD"), maxName),
+		Time:   at.Time,
+	}
+}

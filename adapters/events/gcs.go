@@ -1,0 +1,145 @@
+package events
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// Attributes of a message from Cloud Storage, as
+// https://cloud.google.com/storage/docs/pubsub-notifications has them.
+const (
+	gcsEventType     = "eventType"
+	gcsBucket        = "bucketId"
+	gcsObject        = "objectId"
+	gcsGeneration    = "objectGeneration"
+	gcsTime          = "eventTime"
+	gcsFormat        = "payloadFormat"
+	gcsOverwrittenBy = "overwrittenByGeneration"
+)
+
+// gcsResource is the object as the JSON API describes it. It is the body of the
+// message if the notification is configured so.
+type gcsResource struct {
+	Bucket     string      `json:"bucket"`
+	Name       string      `json:"name"`
+	Generation json.Number `json:"generation"` // quoted or not
+	Size       json.Number `json:"size"`
+	ETag       string      `json:"etag"`
+}
+
+// isGCS reports whether the attributes are those of Cloud Storage.
+func isGCS(attributes map[string]string) bool {
+	return strings.HasPrefix(attributes[gcsEventType], "OBJECT_") ||
+		attributes[gcsEventType] != "" && attributes[gcsBucket] != "" && attributes[gcsObject] != ""
+}
+
+// decodeGCS reads a notification of Cloud Storage. The body adds to the attributes
+// and may be empty.
+func decodeGCS(body []byte, attributes map[string]string) (pipeline.Event, error) {
+	event := ignored(attributes[gcsEventType], "", parseMoment(attributes[gcsTime]))
+	switch attributes[gcsEventType] {
+	case "OBJECT_FINALIZE":
+		event.Kind = pipeline.Created
+	case "OBJECT_DELETE", "OBJECT_ARCHIVE":
+		// The generation is gone, or is not the live one any more. When another
+		// took its place, that one has an event of its own.
+		if attributes[gcsOverwrittenBy] == "" {
+			event.Kind = pipeline.Deleted
+		}
+	}
+	if event.Kind == pipeline.Ignored {
+		return event, nil
+	}
+	o, err := gcsObjectOf(body, attributes)
+	if err != nil {
+		return pipeline.Event{}, fmt.Errorf("GCS: %w", err)
+	}
+	event.Object = o
+	return event, nil
+}
+
+func gcsObjectOf(body []byte, attributes map[string]string) (pipeline.Object, error) {
+	var r gcsResource
+	if body = bytes.TrimSpace(body); len(body) > 0 && attributes[gcsFormat] != "NONE" {
+		if !utf8.Valid(body) {
+			return pipeline.Object{}, errors.New("the body is not UTF-8")
+		}
+		if err := unmarshal("", body, &r); err != nil {
+			return pipeline.Object{}, err
+		}
+	}
+	o := pipeline.Object{
+		Bucket:    cmp.Or(attributes[gcsBucket], r.Bucket),
+		Key:       cmp.Or(attributes[gcsObject], r.Name),
+		VersionID: cmp.Or(attributes[gcsGeneration], r.Generation.String()),
+		ETag:      trimETag(r.ETag),
+		Size:      pipeline.UnknownSize,
+	}
+	o.Sequencer = generationSequencer(o.VersionID)
+	if err := cmp.Or(
+		checkName("bucketId", o.Bucket, body),
+		checkName("objectId", o.Key, body),
+	); err != nil {
+		return pipeline.Object{}, err
+	}
+	if r.Size != "" {
+		size, err := r.Size.Int64()
+		if err != nil || size < 0 {
+			return pipeline.Object{}, errors.New("size is not a number of bytes")
+		}
+		o.Size = size
+	}
+	return o, nil
+}
+
+// generationSequencer makes a generation comparable as a string: generations of
+// one object grow. It is empty if there is none.
+func generationSequencer(generation string) string {
+	n, err := strconv.ParseUint(generation, 10, 64)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%020d", n)
+}
+
+// decodePubSub opens a message of Pub/Sub that a push subscription or a forwarder
+// wrote as JSON, as https://cloud.google.com/pubsub/docs/push has it. Its data is
+// base64, or JSON as it is.
+func decodePubSub(raw []byte, wraps int) ([]pipeline.Event, error) {
+	var m struct {
+		Attributes map[string]string `json:"attributes"`
+		Data       json.RawMessage   `json:"data"`
+	}
+	if err := unmarshal("message", raw, &m); err != nil {
+		return nil, fmt.Errorf("Pub/Sub: %w", err)
+	}
+	for name, value := range m.Attributes {
+		if mangled(value, raw) {
+			return nil, fmt.Errorf("Pub/Sub: attribute %s contains half of a surrogate pair", clip(name, maxName))
+		}
+	}
+	data := []byte(m.Data)
+	switch {
+	case bytes.Equal(data, []byte("null")):
+		data = nil
+	case bytes.HasPrefix(data, []byte(`"`)):
+		var decoded []byte // encoding/json reads base64 into bytes
+		if err := json.Unmarshal(data, &decoded); err != nil {
+			return nil, errors.New("Pub/Sub: data is neither JSON nor base64")
+		}
+		data = decoded
+	}
+	events, err := decode(data, m.Attributes, wraps+1)
+	if err != nil {
+		return events, fmt.Errorf("Pub/Sub: %w", err)
+	}
+	return events, nil
+}

@@ -1,0 +1,126 @@
+package events
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// notificationRecord is one of the records of a notification, as
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+// has it. MinIO, Ceph and others send the same, some with "s3:" before the name.
+type notificationRecord struct {
+	EventTime moment          `json:"eventTime"`
+	EventName string          `json:"eventName"`
+	S3        json.RawMessage `json:"s3"`
+}
+
+type notificationEntity struct {
+	Bucket struct {
+		Name string `json:"name"`
+	} `json:"bucket"`
+	Object struct {
+		Key       string `json:"key"`
+		Size      *int64 `json:"size"`
+		ETag      string `json:"eTag"`
+		VersionID string `json:"versionId"`
+		Sequencer string `json:"sequencer"`
+	} `json:"object"`
+}
+
+func decodeNotification(body []byte) ([]pipeline.Event, error) {
+	var n struct {
+		Records []json.RawMessage
+	}
+	err := unmarshal("", body, &n)
+	if err != nil {
+		return nil, fmt.Errorf("S3 notification: %w", err)
+	}
+	events, err := each("Records", n.Records, decodeRecord)
+	if err != nil {
+		return events, fmt.Errorf("S3 notification: %w", err)
+	}
+	return events, nil
+}
+
+func decodeRecord(raw []byte) (pipeline.Event, error) {
+	var r notificationRecord
+	if err := unmarshal("", raw, &r); err != nil {
+		return pipeline.Event{}, err
+	}
+	if r.EventName == "" {
+		return pipeline.Event{}, errors.New("eventName is missing")
+	}
+	event := ignored(r.EventName, "", r.EventTime)
+	family, operation, _ := strings.Cut(strings.TrimPrefix(r.EventName, "s3:"), ":")
+	switch {
+	case family == "ObjectCreated":
+		event.Kind = pipeline.Created
+	case family == "ObjectRemoved", family == "LifecycleExpiration":
+		event.Kind = pipeline.Deleted
+	case family == "ObjectRestore" && operation == "Completed":
+		event.Kind = pipeline.Restored
+	default:
+		return event, nil
+	}
+	o, err := notificationObject(r.S3)
+	if err != nil {
+		return pipeline.Event{}, err
+	}
+	if event.Kind == pipeline.Deleted && operation != "Delete" {
+		o.VersionID, o.ETag = "", "" // those of a delete marker
+	}
+	event.Object = o
+	return event, nil
+}
+
+func notificationObject(raw json.RawMessage) (pipeline.Object, error) {
+	var s3 notificationEntity
+	if err := unmarshal("s3", raw, &s3); err != nil {
+		return pipeline.Object{}, err
+	}
+	key, err := url.QueryUnescape(s3.Object.Key)
+	if err != nil {
+		return pipeline.Object{}, fmt.Errorf("s3.object.key: %w", err)
+	}
+	size, err := sizeOf("s3.object.size", s3.Object.Size)
+	if err := cmp.Or(
+		checkName("s3.bucket.name", s3.Bucket.Name, raw),
+		checkName("s3.object.key", key, raw),
+		err,
+	); err != nil {
+		return pipeline.Object{}, err
+	}
+	return pipeline.Object{
+		Bucket:    s3.Bucket.Name,
+		Key:       key,
+		VersionID: s3.Object.VersionID,
+		ETag:      trimETag(s3.Object.ETag),
+		Size:      size,
+		Sequencer: s3.Object.Sequencer,
+	}, nil
+}
+
+// decodeTestEvent reads what S3 sends when a notification is configured. It has no
+// records.
+func decodeTestEvent(body []byte) (pipeline.Event, error) {
+	var e struct {
+		Event  string
+		Bucket string
+		Time   moment
+	}
+	if err := unmarshal("", body, &e); err != nil {
+		return pipeline.Event{}, fmt.Errorf("S3 notification: %w", err)
+	}
+	if e.Event == "" {
+		return pipeline.Event{}, errors.New("S3 notification: Event is missing")
+	}
+	event := ignored(e.Event, "", e.Time)
+	event.Object.Bucket = e.Bucket
+	return event, nil
+}

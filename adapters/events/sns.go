@@ -1,0 +1,38 @@
+package events
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// decodeSNS opens what SNS wraps around a message unless raw delivery is on, as
+// https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html has
+// it. The other types are about the subscription itself.
+func decodeSNS(body []byte, wraps int) ([]pipeline.Event, error) {
+	var m struct {
+		Type      string
+		MessageID string `json:"MessageId"`
+		Message   string
+		Timestamp moment
+	}
+	if err := unmarshal("", body, &m); err != nil {
+		return nil, fmt.Errorf("SNS: %w", err)
+	}
+	switch {
+	case m.Type == "":
+		return nil, errors.New("SNS: Type is missing")
+	case m.Type != "Notification":
+		return []pipeline.Event{ignored(m.Type, m.MessageID, m.Timestamp)}, nil
+	case m.Message == "":
+		return nil, errors.New("SNS: Message is missing")
+	case mangled(m.Message, body):
+		return nil, errors.New("SNS: Message contains half of a surrogate pair")
+	}
+	events, err := decode([]byte(m.Message), nil, wraps+1)
+	if err != nil {
+		return events, fmt.Errorf("SNS: Message: %w", err)
+	}
+	return events, nil
+}

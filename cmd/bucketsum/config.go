@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/spf13/pflag"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// workerConfig is what the commands that run a worker have in common.
+type workerConfig struct {
+	algorithms   []string
+	record       string
+	concurrency  int
+	listen       string
+	include      []string
+	exclude      []string
+	onDelete     string
+	drainTimeout time.Duration
+	maxUpload    int64
+	log          logConfig
+
+	layout blobstore.Layout // set by validate
+}
+
+// workerFlags defines the flags that the commands which run a worker have in common.
+func (c *workerConfig) flags(fs *pflag.FlagSet, listen, logLevel string, drain time.Duration) {
+	fs.StringSliceVar(&c.algorithms, "algorithms", []string{"md5"}, "checksums to compute in one pass: "+strings.Join(digest.Names(), ", "))
+	fs.StringVar(&c.record, "record", blobstore.DefaultLayout, "where the record of an object is: {key} or {dir}/ and {base}, and {alg}")
+	fs.IntVar(&c.concurrency, "concurrency", 4, "objects in work at once, at most")
+	fs.StringVar(&c.listen, "listen", listen, "address of the HTTP side: POST /md5, GET /health, the page; 'off' for none")
+	fs.StringArrayVar(&c.include, "include", nil, "sum only keys that match this glob, as 'photos/**/*.raw'; may be repeated")
+	fs.StringArrayVar(&c.exclude, "exclude", nil, "do not sum keys that match this glob; may be repeated")
+	fs.StringVar(&c.onDelete, "on-delete", "remove", "the record of an object that is deleted: remove or keep")
+	fs.DurationVar(&c.drainTimeout, "drain-timeout", drain, "time that work in flight has after a SIGTERM or Ctrl-C")
+	fs.Int64Var(&c.maxUpload, "max-upload", 0, "largest upload to POST /md5 in bytes; 0: 5 TiB, -1: no limit")
+	c.log.flags(fs, logLevel)
+}
+
+// validate returns everything that is wrong, as a usageError.
+func (c *workerConfig) validate() error {
+	var faults []error
+	if _, err := digest.New(c.algorithms...); err != nil {
+		faults = append(faults, fmt.Errorf("--algorithms: %w", err))
+	}
+	var err error
+	if c.layout, err = blobstore.ParseLayout(c.record); err != nil {
+		faults = append(faults, fmt.Errorf("--record: %w", err))
+	}
+	if c.concurrency < 1 {
+		faults = append(faults, fmt.Errorf("--concurrency: %d is less than 1", c.concurrency))
+	}
+	if c.onDelete != "remove" && c.onDelete != "keep" {
+		faults = append(faults, fmt.Errorf("--on-delete: unknown %q; valid are remove, keep", c.onDelete))
+	}
+	if c.drainTimeout <= 0 {
+		faults = append(faults, fmt.Errorf("--drain-timeout: %s is not more than 0", c.drainTimeout))
+	}
+	if c.maxUpload < web.Unlimited {
+		faults = append(faults, fmt.Errorf("--max-upload: %d is less than -1", c.maxUpload))
+	}
+	for flag, globs := range map[string][]string{"--include": c.include, "--exclude": c.exclude} {
+		for _, glob := range globs {
+			if !doublestar.ValidatePattern(glob) {
+				faults = append(faults, fmt.Errorf("%s: %q is not a glob", flag, glob))
+			}
+		}
+	}
+	if err := c.log.validate(); err != nil {
+		faults = append(faults, err)
+	}
+	if len(faults) > 0 {
+		return usageError{errors.Join(faults...)}
+	}
+	return nil
+}
+
+// selects reports whether --include and --exclude let a key pass.
+func (c *workerConfig) selects(key string) bool {
+	matches := func(glob string) bool { return doublestar.MatchUnvalidated(glob, key) }
+	for _, glob := range c.exclude {
+		if matches(glob) {
+			return false
+		}
+	}
+	for _, glob := range c.include {
+		if matches(glob) {
+			return true
+		}
+	}
+	return len(c.include) == 0
+}
+
+// namedURL is the URL of a bucket and the name that events have for it.
+type namedURL struct{ name, url string }
+
+// parseBuckets reads [NAME=]URL arguments.
+func parseBuckets(args []string) ([]namedURL, error) {
+	var (
+		buckets []namedURL
+		faults  []error
+	)
+	seen := make(map[string]string)
+	for _, arg := range args {
+		b := namedURL{url: arg}
+		if name, rest, ok := strings.Cut(arg, "="); ok && !strings.ContainsAny(name, ":/?") {
+			b = namedURL{name, rest}
+		}
+		if err := checkURL("--bucket", b.url, bucketSchemes); err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		if u, err := url.Parse(b.url); err == nil && b.name == "" {
+			b.name = blobstore.NameOf(u)
+		}
+		switch {
+		case b.name == "" || b.name == "/" || b.name == ".":
+			faults = append(faults, fmt.Errorf("--bucket: %q has no name that events could use; give it one: NAME=%s", b.url, b.url))
+		case seen[b.name] != "":
+			faults = append(faults, fmt.Errorf("--bucket: both %s and %s are named %q; give one another name: NAME=URL", seen[b.name], b.url, b.name))
+		}
+		seen[b.name] = b.url
+		buckets = append(buckets, b)
+	}
+	return buckets, errors.Join(faults...)
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/pflag"
+)
+
+type logConfig struct{ level, format string }
+
+func (c *logConfig) flags(fs *pflag.FlagSet, level string) {
+	fs.StringVar(&c.level, "log-level", level, "debug, info, warn or error")
+	fs.StringVar(&c.format, "log-format", "text", "text or json")
+}
+
+func (c *logConfig) validate() error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.level)); err != nil {
+		return fmt.Errorf("--log-level: unknown %q; valid are debug, info, warn, error", c.level)
+	}
+	if c.format != "text" && c.format != "json" {
+		return fmt.Errorf("--log-format: unknown %q; valid are text, json", c.format)
+	}
+	return nil
+}
+
+// logger returns a logger of a valid configuration.
+func (c *logConfig) logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{}
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.level)) // valid
+	options.Level = level
+	if c.format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

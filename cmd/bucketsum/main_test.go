@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// asBucketsum makes the test binary the program itself.
+const asBucketsum = "BUCKETSUM_TEST_BINARY_IS_THE_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asBucketsum) != "" {
+		os.Exit(run())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// running is a bucketsum process.
+type running struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	lines  chan string // of its standard output
+	stderr bytes.Buffer
+	ended  chan struct{}
+	mu     sync.Mutex
+	seen   []string
+}
+
+// start runs bucketsum as a process of its own. It is killed when the test ends.
+func start(t *testing.T, args ...string) *running {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &running{t: t, cmd: exec.Command(exe, args...), lines: make(chan string), ended: make(chan struct{})}
+	r.cmd.Env = append(os.Environ(), asBucketsum+"=1", "GOCOVERDIR="+t.TempDir())
+	r.cmd.Stderr = &r.stderr
+	stdout, err := r.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	go func() {
+		defer close(r.ended)
+		defer close(r.lines)
+		lines := bufio.NewScanner(stdout)
+		for lines.Scan() {
+			r.mu.Lock()
+			r.seen = append(r.seen, lines.Text())
+			r.mu.Unlock()
+			select {
+			case r.lines <- lines.Text():
+			case <-stop:
+			}
+		}
+		r.cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		close(stop)
+		r.cmd.Process.Kill()
+		<-r.ended
+		if t.Failed() {
+			t.Logf("bucketsum %s\nstdout:\n%s\nstderr:\n%s", strings.Join(args, " "), strings.Join(r.output(), "\n"), &r.stderr)
+		}
+	})
+	return r
+}
+
+// until reads lines until n of them have satisfied match, and returns the last.
+func (r *running) until(n int, match func(line string) bool) string {
+	r.t.Helper()
+	timeout := time.NewTimer(time.Minute)
+	defer timeout.Stop()
+	for {
+		select {
+		case line, ok := <-r.lines:
+			if !ok {
+				r.t.Fatalf("bucketsum ended while %d more lines were awaited", n)
+			}
+			if match(line) {
+				n--
+			}
+			if n <= 0 {
+				return line
+			}
+		case <-timeout.C:
+			r.t.Fatalf("%d more lines did not come", n)
+		}
+	}
+}
+
+// stop sends the signal, waits for the end and returns the exit status.
+func (r *running) stop(signal syscall.Signal) int {
+	r.t.Helper()
+	if err := r.cmd.Process.Signal(signal); err != nil {
+		r.t.Fatal(err)
+	}
+	for range r.lines { // to the end
+	}
+	<-r.ended
+	return r.cmd.ProcessState.ExitCode()
+}
+
+// output returns the lines that came so far.
+func (r *running) output() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.seen...)
+}
+
+// call runs a command in this process.
+func call(t *testing.T, env map[string]string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	p := process{
+		stdin: strings.NewReader(""), stdout: &out, stderr: &errs,
+		getenv: func(name string) string { return env[name] },
+	}
+	status = dispatch(context.Background(), p, args)
+	return status, out.String(), errs.String()
+}
+
+func contains(part string) func(string) bool {
+	return func(s string) bool { return strings.Contains(s, part) }
+}
+
+// TestUsage holds every mistake to one clear line and exit status 2.
+func TestUsage(t *testing.T) {
+	dir := t.TempDir()
+	for name, tc := range map[string]struct {
+		env  map[string]string
+		args []string
+		want []string // in the line
+	}{
+		"command":            {args: []string{"sreve"}, want: []string{`unknown command "sreve"`, "local, serve, sum, version"}},
+		"flag":               {args: []string{"serve", "--queu", "x"}, want: []string{"unknown flag: --queu"}},
+		"nothing given":      {args: []string{"serve"}, want: []string{"--queue is missing", "--bucket is missing"}},
+		"algorithm":          {args: []string{"local", "--algorithms", "md5,md6", dir}, want: []string{`unknown algorithm "md6"`, "sha256"}},
+		"algorithm from env": {env: map[string]string{"BUCKETSUM_ALGORITHMS": "md6"}, args: []string{"local", dir}, want: []string{`unknown algorithm "md6"`}},
+		"number from env":    {env: map[string]string{"BUCKETSUM_CONCURRENCY": "many"}, args: []string{"local", dir}, want: []string{"BUCKETSUM_CONCURRENCY", "many"}},
+		"layout":             {args: []string{"local", "--record", "{key}", dir}, want: []string{"--record", "{alg}"}},
+		"concurrency":        {args: []string{"local", "--concurrency", "0", dir}, want: []string{"--concurrency"}},
+		"on-delete":          {args: []string{"local", "--on-delete", "forget", dir}, want: []string{"remove, keep"}},
+		"glob":               {args: []string{"local", "--include", "[", dir}, want: []string{"--include"}},
+		"log level":          {args: []string{"local", "--log-level", "loud", dir}, want: []string{"debug, info, warn, error"}},
+		"log format":         {args: []string{"local", "--log-format", "xml", dir}, want: []string{"text, json"}},
+		"drain timeout":      {args: []string{"local", "--drain-timeout", "-1s", dir}, want: []string{"--drain-timeout"}},
+		"two folders":        {args: []string{"local", dir, dir}, want: []string{"one folder"}},
+		"bucket no URL":      {args: []string{"serve", "--queue", "mem://q", "--bucket", "photos"}, want: []string{`"photos" is not a URL`}},
+		"same name twice":    {args: []string{"serve", "--queue", "mem://q", "--bucket", "a=mem://", "--bucket", "a=file:///x"}, want: []string{`named "a"`}},
+		"bucket scheme":      {args: []string{"serve", "--queue", "mem://q", "--bucket", "s4://b"}, want: []string{`unknown scheme "s4"`, "file:///", "mem://"}},
+		"queue scheme":       {args: []string{"serve", "--queue", "sqss://q", "--bucket", "b=mem://"}, want: []string{"--queue", `unknown scheme "sqss"`, "mem://"}},
+		"dead letter scheme": {args: []string{"serve", "--queue", "mem://q", "--dead-letter", "sqss://q", "--bucket", "b=mem://"}, want: []string{"--dead-letter", `unknown scheme "sqss"`}},
+		"version argument":   {args: []string{"version", "x"}, want: []string{`unexpected argument "x"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, stdout, stderr := call(t, tc.env, tc.args...)
+			if status != exitUsage {
+				t.Errorf("status is %d", status)
+			}
+			if stdout != "" || strings.Count(stderr, "\n") != 1 {
+				t.Errorf("stdout %q, stderr %q; want one line on stderr", stdout, stderr)
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("stderr %q lacks %q", stderr, want)
+				}
+			}
+		})
+	}
+}
+
+// TestNotThere holds what cannot be opened to one clear line and exit status 1.
+func TestNotThere(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"bucket folder": {[]string{"serve", "--listen=off", "--queue", "mem://q", "--bucket", "file:///no/such/folder"}, []string{"/no/such/folder", "no such file"}},
+		"listen":        {[]string{"serve", "--listen=127.0.0.1:99999", "--queue", "mem://q", "--bucket", "b=mem://"}, []string{"--listen", "'off'"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, _, stderr := call(t, nil, append(tc.args, "--log-level=error")...)
+			if status != exitFailed || strings.Count(stderr, "\n") != 1 {
+				t.Errorf("status is %d, stderr %q; want %d and one line", status, stderr, exitFailed)
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("stderr %q lacks %q", stderr, want)
+				}
+			}
+		})
+	}
+}
+
+// TestHelp tries the help of every command.
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"help"}, {"help", "local"}, {"local", "--help"}, {"serve", "-h"}, {"sum", "--help"}, {"version", "--help"}} {
+		status, stdout, stderr := call(t, nil, args...)
+		if status != exitOK || stderr != "" || !strings.Contains(stdout, "bucketsum") {
+			t.Errorf("bucketsum %v: status %d, stderr %q, stdout %q", args, status, stderr, stdout)
+		}
+		if c := args[len(args)-1]; len(args) > 1 && c != "version" && args[0] != "version" && !strings.Contains(stdout, "Examples:") {
+			t.Errorf("bucketsum %v has no examples", args)
+		}
+	}
+}
+
+// TestVersion looks for what a bug report needs.
+func TestVersion(t *testing.T) {
+	status, stdout, _ := call(t, nil, "--version")
+	if status != exitOK || !strings.HasPrefix(stdout, "bucketsum ") || !strings.Contains(stdout, " go1.") {
+		t.Errorf("status %d, %q", status, stdout)
+	}
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	_ "gocloud.dev/blob/fileblob" // file://
+	_ "gocloud.dev/blob/memblob"  // mem:// as a bucket
+	_ "gocloud.dev/pubsub/mempubsub"
+)
+
+// scheme is a kind of URL that this program can open, with an example to show
+// to whoever gave another. Their drivers are linked by this file alone.
+type scheme struct{ name, example string }
+
+var (
+	bucketSchemes = []scheme{
+		{"file", "file:///srv/inbox"},
+		{"mem", "mem:// (ends with the process)"},
+	}
+	queueSchemes = []scheme{
+		{"mem", "mem://events (ends with the process)"},
+	}
+)
+
+// checkURL reports why a URL cannot be opened, as far as its scheme tells.
+func checkURL(flag, raw string, valid []scheme) error {
+	examples := make([]string, len(valid))
+	for i, s := range valid {
+		examples[i] = s.example
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme == "" {
+		return fmt.Errorf("%s: %q is not a URL; valid are for example %s", flag, raw, strings.Join(examples, ", "))
+	}
+	for _, s := range valid {
+		if s.name == u.Scheme {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: unknown scheme %q; valid are for example %s", flag, u.Scheme, strings.Join(examples, ", "))
+}

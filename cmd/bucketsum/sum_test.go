@@ -1,0 +1,429 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/memblob"
+
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+const (
+	sumMD5OfX    = "9dd4e461268c8034f5c8564e155c67a6"
+	sumSHA1OfX   = "11f6ad8ec52a2984abaafd7c3b516503785c2072"
+	sumSHA256OfX = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+)
+
+// sumResult is what a run of the command, or of the tool it stands in for, left.
+type sumResult struct {
+	Stdout, Stderr string
+	Status         int
+}
+
+// sumRun runs bucketsum sum in the current folder.
+func sumRun(t *testing.T, stdin string, args ...string) sumResult {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	p := process{stdin: strings.NewReader(stdin), stdout: &stdout, stderr: &stderr, getenv: func(string) string { return "" }}
+	status := dispatch(t.Context(), p, append([]string{"sum"}, args...))
+	return sumResult{stdout.String(), stderr.String(), status}
+}
+
+// sumRunTool runs a tool of coreutils in the current folder.
+func sumRunTool(t *testing.T, stdin, tool string, args ...string) sumResult {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), sumCoreutils(t, tool), args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return sumResult{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// sumCoreutils returns the path of a tool of GNU coreutils. Where tests are
+// expected to be complete, the tool must be there.
+func sumCoreutils(t *testing.T, tool string) string {
+	t.Helper()
+	path, err := exec.LookPath(tool)
+	if err == nil {
+		var version []byte
+		if version, err = exec.CommandContext(t.Context(), path, "--version").Output(); err == nil && bytes.Contains(version, []byte("GNU coreutils")) {
+			return path
+		}
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("GNU %s is needed: %v", tool, err)
+	}
+	t.Skipf("no GNU %s to compare with: %v", tool, err)
+	return ""
+}
+
+// sumOddNames are names that tools stumble over.
+var sumOddNames = []string{
+	"plain", "two words", " space first", "space last ", "*asterisk", "-rf", "--", "--check", "it's", `"quoted"`,
+	"new\nline", "\nnewline first", "carriage\rreturn", "carriage return last\r", `back\slash`, `back\nslash`, `\`,
+	"tab\t", "größe-文件-🎉", "e\u0301", "\xff\xfe", "\x1b[31m", "MD5 (a) = b", "a) = (b", "#comment", "a=b:c,d;e", "https:", "$HOME", "%41",
+	strings.Repeat("n", 250), strings.Repeat("\n", 100), strings.Repeat("ä", 125),
+}
+
+// sumOddFolder makes a folder of odd names the current one and returns the
+// names that the file system could hold. Some files are empty.
+func sumOddFolder(t *testing.T) []string {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	var names []string
+	for i, name := range sumOddNames {
+		if err := os.WriteFile(name, []byte(strings.Repeat(name, i%7*1000)), 0o600); err != nil {
+			t.Logf("%q is left out: %v", name, err)
+			continue
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+func sumWrite(t *testing.T, files map[string]string) {
+	t.Helper()
+	for name, content := range files {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestSumPrintsAsCoreutils(t *testing.T) {
+	names := sumOddFolder(t)
+	sumWrite(t, map[string]string{"folder/file": "x"})
+	arguments := append([]string{"nosuch", "folder", "plain/below", "", "./folder/../folder//file", "-"}, names...)
+	for _, algorithm := range []string{"md5", "sha1", "sha256", "sha512"} {
+		for _, flags := range [][]string{nil, {"--tag"}, {"--zero"}, {"-z", "--tag"}, {"--binary"}, {"-t"}, {"-bz"}} {
+			args := slices.Concat(flags, []string{"--"}, arguments)
+			want := sumRunTool(t, "from stdin", algorithm+"sum", args...)
+			got := sumRun(t, "from stdin", append([]string{"--algorithms=" + algorithm}, args...)...)
+			if diff := cmp.Diff(want.Stdout, got.Stdout); diff != "" {
+				t.Errorf("%s %q:\n%s", algorithm, flags, diff)
+			}
+			if got.Status != want.Status || strings.Count(got.Stderr, "\n") != strings.Count(want.Stderr, "\n") {
+				t.Errorf("%s %q: status %d, want %d; stderr %s\nwant like %s", algorithm, flags, got.Status, want.Status, got.Stderr, want.Stderr)
+			}
+		}
+	}
+}
+
+func TestSumOutputPassesCoreutilsCheck(t *testing.T) {
+	names := sumOddFolder(t)
+	for _, algorithm := range []string{"md5", "sha1", "sha256", "sha512"} {
+		for _, flags := range [][]string{nil, {"--tag"}, {"-b"}} {
+			ours := sumRun(t, "", slices.Concat(flags, []string{"-a", algorithm, "--"}, names)...)
+			if ours.Status != exitOK || ours.Stderr != "" {
+				t.Fatalf("%s %q: %+v", algorithm, flags, ours)
+			}
+			checked := sumRunTool(t, ours.Stdout, algorithm+"sum", "--check", "--strict", "--warn")
+			if n := strings.Count(checked.Stdout, ": OK\n"); checked.Status != 0 || checked.Stderr != "" || n != len(names) {
+				t.Errorf("%s %q: %d of %d are OK: %+v", algorithm, flags, n, len(names), checked)
+			}
+		}
+	}
+}
+
+func TestCoreutilsOutputPassesSumCheck(t *testing.T) {
+	names := sumOddFolder(t)
+	for _, algorithm := range []string{"md5", "sha1", "sha256", "sha512"} {
+		for _, flags := range [][]string{nil, {"--tag"}, {"-b"}} {
+			list := sumRunTool(t, "", algorithm+"sum", slices.Concat(flags, []string{"--"}, names)...)
+			want := sumRunTool(t, list.Stdout, algorithm+"sum", "--check", "-")
+			if diff := cmp.Diff(want, sumRun(t, list.Stdout, "--check", "-")); diff != "" {
+				t.Errorf("%s %q:\n%s", algorithm, flags, diff)
+			}
+			// What changed is found whatever its name is.
+			if err := os.WriteFile(names[len(names)-1], []byte("changed by "+algorithm+strings.Join(flags, "")), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got := sumRun(t, list.Stdout, "--check", "--quiet")
+			if want := names[len(names)-1] + ": FAILED\n"; got.Stdout != want || got.Status != exitFailed {
+				t.Errorf("%s %q after a change: %+v", algorithm, flags, got)
+			}
+		}
+	}
+}
+
+func TestSumMessages(t *testing.T) {
+	t.Chdir(t.TempDir())
+	sumWrite(t, map[string]string{"a": "x", "folder/b": "x"})
+	got := sumRun(t, "", "nosuch", "a", "folder", "a/b", "no\nsuch", "--", "-x", "")
+	want := sumResult{
+		Stdout: sumMD5OfX + "  a\n",
+		Stderr: "bucketsum sum: nosuch: no such file or directory\n" +
+			"bucketsum sum: folder: is a directory\n" +
+			"bucketsum sum: a/b: not a directory\n" +
+			"bucketsum sum: \"no\\nsuch\": no such file or directory\n" +
+			"bucketsum sum: -x: no such file or directory\n" +
+			"bucketsum sum: '': no such file or directory\n",
+		Status: exitFailed,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if os.Geteuid() == 0 {
+		return // root reads everything
+	}
+	if err := os.Chmod("a", 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := sumRun(t, "", "a"); got.Stderr != "bucketsum sum: a: permission denied\n" || got.Status != exitFailed {
+		t.Errorf("unreadable: %+v", got)
+	}
+}
+
+func TestSumStandardInput(t *testing.T) {
+	for _, args := range [][]string{nil, {"-"}, {"--"}, {"--algorithms", "md5"}} {
+		got := sumRun(t, "x", args...)
+		if diff := cmp.Diff(sumResult{Stdout: sumMD5OfX + "  -\n"}, got); diff != "" {
+			t.Errorf("%q:\n%s", args, diff)
+		}
+	}
+	// Standard input can be read once only, so all algorithms share the pass.
+	got := sumRun(t, "x", "-", "-a", "sha256, md5", "-a", "sha1,md5")
+	want := "SHA256 (-) = " + sumSHA256OfX + "\nMD5 (-) = " + sumMD5OfX + "\nSHA1 (-) = " + sumSHA1OfX + "\n"
+	if got.Stdout != want || got.Status != exitOK {
+		t.Errorf("several algorithms: %+v", got)
+	}
+	got = sumRun(t, "x", "-", "-a", "sha256,md5", "-z")
+	if want := "SHA256 (-) = " + sumSHA256OfX + "\x00MD5 (-) = " + sumMD5OfX + "\x00"; got.Stdout != want {
+		t.Errorf("several algorithms, NUL: %+v", got)
+	}
+}
+
+func TestSumEveryAlgorithmChecksItself(t *testing.T) {
+	names := sumOddFolder(t)
+	for _, algorithm := range append(digest.Names(), strings.Join(digest.Names(), ",")) {
+		list := sumRun(t, "", slices.Concat([]string{"-a", algorithm, "--"}, names)...)
+		want := len(names) * len(strings.Split(algorithm, ","))
+		got := sumRun(t, list.Stdout, "-c", "--strict", "-a", algorithm)
+		if n := strings.Count(got.Stdout, ": OK\n"); got.Status != exitOK || got.Stderr != "" || n != want {
+			t.Errorf("%s: %d of %d are OK: %+v", algorithm, n, want, got)
+		}
+	}
+}
+
+func TestSumUsage(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, test := range []struct {
+		args []string
+		say  string
+	}{
+		{[]string{"--algorithms", "md4", "x"}, `unknown algorithm "md4"; valid are md5, sha1, sha256, sha512, crc32c, crc64nvme, blake3, xxh3`},
+		{[]string{"--algorithms", "", "x"}, "no algorithm is named"},
+		{[]string{"--nosuch"}, "--nosuch"},
+		{[]string{"--quiet", "x"}, "--quiet has a meaning only with --check"},
+		{[]string{"x", "--strict", "-w"}, "--strict has a meaning only with --check; --warn has"},
+		{[]string{"--check", "--tag"}, "--tag has no meaning with --check"},
+		{[]string{"-cz"}, "--zero has no meaning with --check"},
+		{[]string{"--tag", "--text"}, "exclude each other"},
+		{[]string{"gopher://bucket/key"}, `unknown scheme "gopher"; valid are`},
+		{[]string{"gopher://bucket/key"}, "file, mem"},
+		{[]string{"mem://bucket"}, "names a bucket and no object; all of its objects are mem://bucket/"},
+		{[]string{"file:///a%zz"}, "invalid URL escape"},
+		{[]string{"file:///a?b"}, "write ? in a key as %3F"},
+		{[]string{"mem://b/a#b"}, "write # in a key as %23"},
+		{[]string{"file://a/b"}, "as in file:///srv/inbox/key"},
+	} {
+		got := sumRun(t, "", test.args...)
+		if got.Status != exitUsage || !strings.Contains(got.Stderr, test.say) || strings.Count(got.Stderr, "\n") != 1 || got.Stdout != "" {
+			t.Errorf("%q does not say %q: %+v", test.args, test.say, got)
+		}
+	}
+	if got := sumRun(t, "", "--help"); got.Status != exitOK || !strings.Contains(got.Stdout, "--ignore-missing") {
+		t.Errorf("--help: %+v", got)
+	}
+}
+
+func TestSumURLs(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	sumWrite(t, map[string]string{
+		"bucket/a": "x", "bucket/b/c": "xx", "bucket/b/a?#%": "x", "bucket/b-": "x", "bucket/b/2/x": "x", "other/a": "", "https:/a": "x",
+	})
+	base := (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
+	const md5OfXX = "9336ebf25087d91c818ee6e9ec29f8c1"
+	for _, test := range []struct {
+		name string
+		args []string
+		want sumResult
+	}{
+		{"object", []string{base + "/bucket/a"}, sumResult{Stdout: sumMD5OfX + "  " + base + "/bucket/a\n"}},
+		{"encoded key", []string{base + "/bucket/b/a%3F%23%25"}, sumResult{Stdout: sumMD5OfX + "  " + base + "/bucket/b/a%3F%23%25\n"}},
+		{"relative", []string{"FILE://./bucket/b/c"}, sumResult{Stdout: md5OfXX + "  FILE://./bucket/b/c\n"}},
+		{"prefix", []string{base + "/bucket/"}, sumResult{Stdout: sumMD5OfX + "  a\n" + sumMD5OfX + "  b-\n" +
+			sumMD5OfX + "  b/2/x\n" + sumMD5OfX + "  b/a?#%\n" + md5OfXX + "  b/c\n"}},
+		{"path that looks like a URL", []string{"./https://a"}, sumResult{Stdout: sumMD5OfX + "  ./https://a\n"}},
+		{"missing", []string{base + "/bucket/nosuch", base + "/nosuch/a", base + "/nosuch/", "bucket/a"}, sumResult{
+			Stdout: sumMD5OfX + "  bucket/a\n",
+			Stderr: "bucketsum sum: " + base + "/bucket/nosuch: no such file or directory\n" +
+				"bucketsum sum: " + base + "/nosuch/a: no such file or directory\n" +
+				"bucketsum sum: " + filepath.ToSlash(dir) + "/nosuch/: no such file or directory\n",
+			Status: exitFailed,
+		}},
+		{"folder without a slash", []string{base + "/bucket"}, sumResult{
+			Stderr: "bucketsum sum: " + base + "/bucket: is a directory\n", Status: exitFailed,
+		}},
+		{"empty bucket", []string{"mem://nothing/"}, sumResult{
+			Stderr: "bucketsum sum: mem://nothing/: no objects are there\n", Status: exitFailed,
+		}},
+		{"object of an empty bucket", []string{"mem://nothing/a/b"}, sumResult{
+			Stderr: "bucketsum sum: mem://nothing/a/b: no such object\n", Status: exitFailed,
+		}},
+	} {
+		if diff := cmp.Diff(test.want, sumRun(t, "", test.args...)); diff != "" {
+			t.Errorf("%s:\n%s", test.name, diff)
+		}
+	}
+
+	list := sumRun(t, "", base+"/bucket/a", base+"/bucket/b/c", "other/a").Stdout
+	sumWrite(t, map[string]string{"bucket/list": list})
+	for _, args := range [][]string{{"-c", "bucket/list"}, {"-c", base + "/bucket/list"}} {
+		got := sumRun(t, "", args...)
+		if want := base + "/bucket/a: OK\n" + base + "/bucket/b/c: OK\nother/a: OK\n"; got.Stdout != want || got.Status != exitOK {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+	// A scheme that is none of a bucket is a path in a checksum file.
+	got := sumRun(t, sumMD5OfX+"  https://a\n", "-c")
+	if got.Stdout != "https://a: OK\n" || got.Status != exitOK {
+		t.Errorf("path that looks like a URL in a checksum file: %+v", got)
+	}
+}
+
+func TestSumFolderURL(t *testing.T) {
+	names := sumOddFolder(t)
+	sumWrite(t, map[string]string{"sub/a": "x", ".bucketsum/note": "x", "sub/.bucketsum/note": "x"})
+	if err := os.Symlink("nowhere", "sub/link"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("..", "sub/loop"); err != nil {
+		t.Fatal(err)
+	}
+	names = append(names, "sub/a")
+	slices.Sort(names)
+	list := sumRun(t, "", "file://./")
+	want := sumRun(t, "", append([]string{"--"}, names...)...)
+	if diff := cmp.Diff(want.Stdout, list.Stdout); diff != "" {
+		t.Error(diff)
+	}
+	say := "bucketsum sum: sub/link: no such file or directory\nbucketsum sum: sub/loop: not a regular file\n"
+	if list.Stderr != say || list.Status != exitFailed {
+		t.Errorf("status %d, stderr %s", list.Status, list.Stderr)
+	}
+}
+
+// TestSumURLsOfHosts has a scheme whose host is the bucket, as s3:// and most
+// others are, with keys in it.
+func TestSumURLsOfHosts(t *testing.T) {
+	blob.DefaultURLMux().RegisterBucket("sumtest", sumHostOpener{"b": {
+		"a": "x", "/a": "xx", "photos/1 a": "x", "photos/é\nü": "x", "photos-": "x",
+	}})
+	got := sumRun(t, "", "sumtest://b/photos/", "sumtest://b//a", "sumtest://b/photos/1%20a", "sumtest://b/a", "sumtest://other/a", "sumtest://b/photos")
+	want := sumResult{
+		Stdout: sumMD5OfX + "  photos/1 a\n" + `\` + sumMD5OfX + `  photos/é\nü` + "\n" +
+			"9336ebf25087d91c818ee6e9ec29f8c1  sumtest://b//a\n" +
+			sumMD5OfX + "  sumtest://b/photos/1%20a\n" + sumMD5OfX + "  sumtest://b/a\n",
+		Stderr: "bucketsum sum: sumtest://other/a: open sumtest://other: no access\n" +
+			"bucketsum sum: sumtest://b/photos: no such object\n",
+		Status: exitFailed,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if got := sumRun(t, "", "sumtest://b/"); strings.Count(got.Stdout, "\n") != 5 || got.Status != exitOK {
+		t.Errorf("whole bucket: %+v", got)
+	}
+}
+
+// sumHostOpener opens buckets in memory: name → key → content.
+type sumHostOpener map[string]map[string]string
+
+func (o sumHostOpener) OpenBucketURL(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
+	content, ok := o[u.Host]
+	if !ok || u.Path != "" {
+		return nil, errors.New("no access")
+	}
+	b := memblob.OpenBucket(nil)
+	for key, value := range content {
+		if err := b.WriteAll(ctx, key, []byte(value), nil); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func TestSumWriteError(t *testing.T) {
+	t.Chdir(t.TempDir())
+	sumWrite(t, map[string]string{"a": "x", "list": sumMD5OfX + "  a\n"})
+	for _, args := range [][]string{{"sum", "a", "a"}, {"sum", "-c", "list", "list"}} {
+		var stderr bytes.Buffer
+		p := process{stdin: iotest.ErrReader(io.EOF), stdout: sumFullDisk{}, stderr: &stderr, getenv: func(string) string { return "" }}
+		status := dispatch(t.Context(), p, args)
+		if want := "bucketsum sum: write error: no space left\n"; status != exitFailed || stderr.String() != want {
+			t.Errorf("%q: status %d, stderr %q", args, status, stderr.String())
+		}
+	}
+}
+
+type sumFullDisk struct{}
+
+func (sumFullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+func TestSumIsInterrupted(t *testing.T) {
+	for _, args := range [][]string{{"sum"}, {"sum", "--check"}} {
+		synctest.Test(t, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			terminal, user := io.Pipe() // nobody types
+			p := process{stdin: terminal, stdout: &stdout, stderr: &stderr, getenv: func(string) string { return "" }}
+			ctx, interrupt := context.WithCancelCause(t.Context())
+			ended := make(chan int)
+			go func() { ended <- dispatch(ctx, p, args) }()
+			synctest.Wait()
+			select {
+			case status := <-ended:
+				t.Fatalf("%q ended with %d before the interrupt", args, status)
+			default:
+			}
+			interrupt(errors.New("interrupt signal received"))
+			if status := <-ended; status != exitFailed || stderr.String() != "bucketsum sum: interrupted\n" {
+				t.Errorf("%q: status %d, stderr %q", args, status, stderr.String())
+			}
+			user.Close()
+			synctest.Wait()
+			if stdout.Len() > 0 {
+				t.Errorf("%q printed after the interrupt: %q", args, stdout.String())
+			}
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stdout, stderr bytes.Buffer
+	p := process{stdin: strings.NewReader("x"), stdout: &stdout, stderr: &stderr, getenv: func(string) string { return "" }}
+	if status := dispatch(ctx, p, []string{"sum", "-", "-"}); status != exitFailed || stdout.Len() > 0 {
+		t.Errorf("interrupted before the start: status %d, stdout %q", status, stdout.String())
+	}
+}

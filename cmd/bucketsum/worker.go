@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
+	"github.com/bucketsum/bucketsum/adapters/events"
+	"github.com/bucketsum/bucketsum/handlers"
+	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// worker is a pipeline and its HTTP side, as the commands local and serve run it.
+type worker struct {
+	workerConfig
+	queue      string // URL
+	deadLetter string // URL; empty: none
+	buckets    map[string]pipeline.Bucket
+	publish    pipeline.Publisher
+	observe    pipeline.Observer // nil: nobody
+	retry      pipeline.Retry
+	// maxDeliveries dead-letters what fails that often; 0: the queue decides.
+	maxDeliveries int
+	listener      net.Listener // of the HTTP side, see listenHTTP; nil: none
+	log           *slog.Logger
+}
+
+// run handles events until ctx ends, then drains. What has to run beside the
+// worker gets started when the queue is open and may publish to it; when a
+// part fails, all stop.
+func (w worker) run(ctx context.Context, beside ...func(context.Context) error) (err error) {
+	if w.listener != nil {
+		defer w.listener.Close()
+	}
+	handle, err := handlers.New(handlers.Config{
+		Buckets:     w.buckets,
+		Algorithms:  w.algorithms,
+		Selects:     w.selects,
+		KeepRecords: w.onDelete == "keep",
+		Publish:     w.publish,
+	})
+	if err != nil {
+		return err
+	}
+	queues := cloudpubsub.Config{
+		Concurrency: w.concurrency,
+		// The pipeline drains; what it leaves behind goes back to the queue.
+		CloseTimeout: w.drainTimeout + 10*time.Second,
+		Log:          w.log,
+	}
+	deadLetters, err := w.openDeadLetters(ctx, queues)
+	if err != nil {
+		return err
+	}
+	if deadLetters.Publisher != nil {
+		defer func() { err = errors.Join(err, deadLetters.Publisher.Close()) }()
+	}
+	subscriber, err := cloudpubsub.NewSubscriber(queues)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, subscriber.Close()) }()
+	if err := subscriber.SubscribeInitialize(w.queue); err != nil {
+		return fmt.Errorf("--queue: %w", err)
+	}
+	w.log.Info("serving", "version", version(), "buckets", slices.Sorted(maps.Keys(w.buckets)),
+		"algorithms", w.algorithms, "concurrency", w.concurrency, "listen", w.listen)
+	parts := append(beside, func(ctx context.Context) error {
+		return pipeline.Run(ctx, pipeline.Config{
+			Subscriber:    subscriber,
+			Topic:         w.queue,
+			Decode:        events.Decode,
+			Handle:        handle,
+			DeadLetters:   deadLetters,
+			MaxDeliveries: w.maxDeliveries,
+			Retry:         w.retry,
+			DrainTimeout:  w.drainTimeout,
+			Observe:       w.observe,
+			Log:           w.log,
+		})
+	})
+	if w.listener != nil {
+		page, err := web.Handler(web.Config{MaxUpload: w.maxUpload, Log: w.log, Version: version()})
+		if err != nil {
+			return err
+		}
+		parts = append(parts, func(ctx context.Context) error { return web.Serve(ctx, w.listener, page, w.log) })
+	}
+	return runAll(ctx, parts...)
+}
+
+// listenHTTP returns nil if there is to be no HTTP side.
+func (c *workerConfig) listenHTTP() (net.Listener, error) {
+	if c.listen == "off" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", c.listen)
+	if err != nil {
+		return nil, fmt.Errorf("--listen: %w; choose another address, or 'off'", err)
+	}
+	return l, nil
+}
+
+func (w worker) openDeadLetters(ctx context.Context, c cloudpubsub.Config) (pipeline.DeadLetters, error) {
+	if w.deadLetter == "" {
+		return pipeline.DeadLetters{}, nil
+	}
+	publisher, err := cloudpubsub.NewPublisher(c)
+	if err != nil {
+		return pipeline.DeadLetters{}, err
+	}
+	if err := publisher.Open(ctx, w.deadLetter); err != nil {
+		return pipeline.DeadLetters{}, errors.Join(fmt.Errorf("--dead-letter: %w", err), publisher.Close())
+	}
+	return pipeline.DeadLetters{Publisher: publisher, Topic: w.deadLetter}, nil
+}
+
+// runAll runs the parts until one of them returns or ctx ends, stops the
+// others and returns everybody's errors.
+func runAll(ctx context.Context, parts ...func(context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	errs := make([]error, len(parts))
+	var running sync.WaitGroup
+	for i, part := range parts {
+		running.Go(func() {
+			defer stop()
+			errs[i] = part(ctx)
+		})
+	}
+	running.Wait()
+	return errors.Join(errs...)
+}
+
+// openBuckets opens every bucket, or none.
+func openBuckets(ctx context.Context, urls []namedURL, c blobstore.Config) (map[string]*blobstore.Store, error) {
+	stores := make(map[string]*blobstore.Store)
+	var faults []error
+	for _, b := range urls {
+		store, err := blobstore.Open(ctx, b.url, b.name, c)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("--bucket: %w", err))
+			continue
+		}
+		stores[b.name] = store
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(append(faults, closeStores(stores))...)
+	}
+	return stores, nil
+}
+
+func closeStores(stores map[string]*blobstore.Store) error {
+	var errs []error
+	for _, s := range stores {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,93 @@
+// Package handlers holds what is done with an event: an object that was
+// created is summed, the record of one that was deleted is taken away.
+//
+// It knows buckets and records by the ports of package pipeline only.
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// Config says what is done. Buckets and Algorithms are needed.
+type Config struct {
+	// Buckets holds, by the names that events carry, the only ones that are
+	// ever touched.
+	Buckets    map[string]pipeline.Bucket
+	Algorithms []string // names as package digest has them
+	// Selects reports whether an object of this key is to be summed. nil: every one.
+	Selects func(key string) bool
+	// KeepRecords leaves the record of an object that was deleted.
+	KeepRecords bool
+	// Publish announces what was done, before the message is acknowledged.
+	Publish pipeline.Publisher
+}
+
+// Validate returns everything that is wrong with the configuration.
+func (c Config) Validate() error {
+	var faults []error
+	if len(c.Buckets) == 0 {
+		faults = append(faults, errors.New("no bucket is configured"))
+	}
+	for name, b := range c.Buckets {
+		if b.Source == nil || b.Records == nil {
+			faults = append(faults, fmt.Errorf("bucket %q has no source or no records", name))
+		}
+	}
+	if _, err := digest.New(c.Algorithms...); err != nil {
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+// New returns the handler of all kinds of event.
+func New(c Config) (pipeline.Handler, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("handlers: %w", err)
+	}
+	if c.Selects == nil {
+		c.Selects = func(string) bool { return true }
+	}
+	if c.Publish == nil {
+		c.Publish = func(context.Context, pipeline.Result) error { return nil }
+	}
+	return c.handle, nil
+}
+
+func (c Config) handle(ctx context.Context, e pipeline.Event) error {
+	b, ok := c.Buckets[e.Object.Bucket]
+	switch {
+	case e.Kind == pipeline.Ignored:
+		return nil
+	case !ok:
+		return pipeline.Permanent(fmt.Errorf("bucket %q is not configured, so that %q was not touched; configured: %s",
+			e.Object.Bucket, e.Object.Key, strings.Join(slices.Sorted(maps.Keys(c.Buckets)), ", ")))
+	case b.Records.IsRecord(e.Object.Key):
+		return fmt.Errorf("%s %w", e.Object, pipeline.ErrOwnRecord)
+	case !c.Selects(e.Object.Key):
+		return fmt.Errorf("%s is %w", e.Object, pipeline.ErrFiltered)
+	}
+	start := time.Now()
+	act := c.checksum
+	if e.Kind == pipeline.Deleted {
+		act = c.tombstone
+	}
+	result, err := act(ctx, b, e.Object)
+	if err != nil {
+		return err
+	}
+	result.EventID = e.ID
+	result.Duration = time.Since(start)
+	if err := c.Publish(ctx, result); err != nil {
+		return fmt.Errorf("publish the result of %s: %w", e.Object, err)
+	}
+	return nil
+}

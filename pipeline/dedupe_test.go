@@ -1,0 +1,278 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// wantDuplicates compares the ids of the messages whose first event was a
+// duplicate.
+func (p *pipe) wantDuplicates(t *testing.T, want ...string) {
+	t.Helper()
+	var got []string
+	for _, d := range p.observed() {
+		if d.Events[0].Duplicate {
+			got = append(got, d.MessageID)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("duplicates (-want +got):\n%s", diff)
+	}
+}
+
+// gate is a handler that waits to be let through, call by call, and counts what
+// is inside.
+type gate struct {
+	calls
+	inside atomic.Int32
+	pass   chan error // an element lets one call return it
+}
+
+func newGate() *gate { return &gate{pass: make(chan error)} }
+
+func (g *gate) handle(ctx context.Context, e pipeline.Event) error {
+	g.add(e.Object.Key + "#" + e.Object.Sequencer)
+	g.inside.Add(1)
+	defer g.inside.Add(-1)
+	select {
+	case err := <-g.pass:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestFailedMessageIsNoDuplicate(t *testing.T) {
+	for name, failure := range map[string]error{
+		"transient":  errors.New("503"),
+		"superseded": pipeline.ErrArchived,
+		"permanent":  pipeline.Permanent(errors.New("no room")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				handle, calls := answering(map[string][]error{"a": {failure}})
+				p := start(t, handle, withoutRetry)
+				p.queue.send("m", "a#1")
+				p.settle()
+				p.queue.send("again", "a#1")
+				p.settle()
+				if n := calls.of("a"); n != 2 {
+					t.Errorf("handled %d times, want again after the failure and not after the success", n)
+				}
+				switch name {
+				case "transient":
+					p.wantSettled(t, nacked("m", 1), acked("m", 2), acked("again", 1))
+					p.wantDuplicates(t, "again")
+				default:
+					p.wantSettled(t, acked("m", 1), acked("again", 1))
+					p.wantDuplicates(t)
+				}
+			})
+		})
+	}
+}
+
+// The second of two deliveries at once is acked only when the first is done.
+func TestTwoDeliveriesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		p := start(t, g.handle)
+		p.queue.send("m1", "a#1")
+		synctest.Wait()
+		p.queue.send("m2", "a#1")
+		synctest.Wait()
+		if n := g.of("a#1"); n != 1 {
+			t.Fatalf("%d handlers of one object at once", n)
+		}
+		p.wantSettled(t)
+
+		g.pass <- nil
+		synctest.Wait()
+		p.wantSettled(t, acked("m1", 1), acked("m2", 1))
+		p.wantDuplicates(t, "m2")
+		if n := g.of("a#1"); n != 1 {
+			t.Errorf("handled %d times, want once", n)
+		}
+	})
+}
+
+func TestSecondDeliveryTakesOverWhenTheFirstFails(t *testing.T) {
+	for _, name := range []string{"error", "panic"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGate()
+				p := start(t, func(ctx context.Context, e pipeline.Event) error {
+					err := g.handle(ctx, e)
+					if err != nil && name == "panic" {
+						panic(err)
+					}
+					return err
+				}, withoutRetry)
+				p.queue.send("m1", "a#1")
+				synctest.Wait()
+				p.queue.send("m2", "a#1")
+				synctest.Wait()
+				g.pass <- errors.New("503")
+				synctest.Wait()
+				p.wantSettled(t, nacked("m1", 1))
+				if n := g.of("a#1"); n != 2 || g.inside.Load() != 1 {
+					t.Fatalf("handled %d times with %d at work, want the second at it", n, g.inside.Load())
+				}
+				g.pass <- nil
+				p.settle()
+				p.wantSettled(t, nacked("m1", 1), acked("m2", 1), acked("m1", 2))
+				p.wantDuplicates(t, "m1")
+			})
+		})
+	}
+}
+
+func TestOneObjectAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		p := start(t, g.handle)
+		for _, event := range []string{"a#1", "a#2", "b#1"} {
+			p.queue.send(event, event)
+		}
+		synctest.Wait()
+		if n := g.inside.Load(); n != 2 {
+			t.Fatalf("%d handlers at work, want one for each of two objects", n)
+		}
+		for range 3 {
+			g.pass <- nil
+			synctest.Wait()
+		}
+		p.wantDuplicates(t)
+		if diff := cmp.Diff(map[string]int{"a#1": 1, "a#2": 1, "b#1": 1}, g.n); diff != "" {
+			t.Errorf("calls (-want +got):\n%s", diff)
+		}
+		p.wantStopped(t)
+	})
+}
+
+// Messages with the same objects in any order neither overlap nor wait for
+// each other for ever.
+func TestManyMessagesOfFewObjects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const messages = 60
+		keys := []string{"a", "b", "c", "d", "e"}
+		working := make(map[string]*atomic.Int32)
+		for _, key := range keys {
+			working[key] = new(atomic.Int32)
+		}
+		var calls calls
+		p := start(t, func(_ context.Context, e pipeline.Event) error {
+			n := working[e.Object.Key]
+			if n.Add(1) > 1 {
+				t.Errorf("two handlers of %s at once", e.Object.Key)
+			}
+			defer n.Add(-1)
+			time.Sleep(time.Millisecond)
+			if calls.add(e.Object.Key+e.Object.Sequencer) == 1 {
+				return errors.New("503")
+			}
+			return nil
+		})
+		for i := range messages {
+			var body strings.Builder
+			for j := range keys {
+				fmt.Fprintf(&body, "%s#%d\n", keys[(i+j*(1+i%4))%len(keys)], i%20)
+			}
+			p.queue.send(fmt.Sprint(i), body.String())
+		}
+		p.settle()
+		if n := len(p.queue.settlements()); n != messages {
+			t.Errorf("%d deliveries settled, want %d", n, messages)
+		}
+		for i := range 20 {
+			for _, key := range keys {
+				if n := calls.of(key + fmt.Sprint(i)); n != 2 {
+					t.Errorf("%s#%d was handled %d times, want once after its failure", key, i, n)
+				}
+			}
+		}
+	})
+}
+
+func TestWaitForAnotherDeliveryIsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		p := start(t, g.handle, maxDeliveries(1))
+		p.queue.send("m1", "a#1")
+		synctest.Wait()
+		p.queue.send("m2", "a#1")
+		synctest.Wait()
+		lost := errors.New("lease lost")
+		p.queue.loseLease("m2", lost)
+		synctest.Wait()
+		p.wantSettled(t, nacked("m2", 1))
+		if err := p.delivery(t, 0).Err; !errors.Is(err, lost) {
+			t.Errorf("observed %v, want the cause", err)
+		}
+		g.pass <- nil
+		p.settle()
+		p.wantSettled(t, nacked("m2", 1), acked("m1", 1), acked("m2", 2))
+	})
+}
+
+func TestDuplicateWithinOneMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handle, calls := answering(nil)
+		p := start(t, handle)
+		p.queue.send("m", "a#1\na#1")
+		synctest.Wait()
+		p.wantSettled(t, acked("m", 1))
+		if n := calls.of("a"); n != 1 {
+			t.Errorf("handled %d times, want once", n)
+		}
+	})
+}
+
+// What cannot be told from others is never taken for a duplicate.
+func TestEventsWithoutIdentity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handle, calls := answering(nil)
+		p := start(t, handle)
+		p.queue.send("m1", "a")
+		p.queue.send("m2", "a")
+		p.queue.send("m3", "?other#1")
+		p.queue.send("m4", "?other#1")
+		p.settle()
+		p.wantDuplicates(t)
+		if n := calls.of("a"); n != 2 {
+			t.Errorf("handled %d times, want twice", n)
+		}
+	})
+}
+
+// What was done is forgotten, oldest first, and then done again.
+func TestMemoryOfWhatWasDoneIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const remembered = 16384
+		var body strings.Builder
+		for i := range remembered + 2 {
+			fmt.Fprintf(&body, "k%d#1\n", i)
+		}
+		handle, calls := answering(nil)
+		p := start(t, handle)
+		p.queue.send("many", body.String())
+		synctest.Wait()
+		p.queue.send("again", fmt.Sprintf("k%d#1\nk2#1\nk1#1\nk0#1", remembered+1))
+		p.settle()
+		for key, want := range map[string]int{"k0": 2, "k1": 2, "k2": 1, fmt.Sprintf("k%d", remembered+1): 1} {
+			if n := calls.of(key); n != want {
+				t.Errorf("%s was handled %d times, want %d", key, n, want)
+			}
+		}
+	})
+}

@@ -1,0 +1,78 @@
+package digest_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+func Example() {
+	d, err := digest.New("md5", "crc64nvme")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	size, err := digest.Copy(context.Background(), d, strings.NewReader("123456789"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sums := d.Sums()
+	crc, _ := digest.Base64("crc64nvme", sums["crc64nvme"])
+	fmt.Println(size, "bytes")
+	fmt.Print(digest.FormatLine(sums["md5"], "nine.txt"))
+	fmt.Println("x-amz-checksum-crc64nvme:", crc)
+	// Output:
+	// 9 bytes
+	// 25f9e794323b453885f5181f1b624d0b  nine.txt
+	// x-amz-checksum-crc64nvme: rosUhgp5mIg=
+}
+
+func ExampleRestore() {
+	d, _ := digest.New("md5")
+	d.Write([]byte("12345"))
+	state, err := d.Save()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	// Later, in another process:
+	d, err = digest.Restore(state)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("read on at byte", d.Size())
+	d.Write([]byte("6789"))
+	fmt.Println(d.Sums()["md5"])
+	// Output:
+	// read on at byte 5
+	// 25f9e794323b453885f5181f1b624d0b
+}
+
+func ExampleParseLine() {
+	for _, s := range []string{
+		`\25f9e794323b453885f5181f1b624d0b  two\nlines`,
+		"SHA1 (nine.txt) = f7c3bc1d808e04732adf679965ccc34ca7ae3441",
+		"hello",
+	} {
+		line, err := digest.ParseLine(s)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Printf("%q %q %s\n", line.Name, line.Algorithm, line.Value)
+	}
+	// Output:
+	// "two\nlines" "" 25f9e794323b453885f5181f1b624d0b
+	// "nine.txt" "sha1" f7c3bc1d808e04732adf679965ccc34ca7ae3441
+	// not a checksum line: a value, a separator and a name are expected
+}
+
+func ExampleFormatTag() {
+	fmt.Print(digest.FormatTag("crc32c", "e3069283", "nine.txt"))
+	// Output: CRC32C (nine.txt) = e3069283
+}

@@ -1,0 +1,260 @@
+package digest_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+const (
+	md5OfX    = "9dd4e461268c8034f5c8564e155c67a6"
+	sha256OfX = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+)
+
+func TestFormat(t *testing.T) {
+	for _, test := range []struct{ name, line, tag string }{
+		{"a", md5OfX + "  a\n", "MD5 (a) = " + md5OfX + "\n"},
+		{" a ", md5OfX + "   a \n", "MD5 ( a ) = " + md5OfX + "\n"},
+		{"*a", md5OfX + "  *a\n", "MD5 (*a) = " + md5OfX + "\n"},
+		{"a)", md5OfX + "  a)\n", "MD5 (a)) = " + md5OfX + "\n"},
+		{"\xff", md5OfX + "  \xff\n", "MD5 (\xff) = " + md5OfX + "\n"},
+		{"n\nl", `\` + md5OfX + `  n\nl` + "\n", `\MD5 (n\nl) = ` + md5OfX + "\n"},
+		{"c\rr", `\` + md5OfX + `  c\rr` + "\n", `\MD5 (c\rr) = ` + md5OfX + "\n"},
+		{`b\n`, `\` + md5OfX + `  b\\n` + "\n", `\MD5 (b\\n) = ` + md5OfX + "\n"},
+	} {
+		if got := digest.FormatLine(md5OfX, test.name); got != test.line {
+			t.Errorf("FormatLine of %q:\n got %q\nwant %q", test.name, got, test.line)
+		}
+		if got := digest.FormatTag("md5", md5OfX, test.name); got != test.tag {
+			t.Errorf("FormatTag of %q:\n got %q\nwant %q", test.name, got, test.tag)
+		}
+	}
+}
+
+// parseTests are the forms that md5sum -c reads, and those that it does not.
+var parseTests = []struct {
+	form string
+	line string
+	name string // empty: no line
+}{
+	{"text", md5OfX + "  a", "a"},
+	{"binary", md5OfX + " *a", "a"},
+	{"single space", md5OfX + " a", "a"},
+	{"single space, two characters", md5OfX + " ab", "ab"},
+	{"tab", md5OfX + "\ta", "a"},
+	{"two tabs", md5OfX + "\t\ta", "\ta"},
+	{"tab and space", md5OfX + "\t a", "a"},
+	{"space before the name", md5OfX + "   a", " a"},
+	{"asterisk before the name", md5OfX + "  *a", "*a"},
+	{"only a space", md5OfX + "  ", " "},
+	{"only an asterisk", md5OfX + " *", "*"},
+	{"space after the name", md5OfX + "  a ", "a "},
+	{"indented", " \t" + md5OfX + "  a", "a"},
+	{"carriage return", md5OfX + "  a\r", "a"},
+	{"carriage return of the name", md5OfX + "  a\r\r", "a\r"},
+	{"upper case", strings.ToUpper(md5OfX) + "  a", "a"},
+	{"escaped backslash", `\` + md5OfX + `  b\\s`, `b\s`},
+	{"escaped newline", `\` + md5OfX + ` *n\nl`, "n\nl"},
+	{"escaped carriage return", `\` + md5OfX + `  c\rr`, "c\rr"},
+	{"escape without need", `\` + md5OfX + "  a", "a"},
+	{"indented escape", " \\" + md5OfX + "  a", "a"},
+	{"raw backslash", md5OfX + `  b\s`, `b\s`},
+	{"raw newline escape", md5OfX + `  b\n`, `b\n`},
+	{"raw carriage return", md5OfX + "  c\rr", "c\rr"},
+	{"not UTF-8", md5OfX + "  \xff", "\xff"},
+	{"tagged", "MD5 (a) = " + md5OfX, "a"},
+	{"tagged, OpenSSL", "MD5(a)= " + md5OfX, "a"},
+	{"tagged, tight", "MD5(a)=" + md5OfX, "a"},
+	{"tagged, wide", " MD5 (a)\t =\t " + md5OfX + "\r", "a"},
+	{"tagged, upper case", "MD5 (a) = " + strings.ToUpper(md5OfX), "a"},
+	{"tagged, parentheses", "MD5 ((a) = (b)) = " + md5OfX, "(a) = (b)"},
+	{"tagged, escaped", `\MD5 (n\nl) = ` + md5OfX, "n\nl"},
+
+	{"empty", "", ""},
+	{"blank", " \t", ""},
+	{"comment", "# " + md5OfX + "  a", ""},
+	{"value alone", md5OfX, ""},
+	{"no name", md5OfX + " ", ""},
+	{"short value", md5OfX[1:] + "  a", ""},
+	{"long value", md5OfX + "0  a", ""},
+	{"not hexadecimal", "g" + md5OfX[1:] + "  a", ""},
+	{"unknown escape", `\` + md5OfX + `  a\x`, ""},
+	{"cut escape", `\` + md5OfX + `  a\`, ""},
+	{"space after the escape mark", `\ ` + md5OfX + "  a", ""},
+	{"two escape marks", `\\` + md5OfX + "  a", ""},
+	{"tag in lower case", "md5 (a) = " + md5OfX, ""},
+	{"tag with two spaces", "MD5  (a) = " + md5OfX, ""},
+	{"tag without name", "MD5 = " + md5OfX, ""},
+	{"tag with open name", "MD5 (a = " + md5OfX, ""},
+	{"tag without sign", "MD5 (a) " + md5OfX, ""},
+	{"tag with space at the end", "MD5 (a) = " + md5OfX + " ", ""},
+	{"tag with short value", "MD5 (a) = " + md5OfX[1:], ""},
+	{"tag with long value", "MD5 (a) = " + md5OfX + "0", ""},
+	{"tag with unknown escape", `\MD5 (a\x) = ` + md5OfX, ""},
+	{"unknown tag", "MD4 (a) = " + md5OfX, ""},
+}
+
+func TestParseLine(t *testing.T) {
+	for _, test := range parseTests {
+		t.Run(test.form, func(t *testing.T) {
+			line, err := digest.ParseLine(test.line)
+			if test.name == "" {
+				if !errors.Is(err, digest.ErrNoLine) {
+					t.Fatalf("%q is %+v, error %v; want ErrNoLine", test.line, line, err)
+				}
+				return
+			}
+			want := digest.Line{Value: md5OfX, Name: test.name}
+			if strings.Contains(test.line, "MD5") {
+				want.Algorithm = "md5"
+			}
+			if diff := cmp.Diff(want, line); err != nil || diff != "" {
+				t.Fatalf("%q: error %v, diff:\n%s", test.line, err, diff)
+			}
+		})
+	}
+	if _, err := digest.ParseLine(md5OfX + "  a\n" + md5OfX + "  b"); !errors.Is(err, digest.ErrNoLine) {
+		t.Errorf("two lines: %v", err)
+	}
+}
+
+// TestParseLineAsMD5sum holds our table against the real thing.
+func TestParseLineAsMD5sum(t *testing.T) {
+	md5sum := coreutils(t, "md5sum")
+	for _, test := range parseTests {
+		t.Run(test.form, func(t *testing.T) {
+			dir := t.TempDir()
+			if test.name != "" {
+				if err := os.WriteFile(filepath.Join(dir, test.name), []byte("x"), 0o600); err != nil {
+					t.Skip("the file system cannot hold the name: ", err)
+				}
+			}
+			cmd := exec.Command(md5sum, "--check", "--status")
+			cmd.Dir = dir
+			cmd.Stdin = strings.NewReader(test.line + "\n")
+			if err := cmd.Run(); (err == nil) != (test.name != "") {
+				t.Errorf("md5sum -c of %q ends with %v; ParseLine finds the name %q", test.line, err, test.name)
+			}
+		})
+	}
+}
+
+func TestParseTags(t *testing.T) {
+	for _, name := range digest.Names() {
+		value := strings.Repeat("0a", digest.Size(name))
+		for _, file := range []string{"f", "n\nl", `\`, "a) = (b", ""} {
+			got, err := digest.ParseLine(strings.TrimSuffix(digest.FormatTag(name, value, file), "\n"))
+			want := digest.Line{Value: value, Name: file, Algorithm: name}
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("%s of %q: error %v, diff:\n%s", name, file, err, diff)
+			}
+		}
+	}
+}
+
+func TestParserKeepsTheSeparator(t *testing.T) {
+	double, single, binary := md5OfX+"  a", md5OfX+" a", md5OfX+" *a"
+	for _, test := range []struct {
+		lines []string
+		names []string // "" for no line
+	}{
+		{[]string{double, single, binary}, []string{"a", "", "a"}},
+		{[]string{single, double, binary}, []string{"a", " a", "*a"}},
+		{[]string{"MD5 (a) = " + md5OfX, single, double}, []string{"a", "a", " a"}},
+		{[]string{"bad", double, single}, []string{"", "a", ""}},
+	} {
+		var (
+			parser digest.Parser
+			names  []string
+		)
+		for _, s := range test.lines {
+			line, _ := parser.Parse(s)
+			names = append(names, line.Name)
+		}
+		if diff := cmp.Diff(test.names, names); diff != "" {
+			t.Errorf("names of %q:\n%s", test.lines, diff)
+		}
+	}
+}
+
+func TestValid(t *testing.T) {
+	for _, test := range []struct {
+		algorithm, value string
+		want             bool
+	}{
+		{"md5", md5OfX, true},
+		{"sha256", sha256OfX, true},
+		{"blake3", sha256OfX, true},
+		{"md5", sha256OfX, false},
+		{"md5", md5OfX[:30], false},
+		{"md5", strings.ToUpper(md5OfX), false},
+		{"md5", "g" + md5OfX[1:], false},
+		{"md5", "", false},
+		{"md4", md5OfX, false},
+	} {
+		if got := digest.Valid(test.algorithm, test.value); got != test.want {
+			t.Errorf("Valid(%q, %q) is %v", test.algorithm, test.value, got)
+		}
+	}
+}
+
+// coreutils returns the path of a tool of GNU coreutils. Where tests are
+// expected to be complete, the tool must be there.
+func coreutils(t *testing.T, tool string) string {
+	t.Helper()
+	path, err := exec.LookPath(tool)
+	if err == nil {
+		var version []byte
+		if version, err = exec.Command(path, "--version").Output(); err == nil && strings.Contains(string(version), "GNU coreutils") {
+			return path
+		}
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("GNU %s is needed: %v", tool, err)
+	}
+	t.Skipf("no GNU %s to compare with: %v", tool, err)
+	return ""
+}
+
+func FuzzParseLine(f *testing.F) {
+	for _, test := range parseTests {
+		f.Add(test.line, test.name)
+	}
+	f.Fuzz(func(t *testing.T, s, name string) {
+		line, err := digest.ParseLine(s)
+		if err == nil {
+			roundTrip(t, line)
+		} else if !errors.Is(err, digest.ErrNoLine) {
+			t.Errorf("error %v of %q", err, s)
+		}
+		roundTrip(t, digest.Line{Value: sha256OfX, Name: name})
+		roundTrip(t, digest.Line{Value: sha256OfX, Name: name, Algorithm: "sha256"})
+	})
+}
+
+// roundTrip checks that what is printed for line is read as line.
+func roundTrip(t *testing.T, line digest.Line) {
+	t.Helper()
+	printed := digest.FormatTag(line.Algorithm, line.Value, line.Name)
+	if line.Algorithm == "" {
+		printed = digest.FormatLine(line.Value, line.Name)
+		if line.Name == "" {
+			return // no file has this name, and no line can hold it
+		}
+	}
+	printed, ok := strings.CutSuffix(printed, "\n")
+	if !ok || strings.ContainsAny(printed, "\n\r") {
+		t.Errorf("%+v is printed as %q", line, printed)
+	}
+	got, err := digest.ParseLine(printed)
+	if diff := cmp.Diff(line, got); err != nil || diff != "" {
+		t.Errorf("%+v is printed as %q and read with error %v, diff:\n%s", line, printed, err, diff)
+	}
+}

@@ -1,0 +1,274 @@
+package pipelinetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// version returns an object as an event tells of it.
+func (s *storeTest) version(key, etag, sequencer string) pipeline.Object {
+	return pipeline.Object{Bucket: s.Name, Key: key, ETag: etag, Sequencer: sequencer}
+}
+
+func testSaveAndLookup(s *storeTest) {
+	b := s.Open(s.T)
+	s.unrecorded(b, "a")
+	for i, o := range []pipeline.Object{
+		s.version("a", "e1", "01"),
+		s.version("no/sequencer", "e1", ""),
+		{Bucket: s.Name, Key: "versioned", ETag: "e1", VersionID: "v1", Sequencer: "01"},
+	} {
+		want := only(record(o, strings.Repeat("x", i)), "md5")
+		s.save(b, want)
+		s.recorded(b, want)
+		s.recorded(s.Open(s.T), want) // by another process
+		s.holds(s.RecordKey(o.Key, "md5"), want.Digests["md5"]+"  "+o.Key[strings.LastIndex(o.Key, "/")+1:]+"\n")
+	}
+	// Nothing that nobody asked for.
+	want := []string{s.RecordKey("a", "md5"), s.RecordKey("no/sequencer", "md5"), s.RecordKey("versioned", "md5")}
+	slices.Sort(want)
+	got := s.Keys(s.T)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		s.Errorf("keys (-want +got):\n%s", diff)
+	}
+}
+
+func testSaveAgain(s *storeTest) {
+	b := s.Open(s.T)
+	first := only(record(s.version("a", "e1", "02"), "content"), "md5")
+	s.save(b, first)
+	again := first
+	again.ComputedAt = computed.AddDate(1, 0, 0)
+	s.save(b, again)
+	s.recorded(b, first) // it was not written again
+	again.Source.Sequencer = ""
+	s.save(b, again)
+	again.Source.Sequencer = "01" // the same content was put twice
+	s.save(b, again)
+	s.recorded(b, first)
+	again.Source.Sequencer = "03"
+	s.save(b, again)
+	s.recorded(b, again)
+}
+
+func testSaveNewer(s *storeTest) {
+	b := s.Open(s.T)
+	s.save(b, record(s.version("a", "e1", "1F"), "old"))
+	newer := only(record(s.version("a", "e2", "1F00A"), "newer"), "md5")
+	s.save(b, newer)
+	s.recorded(b, newer)
+}
+
+func testSaveOlder(s *storeTest) {
+	b := s.Open(s.T)
+	newer := only(record(s.version("a", "e2", "02"), "newer"), "md5")
+	s.save(b, newer)
+	err := b.Records.Save(s.Context(), record(s.version("a", "e1", "01"), "old"))
+	s.isClass(err, pipeline.ClassSuperseded, pipeline.ErrChanged)
+	s.recorded(b, newer)
+}
+
+// Without sequencers the last one counts.
+func testSaveUnordered(s *storeTest) {
+	b := s.Open(s.T)
+	s.save(b, record(s.version("a", "e1", ""), "one"))
+	last := only(record(s.version("a", "e2", ""), "two"), "md5")
+	s.save(b, last)
+	s.recorded(b, last)
+	last = only(record(s.version("a", "e3", "01"), "three"), "md5")
+	s.save(b, last)
+	s.recorded(b, last)
+}
+
+// Events of one key come in any order and at once, to several processes.
+func testSaveConcurrently(s *storeTest) {
+	const versions = 24
+	buckets := []pipeline.Bucket{s.Open(s.T), s.Open(s.T)}
+	for round := range 4 {
+		key := fmt.Sprintf("key%d", round)
+		var wg sync.WaitGroup
+		for n := range versions {
+			wg.Go(func() {
+				r := record(s.version(key, fmt.Sprintf("e%d", n), fmt.Sprintf("%02d", n)), fmt.Sprint(n))
+				if err := buckets[n%2].Records.Save(s.Context(), r); err != nil && !errors.Is(err, pipeline.ErrChanged) {
+					s.Errorf("Save of version %d: %v", n, err)
+				}
+			})
+			wg.Go(func() {
+				if _, err := buckets[n%2].Records.Lookup(s.Context(), s.object(key)); err != nil && !errors.Is(err, pipeline.ErrNotFound) {
+					s.Errorf("Lookup: %v", err)
+				}
+			})
+			wg.Go(func() {
+				// Nobody ever sees half of a record.
+				line, ok := s.Get(s.T, s.RecordKey(key, "md5"))
+				if ok && (len(line) != 32+2+len(key)+1 || !strings.HasSuffix(line, "  "+key+"\n")) {
+					s.Errorf("a user finds %q", line)
+				}
+			})
+		}
+		wg.Wait()
+		newest := versions - 1
+		s.recorded(buckets[0], only(record(s.version(key, fmt.Sprintf("e%d", newest), fmt.Sprintf("%02d", newest)), fmt.Sprint(newest)), "md5"))
+	}
+}
+
+func testAlgorithms(s *storeTest) {
+	b := s.Open(s.T, "md5", "sha256")
+	want := record(s.version("a", "e1", "01"), "content")
+	s.save(b, only(want, "md5"))
+	s.recorded(b, only(want, "md5"))
+	s.save(b, want)
+	s.recorded(b, want)
+	s.recorded(s.Open(s.T, "sha256"), only(want, "sha256"))
+	s.removes(s.Open(s.T, "sha256"), want.Source, true)
+	s.recorded(b, only(want, "md5"))
+}
+
+// The process died between the records of two algorithms.
+func testMixedVersions(s *storeTest) {
+	b := s.Open(s.T, "md5", "sha256")
+	old := record(s.version("a", "e1", "01"), "old")
+	newer := record(s.version("a", "e2", "02"), "newer")
+	s.save(b, old)
+	s.save(b, only(newer, "md5"))
+	s.recorded(b, only(newer, "md5"))
+	s.save(b, newer)
+	s.recorded(b, newer)
+
+	s.save(b, only(record(s.version("b", "e1", "01"), "old"), "md5", "sha256"))
+	newer = only(record(s.version("b", "e2", "02"), "newer"), "sha256")
+	s.save(b, newer)
+	s.recorded(b, newer)
+}
+
+func testRemove(s *storeTest) {
+	b := s.Open(s.T, "md5", "sha256")
+	o := s.version("dir/a", "e1", "01")
+	s.removes(b, o, false)
+	s.save(b, record(o, "content"))
+	s.removes(b, s.version("dir/a", "", "02"), true)
+	s.unrecorded(b, "dir/a")
+	s.removes(b, o, false)
+	if keys := s.Keys(s.T); len(keys) != 0 {
+		s.Errorf("left behind: %q", keys)
+	}
+	// Put back, also by an event that is older.
+	want := record(s.version("dir/a", "e0", "00"), "again")
+	s.save(b, want)
+	s.recorded(b, want)
+	s.removes(b, s.object("dir/a"), true) // a source without sequencers
+}
+
+func testRemoveOlder(s *storeTest) {
+	b := s.Open(s.T)
+	want := only(record(s.version("a", "e2", "03"), "content"), "md5")
+	s.save(b, want)
+	removed, err := b.Records.Remove(s.Context(), s.version("a", "", "02"))
+	s.isClass(err, pipeline.ClassSuperseded, pipeline.ErrChanged)
+	if removed {
+		s.Error("Remove says that it removed the record of a newer version")
+	}
+	s.recorded(b, want)
+}
+
+// What the user made is his.
+func testUsersFile(s *storeTest) {
+	b := s.Open(s.T)
+	for key, content := range map[string]string{"a": "his own\n", "dir/b": "", "c": strings.Repeat("long", 100_000)} {
+		file := s.RecordKey(key, "md5")
+		s.Put(s.T, file, content)
+		o := s.version(key, "e1", "01")
+		s.unrecorded(b, key)
+		err := b.Records.Save(s.Context(), record(o, "content"))
+		s.isClass(err, pipeline.ClassPermanent, nil)
+		if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "did not write") {
+			s.Errorf("the error does not say what is in the way: %v", err)
+		}
+		s.removes(b, o, false)
+		s.unrecorded(b, key)
+		s.holds(file, content)
+	}
+}
+
+func testUsersFileWithSameLine(s *storeTest) {
+	b := s.Open(s.T)
+	r := record(s.version("a", "e1", "01"), "content")
+	line := r.Digests["md5"] + "  a\n"
+	s.Put(s.T, s.RecordKey("a", "md5"), line)
+	s.save(b, r) // nothing is left to do
+	s.unrecorded(b, "a")
+	s.removes(b, r.Source, false)
+	s.holds(s.RecordKey("a", "md5"), line)
+}
+
+func testUsersFileAmongSeveral(s *storeTest) {
+	b := s.Open(s.T, "md5", "sha256")
+	s.Put(s.T, s.RecordKey("a", "md5"), "his own\n")
+	r := record(s.version("a", "e1", "01"), "content")
+	s.isClass(b.Records.Save(s.Context(), r), pipeline.ClassPermanent, nil)
+	s.recorded(b, only(r, "sha256"))
+	s.removes(b, r.Source, true)
+	s.holds(s.RecordKey("a", "md5"), "his own\n")
+}
+
+func testUserReplacesRecord(s *storeTest) {
+	b := s.Open(s.T)
+	s.save(b, record(s.version("a", "e1", "01"), "content"))
+	s.Put(s.T, s.RecordKey("a", "md5"), "his own\n")
+	s.unrecorded(b, "a")
+	s.isClass(b.Records.Save(s.Context(), record(s.version("a", "e2", "02"), "other")), pipeline.ClassPermanent, nil)
+	s.removes(b, s.version("a", "", "03"), false)
+	s.holds(s.RecordKey("a", "md5"), "his own\n")
+}
+
+func testUserDeletesRecord(s *storeTest) {
+	b := s.Open(s.T)
+	r := only(record(s.version("a", "e2", "02"), "content"), "md5")
+	s.save(b, r)
+	s.Delete(s.T, s.RecordKey("a", "md5"))
+	s.unrecorded(b, "a")
+	s.save(b, r)
+	s.recorded(b, r)
+
+	s.Delete(s.T, s.RecordKey("a", "md5"))
+	s.removes(b, s.version("a", "", "03"), false)
+	older := only(record(s.version("a", "e1", "01"), "older"), "md5")
+	s.save(b, older) // nothing newer is there any more
+	s.recorded(b, older)
+}
+
+// What looks like a record is none of the pipeline's business, whatever the
+// algorithms that are configured and whoever wrote it.
+func testIsRecord(s *storeTest) {
+	b := s.Open(s.T, "sha256")
+	for _, key := range append(oddNames, "/slash", "//", "/", "a/", "a//b") {
+		for _, alg := range []string{"md5", "sha256", "crc64nvme"} {
+			record := s.RecordKey(key, alg)
+			if !b.Records.IsRecord(record) {
+				s.Errorf("IsRecord(%q) is false", record)
+			}
+			if twice := s.RecordKey(record, alg); !b.Records.IsRecord(twice) {
+				s.Errorf("IsRecord(%q) is false", twice)
+			}
+		}
+	}
+}
+
+func testMd5sumChecks(s *storeTest) {
+	b := s.Open(s.T, "md5", "sha256")
+	files := s.download()
+	for key, content := range map[string]string{"a": "", "dir/b c": "content\n", "bin": "\x00\xff\r\n"} {
+		s.save(b, record(s.put(b, key, content), content))
+		files.add(s, key, content, "md5", "sha256")
+	}
+	files.check(s)
+}
