@@ -52,9 +52,6 @@ type marshaler struct{}
 // them, with names of few characters and values that are not empty; the rest
 // goes together into one.
 func (marshaler) Marshal(m *message.Message) (*types.Message, error) {
-	if len(m.Payload) == 0 {
-		return nil, pipeline.Permanent(fmt.Errorf("message %s is empty, which SQS does not take", m.UUID))
-	}
 	metadata := maps.Clone(m.Metadata)
 	system := make(map[string]string)
 	for _, k := range []string{MetadataGroup, MetadataDeduplication} {
@@ -70,10 +67,11 @@ func (marshaler) Marshal(m *message.Message) (*types.Message, error) {
 	if m.UUID != "" {
 		out.MessageAttributes[watermillsqs.UUIDAttribute] = text(strings.ToValidUTF8(m.UUID, "\uFFFD"))
 	}
-	if body := string(m.Payload); isText(body) {
+	if body := string(m.Payload); body != "" && isText(body) {
 		out.Body = &body
 	} else {
-		out.Body = aws.String(base64.StdEncoding.EncodeToString(m.Payload))
+		// The newline, which is no part of base64, is for SQS: it takes no empty body.
+		out.Body = aws.String(base64.StdEncoding.EncodeToString(m.Payload) + "\n")
 		out.MessageAttributes[attributeBase64] = text("true")
 	}
 	return out, fold(metadata, out.MessageAttributes)

@@ -18,6 +18,8 @@ const (
 	heldFor = 12*time.Hour - time.Second
 	// callTimeout bounds one call that extends or ends leases.
 	callTimeout = 10 * time.Second
+	// takeTime is how long a received message is held before somebody takes it.
+	takeTime = 5 * time.Second
 )
 
 // errSettled is the cause of the end of a lease whose message was acked or nacked.
@@ -88,17 +90,21 @@ func (l *lease) expire() {
 // that two heartbeats can fail, and not all leases at the same time.
 func (l *lease) keep() {
 	third := l.visibility / 3
+	takeTime := min(takeTime, third)
+	if !sleep(l.ctx, takeTime) {
+		return
+	}
+	if l.taken.CompareAndSwap(false, true) {
+		// There is a worker for each message that is received. If it has not come,
+		// it is on its way out.
+		ctx, cancel := context.WithTimeout(l.ctx, callTimeout)
+		defer cancel()
+		l.Nack(ctx, 0) // else it is visible when its time has run out
+		return
+	}
 	failures := 0
-	wait := jittered(third)
+	wait := jittered(third) - takeTime
 	for sleep(l.ctx, wait) {
-		if !l.taken.Load() {
-			// There is a worker for each message that is received. If it has not come,
-			// it is on its way out.
-			ctx, cancel := context.WithTimeout(l.ctx, callTimeout)
-			l.Nack(ctx, 0) // else it is visible when its time has run out
-			cancel()
-			return
-		}
 		switch err := l.extend(); {
 		case err == nil:
 			failures, wait = 0, jittered(third)

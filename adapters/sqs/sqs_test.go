@@ -24,11 +24,11 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
 )
 
-func TestMain(m *testing.M) {
-	// gocloud leaves a goroutine behind when a subscription is shut down between the
-	// arrival of a message and the next Receive.
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("gocloud.dev/pubsub.(*Subscription).Receive.func2"))
-}
+// gocloudLeak is what gocloud leaves behind when a subscription is shut down
+// between the arrival of a message and the next Receive.
+var gocloudLeak = goleak.IgnoreTopFunction("gocloud.dev/pubsub.(*Subscription).Receive.func2")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, gocloudLeak) }
 
 // bubble runs a test in a synctest bubble.
 func bubble(t *testing.T, test func(*testing.T)) {
