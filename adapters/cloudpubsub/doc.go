@@ -40,6 +40,8 @@ import (
 	"time"
 
 	"gocloud.dev/pubsub"
+
+	"github.com/bucketsum/bucketsum/pipeline"
 )
 
 // ErrClosed is the error of a publisher or subscriber that was closed.
@@ -80,7 +82,13 @@ type Config struct {
 	// drivers that the program has imported.
 	OpenSubscription func(ctx context.Context, url string) (*pubsub.Subscription, error)
 	OpenTopic        func(ctx context.Context, url string) (*pubsub.Topic, error)
-	Log              *slog.Logger // default: discarded
+	// Lease, if set, takes the lease on a message that a subscription of the URL
+	// delivered. It is for queues that give a message to one worker for a
+	// limited time. The message's context then ends with its lease; the
+	// lease is acked and nacked in place of gocloud's message, whose Nack must do
+	// nothing; redeliveries are counted and delayed by the queue.
+	Lease func(ctx context.Context, url string, m *pubsub.Message) (pipeline.Lease, error)
+	Log   *slog.Logger // default: discarded
 }
 
 // Validate returns everything that is wrong with the configuration.

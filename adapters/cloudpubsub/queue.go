@@ -42,6 +42,15 @@ type subscription struct {
 	*pubsub.Subscription
 	inFlight sync.WaitGroup
 	opened   time.Time
+	end      func() error // sends acks and closes, once
+}
+
+func newSubscription(s *pubsub.Subscription) *subscription {
+	return &subscription{Subscription: s, opened: time.Now(), end: sync.OnceValue(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+		defer cancel()
+		return s.Shutdown(ctx)
+	})}
 }
 
 // take returns the live subscription for one message. The caller gives it back
@@ -65,7 +74,7 @@ func (q *queue) replace(ctx context.Context, dead *subscription) error {
 	if err != nil {
 		return fmt.Errorf("open subscription %s: %w", redacted(q.url), redact(err, q.url))
 	}
-	q.live = &subscription{Subscription: fresh, opened: time.Now()}
+	q.live = newSubscription(fresh)
 	if dead != nil {
 		q.retiring.Go(func() {
 			if err := dead.close(); err != nil {
@@ -89,9 +98,7 @@ func (q *queue) close() error {
 // close waits for the messages in flight, sends their acks and closes.
 func (s *subscription) close() error {
 	s.inFlight.Wait()
-	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
-	defer cancel()
-	return s.Shutdown(ctx)
+	return s.end()
 }
 
 // nack gives the message back. Where a queue has no nack, the end of the

@@ -87,6 +87,10 @@ func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message
 		s.receive(ctx, q, func(sub *subscription, m *pubsub.Message) {
 			delivered.Go(func() {
 				defer sub.inFlight.Done()
+				if s.config.Lease != nil {
+					s.deliverLeased(ctx, q, m, out)
+					return
+				}
 				s.deliver(ctx, q, m, out)
 			})
 		})
@@ -108,6 +112,9 @@ func (s *Subscriber) shutdown() error {
 	queues := s.queues
 	s.mu.Unlock()
 
+	if s.config.Lease != nil {
+		stopReceiving(queues)
+	}
 	timer := time.AfterFunc(s.config.CloseTimeout, s.expire)
 	defer timer.Stop()
 	s.running.Wait()
@@ -137,7 +144,7 @@ func (s *Subscriber) receive(ctx context.Context, q *queue, hand func(*subscript
 		}
 		sub.inFlight.Done()
 		<-q.slots
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || s.stopping.Err() != nil { // ctx follows a moment later
 			return
 		}
 		// One failed receive or ack kills a subscription for good.
