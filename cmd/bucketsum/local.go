@@ -12,7 +12,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
-	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 	"github.com/bucketsum/bucketsum/adapters/events"
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -91,16 +90,20 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 	activity := web.NewActivity()
 	report := newReport(p.stdout, config.algorithms[0], activity)
 
-	publisher, err := cloudpubsub.NewPublisher(cloudpubsub.Config{Log: log})
+	queues, err := newQueues(config.concurrency, config.drainTimeout, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, publisher.Close()) }()
+	defer func() { err = errors.Join(err, queues.Close()) }()
+	publisher, err := queues.publisher(ctx, localEvents)
+	if err != nil {
+		return err
+	}
+	failed, err := queues.subscriber(localDeadLetters)
+	if err != nil {
+		return err
+	}
 	waiting := newBacklog(publisher, 1000)
-	failed, err := cloudpubsub.NewSubscriber(cloudpubsub.Config{Log: log})
-	if err != nil {
-		return err
-	}
 	folder, err := testenv.NewFolder(testenv.Config{
 		Dir:       dir,
 		Bucket:    name,

@@ -9,10 +9,8 @@ import (
 	"net"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
-	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 	"github.com/bucketsum/bucketsum/adapters/events"
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/handlers/web"
@@ -61,25 +59,21 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 	if err != nil {
 		return err
 	}
-	queues := cloudpubsub.Config{
-		Concurrency: w.concurrency,
-		// The pipeline drains; what it leaves behind goes back to the queue.
-		CloseTimeout: w.drainTimeout + 10*time.Second,
-		Log:          w.log,
-	}
-	deadLetters, err := w.openDeadLetters(ctx, queues)
+	queues, err := newQueues(w.concurrency, w.drainTimeout, w.log)
 	if err != nil {
 		return err
 	}
-	if deadLetters.Publisher != nil {
-		defer func() { err = errors.Join(err, deadLetters.Publisher.Close()) }()
+	defer func() { err = errors.Join(err, queues.Close()) }()
+	var deadLetters pipeline.DeadLetters
+	if w.deadLetter != "" {
+		publisher, err := queues.publisher(ctx, w.deadLetter)
+		if err != nil {
+			return fmt.Errorf("--dead-letter: %w", err)
+		}
+		deadLetters = pipeline.DeadLetters{Publisher: publisher, Topic: w.deadLetter}
 	}
-	subscriber, err := cloudpubsub.NewSubscriber(queues)
+	subscriber, err := queues.subscriber(w.queue)
 	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, subscriber.Close()) }()
-	if err := subscriber.SubscribeInitialize(w.queue); err != nil {
 		return fmt.Errorf("--queue: %w", err)
 	}
 	w.log.Info("serving", "version", version(), "buckets", slices.Sorted(maps.Keys(w.buckets)),
@@ -130,20 +124,6 @@ func (c *workerConfig) listenHTTP() (net.Listener, error) {
 		return nil, fmt.Errorf("--listen: %w; choose another address, or 'off'", err)
 	}
 	return l, nil
-}
-
-func (w worker) openDeadLetters(ctx context.Context, c cloudpubsub.Config) (pipeline.DeadLetters, error) {
-	if w.deadLetter == "" {
-		return pipeline.DeadLetters{}, nil
-	}
-	publisher, err := cloudpubsub.NewPublisher(c)
-	if err != nil {
-		return pipeline.DeadLetters{}, err
-	}
-	if err := publisher.Open(ctx, w.deadLetter); err != nil {
-		return pipeline.DeadLetters{}, errors.Join(fmt.Errorf("--dead-letter: %w", err), publisher.Close())
-	}
-	return pipeline.DeadLetters{Publisher: publisher, Topic: w.deadLetter}, nil
 }
 
 // runAll runs the parts until one of them returns or ctx ends, stops the
