@@ -37,8 +37,8 @@ func (c Config) Validate() error {
 	if len(c.Buckets) == 0 {
 		faults = append(faults, errors.New("no bucket is configured"))
 	}
-	for name, b := range c.Buckets {
-		if b.Source == nil || b.Records == nil {
+	for _, name := range slices.Sorted(maps.Keys(c.Buckets)) {
+		if b := c.Buckets[name]; b.Source == nil || b.Records == nil {
 			faults = append(faults, fmt.Errorf("bucket %q has no source or no records", name))
 		}
 	}

@@ -25,7 +25,7 @@ func translate(err error) error {
 	case errors.Is(err, syscall.ELOOP):
 		return pipeline.Permanent(fmt.Errorf("it is a symbolic link that leads to itself: %w", err))
 	case escapes(err):
-		return pipeline.Permanent(fmt.Errorf("it is a symbolic link that leads out of the bucket: %w", err))
+		return pipeline.Permanent(fmt.Errorf("it leads out of the bucket, by itself or by a symbolic link: %w", err))
 	}
 	return err
 }

@@ -142,3 +142,37 @@ func TestListManyFiles(t *testing.T) {
 		t.Errorf("listed %d objects, want %d", count, n)
 	}
 }
+
+func TestRecorded(t *testing.T) {
+	dir := t.TempDir()
+	layout, err := blobstore.ParseLayout("{dir}/.sums/{base}.{alg}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		layout blobstore.Layout
+		files  []string
+		want   []string
+	}{
+		"beside":    {files: []string{"a", "a.md5", "gone.md5", "sub/new\nline.md5", ".bucketsum/x.md5", "b.md6"}, want: []string{"a", "gone", "sub/new\nline"}},
+		"elsewhere": {layout: layout, files: []string{"a", ".sums/a.md5", "sub/.sums/b.sha256", "sub/x.md5"}, want: []string{"a", "sub/b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(dir, name)
+			for _, file := range tc.files {
+				writeFile(t, filepath.Join(dir, file), file)
+			}
+			store := openFolder(t, dir, blobstore.Config{Layout: tc.layout})
+			var got []string
+			for key, err := range store.Recorded(t.Context()) {
+				if err != nil {
+					t.Error(err)
+				}
+				got = append(got, key)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("keys (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -174,6 +174,24 @@ func (s *Store) List(ctx context.Context) iter.Seq2[pipeline.Object, error] {
 	}
 }
 
+// Recorded yields the keys of the objects that have a record, whether they are
+// there or not, with a key once for each algorithm that is recorded. The
+// errors are as of List.
+func (s *Store) Recorded(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		notRecord := func(key string) bool { return !s.records.layout.IsRecord(key) }
+		for record, err := range s.contents.list(ctx, notRecord) {
+			key, _, ok := s.records.layout.ObjectKey(record.Key)
+			if !ok && err == nil {
+				continue
+			}
+			if !yield(key, err) {
+				return
+			}
+		}
+	}
+}
+
 // CheckWritable reports why no record could be written to the folder; nil if
 // one can. What an object store allows only shows when something is written: nil.
 func (s *Store) CheckWritable() error {

@@ -2,30 +2,36 @@ package cloudpubsub
 
 import "sync"
 
-// trackedMessages bounds how many messages are counted at a time.
+// trackedMessages bounds how many messages are counted at a time, at some 100
+// bytes each.
 const trackedMessages = 1 << 16
 
-// attempts counts the deliveries of messages that were not acked yet, for
-// queues that do not count. It sees the deliveries of this process only, and
-// starts anew if too many messages are redelivered by others and never come back.
+// attempts counts the nacks of messages that were not acked yet, for queues that
+// do not count deliveries. It sees those of this process only, and starts anew
+// if too many messages were nacked here and never come back.
 type attempts struct {
-	mu sync.Mutex
-	n  map[string]int
+	mu    sync.Mutex
+	nacks map[string]int // by message id
 }
 
-// next returns which delivery of the message this is, from 1.
+// next returns which delivery the message's next one is, from 1.
 func (a *attempts) next(id string) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.n == nil || len(a.n) >= trackedMessages {
-		a.n = make(map[string]int)
-	}
-	a.n[id]++
-	return a.n[id]
+	return a.nacks[id] + 1
 }
 
-func (a *attempts) forget(id string) {
+func (a *attempts) nacked(id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.n, id)
+	if _, known := a.nacks[id]; !known && len(a.nacks) >= trackedMessages || a.nacks == nil {
+		a.nacks = make(map[string]int)
+	}
+	a.nacks[id]++
+}
+
+func (a *attempts) acked(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.nacks, id)
 }

@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"gocloud.dev/gcerrors"
 	"gocloud.dev/pubsub"
+	"gocloud.dev/pubsub/batcher"
 	"gocloud.dev/pubsub/driver"
+
+	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 )
 
 // fakeBroker is a gocloud queue that outlives its subscriptions, as SQS does
@@ -18,33 +22,54 @@ import (
 // messages, and what one leaves behind another gets. It fails when told to.
 type fakeBroker struct {
 	mu     sync.Mutex
-	queues map[string]*fakeQueue
-	// failOpen is how many times opening a subscription fails from now on.
-	failOpen int
-	opened   int
+	queues map[string]*fakeQueue // by URL
+	// openErr is what opening fails with, if it is not nil.
+	openErr error
+	opens   []time.Time // of each subscription, failed ones included
 }
 
+// fakeQueue is in order, except that a message that comes back is the last.
 type fakeQueue struct {
-	mu      sync.Mutex
-	ready   []*driver.Message
-	leased  map[int]*driver.Message
-	last    int
-	arrived chan struct{} // closed and made anew when something becomes ready
-	// fail is the error of the next receive or ack of each subscription open now.
-	fail       error
-	generation int
+	mu         sync.Mutex
+	ready      []*driver.Message
+	leased     map[int]lease // by receipt, which is new for each delivery
+	sent       int
+	receipts   int
+	arrived    chan struct{} // closed and made anew when a receive should look again
+	generation int           // subscriptions of an older one are dead
+	receiveErr error         // what every receive fails with, if it is not nil
+	paused     bool          // nothing is handed out
+	sendErr    error
 	acks       map[string]int // by body
 	nacks      map[string]int
 }
 
+type lease struct {
+	m  *driver.Message
+	by *fakeSubscription
+}
+
 func newFakeBroker() *fakeBroker { return &fakeBroker{queues: make(map[string]*fakeQueue)} }
+
+// config is one for tests: nothing waits.
+func (b *fakeBroker) config(concurrency int) cloudpubsub.Config {
+	return cloudpubsub.Config{
+		Concurrency:      concurrency,
+		NackDelay:        immediately,
+		ReopenDelay:      immediately,
+		OpenTopic:        b.openTopic,
+		OpenSubscription: b.openSubscription,
+	}
+}
+
+func immediately(int) time.Duration { return 0 }
 
 func (b *fakeBroker) queue(url string) *fakeQueue {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.queues[url] == nil {
 		b.queues[url] = &fakeQueue{
-			leased: make(map[int]*driver.Message), arrived: make(chan struct{}),
+			leased: make(map[int]lease), arrived: make(chan struct{}),
 			acks: make(map[string]int), nacks: make(map[string]int),
 		}
 	}
@@ -58,21 +83,59 @@ func (b *fakeBroker) openTopic(_ context.Context, url string) (*pubsub.Topic, er
 func (b *fakeBroker) openSubscription(_ context.Context, url string) (*pubsub.Subscription, error) {
 	q := b.queue(url)
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.opened++
-	if b.failOpen > 0 {
-		b.failOpen--
-		return nil, errors.New("no route to broker")
+	b.opens = append(b.opens, time.Now())
+	err := b.openErr
+	b.mu.Unlock()
+	if err != nil {
+		return nil, err
 	}
-	return pubsub.NewSubscription(&fakeSubscription{q: q, generation: q.generation}, nil, nil), nil
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return pubsub.NewSubscription(&fakeSubscription{q: q, generation: q.generation},
+		&batcher.Options{MaxHandlers: 1, MaxBatchSize: 1}, nil), nil
+}
+
+// failOpen makes opening a subscription fail, until it is called with nil.
+func (b *fakeBroker) failOpen(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.openErr = err
+}
+
+// opened returns when subscriptions were opened.
+func (b *fakeBroker) opened() []time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.opens)
+}
+
+// change changes the queue and makes receives look again.
+func (q *fakeQueue) change(f func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	f()
+	close(q.arrived)
+	q.arrived = make(chan struct{})
 }
 
 // kill makes every open subscription of the queue fail from now on.
-func (q *fakeQueue) kill() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.generation++
-	q.wake()
+func (q *fakeQueue) kill() { q.change(func() { q.generation++ }) }
+
+// expire ends every lease.
+func (q *fakeQueue) expire() { q.change(func() { q.release(nil) }) }
+
+// pause stops handing out, so that what goes back to the queue can be counted
+// before a subscription that closes fetches it ahead once more.
+func (q *fakeQueue) pause() { q.change(func() { q.paused = true }) }
+
+// release ends the leases of one subscription, or of all. The caller holds q.mu.
+func (q *fakeQueue) release(by *fakeSubscription) {
+	for _, receipt := range slices.Sorted(maps.Keys(q.leased)) {
+		if l := q.leased[receipt]; by == nil || by == l.by {
+			delete(q.leased, receipt)
+			q.ready = append(q.ready, l.m)
+		}
+	}
 }
 
 // settled returns how often a body was acked and nacked.
@@ -89,11 +152,6 @@ func (q *fakeQueue) left() (ready, leased int) {
 	return len(q.ready), len(q.leased)
 }
 
-func (q *fakeQueue) wake() {
-	close(q.arrived)
-	q.arrived = make(chan struct{})
-}
-
 // noErrors is the part of the drivers that says nothing.
 type noErrors struct{}
 
@@ -108,53 +166,69 @@ type fakeTopic struct {
 	q *fakeQueue
 }
 
-func (t *fakeTopic) SendBatch(_ context.Context, ms []*driver.Message) error {
-	t.q.mu.Lock()
-	defer t.q.mu.Unlock()
-	for _, m := range ms {
-		t.q.last++
-		t.q.ready = append(t.q.ready, &driver.Message{
-			Body: m.Body, Metadata: m.Metadata, AckID: t.q.last,
-			LoggableID: fmt.Sprint("fake-", t.q.last), AsFunc: func(any) bool { return false },
-		})
-	}
-	t.q.wake()
-	return nil
+func (t *fakeTopic) SendBatch(_ context.Context, ms []*driver.Message) (err error) {
+	q := t.q
+	q.change(func() {
+		if err = q.sendErr; err != nil {
+			return
+		}
+		for _, m := range ms {
+			q.sent++
+			q.ready = append(q.ready, &driver.Message{
+				Body: m.Body, Metadata: m.Metadata,
+				LoggableID: fmt.Sprint("fake-", q.sent), AsFunc: func(any) bool { return false },
+			})
+		}
+	})
+	return err
 }
 
 type fakeSubscription struct {
 	noErrors
 	q          *fakeQueue
 	generation int
+	closed     bool // guarded by q.mu
 }
 
 var errDied = errors.New("connection reset by broker")
 
 func (s *fakeSubscription) ReceiveBatch(ctx context.Context, n int) ([]*driver.Message, error) {
 	for {
-		s.q.mu.Lock()
-		if s.generation != s.q.generation {
-			s.q.mu.Unlock()
-			return nil, errDied
+		ms, arrived, err := s.receive(n)
+		if len(ms) > 0 || err != nil {
+			return ms, err
 		}
-		if len(s.q.ready) > 0 {
-			n = min(n, len(s.q.ready))
-			ms := slices.Clone(s.q.ready[:n])
-			s.q.ready = slices.Delete(s.q.ready, 0, n)
-			for _, m := range ms {
-				s.q.leased[m.AckID.(int)] = m
-			}
-			s.q.mu.Unlock()
-			return ms, nil
-		}
-		arrived := s.q.arrived
-		s.q.mu.Unlock()
 		select {
 		case <-arrived:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
+}
+
+func (s *fakeSubscription) receive(n int) (ms []*driver.Message, arrived <-chan struct{}, err error) {
+	q := s.q
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.receiveErr != nil {
+		return nil, nil, q.receiveErr
+	}
+	if s.closed || s.generation != q.generation {
+		return nil, nil, errDied
+	}
+	if q.paused {
+		return nil, q.arrived, nil
+	}
+	n = min(n, len(q.ready))
+	for _, m := range q.ready[:n] {
+		q.receipts++
+		q.leased[q.receipts] = lease{m, s}
+		delivered := *m
+		delivered.AckID = q.receipts
+		ms = append(ms, &delivered)
+	}
+	q.ready = slices.Delete(q.ready, 0, n)
+	return ms, q.arrived, nil
 }
 
 func (s *fakeSubscription) SendAcks(_ context.Context, ids []driver.AckID) error {
@@ -167,37 +241,29 @@ func (s *fakeSubscription) SendNacks(_ context.Context, ids []driver.AckID) erro
 	return s.settle(ids, s.q.nacks, true)
 }
 
-func (s *fakeSubscription) settle(ids []driver.AckID, count map[string]int, again bool) error {
-	s.q.mu.Lock()
-	defer s.q.mu.Unlock()
-	for _, id := range ids {
-		m := s.q.leased[id.(int)]
-		if m == nil {
-			return fmt.Errorf("message %v is not leased", id)
+func (s *fakeSubscription) settle(ids []driver.AckID, count map[string]int, again bool) (err error) {
+	s.q.change(func() {
+		for _, id := range ids {
+			l, found := s.q.leased[id.(int)]
+			if !found {
+				err = fmt.Errorf("receipt %v is not valid", id)
+				continue
+			}
+			delete(s.q.leased, id.(int))
+			count[string(l.m.Body)]++
+			if again {
+				s.q.ready = append(s.q.ready, l.m)
+			}
 		}
-		delete(s.q.leased, id.(int))
-		count[string(m.Body)]++
-		if again {
-			s.q.ready = append(s.q.ready, m)
-		}
-	}
-	if again {
-		s.q.wake()
-	}
-	return nil
+	})
+	return err
 }
 
-// Close gives what was prefetched back, as the end of its lease would.
+// Close gives what was fetched ahead back, as the end of its lease would.
 func (s *fakeSubscription) Close() error {
-	s.q.mu.Lock()
-	defer s.q.mu.Unlock()
-	for id, m := range s.q.leased {
-		delete(s.q.leased, id)
-		s.q.ready = append(s.q.ready, m)
-	}
-	s.q.wake()
+	s.q.change(func() {
+		s.closed = true
+		s.q.release(s)
+	})
 	return nil
 }
-
-// immediately is a delay for tests.
-func immediately(int) time.Duration { return 0 }

@@ -4,22 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"gocloud.dev/pubsub"
-
-	"github.com/bucketsum/bucketsum/pipeline"
 )
 
 // Subscriber receives messages; a Watermill topic is the gocloud URL of a
 // subscription. Safe for concurrent use.
 type Subscriber struct {
-	config   Config
-	attempts attempts
+	config Config
+	close  func() error // once
 
 	stopping, overdue context.Context // end with Close, and CloseTimeout after it
 	stop, expire      context.CancelFunc
@@ -27,7 +23,6 @@ type Subscriber struct {
 
 	mu     sync.Mutex
 	queues map[string]*queue // by URL
-	closed bool
 }
 
 // NewSubscriber returns a subscriber.
@@ -35,11 +30,8 @@ func NewSubscriber(c Config) (*Subscriber, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("cloudpubsub: %w", err)
 	}
-	c = c.withDefaults()
-	s := &Subscriber{
-		config: c,
-		queues: make(map[string]*queue),
-	}
+	s := &Subscriber{config: c.withDefaults(), queues: make(map[string]*queue)}
+	s.close = sync.OnceValue(s.shutdown)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.overdue, s.expire = context.WithCancel(context.Background())
 	return s, nil
@@ -51,20 +43,20 @@ func NewSubscriber(c Config) (*Subscriber, error) {
 func (s *Subscriber) SubscribeInitialize(url string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, err := s.queue(context.Background(), url)
+	_, err := s.queue(s.stopping, url)
 	return err
 }
 
 // queue returns the open queue of a URL. The caller holds s.mu.
 func (s *Subscriber) queue(ctx context.Context, url string) (*queue, error) {
-	if s.closed {
+	if s.stopping.Err() != nil {
 		return nil, fmt.Errorf("subscribe to %s: subscriber %w", redacted(url), ErrClosed)
 	}
 	if q := s.queues[url]; q != nil {
 		return q, nil
 	}
-	q := &queue{url: url, config: s.config, slots: make(chan struct{}, s.config.Concurrency)}
-	if _, err := q.replace(ctx, nil); err != nil {
+	q := newQueue(url, s.config)
+	if err := q.replace(ctx, nil); err != nil {
 		return nil, err
 	}
 	s.queues[url] = q
@@ -79,18 +71,28 @@ func (s *Subscriber) queue(ctx context.Context, url string) (*queue, error) {
 func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message.Message, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	forget := context.AfterFunc(s.stopping, cancel)
 	q, err := s.queue(ctx, url)
 	if err != nil {
+		forget()
+		cancel()
 		return nil, err
 	}
 	out := make(chan *message.Message)
 	s.running.Go(func() {
-		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		defer context.AfterFunc(s.stopping, cancel)()
+		defer forget()
 		var delivered sync.WaitGroup
 		s.receive(ctx, q, func(sub *subscription, m *pubsub.Message) {
-			delivered.Go(func() { s.deliver(ctx, q, sub, m, out) })
+			delivered.Go(func() {
+				defer sub.inFlight.Done()
+				if s.config.Lease != nil {
+					s.deliverLeased(ctx, q, m, out)
+					return
+				}
+				s.deliver(ctx, q, m, out)
+			})
 		})
 		delivered.Wait()
 		close(out)
@@ -100,23 +102,25 @@ func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message
 
 // Close stops intake at once, waits until every delivered message is acked or
 // nacked (see Config.CloseTimeout), gives those that wait for their redelivery
-// back, and closes the subscriptions. A second Close only waits.
-func (s *Subscriber) Close() error {
-	s.mu.Lock()
-	first := !s.closed
-	s.closed = true
+// back, sends what it has to say to the queue, for 10 s at most, and closes the
+// subscriptions. Another Close waits for the first and returns the same.
+func (s *Subscriber) Close() error { return s.close() }
+
+func (s *Subscriber) shutdown() error {
+	s.stop()    // ends a hanging open, which holds s.mu
+	s.mu.Lock() // a Subscribe that came before is counted in running
+	queues := s.queues
 	s.mu.Unlock()
 
-	s.stop()
+	if s.config.Lease != nil {
+		stopReceiving(queues)
+	}
 	timer := time.AfterFunc(s.config.CloseTimeout, s.expire)
 	defer timer.Stop()
 	s.running.Wait()
 	s.expire()
-	if !first {
-		return nil
-	}
 	var errs []error
-	for _, q := range s.queues {
+	for _, q := range queues {
 		errs = append(errs, q.close())
 	}
 	return errors.Join(errs...)
@@ -124,113 +128,56 @@ func (s *Subscriber) Close() error {
 
 // receive takes a slot, then a message, and hands both on, until ctx ends.
 func (s *Subscriber) receive(ctx context.Context, q *queue, hand func(*subscription, *pubsub.Message)) {
-	sub := q.current()
+	failures := 0 // in a row
 	for {
 		select {
 		case q.slots <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
+		sub := q.take()
 		m, err := sub.Receive(ctx)
 		if err == nil {
-			sub.inFlight.Add(1)
+			failures = 0
 			hand(sub, m)
 			continue
 		}
+		sub.inFlight.Done()
 		<-q.slots
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || s.stopping.Err() != nil { // ctx follows a moment later
 			return
 		}
 		// One failed receive or ack kills a subscription for good.
-		s.config.Log.Warn("subscription died, opening another", "queue", redacted(q.url), "err", err)
-		if sub = s.reopen(ctx, q, sub); sub == nil {
+		if time.Since(sub.opened) > healthyAfter {
+			failures = 0
+		}
+		failures++
+		s.config.Log.Warn("subscription died, opening another", "queue", redacted(q.url), "err", redact(err, q.url), "attempt", failures)
+		if failures = s.reopen(ctx, q, sub, failures); failures == 0 {
 			return
 		}
 	}
 }
 
-// reopen tries until it has a live subscription; nil when ctx ends first.
-func (s *Subscriber) reopen(ctx context.Context, q *queue, dead *subscription) *subscription {
-	for attempt := 1; sleep(ctx, s.config.ReopenDelay(attempt)); attempt++ {
-		sub, err := q.replace(ctx, dead)
+// healthyAfter is the life of a subscription after which its death is not one
+// more of a row: opening is lazy in many drivers, and only a receive fails.
+const healthyAfter = 2 * time.Minute
+
+// reopen tries until there is a live subscription. It returns how many failures
+// there were in a row; 0 when ctx ended first.
+func (s *Subscriber) reopen(ctx context.Context, q *queue, dead *subscription, failures int) int {
+	for sleep(ctx, s.config.ReopenDelay(failures)) {
+		err := q.replace(ctx, dead)
 		if err == nil {
-			return sub
+			return failures
 		}
-		if ctx.Err() == nil {
-			s.config.Log.Warn("cannot open the subscription", "queue", redacted(q.url), "err", err, "attempt", attempt)
+		if ctx.Err() != nil {
+			return 0
 		}
+		failures++
+		s.config.Log.Warn("cannot open the subscription", "queue", redacted(q.url), "err", err, "attempt", failures)
 	}
-	return nil
-}
-
-// deliver hands one message on, waits until it is settled and settles it with
-// the queue, once. It gives the slot back.
-func (s *Subscriber) deliver(ctx context.Context, q *queue, sub *subscription, m *pubsub.Message, out chan<- *message.Message) {
-	free := sync.OnceFunc(func() { <-q.slots })
-	defer free()
-	defer sub.inFlight.Done()
-
-	msg := s.message(m)
-	msgCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	msg.SetContext(msgCtx)
-	select {
-	case out <- msg:
-	case <-ctx.Done():
-		sub.nack(m) // nobody has seen it: back at once
-		return
-	}
-	if s.settle(msg, cancel) {
-		s.attempts.forget(msg.UUID)
-		m.Ack() // the consumer has said that the work is done
-		return
-	}
-	free() // while it waits another message may be in flight
-	sleep(ctx, s.config.NackDelay(pipeline.Attempt(msg)))
-	sub.nack(m) // the work is not done
-}
-
-// settle waits until the message is acked or nacked and reports whether it was
-// acked. It waits no longer than a closing subscriber does: then it cancels the
-// message's context, and takes silence for a nack.
-func (s *Subscriber) settle(msg *message.Message, cancel context.CancelFunc) (acked bool) {
-	defer cancel()
-	select {
-	case <-msg.Acked():
-		return true
-	case <-msg.Nacked():
-		return false
-	case <-s.overdue.Done():
-	}
-	cancel()
-	grace := time.NewTimer(settleTime)
-	defer grace.Stop()
-	select {
-	case <-msg.Acked():
-		return true
-	case <-msg.Nacked():
-	case <-grace.C:
-	}
-	return false
-}
-
-// message translates from gocloud to Watermill.
-func (s *Subscriber) message(m *pubsub.Message) *message.Message {
-	id := m.Metadata[metadataUUID]
-	if id == "" {
-		id = m.LoggableID
-	}
-	if id == "" || id == "unknown" {
-		id = watermill.NewUUID()
-	}
-	msg := message.NewMessage(id, m.Body)
-	for k, v := range m.Metadata {
-		if k != metadataUUID {
-			msg.Metadata.Set(k, v)
-		}
-	}
-	msg.Metadata.Set(pipeline.MetadataAttempt, strconv.Itoa(s.attempts.next(id)))
-	return msg
+	return 0
 }
 
 // sleep waits and reports whether it did so to the end.

@@ -36,7 +36,7 @@ func (c *workerConfig) flags(fs *pflag.FlagSet, listen, logLevel string, drain t
 	fs.StringSliceVar(&c.algorithms, "algorithms", []string{"md5"}, "checksums to compute in one pass: "+strings.Join(digest.Names(), ", "))
 	fs.StringVar(&c.record, "record", blobstore.DefaultLayout, "where the record of an object is: {key} or {dir}/ and {base}, and {alg}")
 	fs.IntVar(&c.concurrency, "concurrency", 4, "objects in work at once, at most")
-	fs.StringVar(&c.listen, "listen", listen, "address of the HTTP side: POST /md5, GET /health, the page; 'off' for none")
+	fs.StringVar(&c.listen, "listen", listen, "address of the HTTP side: the page, POST /md5, GET /status, /records, /health; 'off' for none")
 	fs.StringArrayVar(&c.include, "include", nil, "sum only keys that match this glob, as 'photos/**/*.raw'; may be repeated")
 	fs.StringArrayVar(&c.exclude, "exclude", nil, "do not sum keys that match this glob; may be repeated")
 	fs.StringVar(&c.onDelete, "on-delete", "remove", "the record of an object that is deleted: remove or keep")

@@ -21,7 +21,8 @@ func newFlags(c command) *pflag.FlagSet {
 }
 
 // parseFlags parses the arguments, then takes from the environment what they
-// did not set. It returns the arguments that are not flags. A mistake is a
+// did not set; the values of a flag that may be repeated are separated by spaces
+// there. It returns the arguments that are not flags. A mistake is a
 // usageError; --help prints the help and returns errHelp.
 func parseFlags(p process, c command, fs *pflag.FlagSet, args []string) ([]string, error) {
 	if err := fs.Parse(args); errors.Is(err, pflag.ErrHelp) {
@@ -37,8 +38,14 @@ func parseFlags(p process, c command, fs *pflag.FlagSet, args []string) ([]strin
 		if f.Changed || value == "" {
 			return
 		}
-		if err := fs.Set(f.Name, value); err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", name, err))
+		values := []string{value}
+		if f.Value.Type() == "stringArray" { // a flag that may be repeated
+			values = strings.Fields(value)
+		}
+		for _, value := range values {
+			if err := fs.Set(f.Name, value); err != nil {
+				faults = append(faults, fmt.Errorf("%s: %w", name, err))
+			}
 		}
 	})
 	if len(faults) > 0 {

@@ -12,17 +12,15 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
-	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 	"github.com/bucketsum/bucketsum/adapters/events"
+	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv"
 )
 
-// The queues of the local command. The in-memory queue ends with the process,
-// so that a lease has nothing to protect: it lasts as long as any object may take.
+// The queues of the local command, which end with it.
 const (
 	localEvents      = "mem://bucketsum-events"
-	localQueue       = localEvents + "?ackdeadline=8760h"
 	localDeadLetters = "mem://bucketsum-dead-letters"
 )
 
@@ -89,34 +87,44 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		// The report tells of every object; its user wants no second account.
 		workerLog = slog.New(slog.DiscardHandler)
 	}
-	report := newReport(p.stdout, config.algorithms[0])
+	activity := web.NewActivity()
+	report := newReport(p.stdout, config.algorithms[0], activity)
 
-	publisher, err := cloudpubsub.NewPublisher(cloudpubsub.Config{Log: log})
+	queues, err := newQueues(config.concurrency, config.drainTimeout, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, publisher.Close()) }()
-	failed, err := cloudpubsub.NewSubscriber(cloudpubsub.Config{Log: log})
+	defer func() { err = errors.Join(err, queues.Close()) }()
+	publisher, err := queues.publisher(ctx, localEvents)
 	if err != nil {
 		return err
 	}
+	failed, err := queues.subscriber(localDeadLetters)
+	if err != nil {
+		return err
+	}
+	waiting := newBacklog(publisher, 1000)
 	folder, err := testenv.NewFolder(testenv.Config{
 		Dir:       dir,
 		Bucket:    name,
-		Publisher: publisher,
+		Publisher: waiting,
 		Topic:     localEvents,
 		Skip:      bucket.Records.IsRecord,
 		Current: func(ctx context.Context, o pipeline.Object) (bool, error) {
 			record, err := bucket.Records.Lookup(ctx, o)
 			if err == nil && record.Covers(o, config.algorithms) {
-				report.hadRecord()
+				activity.HadRecord()
 				return true, nil
 			}
 			return false, nil
 		},
-		Unaddressable: func(key string, err error) { report.failure(key, err.Error()) },
-		Settle:        settle,
-		Log:           log,
+		Remembered: store.Recorded,
+		Unaddressable: func(key string, err error) {
+			activity.Fail(pipeline.Object{Bucket: name, Key: key}, err.Error())
+			report.failure(key, err.Error())
+		},
+		Settle: settle,
+		Log:    log,
 	})
 	if err != nil {
 		return err
@@ -127,12 +135,15 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 	}
 	w := worker{
 		workerConfig:  config,
-		queue:         localQueue,
+		queue:         localEvents,
 		deadLetter:    localDeadLetters,
-		buckets:       map[string]pipeline.Bucket{name: {Source: progressSource{bucket.Source, report}, Records: bucket.Records}},
+		buckets:       map[string]pipeline.Bucket{name: bucket},
+		activity:      activity,
 		publish:       report.result,
+		observe:       waiting.handled,
 		retry:         pipeline.Retry{Max: 2, Initial: 200 * time.Millisecond},
 		maxDeliveries: 3,
+		hosts:         []string{"localhost"},
 		listener:      listener,
 		log:           workerLog,
 	}
@@ -149,7 +160,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		return failed.Close()
 	})
 	report.summary()
-	if err == nil && report.failedFiles() > 0 {
+	if err == nil && activity.Status().Totals.Failed > 0 {
 		return statusError(exitFailed) // the summary has named them
 	}
 	return err
@@ -170,8 +181,8 @@ func openLocalFolder(dir, name string, config workerConfig) (*blobstore.Store, e
 	return store, nil
 }
 
-// showDeadLetters reports every message that could not be handled, until the
-// channel ends.
+// showDeadLetters prints why messages could not be handled, until the channel
+// ends.
 func showDeadLetters(deadLetters <-chan *message.Message, report *report) {
 	for msg := range deadLetters {
 		key := "message " + msg.UUID

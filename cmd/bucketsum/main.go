@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Exit statuses.
@@ -28,8 +29,9 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The first signal drains; a second one finds the default action and ends
-	// the process at once.
-	context.AfterFunc(ctx, stop)
+	// the process at once. Not in the first second: timeout(1) and some process
+	// managers signal both the process and its group.
+	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	p := process{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
 	return dispatch(ctx, p, os.Args[1:])
 }

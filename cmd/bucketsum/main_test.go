@@ -27,29 +27,34 @@ func TestMain(m *testing.M) {
 
 // running is a bucketsum process.
 type running struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	lines  chan string // of its standard output
-	stderr bytes.Buffer
-	ended  chan struct{}
-	mu     sync.Mutex
-	seen   []string
+	t     *testing.T
+	cmd   *exec.Cmd
+	lines chan string // of its output
+	ended chan struct{}
+	mu    sync.Mutex
+	seen  []string
 }
 
 // start runs bucketsum as a process of its own. It is killed when the test ends.
 func start(t *testing.T, args ...string) *running {
+	t.Helper()
+	return startWith(t, nil, args...)
+}
+
+// startWith is start with variables added to the environment.
+func startWith(t *testing.T, environ []string, args ...string) *running {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &running{t: t, cmd: exec.Command(exe, args...), lines: make(chan string), ended: make(chan struct{})}
-	r.cmd.Env = append(os.Environ(), asBucketsum+"=1", "GOCOVERDIR="+t.TempDir())
-	r.cmd.Stderr = &r.stderr
+	r.cmd.Env = append(append(os.Environ(), asBucketsum+"=1", "GOCOVERDIR="+t.TempDir()), environ...)
 	stdout, err := r.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.cmd.Stderr = r.cmd.Stdout
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +79,7 @@ func start(t *testing.T, args ...string) *running {
 		r.cmd.Process.Kill()
 		<-r.ended
 		if t.Failed() {
-			t.Logf("bucketsum %s\nstdout:\n%s\nstderr:\n%s", strings.Join(args, " "), strings.Join(r.output(), "\n"), &r.stderr)
+			t.Logf("bucketsum %s\n%s", strings.Join(args, " "), strings.Join(r.output(), "\n"))
 		}
 	})
 	return r

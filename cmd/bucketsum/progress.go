@@ -4,72 +4,11 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
-
-	"github.com/bucketsum/bucketsum/pipeline"
 )
 
 // refresh is how often the status line is drawn while there is work.
 const refresh = 200 * time.Millisecond
-
-// progress is how far one object is read.
-type progress struct {
-	key   string
-	size  int64
-	read  atomic.Int64
-	since time.Time
-}
-
-// progressSource tells a report of what is read from a source.
-type progressSource struct {
-	pipeline.Source
-	report *report
-}
-
-// Open implements pipeline.Source.
-func (s progressSource) Open(ctx context.Context, o pipeline.Object) (pipeline.Reader, error) {
-	r, err := s.Source.Open(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	p := &progress{key: o.Key, size: r.Object().Size, since: time.Now()}
-	s.report.begin(p)
-	return &progressReader{r, s.report, p}, nil
-}
-
-type progressReader struct {
-	pipeline.Reader
-	report   *report
-	progress *progress
-}
-
-func (r *progressReader) Read(b []byte) (int, error) {
-	n, err := r.Reader.Read(b)
-	r.progress.read.Add(int64(n))
-	return n, err
-}
-
-func (r *progressReader) Close() error {
-	r.report.end(r.progress)
-	return r.Reader.Close()
-}
-
-func (r *report) begin(p *progress) {
-	r.mu.Lock()
-	r.inWork[p] = struct{}{}
-	r.mu.Unlock()
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (r *report) end(p *progress) {
-	r.mu.Lock()
-	delete(r.inWork, p)
-	r.mu.Unlock()
-}
 
 // showProgress draws the status line of a terminal until ctx ends. It sleeps
 // while nothing is in work.
@@ -93,7 +32,7 @@ func (r *report) showProgress(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-r.wake:
+		case <-r.activity.Begun():
 			tick.Reset(refresh)
 		}
 	}
@@ -104,30 +43,27 @@ func (r *report) draw() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.clear()
-	var oldest *progress
-	for p := range r.inWork {
-		if oldest == nil || p.since.Before(oldest.since) {
-			oldest = p
-		}
-	}
-	if oldest == nil {
+	s := r.activity.Status()
+	if len(s.InWork) == 0 {
 		return false
 	}
-	if time.Since(oldest.since) < refresh {
+	oldest := s.InWork[0]
+	if time.Since(oldest.StartedAt) < refresh {
 		return true // not worth a look
 	}
-	read, more := oldest.read.Load(), ""
-	if n := len(r.inWork) - 1; n > 0 {
+	bar, more := "", ""
+	if oldest.Size != nil && *oldest.Size > 0 {
+		const width = 20
+		size := *oldest.Size
+		read := min(oldest.Read, size)
+		done := int(float64(read) / float64(size) * width)
+		bar = fmt.Sprintf("%s%s %3.0f %% of %s", strings.Repeat("━", done), strings.Repeat("─", width-done),
+			100*float64(read)/float64(size), byteCount(size))
+	}
+	if n := s.InWorkCount - 1; n > 0 {
 		more = fmt.Sprintf(", %d more in work", n)
 	}
-	bar, share := "", ""
-	if oldest.size > 0 {
-		const width = 20
-		done := int(min(read*width/oldest.size, width))
-		bar = fmt.Sprintf("%s%s ", strings.Repeat("━", done), strings.Repeat("─", width-done))
-		share = fmt.Sprintf("%3d %% of %s", min(read*100/oldest.size, 100), byteCount(oldest.size))
-	}
-	fmt.Fprintf(r.out, "%s%s  %s%s", bar, share, shortened(printable(oldest.key), 30), more)
+	fmt.Fprintf(r.out, "%s  %s%s", bar, shortened(printable(oldest.Key), 30), more)
 	r.drawn = true
 	return true
 }

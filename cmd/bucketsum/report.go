@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
@@ -20,35 +21,24 @@ import (
 const shownFailures = 20
 
 // report is what the local command tells its user: a line for each object, on
-// a terminal how far those in work are, and a summary. Safe for concurrent use.
+// a terminal how far those in work are, and a summary of the activity. Safe for
+// concurrent use.
 type report struct {
 	out       io.Writer
 	algorithm string // whose checksum a line shows
 	terminal  bool
+	activity  *web.Activity
 
-	mu       sync.Mutex
-	inWork   map[*progress]struct{}
-	drawn    bool          // the status line is on the screen
-	wake     chan struct{} // holds an element when there is work to show
-	started  time.Time
-	summed   int
-	bytes    int64
-	current  int
-	removed  int
-	failed   int
-	failures []string // the first shownFailures
+	mu    sync.Mutex
+	drawn bool // the status line is on the screen
 }
 
-func newReport(out io.Writer, algorithm string) *report {
+func newReport(out io.Writer, algorithm string, activity *web.Activity) *report {
 	f, ok := out.(*os.File)
-	return &report{
-		out: out, algorithm: algorithm, started: time.Now(),
-		terminal: ok && term.IsTerminal(int(f.Fd())),
-		inWork:   make(map[*progress]struct{}), wake: make(chan struct{}, 1),
-	}
+	return &report{out: out, algorithm: algorithm, activity: activity, terminal: ok && term.IsTerminal(int(f.Fd()))}
 }
 
-// line prints a line; the status line, if there is one, stays below.
+// line prints a line; the status line, if there is one, is drawn anew below.
 func (r *report) line(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -56,86 +46,56 @@ func (r *report) line(format string, args ...any) {
 	fmt.Fprintf(r.out, format+"\n", args...)
 }
 
-// result counts what was done with an object and prints its line. It is a
-// pipeline.Publisher.
+// result prints what was done with an object. It is a pipeline.Publisher.
 func (r *report) result(_ context.Context, result pipeline.Result) error {
-	o := result.Record.Source
-	r.mu.Lock()
+	o, value := result.Record.Source, result.Record.Digests[r.algorithm]
 	switch result.Outcome {
 	case pipeline.Recorded:
-		r.summed++
-		r.bytes += o.Size
-	case pipeline.Current:
-		r.current++
+		r.line("%s  %10s  %8s  %s", value, byteCount(o.Size), shortDuration(result.Duration), printable(o.Key))
 	case pipeline.Removed:
-		r.removed++
-	}
-	r.mu.Unlock()
-	switch result.Outcome {
-	case pipeline.Recorded:
-		r.line("%s  %10s  %8s  %s", result.Record.Digests[r.algorithm], byteCount(o.Size), shortDuration(result.Duration), printable(o.Key))
-	case pipeline.Removed:
-		r.line("%-*s  %10s  %8s  %s", len("d41d8cd98f00b204e9800998ecf8427e"), "record removed", "", "", printable(o.Key))
+		r.line("%-32s  %10s  %8s  %s", "record removed", "", "", printable(o.Key))
 	}
 	return nil
 }
 
-// hadRecord counts a file that the start found with its checksum.
-func (r *report) hadRecord() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.current++
-}
-
-// failure counts a file that got no checksum and says why.
+// failure prints that a file got no checksum, and why.
 func (r *report) failure(key, reason string) {
-	text := fmt.Sprintf("FAILED  %s: %s", printable(key), printable(reason))
-	r.mu.Lock()
-	r.failed++
-	if len(r.failures) < shownFailures {
-		r.failures = append(r.failures, text)
-	}
-	r.mu.Unlock()
-	r.line("%s", text)
-}
-
-// failedFiles returns how many files got no checksum.
-func (r *report) failedFiles() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.failed
+	r.line("FAILED  %s: %s", printable(key), printable(reason))
 }
 
 // summary prints what was done since the start.
 func (r *report) summary() {
-	r.mu.Lock()
-	parts := []string{fmt.Sprintf("%s summed (%s) in %s", count(r.summed, "file"), byteCount(r.bytes), shortDuration(time.Since(r.started)))}
-	if r.current > 0 {
-		parts = append(parts, fmt.Sprintf("%d had their checksum", r.current))
+	s := r.activity.Status()
+	parts := []string{fmt.Sprintf("%s summed (%s) in %s",
+		count(s.Totals.Summed, "file"), byteCount(s.Totals.Bytes), shortDuration(time.Since(s.StartedAt)))}
+	if n := s.Totals.Current; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d had their checksum", n))
 	}
-	if r.removed > 0 {
-		parts = append(parts, fmt.Sprintf("%s removed", count(r.removed, "record")))
+	if n := s.Totals.Removed; n > 0 {
+		parts = append(parts, count(n, "record")+" removed")
 	}
-	if r.failed > 0 {
-		parts = append(parts, fmt.Sprintf("%d FAILED", r.failed))
+	if n := s.Totals.Failed; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d FAILED", n))
 	}
-	failures, failed := r.failures, r.failed
-	r.mu.Unlock()
 	r.line("%s", strings.Join(parts, ", "))
-	for _, text := range failures {
-		r.line("  %s", text)
+	shown := int64(0)
+	for _, f := range s.Failures {
+		if f.Final && shown < shownFailures {
+			r.failure(f.Key, f.Reason)
+			shown++
+		}
 	}
-	if more := failed - len(failures); more > 0 {
-		r.line("  and %d more, see above", more)
+	if more := s.Totals.Failed - shown; shown == shownFailures && more > 0 {
+		r.line("and %d more, see above", more)
 	}
 }
 
 // count returns a number with its noun, in the plural where that is right.
-func count(n int, noun string) string {
+func count(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return strconv.Itoa(n) + " " + noun + "s"
+	return strconv.FormatInt(n, 10) + " " + noun + "s"
 }
 
 // byteCount returns a size as people read it.

@@ -20,6 +20,8 @@ var (
 		{"mem", "mem:// (ends with the process)"},
 	}
 	queueSchemes = []scheme{
+		{"awssqs", "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects"},
+		{"sqs", "sqs://sqs.eu-central-1.amazonaws.com/123456789012/objects.fifo (in order)"},
 		{"mem", "mem://events (ends with the process)"},
 	}
 )

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
@@ -79,6 +80,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 		queue:        queue,
 		deadLetter:   deadLetter,
 		buckets:      make(map[string]pipeline.Bucket),
+		activity:     web.NewActivity(),
 		listener:     listener,
 		log:          log,
 		publish: func(ctx context.Context, r pipeline.Result) error {
@@ -91,6 +93,5 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	for name, s := range stores {
 		w.buckets[name] = s.Bucket()
 	}
-	log.Info("serving", "version", version(), "buckets", len(stores), "algorithms", config.algorithms, "listen", config.listen)
 	return w.run(ctx)
 }

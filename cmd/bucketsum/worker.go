@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
-	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 	"github.com/bucketsum/bucketsum/adapters/events"
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/handlers/web"
@@ -22,10 +23,13 @@ type worker struct {
 	queue      string // URL
 	deadLetter string // URL; empty: none
 	buckets    map[string]pipeline.Bucket
+	activity   *web.Activity
 	publish    pipeline.Publisher
+	observe    pipeline.Observer // nil: nobody
 	retry      pipeline.Retry
 	// maxDeliveries dead-letters what fails that often; 0: the queue decides.
 	maxDeliveries int
+	hosts         []string     // names under which the page is answered; none: any
 	listener      net.Listener // of the HTTP side, see listenHTTP; nil: none
 	log           *slog.Logger
 }
@@ -37,31 +41,43 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 	if w.listener != nil {
 		defer w.listener.Close()
 	}
+	buckets := make(map[string]pipeline.Bucket)
+	records := make(map[string]web.Records)
+	for name, b := range w.buckets {
+		buckets[name] = pipeline.Bucket{Source: w.activity.Source(b.Source), Records: b.Records}
+		records[name] = b.Records
+	}
 	handle, err := handlers.New(handlers.Config{
-		Buckets:     w.buckets,
+		Buckets:     buckets,
 		Algorithms:  w.algorithms,
 		Selects:     w.selects,
 		KeepRecords: w.onDelete == "keep",
-		Publish:     w.publish,
+		Publish: func(ctx context.Context, r pipeline.Result) error {
+			return errors.Join(w.activity.Publish(ctx, r), w.publish(ctx, r))
+		},
 	})
 	if err != nil {
 		return err
 	}
-	queues := cloudpubsub.Config{Concurrency: w.concurrency, Log: w.log}
-	deadLetters, err := w.openDeadLetters(ctx, queues)
+	queues, err := newQueues(w.concurrency, w.drainTimeout, w.log)
 	if err != nil {
 		return err
 	}
-	if deadLetters.Publisher != nil {
-		defer func() { err = errors.Join(err, deadLetters.Publisher.Close()) }()
+	defer func() { err = errors.Join(err, queues.Close()) }()
+	var deadLetters pipeline.DeadLetters
+	if w.deadLetter != "" {
+		publisher, err := queues.publisher(ctx, w.deadLetter)
+		if err != nil {
+			return fmt.Errorf("--dead-letter: %w", err)
+		}
+		deadLetters = pipeline.DeadLetters{Publisher: publisher, Topic: w.deadLetter}
 	}
-	subscriber, err := cloudpubsub.NewSubscriber(queues)
-	if err == nil {
-		err = subscriber.SubscribeInitialize(w.queue)
-	}
+	subscriber, err := queues.subscriber(w.queue)
 	if err != nil {
 		return fmt.Errorf("--queue: %w", err)
 	}
+	w.log.Info("serving", "version", version(), "buckets", slices.Sorted(maps.Keys(w.buckets)),
+		"algorithms", w.algorithms, "concurrency", w.concurrency, "listen", w.listen)
 	parts := append(beside, func(ctx context.Context) error {
 		return pipeline.Run(ctx, pipeline.Config{
 			Subscriber:    subscriber,
@@ -72,13 +88,26 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 			MaxDeliveries: w.maxDeliveries,
 			Retry:         w.retry,
 			DrainTimeout:  w.drainTimeout,
-			Log:           w.log,
+			Observe: func(d pipeline.Delivery) {
+				w.activity.Observe(d)
+				if w.observe != nil {
+					w.observe(d)
+				}
+			},
+			Log: w.log,
 		})
 	})
 	if w.listener != nil {
-		page, err := web.Handler(web.Config{MaxUpload: w.maxUpload, Log: w.log, Version: version()})
+		page, err := web.Handler(web.Config{
+			MaxUpload: w.maxUpload,
+			Status:    w.activity.Status,
+			Records:   records,
+			Hosts:     w.hosts,
+			Log:       w.log,
+			Version:   version(),
+		})
 		if err != nil {
-			return errors.Join(err, subscriber.Close())
+			return err
 		}
 		parts = append(parts, func(ctx context.Context) error { return web.Serve(ctx, w.listener, page, w.log) })
 	}
@@ -95,20 +124,6 @@ func (c *workerConfig) listenHTTP() (net.Listener, error) {
 		return nil, fmt.Errorf("--listen: %w; choose another address, or 'off'", err)
 	}
 	return l, nil
-}
-
-func (w worker) openDeadLetters(ctx context.Context, c cloudpubsub.Config) (pipeline.DeadLetters, error) {
-	if w.deadLetter == "" {
-		return pipeline.DeadLetters{}, nil
-	}
-	publisher, err := cloudpubsub.NewPublisher(c)
-	if err != nil {
-		return pipeline.DeadLetters{}, err
-	}
-	if err := publisher.Open(ctx, w.deadLetter); err != nil {
-		return pipeline.DeadLetters{}, errors.Join(fmt.Errorf("--dead-letter: %w", err), publisher.Close())
-	}
-	return pipeline.DeadLetters{Publisher: publisher, Topic: w.deadLetter}, nil
 }
 
 // runAll runs the parts until one of them returns or ctx ends, stops the

@@ -1,6 +1,8 @@
 // Package web is the HTTP side of bucketsum: POST /md5 answers the MD5 checksum
-// of an uploaded file, GET /health tells whether the process is well, and GET /
-// is a page for people.
+// of an uploaded file, GET /status what the process is doing, GET /records the
+// record of an object, GET /health whether the process is well, and GET / is a
+// page for people that has all of it. An [Activity] keeps the account that GET
+// /status answers.
 //
 // An upload is digested while it arrives. Nothing of it is written to disk or
 // kept, and memory does not grow with its size.
@@ -11,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest"
@@ -40,7 +44,19 @@ type Config struct {
 	// be quick and safe for concurrent use, and whoever asks gets to read its
 	// error. nil is always healthy.
 	Health func() error
-	// Log gets one line per upload, without names or content. nil is silence.
+	// Status returns what GET /status answers and the page shows; nil: neither
+	// does. It must be quick and safe for concurrent use.
+	Status func() Status
+	// Records holds, by name, the buckets whose records GET /records answers and
+	// the page looks up; none: neither does. They must be safe for concurrent use.
+	Records map[string]Records
+	// Hosts are the names under which the page, status and records are answered,
+	// beside any IP address. A server that only its user's own machine can reach
+	// needs them, lest any web site that he visits reads his names (DNS
+	// rebinding): "localhost". None: under every name.
+	Hosts []string
+	// Log gets one line per upload, without names or content, and one for each
+	// record that could not be read. nil is silence.
 	Log *slog.Logger
 	// Version is shown on the page.
 	Version string
@@ -54,6 +70,11 @@ func (c Config) Validate() error {
 	}
 	if c.IdleTimeout < 0 {
 		faults = append(faults, fmt.Errorf("IdleTimeout is %v: want 0 for the default or more", c.IdleTimeout))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Records)) {
+		if c.Records[name] == nil {
+			faults = append(faults, fmt.Errorf("Records of bucket %q are nil", name))
+		}
 	}
 	return errors.Join(faults...)
 }
@@ -75,8 +96,8 @@ func (c Config) withDefaults() Config {
 }
 
 // Handler returns the handler of all routes. It is safe for concurrent use and
-// keeps nothing between requests. Its error says what is wrong with the
-// configuration.
+// keeps nothing between requests. A route that nothing is configured for is not
+// found. Its error says what is wrong with the configuration.
 func Handler(config Config) (http.Handler, error) {
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("web configuration: %w", err)
@@ -85,7 +106,7 @@ func Handler(config Config) (http.Handler, error) {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	s := &service{config: config.withDefaults()}
-	page, err := newPage(config.Version)
+	page, err := newPage(s.config)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +114,15 @@ func Handler(config Config) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /md5", s.md5)
 	mux.HandleFunc("GET /health", s.health)
-	mux.Handle("GET /{$}", page)
+	mux.HandleFunc("GET /{$}", s.named(page.serve))
+	if s.config.Status != nil {
+		mux.HandleFunc("GET /status", s.named(s.status))
+		mux.HandleFunc("/status", methodNotAllowed("GET, HEAD"))
+	}
+	if len(s.config.Records) > 0 {
+		mux.HandleFunc("GET /records", s.named(s.records))
+		mux.HandleFunc("/records", methodNotAllowed("GET, HEAD"))
+	}
 	// The mux's own answers to everything else are not JSON.
 	mux.HandleFunc("/md5", methodNotAllowed("POST"))
 	mux.HandleFunc("/health", methodNotAllowed("GET, HEAD"))

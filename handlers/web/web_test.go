@@ -111,7 +111,10 @@ func TestConfigValidate(t *testing.T) {
 		"zero":      {web.Config{}, nil},
 		"unlimited": {web.Config{MaxUpload: web.Unlimited}, nil},
 		"set":       {web.Config{MaxUpload: 1, IdleTimeout: time.Second}, nil},
-		"both":      {web.Config{MaxUpload: -2, IdleTimeout: -1}, []string{"MaxUpload", "IdleTimeout"}},
+		"every": {
+			web.Config{MaxUpload: -2, IdleTimeout: -1, Records: map[string]web.Records{"a": nil}},
+			[]string{"MaxUpload", "IdleTimeout", `bucket "a"`},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := tc.config.Validate()

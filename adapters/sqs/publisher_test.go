@@ -1,0 +1,205 @@
+package sqs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/adapters/sqs"
+	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// roundTrip publishes a message and receives it.
+func roundTrip(b *bench, url string, sent *message.Message) *message.Message {
+	b.t.Helper()
+	queues := b.queues(sqs.Config{})
+	p := sqs.NewPublisher(queues)
+	if err := p.Publish(url, sent); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := queues.Close(); err != nil {
+		b.t.Error(err)
+	}
+	w := b.worker(url, sqs.Config{})
+	m := w.next()
+	m.Ack()
+	w.close()
+	return m
+}
+
+func TestMetadataTravels(t *testing.T) {
+	many := message.Metadata{pipeline.MetadataReason: "out of luck"}
+	for i := range 20 {
+		many.Set(fmt.Sprintf("key%02d", i), strings.Repeat("v", i+1))
+	}
+	for name, metadata := range map[string]message.Metadata{
+		"none":       {},
+		"few":        {"a": "1", "b.c-d_e": "ä"},
+		"nine":       {"1": "x", "2": "x", "3": "x", "4": "x", "5": "x", "6": "x", "7": "x", "8": "x", "9": "x"},
+		"ten":        {"1": "x", "2": "x", "3": "x", "4": "x", "5": "x", "6": "x", "7": "x", "8": "x", "9": "x", "10": "x"},
+		"many":       many,
+		"odd names":  {"a b": "1", "": "2", "..": "3", "AWS.x": "4", "äöü": "5", strings.Repeat("n", 300): "6"},
+		"odd values": {"empty": "", "control": "a\x00b\x1b[0m", "newline": "a\nb", "last": "\uFFFF\uFFFE"},
+		"own name":   {"bucketsum.metadata": "x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(b *bench, url string) {
+				sent := message.NewMessage("id-1", []byte("body"))
+				sent.Metadata = metadata
+				m := roundTrip(b, url, sent)
+				got := message.Metadata{}
+				for k, v := range m.Metadata {
+					switch k {
+					case pipeline.MetadataAttempt, sqs.MetadataGroup:
+					default:
+						got[k] = v
+					}
+				}
+				if diff := cmp.Diff(metadata, got); diff != "" {
+					b.t.Errorf("metadata (-sent +received):\n%s", diff)
+				}
+				if string(m.Payload) != "body" {
+					b.t.Errorf("body is %q", m.Payload)
+				}
+			})
+		})
+	}
+}
+
+func TestReasonStaysAnAttribute(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		url := b.create(sqs.SchemeParallel, "dead", nil)
+		m := message.NewMessage("id", []byte("body"))
+		for i := range 30 {
+			m.Metadata.Set(fmt.Sprint("a", i), "x")
+		}
+		m.Metadata.Set(pipeline.MetadataReason, "bad \xff\x1b[31m name")
+		m.Metadata.Set(pipeline.MetadataAttempt, "3")
+		queues := b.queues(sqs.Config{})
+		if err := sqs.NewPublisher(queues).Publish(url, m); err != nil {
+			t.Fatal(err)
+		}
+		queues.Close()
+		got := b.receive(url, 30).MessageAttributes
+		if len(got) != 10 || *got[pipeline.MetadataAttempt].StringValue != "3" {
+			t.Errorf("attributes are %v", got)
+		}
+		if _, plain := got[pipeline.MetadataReason]; plain {
+			t.Error("a reason that SQS refuses is an attribute")
+		}
+	})
+}
+
+func TestBodyThatIsNoText(t *testing.T) {
+	for name, body := range map[string]string{"binary": "\x00\xff binary", "empty": ""} {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(b *bench, url string) {
+				m := roundTrip(b, url, message.NewMessage("id", []byte(body)))
+				if string(m.Payload) != body || m.UUID != "id" {
+					b.t.Errorf("body is %q, UUID %q", m.Payload, m.UUID)
+				}
+			})
+		})
+	}
+}
+
+func TestPublishToFIFO(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		url := b.create(sqs.SchemeOrdered, "dead.fifo", nil)
+		queues := b.queues(sqs.Config{})
+		p := sqs.NewPublisher(queues)
+		publish := func(metadata message.Metadata) {
+			t.Helper()
+			m := message.NewMessage("same", []byte("body"))
+			m.Metadata = metadata
+			if err := p.Publish(url, m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// A dead letter that dies again within minutes is not the same one.
+		publish(nil)
+		publish(nil)
+		publish(message.Metadata{sqs.MetadataGroup: "g", sqs.MetadataDeduplication: "d"})
+		publish(message.Metadata{sqs.MetadataGroup: "g", sqs.MetadataDeduplication: "d"})
+		// The SDK's repetition of a call is.
+		b.server.Inject(sqstest.Fault{Action: "SendMessage", Times: 2})
+		publish(nil)
+		if got := b.counts(url); got != "4 visible, 0 in flight" {
+			t.Errorf("sent: %s", got)
+		}
+		first := b.receive(url, 30)
+		other := b.receive(url, 30)
+		if first.Attributes["MessageGroupId"] != "bucketsum" || other.Attributes["MessageGroupId"] != "g" {
+			t.Errorf("groups are %q and %q", first.Attributes["MessageGroupId"], other.Attributes["MessageGroupId"])
+		}
+		if len(other.MessageAttributes) != 1 {
+			t.Errorf("attributes are %v, want the UUID only", other.MessageAttributes)
+		}
+		queues.Close()
+	})
+}
+
+func TestPublishFails(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		url := b.create(sqs.SchemeParallel, "results", nil)
+		missing := strings.Replace(url, "results", "none", 1)
+		queues := b.queues(sqs.Config{})
+		p := sqs.NewPublisher(queues)
+		m := message.NewMessage("id", []byte("body"))
+
+		if err := p.Open(t.Context(), url); err != nil {
+			t.Error(err)
+		}
+		if err := p.Open(t.Context(), missing); err == nil || !strings.Contains(err.Error(), "does not exist in region us-east-1") {
+			t.Errorf("open a queue that is not there: %v", err)
+		}
+		if err := p.Open(t.Context(), "https://x/y/z"); err == nil {
+			t.Error("any URL can be opened")
+		}
+		b.server.Inject(sqstest.Fault{Action: "GetQueueAttributes", Code: "AccessDeniedException", Status: 400, Times: 1})
+		if err := p.Open(t.Context(), url); err != nil {
+			t.Errorf("open with the right to send only: %v", err)
+		}
+		if err := p.Publish(missing, m); err == nil {
+			t.Error("publish to a queue that is not there: no error")
+		}
+		if n := b.server.Calls("CreateQueue"); n != 2 { // create's own
+			t.Errorf("%d queues were created", n)
+		}
+		if err := p.Publish("nonsense", m); err == nil {
+			t.Error("publish to nonsense: no error")
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(pipeline.ErrLeaseLost)
+		late := message.NewMessage("id", []byte("body"))
+		late.SetContext(ctx)
+		if err := p.Publish(url, late); !errors.Is(err, pipeline.ErrLeaseLost) {
+			t.Errorf("publish a message whose context has ended: %v", err)
+		}
+		b.server.Inject(sqstest.Fault{Action: "SendMessage", For: time.Hour})
+		start := time.Now()
+		if err := p.Publish(url, m); err == nil || time.Since(start) > 31*time.Second {
+			t.Errorf("publish in an outage: %v after %s", err, time.Since(start))
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := p.Publish(url, m); !errors.Is(err, sqs.ErrClosed) {
+			t.Errorf("publish after close: %v", err)
+		}
+		queues.Close()
+		if err := sqs.NewPublisher(queues).Publish(url, m); !errors.Is(err, sqs.ErrClosed) {
+			t.Errorf("publish to closed queues: %v", err)
+		}
+	})
+}

@@ -1,0 +1,251 @@
+package sqs_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"go.uber.org/goleak"
+
+	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
+	"github.com/bucketsum/bucketsum/adapters/sqs"
+	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
+)
+
+// gocloudLeak is what gocloud leaves behind when a subscription is shut down
+// between the arrival of a message and the next Receive.
+var gocloudLeak = goleak.IgnoreTopFunction("gocloud.dev/pubsub.(*Subscription).Receive.func2")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, gocloudLeak) }
+
+// bubble runs a test in a synctest bubble.
+func bubble(t *testing.T, test func(*testing.T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		test(t)
+		// gocloud sleeps for a moment after an empty receive, even if its
+		// subscription is shut down.
+		time.Sleep(time.Second)
+	})
+}
+
+// bench is a server, a client that looks on, and what is under test.
+type bench struct {
+	t      *testing.T
+	server *sqstest.Server
+	client *sdk.Client
+	log    *lockedBuffer
+}
+
+func newBench(t *testing.T) *bench {
+	server := sqstest.NewServer()
+	return &bench{t: t, server: server, client: sdk.NewFromConfig(configOf(server)), log: new(lockedBuffer)}
+}
+
+func configOf(transport http.RoundTripper) aws.Config {
+	return aws.Config{
+		Region: "us-east-1",
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
+		}),
+		HTTPClient: &http.Client{Transport: transport},
+	}
+}
+
+// lockedBuffer is a log that several goroutines write to.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// queues returns queues on the bench's server, closed at the end by the caller.
+func (b *bench) queues(c sqs.Config) *sqs.Queues {
+	b.t.Helper()
+	if c.LoadConfig == nil {
+		c.LoadConfig = func(context.Context, url.Values) (aws.Config, error) { return configOf(b.server), nil }
+	}
+	c.Log = slog.New(slog.NewTextHandler(b.log, nil))
+	q, err := sqs.New(c)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return q
+}
+
+// create creates a queue with a dead-letter queue and returns its URL under a
+// scheme.
+func (b *bench) create(scheme, name string, attributes map[string]string) string {
+	b.t.Helper()
+	suffix := ""
+	all := map[string]string{"VisibilityTimeout": "60"}
+	if strings.HasSuffix(name, ".fifo") {
+		all["FifoQueue"], suffix = "true", ".fifo"
+	}
+	dead := map[string]string{}
+	for k, v := range all {
+		dead[k] = v
+	}
+	deadName := strings.TrimSuffix(name, suffix) + "-dead" + suffix
+	b.createQueue(deadName, dead)
+	all["RedrivePolicy"] = fmt.Sprintf(`{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:%s","maxReceiveCount":10}`, deadName)
+	for k, v := range attributes {
+		all[k] = v
+	}
+	return scheme + strings.TrimPrefix(b.createQueue(name, all), "https")
+}
+
+func (b *bench) createQueue(name string, attributes map[string]string) string {
+	b.t.Helper()
+	out, err := b.client.CreateQueue(context.Background(), &sdk.CreateQueueInput{QueueName: &name, Attributes: attributes})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return *out.QueueUrl
+}
+
+func queueURL(ours string) *string {
+	u, _ := url.Parse(ours)
+	u.Scheme, u.RawQuery = "https", ""
+	return aws.String(u.String())
+}
+
+func (b *bench) send(ours string, bodies ...string) {
+	b.t.Helper()
+	for _, body := range bodies {
+		in := &sdk.SendMessageInput{QueueUrl: queueURL(ours), MessageBody: &body}
+		if strings.Contains(ours, ".fifo") {
+			in.MessageGroupId, in.MessageDeduplicationId = aws.String(body[:1]), &body
+		}
+		if _, err := b.client.SendMessage(context.Background(), in); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+// receive receives one message as another worker would, and waits for it.
+func (b *bench) receive(ours string, visibility int32) types.Message {
+	b.t.Helper()
+	for range 100 {
+		out, err := b.client.ReceiveMessage(context.Background(), &sdk.ReceiveMessageInput{
+			QueueUrl: queueURL(ours), WaitTimeSeconds: 20, VisibilityTimeout: visibility,
+			MessageSystemAttributeNames: []types.MessageSystemAttributeName{"All"}, MessageAttributeNames: []string{"All"},
+		})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if len(out.Messages) > 0 {
+			return out.Messages[0]
+		}
+	}
+	b.t.Fatal("nothing received")
+	return types.Message{}
+}
+
+// counts returns how many messages are visible and how many in flight.
+func (b *bench) counts(ours string) string {
+	b.t.Helper()
+	out, err := b.client.GetQueueAttributes(context.Background(), &sdk.GetQueueAttributesInput{
+		QueueUrl: queueURL(ours), AttributeNames: []types.QueueAttributeName{"All"},
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return fmt.Sprintf("%s visible, %s in flight",
+		out.Attributes["ApproximateNumberOfMessages"], out.Attributes["ApproximateNumberOfMessagesNotVisible"])
+}
+
+// worker subscribes to one queue, as its scheme wants it.
+type worker struct {
+	t          *testing.T
+	messages   <-chan *message.Message
+	queues     *sqs.Queues
+	subscriber message.Subscriber
+}
+
+func (b *bench) worker(ours string, c sqs.Config) *worker {
+	b.t.Helper()
+	w := &worker{t: b.t, queues: b.queues(c)}
+	if strings.HasPrefix(ours, sqs.SchemeOrdered+":") {
+		w.subscriber = sqs.NewSubscriber(w.queues)
+	} else {
+		s, err := cloudpubsub.NewSubscriber(cloudpubsub.Config{
+			Concurrency:      c.Concurrency,
+			NackDelay:        c.NackDelay,
+			CloseTimeout:     c.CloseTimeout,
+			OpenSubscription: w.queues.OpenSubscription,
+			Lease:            w.queues.Lease,
+			Log:              slog.New(slog.NewTextHandler(b.log, nil)),
+		})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		w.subscriber = s
+	}
+	var err error
+	if w.messages, err = w.subscriber.Subscribe(context.Background(), ours); err != nil {
+		b.t.Fatal(err)
+	}
+	return w
+}
+
+// close closes what is open, as a program does at its end.
+func (w *worker) close() {
+	w.t.Helper()
+	if err := w.subscriber.Close(); err != nil {
+		w.t.Error(err)
+	}
+	if err := w.queues.Close(); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// next waits for a message.
+func (w *worker) next() *message.Message {
+	w.t.Helper()
+	select {
+	case m, ok := <-w.messages:
+		if !ok {
+			w.t.Fatal("the channel is closed")
+		}
+		return m
+	case <-time.After(24 * time.Hour): // of a bubble's time
+		w.t.Fatal("no message comes")
+	}
+	return nil
+}
+
+// none checks that no message comes for a time.
+func (w *worker) none(d time.Duration) {
+	w.t.Helper()
+	select {
+	case m, ok := <-w.messages:
+		if ok {
+			w.t.Errorf("message %q comes", m.Payload)
+		}
+	case <-time.After(d):
+	}
+}

@@ -1,0 +1,88 @@
+package sqstest
+
+import (
+	"net/http"
+	"time"
+)
+
+// Fault is a failure that the server has from the moment it is injected.
+type Fault struct {
+	// Action is what fails, as in "DeleteMessageBatch". "": every action.
+	Action string
+	// Code and Status are what the caller gets. Default InternalFailure, 500.
+	Code   string
+	Status int
+	// For is how long it lasts, Times how many calls it fails. Zero: as long
+	// as nothing else ends it.
+	For   time.Duration
+	Times int
+	// Entries, if not 0, fails the first so many entries of a batch and not the
+	// call.
+	Entries int
+
+	until time.Time
+}
+
+// Throttling is the fault that SQS answers when it is asked too often.
+func Throttling(d time.Duration) Fault {
+	return Fault{Code: "RequestThrottled", Status: http.StatusBadRequest, For: d}
+}
+
+// Inject makes the server fail.
+func (s *Server) Inject(f Fault) {
+	if f.Code == "" {
+		f.Code = "InternalFailure"
+	}
+	if f.Status == 0 {
+		f.Status = http.StatusInternalServerError
+	}
+	if f.For > 0 {
+		f.until = time.Now().Add(f.For)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, &f)
+	s.wake() // a receive that waits fails too
+}
+
+// Heal ends every fault.
+func (s *Server) Heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
+// fault returns the fault that hits an action now, and uses it up. The caller
+// holds s.mu.
+func (s *Server) fault(action string, now time.Time, entries bool) *Fault {
+	for i, f := range s.faults {
+		if f.Action != "" && f.Action != action || (f.Entries > 0) != entries {
+			continue
+		}
+		if !f.until.IsZero() && !now.Before(f.until) {
+			continue
+		}
+		if f.Times > 0 {
+			if f.Times--; f.Times == 0 {
+				s.faults = append(s.faults[:i:i], s.faults[i+1:]...)
+			}
+		}
+		return f
+	}
+	return nil
+}
+
+func (s *Server) faultOf(action string, now time.Time) error {
+	if f := s.fault(action, now, false); f != nil {
+		return &apiError{Code: f.Code, Message: "injected", Status: f.Status}
+	}
+	return nil
+}
+
+// entryFaults returns how many entries of a batch fail, and with what.
+func (s *Server) entryFaults(action string) (n int, err error) {
+	if f := s.fault(action, time.Now(), true); f != nil {
+		return f.Entries, &apiError{Code: f.Code, Message: "injected", Status: f.Status}
+	}
+	return 0, nil
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
+	"github.com/bucketsum/bucketsum/adapters/sqs"
+)
+
+// queues opens the queues that URLs name, each with the adapter of its scheme.
+type queues struct {
+	cloud  cloudpubsub.Config
+	sqs    *sqs.Queues
+	closes []func() error // of what was opened, in order
+}
+
+// newQueues makes queues of which each subscription holds at most concurrency
+// messages, and whose work gets the drain timeout when they close.
+func newQueues(concurrency int, drainTimeout time.Duration, log *slog.Logger) (*queues, error) {
+	// The pipeline drains; what it leaves behind goes back to the queue.
+	closeTimeout := drainTimeout + 10*time.Second
+	leased, err := sqs.New(sqs.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	return &queues{
+		cloud:  cloudpubsub.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Log: log},
+		sqs:    leased,
+		closes: []func() error{leased.Close},
+	}, nil
+}
+
+// subscriber returns a subscriber whose queue at the URL is open already, so
+// that a wrong one shows, and nothing that is published from now on is missed.
+func (q *queues) subscriber(rawURL string) (message.Subscriber, error) {
+	var s interface {
+		message.Subscriber
+		message.SubscribeInitializer
+	}
+	switch c := q.cloud; schemeOf(rawURL) {
+	case sqs.SchemeOrdered:
+		s = sqs.NewSubscriber(q.sqs)
+	case sqs.SchemeParallel:
+		c.NackDelay, c.OpenSubscription, c.Lease = sqs.Backoff, q.sqs.OpenSubscription, q.sqs.Lease
+		fallthrough
+	default:
+		var err error
+		if s, err = cloudpubsub.NewSubscriber(c); err != nil {
+			return nil, err
+		}
+	}
+	q.closes = append(q.closes, s.Close)
+	return s, s.SubscribeInitialize(rawURL)
+}
+
+// publisher returns a publisher whose topic at the URL is open already.
+func (q *queues) publisher(ctx context.Context, rawURL string) (message.Publisher, error) {
+	switch schemeOf(rawURL) {
+	case sqs.SchemeOrdered, sqs.SchemeParallel:
+		p := sqs.NewPublisher(q.sqs)
+		q.closes = append(q.closes, p.Close)
+		return p, p.Open(ctx, rawURL)
+	default:
+		p, err := cloudpubsub.NewPublisher(q.cloud)
+		if err != nil {
+			return nil, err
+		}
+		q.closes = append(q.closes, p.Close)
+		return p, p.Open(ctx, rawURL)
+	}
+}
+
+// Close closes what was opened, the last first.
+func (q *queues) Close() error {
+	var errs []error
+	for i := len(q.closes) - 1; i >= 0; i-- {
+		errs = append(errs, q.closes[i]())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close the queues: %w", err)
+	}
+	return nil
+}
+
+func schemeOf(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gocloud.dev/pubsub"
+)
+
+// serving is the serve command in this process.
+type serving struct {
+	t      *testing.T
+	lines  <-chan string // of its log
+	cancel context.CancelFunc
+	status chan int
+}
+
+// serve runs the command until it says that it serves.
+func serve(t *testing.T, env map[string]string, args ...string) *serving {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	stderr, stdin := io.Pipe()
+	lines := make(chan string, 1000)
+	s := &serving{t: t, lines: lines, cancel: cancel, status: make(chan int, 1)}
+	go func() {
+		defer close(lines)
+		for scan := bufio.NewScanner(stderr); scan.Scan(); {
+			lines <- scan.Text()
+		}
+	}()
+	p := process{stdin: strings.NewReader(""), stdout: io.Discard, stderr: stdin, getenv: func(name string) string { return env[name] }}
+	go func() {
+		defer stdin.Close()
+		s.status <- dispatch(ctx, p, append([]string{"serve", "--listen", "off", "--log-level", "debug"}, args...))
+	}()
+	t.Cleanup(func() { cancel(); <-s.status })
+	s.until("msg=serving")
+	return s
+}
+
+// until waits for a line of the log that has all the parts.
+func (s *serving) until(parts ...string) string {
+	s.t.Helper()
+	timeout := time.NewTimer(time.Minute)
+	defer timeout.Stop()
+next:
+	for {
+		select {
+		case line, ok := <-s.lines:
+			if !ok {
+				s.t.Fatalf("the log ended without %q", parts)
+			}
+			for _, part := range parts {
+				if !strings.Contains(line, part) {
+					continue next
+				}
+			}
+			return line
+		case <-timeout.C:
+			s.t.Fatalf("the log never had %q", parts)
+		}
+	}
+}
+
+// stop ends the command and returns its exit status.
+func (s *serving) stop() int {
+	s.cancel()
+	status := <-s.status
+	s.status <- status // for the cleanup
+	return status
+}
+
+func openTopic(t *testing.T, url string) *pubsub.Topic {
+	t.Helper()
+	topic, err := pubsub.OpenTopic(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { topic.Shutdown(context.Background()) })
+	return topic
+}
+
+func send(t *testing.T, topic *pubsub.Topic, body string) {
+	t.Helper()
+	if err := topic.Send(t.Context(), &pubsub.Message{Body: []byte(body)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// objectEvent returns an event as EventBridge sends it.
+func objectEvent(detailType, bucket, key, sequencer string) string {
+	return fmt.Sprintf(`{"version":"0","id":"%s","detail-type":%q,"source":"aws.s3","time":"2026-01-02T03:04:05Z",
+		"detail":{"version":"0","bucket":{"name":%q},"object":{"key":%q,"sequencer":%q}}}`, sequencer, detailType, bucket, key, sequencer)
+}
+
+func TestServe(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	write(t, dir, "a b", []byte("hello\n"))
+	write(t, other, "a b", []byte("other\n"))
+	events, dead := openTopic(t, "mem://serve-events"), openTopic(t, "mem://serve-dead")
+	letters, err := pubsub.OpenSubscription(t.Context(), "mem://serve-dead")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer letters.Shutdown(context.Background())
+	_ = dead
+	s := serve(t, map[string]string{
+		"BUCKETSUM_BUCKET":     "file://" + dir + " other=file://" + other,
+		"BUCKETSUM_ALGORITHMS": "md5,sha256",
+	}, "--queue", "mem://serve-events", "--dead-letter", "mem://serve-dead")
+	name := filepath.Base(dir)
+
+	send(t, events, objectEvent("Object Created", name, "a b", "01"))
+	s.until("object handled", "outcome=recorded", "bucket="+name)
+	send(t, events, objectEvent("Object Created", name, "a b", "01"))
+	s.until("message handled")
+	send(t, events, objectEvent("Object Created", name, "a b", "02"))
+	s.until("object handled", "outcome=current")
+	send(t, events, objectEvent("Object Created", "other", "a b", "03"))
+	s.until("object handled", "outcome=recorded", "bucket=other")
+	for file, want := range map[string]string{
+		dir + "/a b.md5":    "b1946ac92492d2347c6235b4d2611184  a b\n",
+		dir + "/a b.sha256": "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03  a b\n",
+		other + "/a b.md5":  sumOf([]byte("other\n")) + "  a b\n",
+	} {
+		if got, err := os.ReadFile(file); err != nil || string(got) != want {
+			t.Errorf("%s holds %q, %v; want %q", file, got, err, want)
+		}
+	}
+
+	send(t, events, objectEvent("Object Created", name, "a b.md5", "04"))
+	s.until("message superseded", "is a checksum record itself")
+	send(t, events, objectEvent("Object Created", name, "nothing", "05"))
+	s.until("message superseded", "not found")
+	send(t, events, `{"Event":"s3:TestEvent","Service":"Amazon S3","Bucket":"x"}`)
+	s.until("message handled")
+
+	for body, reason := range map[string]string{
+		objectEvent("Object Created", "secrets", "a", "06"):          `bucket "secrets" is not configured`,
+		objectEvent("Object Created", name, "../"+name+"-2/x", "07"): "leads out of the bucket",
+		`{"detail":`:                     "JSON",
+		strings.Repeat("[", 1<<19):       "exceeded max depth",
+		`{"Records":[{"eventName":"x"}]`: "JSON",
+	} {
+		send(t, events, body)
+		letter, err := letters.Receive(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		letter.Ack()
+		if string(letter.Body) != body {
+			t.Errorf("the dead letter's body is not that of the message: %.100q", letter.Body)
+		}
+		if got := letter.Metadata["reason_poisoned"]; !strings.Contains(got, reason) || letter.Metadata["attempt"] != "1" {
+			t.Errorf("metadata %v; want the reason %q and attempt 1", maps.Collect(maps.All(letter.Metadata)), reason)
+		}
+	}
+
+	if err := os.Remove(filepath.Join(dir, "a b")); err != nil {
+		t.Fatal(err)
+	}
+	send(t, events, objectEvent("Object Deleted", name, "a b", "08"))
+	s.until("object handled", "outcome=removed")
+	if status := s.stop(); status != exitOK {
+		t.Errorf("exit status is %d", status)
+	}
+	if got := filesIn(t, dir); len(got) != 0 {
+		t.Errorf("files are left: %q", got)
+	}
+}

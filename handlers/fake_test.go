@@ -1,0 +1,288 @@
+package handlers_test
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/bucketsum/bucketsum/handlers"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const bucketName = "inbox"
+
+// store is a bucket in memory that keeps the contracts of the ports. The hooks
+// stand for what others do to the bucket at the worst moment.
+type store struct {
+	unversioned bool // knows ETags only
+	anonymous   bool // knows neither versions nor ETags
+	short       int  // bytes that are missing from every read
+
+	onRead               func(n int) // before the nth read of a reader, from 0
+	onSave, onRemove     func()      // before the record is written, removed
+	openErr, statErr     error
+	lookupErr, saveErr   error
+	removeErr, removeToo error // before, after the removal
+
+	mu      sync.Mutex
+	objects map[string][]version // oldest first
+	records map[string]pipeline.Record
+	born    int
+	opened  int // calls of Open
+	touched int // calls of any method but IsRecord
+}
+
+type version struct {
+	id, etag, content string
+}
+
+func newStore() *store {
+	return &store{objects: make(map[string][]version), records: make(map[string]pipeline.Record)}
+}
+
+// put makes content the current version and returns it as an event names it.
+func (s *store) put(key, content string) pipeline.Object {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.born++
+	v := version{fmt.Sprint("v", s.born), "etag-" + md5sum(content), content}
+	if s.unversioned {
+		s.objects[key] = nil
+	}
+	s.objects[key] = append(s.objects[key], v)
+	o := s.describe(key, v)
+	o.Sequencer = fmt.Sprintf("%04X", s.born)
+	return o
+}
+
+// drop removes the current version, so that an older one is current again, and
+// returns the object as the event of that names it.
+func (s *store) drop(key string) pipeline.Object {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.born++
+	all := s.objects[key]
+	if s.objects[key] = all[:len(all)-1]; len(all) == 1 {
+		delete(s.objects, key)
+	}
+	o := s.describe(key, all[len(all)-1])
+	o.ETag, o.Sequencer = "", fmt.Sprintf("%04X", s.born)
+	return o
+}
+
+func (s *store) describe(key string, v version) pipeline.Object {
+	o := pipeline.Object{Bucket: bucketName, Key: key, VersionID: v.id, ETag: v.etag, Size: int64(len(v.content))}
+	if s.unversioned || s.anonymous {
+		o.VersionID = ""
+	}
+	if s.anonymous {
+		o.ETag = ""
+	}
+	return o
+}
+
+func (s *store) find(o pipeline.Object) (version, error) {
+	all := s.objects[o.Key]
+	if len(all) == 0 {
+		return version{}, fmt.Errorf("%s: %w", o, pipeline.ErrNotFound)
+	}
+	if o.VersionID != "" && !s.unversioned {
+		i := slices.IndexFunc(all, func(v version) bool { return v.id == o.VersionID })
+		if i < 0 {
+			return version{}, fmt.Errorf("%s: %w", o, pipeline.ErrNotFound)
+		}
+		return all[i], nil
+	}
+	v := all[len(all)-1]
+	if o.ETag != "" && o.ETag != s.describe(o.Key, v).ETag {
+		return version{}, fmt.Errorf("%s: %w", o, pipeline.ErrChanged)
+	}
+	return v, nil
+}
+
+func (s *store) Open(_ context.Context, o pipeline.Object) (pipeline.Reader, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.touched++
+	s.opened++
+	if s.openErr != nil {
+		return nil, s.openErr
+	}
+	v, err := s.find(o)
+	if err != nil {
+		return nil, err
+	}
+	content := v.content[:len(v.content)-s.short]
+	return &reader{Reader: strings.NewReader(content), object: s.describe(o.Key, v), onRead: s.onRead}, nil
+}
+
+func (s *store) Stat(ctx context.Context, o pipeline.Object) (pipeline.Object, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.touched++
+	if s.statErr != nil {
+		return o, s.statErr
+	}
+	v, err := s.find(pipeline.Object{Bucket: o.Bucket, Key: o.Key})
+	if err != nil {
+		return o, err
+	}
+	now := s.describe(o.Key, v)
+	if s.unversioned {
+		now.VersionID = o.VersionID // of which it knows nothing
+	}
+	return now, ctx.Err()
+}
+
+func (s *store) Lookup(_ context.Context, o pipeline.Object) (pipeline.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.touched++
+	if s.lookupErr != nil {
+		return pipeline.Record{}, s.lookupErr
+	}
+	r, ok := s.records[o.Key]
+	if !ok {
+		return pipeline.Record{}, pipeline.ErrNotFound
+	}
+	return r, nil
+}
+
+func (s *store) Save(_ context.Context, r pipeline.Record) error {
+	call(&s.onSave)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.touched++
+	if s.saveErr != nil {
+		return s.saveErr
+	}
+	old, ok := s.records[r.Source.Key]
+	if ok && !old.Source.SameVersion(r.Source) && pipeline.CompareSequencers(old.Source.Sequencer, r.Source.Sequencer) > 0 {
+		return pipeline.ErrChanged
+	}
+	s.records[r.Source.Key] = r
+	return nil
+}
+
+func (s *store) Remove(_ context.Context, o pipeline.Object) (bool, error) {
+	call(&s.onRemove)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.touched++
+	if s.removeErr != nil {
+		return false, s.removeErr
+	}
+	old, ok := s.records[o.Key]
+	if ok && pipeline.CompareSequencers(old.Source.Sequencer, o.Sequencer) > 0 {
+		return false, pipeline.ErrChanged
+	}
+	delete(s.records, o.Key)
+	s.statErr = errors.Join(s.statErr, s.removeToo)
+	return ok, nil
+}
+
+func (s *store) IsRecord(key string) bool { return strings.HasSuffix(key, ".md5") }
+
+// call calls a hook once.
+func call(hook *func()) {
+	if h := *hook; h != nil {
+		*hook = nil
+		h()
+	}
+}
+
+// recorded returns the MD5 that is recorded for a key; empty if there is none.
+func (s *store) recorded(key string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.records[key].Digests["md5"]
+}
+
+type reader struct {
+	io.Reader
+	object pipeline.Object
+	onRead func(n int)
+	reads  int
+	closed bool
+}
+
+func (r *reader) Object() pipeline.Object { return r.object }
+
+func (r *reader) Read(p []byte) (int, error) {
+	if r.onRead != nil {
+		r.onRead(r.reads)
+	}
+	r.reads++
+	return r.Reader.Read(p)
+}
+
+func (r *reader) Close() error {
+	r.closed = true
+	return errors.New("closing does not matter")
+}
+
+// announced collects results.
+type announced struct {
+	fail    error // returned in the place of taking one
+	results []pipeline.Result
+}
+
+func (a *announced) publish(_ context.Context, r pipeline.Result) error {
+	if a.fail != nil {
+		return a.fail
+	}
+	a.results = append(a.results, r)
+	return nil
+}
+
+// outcomes returns the outcomes in the order of their announcement.
+func (a *announced) outcomes() []pipeline.Outcome {
+	var all []pipeline.Outcome
+	for _, r := range a.results {
+		all = append(all, r.Outcome)
+	}
+	return all
+}
+
+// handlerOf returns the handler of a store for MD5, with what change makes of
+// its configuration.
+func handlerOf(t testing.TB, s *store, a *announced, change ...func(*handlers.Config)) pipeline.Handler {
+	t.Helper()
+	c := handlers.Config{
+		Buckets:    map[string]pipeline.Bucket{bucketName: {Source: s, Records: s}},
+		Algorithms: []string{"md5"},
+		Publish:    a.publish,
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	handle, err := handlers.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handle
+}
+
+func created(o pipeline.Object) pipeline.Event {
+	return pipeline.Event{Kind: pipeline.Created, Object: o, ID: "created-" + o.Sequencer}
+}
+
+func deleted(o pipeline.Object) pipeline.Event {
+	return pipeline.Event{Kind: pipeline.Deleted, Object: o, ID: "deleted-" + o.Sequencer}
+}
+
+func md5sum(content string) string {
+	sum := md5.Sum([]byte(content))
+	return hex.EncodeToString(sum[:])
+}

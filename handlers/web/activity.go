@@ -1,0 +1,259 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// What an Activity remembers is bounded: so many results, so many failures, and
+// of each so many bytes.
+const (
+	maxListed     = 100
+	maxKeptKey    = 4096 // the longest path of a file on Linux; keys in buckets have 1,024
+	maxKeptReason = 1000
+)
+
+// Activity keeps account of what a worker does, for Config.Status and whoever
+// else shows it. Its methods are safe for concurrent use and never block; its
+// memory is bounded.
+type Activity struct {
+	begun chan struct{}
+
+	mu       sync.Mutex
+	started  time.Time
+	totals   Totals
+	reads    map[*read]struct{}
+	results  []Done    // oldest first
+	failures []Failure // oldest first
+}
+
+// NewActivity returns an Activity that starts now.
+func NewActivity() *Activity {
+	return &Activity{begun: make(chan struct{}, 1), started: stamp(time.Now()), reads: make(map[*read]struct{})}
+}
+
+// Publish counts a result. It is a pipeline.Publisher and returns nil.
+func (a *Activity) Publish(_ context.Context, r pipeline.Result) error {
+	o := r.Record.Source
+	done := Done{
+		At: stamp(time.Now()), Outcome: r.Outcome,
+		Bucket: bounded(o.Bucket, maxKeptKey), Key: bounded(o.Key, maxKeptKey), VersionID: bounded(o.VersionID, maxKeptKey),
+		Digests: map[string]string{}, Seconds: r.Duration.Seconds(),
+	}
+	if r.Outcome == pipeline.Recorded || r.Outcome == pipeline.Current {
+		done.Size = known(o.Size)
+		maps.Copy(done.Digests, r.Record.Digests)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch r.Outcome {
+	case pipeline.Recorded:
+		a.totals.Summed++
+		a.totals.Bytes += max(o.Size, 0)
+	case pipeline.Current:
+		a.totals.Current++
+	case pipeline.Removed:
+		a.totals.Removed++
+	case pipeline.Kept:
+		a.totals.Kept++
+	}
+	a.results = remember(a.results, done)
+	a.forget(done.Bucket, done.Key)
+	return nil
+}
+
+// HadRecord counts an object that had the record of its version without an
+// event asking for it. It is not listed.
+func (a *Activity) HadRecord() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.totals.Current++
+}
+
+// Fail counts an object that gets no checksum and has no delivery that
+// [Activity.Observe] is told of.
+func (a *Activity) Fail(o pipeline.Object, reason string) {
+	a.fail(failureOf(o, reason, true))
+}
+
+// Observe counts what failed in a delivery. It is a pipeline.Observer.
+func (a *Activity) Observe(d pipeline.Delivery) {
+	if d.Fate == pipeline.Nacked {
+		a.mu.Lock()
+		a.totals.Returned++
+		a.mu.Unlock()
+	}
+	if d.Fate == pipeline.Acked || d.Err == nil || errors.Is(d.Err, pipeline.ErrDrainTimeout) {
+		return // done; or nothing is wrong with it but that we stop
+	}
+	failed := false
+	for _, h := range d.Events {
+		if c := pipeline.Classify(h.Err); c == pipeline.ClassNone || c == pipeline.ClassSuperseded {
+			continue
+		}
+		failed = true
+		a.observed(d, h.Event.Object, h.Err)
+	}
+	if !failed {
+		a.observed(d, pipeline.Object{}, d.Err)
+	}
+}
+
+func (a *Activity) observed(d pipeline.Delivery, o pipeline.Object, err error) {
+	f := failureOf(o, err.Error(), d.Fate == pipeline.DeadLettered)
+	f.MessageID, f.Attempt = bounded(d.MessageID, maxKeptReason), d.Attempt
+	a.fail(f)
+}
+
+func failureOf(o pipeline.Object, reason string, final bool) Failure {
+	return Failure{
+		At: stamp(time.Now()), Bucket: bounded(o.Bucket, maxKeptKey), Key: bounded(o.Key, maxKeptKey),
+		VersionID: bounded(o.VersionID, maxKeptKey), Reason: bounded(reason, maxKeptReason), Final: final,
+	}
+}
+
+func (a *Activity) fail(f Failure) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if f.Final {
+		a.totals.Failed++
+	}
+	if f.Key != "" {
+		a.forget(f.Bucket, f.Key)
+	}
+	a.failures = remember(a.failures, f)
+}
+
+// forget takes the failure of an object off the list. The caller holds a.mu.
+func (a *Activity) forget(bucket, key string) {
+	a.failures = slices.DeleteFunc(a.failures, func(f Failure) bool { return f.Key == key && f.Bucket == bucket })
+}
+
+// Status returns what was done so far. Its digests must not be changed.
+func (a *Activity) Status() Status {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := Status{
+		StartedAt: a.started, Totals: a.totals, InWorkCount: len(a.reads),
+		InWork: make([]Work, 0, len(a.reads)),
+		// Never nil: an empty list is one in JSON, too.
+		Results:  append([]Done{}, a.results...),
+		Failures: append([]Failure{}, a.failures...),
+	}
+	slices.Reverse(s.Results)
+	slices.Reverse(s.Failures)
+	for r := range a.reads {
+		w := r.work
+		w.Read = r.bytes.Load()
+		s.InWork = append(s.InWork, w)
+	}
+	slices.SortFunc(s.InWork, func(a, b Work) int {
+		return cmp.Or(a.StartedAt.Compare(b.StartedAt), cmp.Compare(a.Bucket, b.Bucket), cmp.Compare(a.Key, b.Key))
+	})
+	s.InWork = s.InWork[:min(len(s.InWork), maxListed)]
+	return s
+}
+
+// Begun holds an element when work has begun since it was last received from,
+// so that one listener can sleep while there is none.
+func (a *Activity) Begun() <-chan struct{} { return a.begun }
+
+// Source returns a source of which the activity sees what is read. A reader
+// counts as in work until it is closed.
+func (a *Activity) Source(s pipeline.Source) pipeline.Source { return observedSource{s, a} }
+
+type observedSource struct {
+	pipeline.Source
+	activity *Activity
+}
+
+// Open implements pipeline.Source.
+func (s observedSource) Open(ctx context.Context, o pipeline.Object) (pipeline.Reader, error) {
+	opened, err := s.Source.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	o = opened.Object()
+	r := &read{Reader: opened, activity: s.activity, work: Work{
+		Bucket: bounded(o.Bucket, maxKeptKey), Key: bounded(o.Key, maxKeptKey), VersionID: bounded(o.VersionID, maxKeptKey),
+		Size: known(o.Size), StartedAt: stamp(time.Now()),
+	}}
+	s.activity.begin(r)
+	return r, nil
+}
+
+// read is an object that is being read.
+type read struct {
+	pipeline.Reader
+	activity *Activity
+	work     Work // as it began
+	bytes    atomic.Int64
+}
+
+func (a *Activity) begin(r *read) {
+	a.mu.Lock()
+	a.reads[r] = struct{}{}
+	a.mu.Unlock()
+	select {
+	case a.begun <- struct{}{}:
+	default: // the listener has not looked yet
+	}
+}
+
+// Read implements io.Reader.
+func (r *read) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	r.bytes.Add(int64(n))
+	return n, err
+}
+
+// Close implements io.Closer.
+func (r *read) Close() error {
+	r.activity.mu.Lock()
+	delete(r.activity.reads, r)
+	r.activity.mu.Unlock()
+	return r.Reader.Close()
+}
+
+// remember appends v to a list and drops its beginning if it is too long.
+func remember[T any](list []T, v T) []T {
+	if len(list) == maxListed {
+		list = slices.Delete(list, 0, 1)
+	}
+	return append(list, v)
+}
+
+// known returns nil for a size that is not known.
+func known(size int64) *int64 {
+	if size == pipeline.UnknownSize {
+		return nil
+	}
+	return &size
+}
+
+// stamp returns a time as it is shown to others: nobody compares nanoseconds.
+func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// bounded returns s, or its beginning and an ellipsis, in not more than n bytes,
+// without holding on to a longer string.
+func bounded(s string, n int) string {
+	const ellipsis = "…"
+	if len(s) <= n {
+		return s
+	}
+	n -= len(ellipsis)
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return strings.Clone(s[:n]) + ellipsis
+}

@@ -1,0 +1,236 @@
+package web_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+func object(key string, size int64) pipeline.Object {
+	return pipeline.Object{Bucket: "inbox", Key: key, Size: size}
+}
+
+func result(outcome pipeline.Outcome, o pipeline.Object) pipeline.Result {
+	r := pipeline.Result{Outcome: outcome, Record: pipeline.Record{Source: o}, Duration: 1500 * time.Millisecond}
+	if outcome == pipeline.Recorded || outcome == pipeline.Current {
+		r.Record.Digests = map[string]string{"md5": sumOf([]byte(o.Key))}
+	}
+	return r
+}
+
+func publish(t testing.TB, a *web.Activity, r pipeline.Result) {
+	t.Helper()
+	if err := a.Publish(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// delivery is one of a message with one event that failed.
+func delivery(fate pipeline.Fate, key string, err error) pipeline.Delivery {
+	return pipeline.Delivery{
+		MessageID: "m-" + key, Attempt: 2, Fate: fate, Err: err,
+		Events: []pipeline.Handled{{Event: pipeline.Event{Object: object(key, 1)}, Err: err}},
+	}
+}
+
+// source opens endless objects of the size that they are asked with.
+type source struct{ pipeline.Source }
+
+func (source) Open(_ context.Context, o pipeline.Object) (pipeline.Reader, error) {
+	if o.Key == "" {
+		return nil, pipeline.ErrNotFound
+	}
+	return opened{zeros{}, o}, nil
+}
+
+type opened struct {
+	io.Reader
+	object pipeline.Object
+}
+
+func (r opened) Object() pipeline.Object { return r.object }
+func (opened) Close() error              { return nil }
+
+func TestActivityTotals(t *testing.T) {
+	a := web.NewActivity()
+	for i, outcome := range []pipeline.Outcome{
+		pipeline.Recorded, pipeline.Recorded, pipeline.Current, pipeline.Removed, pipeline.Kept,
+	} {
+		publish(t, a, result(outcome, object(fmt.Sprint(i), 10)))
+	}
+	a.HadRecord()
+	a.Fail(object("odd", pipeline.UnknownSize), "not UTF-8")
+	broken := errors.New("broken")
+	a.Observe(delivery(pipeline.DeadLettered, "dead", pipeline.Permanent(broken)))
+	a.Observe(delivery(pipeline.Nacked, "late", broken))
+	a.Observe(delivery(pipeline.Acked, "gone", pipeline.ErrNotFound))
+	a.Observe(pipeline.Delivery{Fate: pipeline.Acked})
+	a.Observe(delivery(pipeline.Nacked, "stopped", fmt.Errorf("read: %w", pipeline.ErrDrainTimeout)))
+	a.Observe(pipeline.Delivery{MessageID: "garbage", Fate: pipeline.DeadLettered, Err: pipeline.Permanent(broken)})
+
+	s := a.Status()
+	want := web.Totals{Summed: 2, Bytes: 20, Current: 2, Removed: 1, Kept: 1, Failed: 3, Returned: 2}
+	if diff := cmp.Diff(want, s.Totals); diff != "" {
+		t.Errorf("totals (-want +got):\n%s", diff)
+	}
+	var failures []string
+	for _, f := range s.Failures {
+		failures = append(failures, fmt.Sprint(f.Key, " ", f.MessageID, " ", f.Attempt, " ", f.Final))
+	}
+	if diff := cmp.Diff([]string{" garbage 0 true", "late m-late 2 false", "dead m-dead 2 true", "odd  0 true"}, failures); diff != "" {
+		t.Errorf("failures (-want +got):\n%s", diff)
+	}
+	if len(s.Results) != 5 || s.Results[0].Outcome != pipeline.Kept || s.Results[4].Outcome != pipeline.Recorded {
+		t.Errorf("results are %+v", s.Results)
+	}
+}
+
+// TestActivityPartialFailure names those events of a message that failed.
+func TestActivityPartialFailure(t *testing.T) {
+	a := web.NewActivity()
+	failed := errors.New("denied")
+	a.Observe(pipeline.Delivery{Fate: pipeline.Nacked, Err: failed, Events: []pipeline.Handled{
+		{Event: pipeline.Event{Object: object("done", 1)}},
+		{Event: pipeline.Event{Object: object("gone", 1)}, Err: pipeline.ErrNotFound},
+		{Event: pipeline.Event{Object: object("denied", 1)}, Err: failed},
+	}})
+	if f := a.Status().Failures; len(f) != 1 || f[0].Key != "denied" || f[0].Reason != "denied" {
+		t.Errorf("failures are %+v", f)
+	}
+}
+
+// TestActivityFailureEnds lists an object's last failure only, and none once it
+// succeeded.
+func TestActivityFailureEnds(t *testing.T) {
+	a := web.NewActivity()
+	a.Observe(delivery(pipeline.Nacked, "a", errors.New("first")))
+	a.Observe(delivery(pipeline.Nacked, "b", errors.New("other")))
+	a.Observe(delivery(pipeline.DeadLettered, "a", errors.New("second")))
+	if f := a.Status().Failures; len(f) != 2 || f[0].Key != "a" || f[0].Reason != "second" || !f[0].Final {
+		t.Errorf("failures are %+v", f)
+	}
+	publish(t, a, result(pipeline.Recorded, object("a", 1)))
+	if f := a.Status().Failures; len(f) != 1 || f[0].Key != "b" {
+		t.Errorf("failures are %+v", f)
+	}
+	if a.Status().Totals.Failed != 1 {
+		t.Errorf("totals are %+v", a.Status().Totals)
+	}
+}
+
+func TestActivityBounds(t *testing.T) {
+	a := web.NewActivity()
+	long := strings.Repeat("ä", 100_000)
+	for i := range 250 {
+		publish(t, a, result(pipeline.Recorded, object(fmt.Sprint(i, long), 1)))
+		a.Fail(object(fmt.Sprint("f", i, long), 1), long)
+		if _, err := a.Source(source{}).Open(t.Context(), object(fmt.Sprint(i, long), 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := a.Status()
+	if len(s.Results) != 100 || len(s.Failures) != 100 || len(s.InWork) != 100 || s.InWorkCount != 250 {
+		t.Errorf("%d results, %d failures, %d of %d in work", len(s.Results), len(s.Failures), len(s.InWork), s.InWorkCount)
+	}
+	if s.Totals.Summed != 250 || s.Totals.Failed != 250 {
+		t.Errorf("totals are %+v", s.Totals)
+	}
+	r, f := s.Results[0], s.Failures[99]
+	if !strings.HasPrefix(r.Key, "249ä") || !strings.HasSuffix(r.Key, "ä…") || len(r.Key) > 4096 {
+		t.Errorf("newest result has a key of %d bytes: %.20s", len(r.Key), r.Key)
+	}
+	if !strings.HasPrefix(f.Key, "f150ä") || len(f.Reason) > 1000 {
+		t.Errorf("oldest failure is %.20s with a reason of %d bytes", f.Key, len(f.Reason))
+	}
+}
+
+func TestActivitySource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := web.NewActivity()
+		s := a.Source(source{})
+		if _, err := s.Open(t.Context(), pipeline.Object{}); !errors.Is(err, pipeline.ErrNotFound) {
+			t.Errorf("got %v", err)
+		}
+		select {
+		case <-a.Begun():
+			t.Error("work has begun")
+		default:
+		}
+		first, err := s.Open(t.Context(), object("z", 4096))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second) // in the bubble: makes the second one later
+		second, err := s.Open(t.Context(), object("a", pipeline.UnknownSize))
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-a.Begun()
+		if _, err := io.CopyN(io.Discard, first, 1000); err != nil {
+			t.Fatal(err)
+		}
+		work := a.Status().InWork
+		if len(work) != 2 || work[0].Key != "z" || work[0].Read != 1000 || *work[0].Size != 4096 || work[1].Key != "a" || work[1].Size != nil {
+			t.Errorf("in work: %+v", work)
+		}
+		for _, r := range []pipeline.Reader{first, second} {
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if s := a.Status(); len(s.InWork) != 0 || s.InWorkCount != 0 {
+			t.Errorf("in work: %+v", s.InWork)
+		}
+	})
+}
+
+func TestActivityConcurrently(t *testing.T) {
+	a := web.NewActivity()
+	s := a.Source(source{})
+	var workers sync.WaitGroup
+	for w := range 8 {
+		workers.Go(func() {
+			for i := range 100 {
+				o := object(fmt.Sprint(w, "/", i), 64)
+				r, err := s.Open(t.Context(), o)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.CopyN(io.Discard, r, 64)
+				a.Observe(delivery(pipeline.Nacked, o.Key, io.ErrUnexpectedEOF))
+				_ = a.Publish(t.Context(), result(pipeline.Recorded, o))
+				_ = r.Close()
+				if got := a.Status(); len(got.Results) > 100 || got.InWorkCount > 8 {
+					t.Errorf("%d results, %d in work", len(got.Results), got.InWorkCount)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	got := a.Status()
+	want := web.Totals{Summed: 800, Bytes: 800 * 64, Returned: 800}
+	if got.Totals != want || len(got.Failures) > 0 || got.InWorkCount > 0 {
+		t.Errorf("got %+v, %d failures, %d in work", got.Totals, len(got.Failures), got.InWorkCount)
+	}
+}
+
+func BenchmarkActivity(b *testing.B) {
+	a := web.NewActivity()
+	r := result(pipeline.Recorded, object("a", 1))
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = a.Publish(b.Context(), r)
+	}
+}

@@ -1,0 +1,187 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// TestPageStatus looks for everything that the page has to show.
+func TestPageStatus(t *testing.T) {
+	status := sample(t)
+	s := start(t, web.Config{
+		Status:  func() web.Status { return status },
+		Records: map[string]web.Records{"inbox": records{}},
+	})
+	response, html := s.get(t, "/")
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("status is %d", response.StatusCode)
+	}
+	for _, want := range []string{
+		`<span class="bucket">inbox/</span>photos/a b.jpg`,
+		`<code>` + sumOf([]byte("photos/a b.jpg")) + `</code>`,
+		`<time datetime="2000-01-01T00:00:01.234Z">2000-01-01 00:00:01 UTC</time>`,
+		`1.5s`, `record removed`, `had it`, `permission denied`, `comes again`, `given up`, `message m<`, `not JSON`,
+		`<progress max="1099511627776" value="1000" `, `<progress aria-label`, `1000 B of 1.0 TiB`,
+		`GET /status`, `GET /records`, `<option>inbox</option>`, `action="md5"`, `enctype="multipart/form-data"`,
+	} {
+		if !strings.Contains(html, want) {
+			t.Errorf("page lacks %s", want)
+		}
+	}
+	tag := response.Header.Get("ETag")
+	if again, _ := s.get(t, "/", "If-None-Match", tag); again.StatusCode != http.StatusNotModified {
+		t.Errorf("asked again: %d", again.StatusCode)
+	}
+	status.Totals.Summed++
+	if again, _ := s.get(t, "/", "If-None-Match", tag); again.StatusCode != http.StatusOK {
+		t.Errorf("asked after a change: %d", again.StatusCode)
+	}
+}
+
+// TestPageHostileNames proves that no name can be more than text.
+func TestPageHostileNames(t *testing.T) {
+	for name, tc := range map[string]struct{ key, shown string }{
+		"markup":           {`</bdi><script>alert(1)</script>`, `&lt;/bdi&gt;&lt;script&gt;alert(1)&lt;/script&gt;`},
+		"attribute":        {`" onmouseover="alert(1)`, `&#34; onmouseover=&#34;alert(1)`},
+		"template":         {`{{.Version}}`, `{{.Version}}`},
+		"terminal":         {"a\x1b[31m\x00\x7f", `a<span class="esc">\x1b</span>[31m<span class="esc">\x00</span><span class="esc">\x7f</span>`},
+		"line":             {"a\nb\u2028c", `a<span class="esc">\n</span>b<span class="esc">\u2028</span>c`},
+		"direction":        {"a\u202egnp.exe\u2066", `a<span class="esc">\u202e</span>gnp.exe<span class="esc">\u2066</span>`},
+		"invisible":        {"a\u200bb\ufeff\u00a0", `a<span class="esc">\u200b</span>b<span class="esc">\ufeff</span><span class="esc">\u00a0</span>`},
+		"not UTF-8":        {"a\xffb", `a<span class="esc">\xff</span>b`},
+		"backslash":        {`a\nb`, `a\nb`},
+		"replacement rune": {"a\ufffdb", "a\ufffdb"},
+		"other scripts":    {"日本語 שלום é", "日本語 שלום é"},
+		"private plane":    {"\U000f0000", `<span class="esc">\U000f0000</span>`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := web.NewActivity()
+			o := pipeline.Object{Bucket: tc.key, Key: tc.key, Size: 1}
+			publish(t, a, result(pipeline.Recorded, o))
+			a.Fail(pipeline.Object{Bucket: "b", Key: "other"}, tc.key)
+			a.Observe(pipeline.Delivery{MessageID: tc.key, Fate: pipeline.DeadLettered, Err: errors.New("x")})
+			if _, err := a.Source(source{}).Open(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+			s := start(t, web.Config{Status: a.Status, Records: map[string]web.Records{"inbox": records{}}})
+			_, html := s.get(t, "/")
+			for place, want := range map[string]string{
+				"name":    `<span class="bucket">` + tc.shown + `/</span>` + tc.shown + `</bdi>`,
+				"reason":  `<p class="reason">` + tc.shown + `</p>`,
+				"message": `<span class="name">message ` + tc.shown + `</span>`,
+			} {
+				if !strings.Contains(html, want) {
+					t.Errorf("%s is not shown as %s", place, want)
+				}
+			}
+			if strings.ContainsAny(html, "\x00\x1b\x7f\u200b\u202e\u2066\u2028\ufeff") {
+				t.Error("page has a character that must not be shown")
+			}
+		})
+	}
+}
+
+// TestPagePolicy proves that the page's policy allows its own style and script
+// and nothing else, and that the page needs nothing else.
+func TestPagePolicy(t *testing.T) {
+	s := start(t, web.Config{Status: web.NewActivity().Status, Records: map[string]web.Records{"inbox": records{}}})
+	response, html := s.get(t, "/")
+	want := "default-src 'none'; script-src " + inlineHash(t, html, "script") + "; style-src " + inlineHash(t, html, "style") +
+		"; connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	if got := response.Header.Get("Content-Security-Policy"); got != want {
+		t.Errorf("policy is\n%s, want\n%s", got, want)
+	}
+	for header, want := range map[string]string{
+		"Referrer-Policy": "no-referrer", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+		"Cross-Origin-Resource-Policy": "same-origin",
+	} {
+		if got := response.Header.Get(header); got != want {
+			t.Errorf("%s is %q, want %q", header, got, want)
+		}
+	}
+	if found := regexp.MustCompile(`(?i)<[^>]* (on[a-z]+|style|src)=|(href|action)="(//|https?:)|javascript:`).FindString(html); found != "" {
+		t.Errorf("page has %s", found)
+	}
+}
+
+func inlineHash(t *testing.T, html, tag string) string {
+	t.Helper()
+	parts := regexp.MustCompile(`(?s)<`+tag+`>(.*?)</`+tag+`>`).FindAllStringSubmatch(html, -1)
+	if len(parts) != 1 {
+		t.Fatalf("page has %d of %s", len(parts), tag)
+	}
+	sum := sha256.Sum256([]byte(parts[0][1]))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// TestPageInBrowser gives the page to a real browser, which has to show a result
+// that came after the page was loaded, and no error of the script or the policy.
+func TestPageInBrowser(t *testing.T) {
+	browser, err := exec.LookPath("chromium")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("no chromium")
+	}
+	a := web.NewActivity()
+	key := "later <b>&\u202e.txt"
+	var asked atomic.Int32
+	s := start(t, web.Config{
+		Status: func() web.Status {
+			if asked.Add(1) == 2 {
+				publish(t, a, result(pipeline.Recorded, object(key, 5)))
+			}
+			return a.Status()
+		},
+		Records: map[string]web.Records{"inbox": records{}},
+		Hosts:   []string{"localhost"},
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	// Errors of the page go to its standard error.
+	cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+		"--disable-background-networking", "--disable-component-update", "--no-first-run", "--user-data-dir="+t.TempDir(),
+		"--enable-logging=stderr", "--virtual-time-budget=5000", "--dump-dom", s.url("/"))
+	var dom, log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &dom, &log
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, log.String())
+	}
+	if asked.Load() < 2 {
+		t.Errorf("page was asked for %d times", asked.Load())
+	}
+	for _, want := range []string{
+		`later &lt;b&gt;&amp;<span class="esc">\u202e</span>.txt`,
+		`<button class="copy" type="button" title="Copy">` + sumOf([]byte(key)) + `</button>`,
+		`role="status" class="on"`,
+		`Drop files here`,
+	} {
+		if !strings.Contains(dom.String(), want) {
+			t.Errorf("browser does not show %s", want)
+		}
+	}
+	for line := range strings.Lines(log.String()) {
+		if strings.Contains(line, "CONSOLE") {
+			t.Errorf("browser says: %s", line)
+		}
+	}
+	if t.Failed() {
+		t.Logf("browser shows:\n%s", dom.String())
+	}
+}

@@ -1,0 +1,87 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+const (
+	maxBucketName = 255
+	maxKey        = 1024 // bytes, of S3 and its like
+	// lookupTimeout leaves time to say so before the server gives up.
+	lookupTimeout = writeTimeout / 2
+)
+
+// Records are those of a bucket. A pipeline.Recorder is one.
+type Records interface {
+	// Lookup returns the record of the object's key, of whichever version it
+	// is. pipeline.ErrNotFound if there is none.
+	Lookup(ctx context.Context, o pipeline.Object) (pipeline.Record, error)
+}
+
+// recordAnswer is the record of an object, as GET /records answers it. Fields
+// are added, never renamed.
+type recordAnswer struct {
+	Bucket     string            `json:"bucket"`
+	Key        string            `json:"key"`
+	VersionID  string            `json:"version_id,omitempty"` // of the object that was read
+	ETag       string            `json:"etag,omitempty"`       // likewise
+	Size       int64             `json:"size"`                 // bytes
+	Digests    map[string]string `json:"digests"`              // by algorithm
+	ComputedAt time.Time         `json:"computed_at"`
+}
+
+// records answers the record of the object that the query names.
+func (s *service) records(w http.ResponseWriter, r *http.Request) {
+	bucket, key, wrong := recordQuery(r)
+	if wrong != "" {
+		answerError(w, http.StatusBadRequest, wrong)
+		return
+	}
+	records, ok := s.config.Records[bucket]
+	if !ok {
+		answerError(w, http.StatusNotFound, "The bucket is not configured")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
+	defer cancel()
+	record, err := records.Lookup(ctx, pipeline.Object{Bucket: bucket, Key: key, Size: pipeline.UnknownSize})
+	switch class := pipeline.Classify(err); {
+	case class == pipeline.ClassSuperseded, class == pipeline.ClassPermanent:
+		// There is none, or no object can have that key.
+		answerError(w, http.StatusNotFound, "The object has no record")
+	case err != nil:
+		// What is wrong with the store is for those who run it.
+		s.config.Log.WarnContext(r.Context(), "record not read", "bucket", bucket, "key", key, "err", err)
+		answerError(w, http.StatusBadGateway, "The record cannot be read")
+	default:
+		answerDocument(w, r, recordAnswer{
+			Bucket: bucket, Key: key, VersionID: record.Source.VersionID, ETag: record.Source.ETag,
+			Size: record.Source.Size, Digests: record.Digests, ComputedAt: stamp(record.ComputedAt),
+		})
+	}
+}
+
+// recordQuery returns the object that a query names, or what is wrong with it.
+func recordQuery(r *http.Request) (bucket, key, wrong string) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	bucket, key = query.Get("bucket"), query.Get("key")
+	switch {
+	case err != nil:
+		return "", "", "The query is malformed"
+	case len(query["bucket"]) != 1 || len(query["key"]) != 1 || bucket == "" || key == "":
+		return "", "", "Name one object: /records?bucket=NAME&key=KEY"
+	case len(bucket) > maxBucketName:
+		return "", "", "The bucket's name is longer than 255 bytes"
+	case len(key) > maxKey:
+		return "", "", "The key is longer than 1024 bytes"
+	case !utf8.ValidString(bucket + key):
+		return "", "", "The name is not UTF-8"
+	}
+	return bucket, key, ""
+}

@@ -1,0 +1,95 @@
+package web
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// segment is a stretch of text that is shown as it is, or the escape of one
+// character that must not be.
+type segment struct {
+	Text    string
+	Escaped bool
+}
+
+// visible returns text as it can be shown: names come from strangers, and hold
+// characters that cannot be seen, turn the direction of what follows, or are no
+// characters at all.
+func visible(s string) []segment {
+	var all []segment
+	for start := 0; start < len(s); {
+		i := start
+		for i < len(s) {
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if !shown(r, n) {
+				break
+			}
+			i += n
+		}
+		if i > start {
+			all = append(all, segment{Text: s[start:i]})
+		}
+		if i == len(s) {
+			break
+		}
+		_, n := utf8.DecodeRuneInString(s[i:])
+		all = append(all, segment{Text: strings.Trim(strconv.QuoteToASCII(s[i:i+n]), `"`), Escaped: true})
+		start = i + n
+	}
+	return all
+}
+
+// shown reports whether a character of n bytes is shown as it is. Of the
+// spaces only the common one is.
+func shown(r rune, n int) bool { return unicode.IsPrint(r) && (r != utf8.RuneError || n > 1) }
+
+// byteCount returns a size as people read it.
+func byteCount(n int64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, unit := float64(n)/1024, 0
+	for value >= 1024 && unit < 5 {
+		value, unit = value/1024, unit+1
+	}
+	return fmt.Sprintf("%.1f %ciB", value, "KMGTPE"[unit])
+}
+
+// grouped returns a number with its thousands apart.
+func grouped(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "\u202f" + s[i:]
+	}
+	return s
+}
+
+// seconds returns a duration rounded to about three digits.
+func seconds(s float64) string {
+	d := time.Duration(s * float64(time.Second))
+	unit := time.Microsecond
+	for unit < time.Second && d >= 1000*unit {
+		unit *= 10
+	}
+	return d.Round(unit).String()
+}
+
+// namedDigest is a checksum with the name of its algorithm.
+type namedDigest struct{ Algorithm, Value string }
+
+// inOrder returns checksums in the order in which package digest names them.
+func inOrder(digests map[string]string) []namedDigest {
+	var all []namedDigest
+	for _, name := range digest.Names() {
+		if value := digests[name]; value != "" {
+			all = append(all, namedDigest{name, value})
+		}
+	}
+	return all
+}

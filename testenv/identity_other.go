@@ -1,0 +1,8 @@
+//go:build !unix
+
+package testenv
+
+import "io/fs"
+
+// identify returns the zero identity: moves are known from events alone.
+func identify(fs.FileInfo) identity { return identity{} }

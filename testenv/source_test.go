@@ -1,0 +1,316 @@
+package testenv_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/testenv"
+)
+
+func TestSlowCopy(t *testing.T) {
+	scripted(t, testenv.Config{}, func(t *testing.T, r *running, s *script) {
+		for i := range 10 {
+			write(t, r.path("big"), strings.Repeat("x", i+1))
+			s.tell(fsnotify.Write, "big")
+			time.Sleep(settle - time.Millisecond)
+			r.expect(t)
+		}
+		time.Sleep(time.Millisecond)
+		r.expect(t, "created big")
+		if e := r.inbox.all()[0]; e.Detail.Object.ETag != etag(t, r.path("big")) || *e.Detail.Object.Size != 10 {
+			t.Errorf("announced %+v", e)
+		}
+		time.Sleep(time.Hour)
+		r.expect(t, "created big")
+	})
+}
+
+// Writes of which the system does not tell.
+func TestSilentCopy(t *testing.T) {
+	scripted(t, testenv.Config{}, func(t *testing.T, r *running, s *script) {
+		write(t, r.path("big"), "x")
+		s.tell(fsnotify.Create, "big")
+		for i := range 10 {
+			time.Sleep(settle - time.Millisecond)
+			write(t, r.path("big"), strings.Repeat("x", i+2))
+			time.Sleep(time.Millisecond)
+			r.expect(t)
+		}
+		time.Sleep(settle)
+		r.expect(t, "created big")
+	})
+}
+
+func TestTempAndRename(t *testing.T) {
+	scripted(t, testenv.Config{}, func(t *testing.T, r *running, s *script) {
+		temp := ".big.aB3dE5"
+		write(t, r.path(temp), "x")
+		s.tell(fsnotify.Create, temp)
+		s.tell(fsnotify.Write, temp)
+		time.Sleep(settle - 1)
+		must(t, os.Rename(r.path(temp), r.path("big")))
+		s.tell(fsnotify.Rename, temp)
+		s.tell(fsnotify.Create, "big")
+		time.Sleep(time.Hour)
+		r.expect(t, "created big")
+
+		write(t, r.path(temp), "y")
+		s.tell(fsnotify.Create, temp)
+		time.Sleep(time.Hour)
+		r.expect(t, "created big", "created "+temp) // it stays
+	})
+}
+
+func TestWhileSettling(t *testing.T) {
+	// Each begins with a known file a.
+	tests := map[string]struct {
+		do   func(t *testing.T, r *running, s *script)
+		want []string
+	}{
+		"created and deleted": {func(t *testing.T, r *running, s *script) {
+			write(t, r.path("new"), "x")
+			s.tell(fsnotify.Create, "new")
+			must(t, os.Remove(r.path("new")))
+			s.tell(fsnotify.Remove, "new")
+		}, nil},
+		"created and deleted, not told": {func(t *testing.T, r *running, s *script) {
+			write(t, r.path("new"), "x")
+			s.tell(fsnotify.Create, "new")
+			must(t, os.Remove(r.path("new")))
+		}, nil},
+		"rewritten and deleted": {func(t *testing.T, r *running, s *script) {
+			write(t, r.path("a"), "other")
+			s.tell(fsnotify.Write, "a")
+			must(t, os.Remove(r.path("a")))
+			s.tell(fsnotify.Remove, "a")
+		}, []string{"deleted a"}},
+		"deleted and made again": {func(t *testing.T, r *running, s *script) {
+			must(t, os.Remove(r.path("a")))
+			s.tell(fsnotify.Remove, "a")
+			time.Sleep(settle / 2)
+			write(t, r.path("a"), "other")
+			s.tell(fsnotify.Create, "a")
+		}, []string{"created a"}},
+		"moved away and back": {func(t *testing.T, r *running, s *script) {
+			must(t, os.Rename(r.path("a"), r.path("b")))
+			s.tell(fsnotify.Rename, "a")
+			s.tell(fsnotify.Create, "b")
+			must(t, os.Rename(r.path("b"), r.path("a")))
+			s.tell(fsnotify.Rename, "b")
+			s.tell(fsnotify.Create, "a")
+		}, nil},
+		"deleted, later made again": {func(t *testing.T, r *running, s *script) {
+			must(t, os.Remove(r.path("a")))
+			s.tell(fsnotify.Remove, "a")
+			time.Sleep(settle)
+			synctest.Wait()
+			write(t, r.path("a"), "a")
+			s.tell(fsnotify.Create, "a")
+		}, []string{"deleted a", "created a"}},
+		"renamed": {func(t *testing.T, r *running, s *script) {
+			must(t, os.Rename(r.path("a"), r.path("b")))
+			s.tell(fsnotify.Rename, "a")
+			s.tell(fsnotify.Create, "b")
+		}, []string{"deleted a", "created b"}},
+		"a folder in its place": {func(t *testing.T, r *running, s *script) {
+			must(t, os.Remove(r.path("a")), os.Mkdir(r.path("a"), 0o777))
+			write(t, r.path("a/b"), "x")
+			s.tell(fsnotify.Remove, "a")
+			s.tell(fsnotify.Create, "a")
+		}, []string{"created a/b", "deleted a"}},
+		"told too often": {func(t *testing.T, r *running, s *script) {
+			s.tell(fsnotify.Write, "a", "a", "nothing", ".", "..", "../outside", ".bucketsum/x")
+			s.tell(fsnotify.Create|fsnotify.Chmod, "a", "nothing")
+			s.tell(fsnotify.Remove, "a", "nothing")
+		}, nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			scripted(t, testenv.Config{}, func(t *testing.T, r *running, s *script) {
+				write(t, r.path("a"), "a")
+				s.tell(fsnotify.Create, "a")
+				time.Sleep(settle)
+				r.expect(t, "created a")
+				test.do(t, r, s)
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				got := r.inbox.lines()[1:]
+				if slices.Contains(test.want, "created a/b") {
+					slices.Sort(got) // of different keys
+				}
+				if diff := cmp.Diff(append([]string{}, test.want...), got); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
+// What was there at the start may have a record, so that its end is told even
+// if it came before the file was announced.
+func TestDeletedAtStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir+"/a", "a")
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(dir)
+		r := start(t, testenv.Config{Dir: dir, Settle: settle}, s.Open)
+		must(t, os.Remove(dir+"/a"))
+		s.tell(fsnotify.Remove, "a")
+		time.Sleep(settle)
+		r.expect(t, "deleted a")
+	})
+}
+
+func TestMissedEvents(t *testing.T) {
+	for name, miss := range map[string]func(*script){
+		"overflow": func(s *script) { s.errors <- fsnotify.ErrEventOverflow },
+		"twice":    func(s *script) { s.errors <- fsnotify.ErrEventOverflow; s.errors <- errors.New("read") },
+		"closed":   func(s *script) { close(s.events) },
+		"moved":    func(s *script) { s.tell(fsnotify.Rename, ".") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			scripted(t, testenv.Config{}, func(t *testing.T, r *running, s *script) {
+				for _, name := range []string{"same", "changed", "deleted", "sub/deleted", "moved/x"} {
+					write(t, r.path(name), name)
+				}
+				s.tell(fsnotify.Create, "same", "changed", "deleted", "sub", "moved")
+				time.Sleep(settle)
+				synctest.Wait()
+				before := len(r.inbox.lines())
+				write(t, r.path("changed"), "x")
+				write(t, r.path("new/new"), "x")
+				must(t, os.Remove(r.path("deleted")), os.RemoveAll(r.path("sub")), os.Rename(r.path("moved"), r.path("to")))
+				miss(s)
+				time.Sleep(2 * settle)
+				synctest.Wait()
+				want := []string{"created changed", "created new/new", "created to/x", "deleted deleted", "deleted moved/x", "deleted sub/deleted"}
+				if diff := cmp.Diff(want, sorted(r.inbox.lines()[before:])); diff != "" {
+					t.Error(diff)
+				}
+				if s.opened != 2 {
+					t.Errorf("the source was opened %d times", s.opened)
+				}
+				if got, want := keys(s.watched), []string{r.dir, r.path("new"), r.path("to")}; !slices.Equal(got, want) {
+					t.Errorf("watched are %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}
+
+func TestWatchLimit(t *testing.T) {
+	log := newLines()
+	scripted(t, testenv.Config{Log: log.logger()}, func(t *testing.T, r *running, s *script) {
+		s.set(func() { s.limit = 2 })
+		for i := range 4 {
+			write(t, r.path(fmt.Sprintf("%d/a", i)), "x")
+		}
+		s.tell(fsnotify.Create, "0", "1", "2", "3")
+		time.Sleep(settle)
+		r.expect(t, "created 0/a", "created 1/a", "created 2/a", "created 3/a")
+		if got := log.with("fs.inotify.max_user_watches"); len(got) != 1 {
+			t.Errorf("the log says %q", got)
+		}
+		write(t, r.path("2/b"), "x")
+		write(t, r.path("3/deep/c"), "x")
+		must(t, os.Remove(r.path("1/a")))
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		want := []string{"created 2/b", "created 3/deep/c", "deleted 1/a"}
+		if diff := cmp.Diff(want, sorted(r.inbox.lines()[4:])); diff != "" {
+			t.Error(diff)
+		}
+		s.set(func() { s.limit = -1 })
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		if got := len(s.watched); got != 6 {
+			t.Errorf("%d folders are watched: %q", got, keys(s.watched))
+		}
+		if got := log.with("all folders are watched again"); len(got) != 1 {
+			t.Errorf("the log says %q", got)
+		}
+		calls := s.calls
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if s.calls != calls {
+			t.Error("folders are still scanned at intervals")
+		}
+	})
+}
+
+func TestNoWatcher(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir+"/a", "a")
+	write(t, dir+"/sub/b", "b")
+	log := newLines()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(dir)
+		s.openErr = fmt.Errorf("inotify_init: %w", syscall.EMFILE)
+		r := start(t, testenv.Config{Dir: dir, Settle: settle, Rescan: time.Second, Log: log.logger()}, s.Open)
+		time.Sleep(settle)
+		r.expect(t, "created a", "created sub/b")
+		if got := log.with("fs.inotify.max_user_instances"); len(got) != 1 {
+			t.Errorf("the log says %q", got)
+		}
+		must(t, os.Remove(dir+"/a"))
+		write(t, dir+"/sub/c", "c")
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"created sub/c", "deleted a"}, sorted(r.inbox.lines()[2:])); diff != "" {
+			t.Error(diff)
+		}
+		s.set(func() { s.openErr = nil })
+		time.Sleep(time.Second)
+		synctest.Wait()
+		write(t, dir+"/d", "d")
+		s.tell(fsnotify.Create, "d")
+		time.Sleep(settle)
+		synctest.Wait()
+		if got := r.inbox.lines(); got[len(got)-1] != "created d" {
+			t.Errorf("announced %q", got)
+		}
+	})
+}
+
+// A folder that was lost must not look like one whose files were deleted.
+func TestFolderLostUntold(t *testing.T) {
+	scripted(t, testenv.Config{}, func(t *testing.T, r *running, s *script) {
+		write(t, r.path("a"), "a")
+		s.tell(fsnotify.Create, "a")
+		time.Sleep(settle)
+		r.expect(t, "created a")
+		must(t, os.RemoveAll(r.dir))
+		s.tell(fsnotify.Remove, "a")
+		if err := r.wait(); err == nil || !strings.Contains(err.Error(), "deleted or moved away") {
+			t.Errorf("Run returned %v", err)
+		}
+		r.expect(t, "created a")
+	})
+}
+
+func TestIdle(t *testing.T) {
+	scripted(t, testenv.Config{}, func(t *testing.T, r *running, s *script) {
+		write(t, r.path("sub/a"), "a")
+		s.tell(fsnotify.Create, "sub")
+		time.Sleep(settle)
+		synctest.Wait()
+		calls, began := s.calls, time.Now()
+		time.Sleep(365 * 24 * time.Hour)
+		synctest.Wait()
+		if s.calls != calls || time.Since(began) != 365*24*time.Hour {
+			t.Errorf("%d calls while nothing happened", s.calls-calls)
+		}
+	})
+}
