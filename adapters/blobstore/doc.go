@@ -34,9 +34,8 @@
 // Records are written conditionally, so that two workers never undo each other.
 // S3 compares ETags, and those of two records with the same line are the same: a
 // record that replaces its like is told apart by the asterisk of md5sum --binary.
-// What is left is a worker that stops between reading a record and writing it for as
-// long as others take to replace that record by its like twice, or to remove and
-// to put it back. A store without conditional writes is noticed at the first record;
+// What is left is a worker that stops between reading a record and writing it, while
+// others put another record in its place and then the like of the first. A store without conditional writes is noticed at the first record;
 // there the record is looked at just before it is written, and a warning says so.
 //
 // Records may have a bucket of their own, below a folder with the name of the

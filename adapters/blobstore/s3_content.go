@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,8 +15,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// How often a body that breaks off is asked for again without a byte
-// between.
+// resumeAttempts is how often the rest of a body is asked for without a byte
+// coming.
 const resumeAttempts = 6
 
 // s3Content is the content of one version of an object. When its body breaks
@@ -32,12 +33,15 @@ type s3Content struct {
 	versionID string
 	etag      string // without quotes
 	size      int64  // bytes
+	begun     bool   // there was an answer
 
 	offset   int64 // bytes read
 	body     *blob.Reader
 	cancel   context.CancelCauseFunc // ends the request of body
 	watchdog *time.Timer             // does so when nothing comes
-	failures int                     // since the last byte
+	closed   bool
+	failures int   // since the last byte
+	broke    error // the last of them
 }
 
 var errStalled = errors.New("nothing came for too long")
@@ -88,20 +92,23 @@ func (c *s3Content) accept(out *s3.GetObjectOutput) error {
 	if out.ContentLength == nil {
 		return errUnknownLength
 	}
-	if c.offset == 0 {
-		c.size, c.etag = length, etag
+	if !c.begun {
+		c.begun, c.size, c.etag = true, length, etag
 		if versionID != "" || c.versionID != "" {
 			// What has another version is another object, see Store.Open.
 			c.versionID = versionID
 		}
 		return nil
 	}
-	want := fmt.Sprintf("bytes %d-%d/%d", c.offset, c.size-1, c.size)
+	want := ""
+	if c.offset > 0 {
+		want = fmt.Sprintf("bytes %d-%d/%d", c.offset, c.size-1, c.size)
+	}
 	switch {
 	case etag != c.etag || versionID != c.versionID:
 		return fmt.Errorf("%w: it was replaced while it was read", pipeline.ErrChanged)
 	case aws.ToString(out.ContentRange) != want || length != c.size-c.offset:
-		return fmt.Errorf("the store was asked for %s and sends %q of %d bytes", want, aws.ToString(out.ContentRange), length)
+		return fmt.Errorf("the store was asked for the %d bytes from byte %d on and sends %d (%q)", c.size-c.offset, c.offset, length, aws.ToString(out.ContentRange))
 	}
 	return nil
 }
@@ -109,6 +116,9 @@ func (c *s3Content) accept(out *s3.GetObjectOutput) error {
 // Read implements io.Reader.
 func (c *s3Content) Read(p []byte) (int, error) {
 	for {
+		if c.closed {
+			return 0, fs.ErrClosed
+		}
 		if c.body == nil {
 			if err := c.resume(); err != nil {
 				return 0, err
@@ -130,8 +140,12 @@ func (c *s3Content) Read(p []byte) (int, error) {
 			// is not that of the checksum that S3 has of it.
 			return n, c.s3.translate(err, "s3:GetObject")
 		}
+		if errors.Is(err, context.Canceled) {
+			err = errStalled
+		}
 		c.drop()
 		c.failures++
+		c.broke = err
 		c.s3.log.DebugContext(c.ctx, "body broke off", "bucket", c.s3.name, "key", c.key, "offset", c.offset, "size", c.size, "err", err)
 		if n > 0 {
 			return n, nil
@@ -142,24 +156,20 @@ func (c *s3Content) Read(p []byte) (int, error) {
 // resume asks for the rest of the content until there is an answer, no hope, or
 // it was tried too often.
 func (c *s3Content) resume() error {
-	var last error
 	for ; c.failures <= resumeAttempts; c.failures++ {
 		if err := c.wait(); err != nil {
 			return err
 		}
-		last = c.get()
-		if last == nil {
+		err := c.get()
+		if err == nil {
 			return nil
 		}
-		last = c.s3.translate(last, "s3:GetObject, s3:GetObjectVersion")
-		if pipeline.Classify(last) != pipeline.ClassTransient {
-			return last
+		c.broke = c.s3.translate(err, "s3:GetObject, s3:GetObjectVersion")
+		if pipeline.Classify(c.broke) != pipeline.ClassTransient {
+			return c.broke
 		}
 	}
-	if last == nil {
-		last = io.ErrUnexpectedEOF
-	}
-	return fmt.Errorf("the body broke off at byte %d of %d, and %d times more without another byte: %w", c.offset, c.size, resumeAttempts, last)
+	return fmt.Errorf("the body broke off at byte %d of %d, and %d times more without another byte: %w", c.offset, c.size, resumeAttempts, c.broke)
 }
 
 // wait takes the longer the more attempts have failed; nothing for the first.
@@ -189,6 +199,7 @@ func (c *s3Content) drop() {
 
 // Close implements io.Closer.
 func (c *s3Content) Close() error {
+	c.closed = true
 	if c.body == nil {
 		return nil
 	}

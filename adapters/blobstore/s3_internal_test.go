@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -48,6 +49,66 @@ func TestBodyThatStalls(t *testing.T) {
 	got, err := io.ReadAll(r)
 	if err := errors.Join(err, r.Close(), r.Close()); err != nil || string(got) != content {
 		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// If it never sends anything more, that is what the error says.
+func TestBodyThatStallsForGood(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"e"`)
+		w.Header().Set("Content-Length", "7")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	store, err := Open(t.Context(), "s3://test?region=us-east-1&use_path_style=true&endpoint="+server.URL, "test", Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	store.s3.stall = 20 * time.Millisecond
+	r, err := store.Open(t.Context(), pipeline.Object{Bucket: "test", Key: "a", ETag: "e", Size: pipeline.UnknownSize})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(r); !errors.Is(err, errStalled) || pipeline.Classify(err) != pipeline.ClassTransient {
+		t.Errorf("got %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+// A store that heeds no If-Match does not get another content under the name of
+// the first, not even if none of that came.
+func TestReplacedBeforeTheFirstByte(t *testing.T) {
+	answers := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answers++
+		w.Header().Set("ETag", fmt.Sprintf("%q", fmt.Sprint("e", answers)))
+		w.Header().Set("Content-Length", "7")
+		if answers == 1 {
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, "another")
+	}))
+	defer server.Close()
+	store, err := Open(t.Context(), "s3://test?region=us-east-1&use_path_style=true&endpoint="+server.URL, "test", Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	r, err := store.Open(t.Context(), pipeline.Object{Bucket: "test", Key: "a", ETag: "e1", Size: pipeline.UnknownSize})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if content, err := io.ReadAll(r); !errors.Is(err, pipeline.ErrChanged) || len(content) != 0 {
+		t.Errorf("got %q, %v", content, err)
 	}
 }
 
