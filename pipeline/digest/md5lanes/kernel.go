@@ -16,6 +16,7 @@ const generic = "generic"
 type kernel struct {
 	name  string
 	runs  bool // on this CPU
+	alone bool // use it for one lane too, which gains nothing: for tests
 	block func(dig *[4][width]uint32, ptr *[width]uintptr, scratch *[2][16][width]uint32, blocks int)
 }
 

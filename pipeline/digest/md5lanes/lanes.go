@@ -89,7 +89,7 @@ func (l *lanes) store(i int) {
 // run hashes some blocks of all digests, as many of each. It reads their bytes but keeps
 // no address of them.
 func (l *lanes) run(k *kernel) {
-	if l.used&(l.used-1) == 0 {
+	if l.used&(l.used-1) == 0 && !k.alone {
 		l.runAlone(bits.TrailingZeros32(l.used))
 		return
 	}
