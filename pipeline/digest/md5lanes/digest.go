@@ -95,17 +95,15 @@ func convertible() bool {
 // 140-only mode.
 func (d *digest) Write(p []byte) (int, error) {
 	n := len(p)
-	if partial := int(d.length % BlockSize); n >= small && partial > 0 {
-		if _, err := d.write(p[:BlockSize-partial]); err != nil {
-			return 0, err
-		}
-		p = p[BlockSize-partial:]
+	if n < small {
+		return d.write(p)
 	}
-	if len(p) >= small {
-		if _, err := d.std.Write(nil); err != nil {
-			return 0, err
-		}
+	missing := int(-d.length % BlockSize) // to a whole block; a lifted state lacks nothing
+	if _, err := d.std.Write(p[:missing]); err != nil {
+		return 0, err
 	}
+	d.length += uint64(missing)
+	p = p[missing:]
 	for len(p) >= small {
 		whole := min(piece, len(p)&^(BlockSize-1))
 		reads(p[:whole])
@@ -113,16 +111,16 @@ func (d *digest) Write(p []byte) (int, error) {
 		p = p[whole:]
 	}
 	if len(p) > 0 {
-		if _, err := d.write(p); err != nil {
-			return n - len(p), err
-		}
+		d.write(p)
 	}
 	return n, nil
 }
 
 // write hashes p without lanes.
 func (d *digest) write(p []byte) (int, error) {
-	d.settle()
+	if d.lifted {
+		d.settle()
+	}
 	n, err := d.std.Write(p)
 	d.length += uint64(n)
 	return n, err

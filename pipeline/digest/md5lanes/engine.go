@@ -89,9 +89,14 @@ func (e *Engine) New() hash.Hash {
 // until others have done it or leads a set of lanes: it fills them from the queue and
 // runs them until its own digest is done, then hands them over to a goroutine whose is not.
 func (e *Engine) hash(d *digest, p []byte) {
+	e.mu.Lock()
+	if e.load == 0 && len(p) <= slice && !e.seeksCompany() {
+		e.mu.Unlock() // over before anybody could join
+		d.write(p)
+		return
+	}
 	d.p, d.blocks = p, len(p)/BlockSize
 	var l *lanes
-	e.mu.Lock()
 	e.load++
 	if e.wantsLeader() {
 		l = e.takeLanes()
