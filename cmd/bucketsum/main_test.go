@@ -170,6 +170,7 @@ func TestUsage(t *testing.T) {
 		"bucket scheme":      {args: []string{"serve", "--queue", "mem://q", "--bucket", "s4://b"}, want: []string{`unknown scheme "s4"`, "file:///", "mem://"}},
 		"queue scheme":       {args: []string{"serve", "--queue", "sqss://q", "--bucket", "b=mem://"}, want: []string{"--queue", `unknown scheme "sqss"`, "mem://"}},
 		"dead letter scheme": {args: []string{"serve", "--queue", "mem://q", "--dead-letter", "sqss://q", "--bucket", "b=mem://"}, want: []string{"--dead-letter", `unknown scheme "sqss"`}},
+		"dead letters back":  {args: []string{"serve", "--queue", "mem://q?ackdeadline=1m", "--dead-letter", "mem://q", "--bucket", "b=mem://"}, want: []string{"--dead-letter is the same as --queue"}},
 		"version argument":   {args: []string{"version", "x"}, want: []string{`unexpected argument "x"`}},
 	} {
 		t.Run(name, func(t *testing.T) {

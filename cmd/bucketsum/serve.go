@@ -23,7 +23,9 @@ last element of the path.
 
 On SIGTERM it takes no more messages, finishes what it has in work within
 --drain-timeout and ends with 0, or with 1 if something went back to the queue.
-A second SIGTERM ends it at once.`,
+A second SIGTERM ends it at once.
+
+Whoever reaches --listen can read the names and checksums of objects there.`,
 	examples: `
   bucketsum serve --queue mem://events --bucket file:///srv/inbox
   bucketsum serve --queue mem://events --dead-letter mem://failed --bucket photos=file:///srv/p --algorithms md5,sha256`,
@@ -57,6 +59,9 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	}
 	if deadLetter != "" {
 		faults = append(faults, checkURL("--dead-letter", deadLetter, queueSchemes))
+		if sameQueue(queue, deadLetter) {
+			faults = append(faults, errors.New("--dead-letter is the same as --queue: what can never be handled would go round for ever"))
+		}
 	}
 	if len(buckets) == 0 {
 		faults = append(faults, errors.New("--bucket is missing"))
