@@ -113,6 +113,6 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 resource "aws_s3_bucket_notification" "eventbridge" {
   for_each = { for label, b in var.buckets : label => b if var.event_source == "s3" && coalesce(b.enable_eventbridge, b.create) }
 
-  bucket      = each.value.create ? aws_s3_bucket.this[each.key].bucket : each.value.name
+  bucket      = each.value.create ? aws_s3_bucket.this[each.key].bucket : data.aws_s3_bucket.existing[each.key].bucket
   eventbridge = true
 }

@@ -243,6 +243,26 @@ run "dead_letters_expire_first" {
   expect_failures = [var.queue]
 }
 
+run "short_retention" {
+  command = plan
+
+  variables {
+    queue = { retention = 60 }
+  }
+
+  expect_failures = [var.queue]
+}
+
+run "alias_of_the_queues_key" {
+  command = plan
+
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:alias/queues"
+  }
+
+  expect_failures = [var.kms_key_arn]
+}
+
 run "two_keys" {
   command = plan
 
@@ -262,6 +282,16 @@ run "service_account" {
   }
 
   expect_failures = [var.service_account]
+}
+
+run "cluster_by_its_arn" {
+  command = plan
+
+  variables {
+    pod_identity = { cluster_name = "arn:aws:eks:eu-central-1:123456789012:cluster/apps" }
+  }
+
+  expect_failures = [var.pod_identity]
 }
 
 run "no_identity" {
