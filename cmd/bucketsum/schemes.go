@@ -43,3 +43,10 @@ func checkURL(flag, raw string, valid []scheme) error {
 	}
 	return fmt.Errorf("%s: unknown scheme %q; valid are for example %s", flag, u.Scheme, strings.Join(examples, ", "))
 }
+
+// sameQueue reports whether two URLs name one queue, whatever their parameters.
+func sameQueue(a, b string) bool {
+	first, err := url.Parse(a)
+	second, err2 := url.Parse(b)
+	return err == nil && err2 == nil && first.Host == second.Host && first.Path == second.Path
+}

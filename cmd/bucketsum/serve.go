@@ -29,7 +29,9 @@ not what its store claims has no record and its event is dead-lettered, unless
 
 On SIGTERM it takes no more messages, finishes what it has in work within
 --drain-timeout and ends with 0, or with 1 if something went back to the queue.
-A second SIGTERM ends it at once.`,
+A second SIGTERM ends it at once.
+
+Whoever reaches --listen can read the names and checksums of objects there.`,
 	examples: `
   bucketsum serve --queue mem://events --bucket file:///srv/inbox
   bucketsum serve --queue mem://events --results mem://results --bucket file:///srv/inbox
@@ -64,6 +66,9 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	}
 	if deadLetter != "" {
 		faults = append(faults, checkURL("--dead-letter", deadLetter, queueSchemes))
+		if sameQueue(queue, deadLetter) {
+			faults = append(faults, errors.New("--dead-letter is the same as --queue: what can never be handled would go round for ever"))
+		}
 	}
 	if len(buckets) == 0 {
 		faults = append(faults, errors.New("--bucket is missing"))

@@ -120,7 +120,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		if err != nil {
 			return err
 		}
-		parts = append(parts, func(ctx context.Context) error { return web.Serve(ctx, w.listener, page, w.log) })
+		parts = append(parts, func(ctx context.Context) error { return web.Serve(ctx, w.listener, page, w.drainTimeout, w.log) })
 	}
 	return runAll(ctx, parts...)
 }
