@@ -11,11 +11,13 @@ import (
 )
 
 // scheme is a kind of URL that this program can open, with an example to show
-// to whoever gave another. Their drivers are linked by this file alone.
+// to whoever gave another. This file alone links their drivers, but for those that
+// an adapter knows by itself.
 type scheme struct{ name, example string }
 
 var (
 	bucketSchemes = []scheme{
+		{"s3", "s3://photos?region=eu-central-1"},
 		{"file", "file:///srv/inbox"},
 		{"mem", "mem:// (ends with the process)"},
 	}
@@ -44,8 +46,9 @@ func checkURL(flag, raw string, valid []scheme) error {
 	return fmt.Errorf("%s: unknown scheme %q; valid are for example %s", flag, u.Scheme, strings.Join(examples, ", "))
 }
 
-// sameQueue reports whether two URLs name one queue, whatever their parameters.
-func sameQueue(a, b string) bool {
+// samePlace reports whether two URLs name one queue or bucket, whatever their
+// parameters.
+func samePlace(a, b string) bool {
 	first, err := url.Parse(a)
 	second, err2 := url.Parse(b)
 	return err == nil && err2 == nil && first.Host == second.Host && first.Path == second.Path

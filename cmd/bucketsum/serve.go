@@ -33,9 +33,8 @@ A second SIGTERM ends it at once.
 
 Whoever reaches --listen can read the names and checksums of objects there.`,
 	examples: `
-  bucketsum serve --queue mem://events --bucket file:///srv/inbox
-  bucketsum serve --queue mem://events --results mem://results --bucket file:///srv/inbox
-  bucketsum serve --queue mem://events --dead-letter mem://failed --bucket photos=file:///srv/p --algorithms md5,sha256`,
+  bucketsum serve --queue 'awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects' --bucket 's3://photos?region=eu-central-1'
+  bucketsum serve --queue mem://events --dead-letter mem://failed --results mem://results --bucket inbox=file:///srv/in`,
 	run: runServe,
 }
 
@@ -44,18 +43,20 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 		config            workerConfig
 		queue, deadLetter string
 		buckets           []string
+		store             storeConfig
 	)
 	fs := newFlags(c)
 	fs.StringVar(&queue, "queue", "", "URL of the queue that events come from; needed")
 	fs.StringArrayVar(&buckets, "bucket", nil, "[NAME=]URL of a bucket; needed, may be repeated (in the environment: separated by spaces)")
 	fs.StringVar(&deadLetter, "dead-letter", "", "URL of the topic for messages that can never be handled; without it the queue's own policy decides")
+	store.flags(fs)
 	config.flags(fs, ":5000", "info", 30*time.Second)
 	rest, err := parseFlags(p, c, fs, args)
 	if err != nil {
 		return err
 	}
 	urls, bucketErr := parseBuckets(buckets)
-	faults := []error{config.validate(), bucketErr}
+	faults := []error{config.validate(), bucketErr, store.validate(urls)}
 	if len(rest) > 0 {
 		faults = append(faults, fmt.Errorf("unexpected argument %q", rest[0]))
 	}
@@ -66,7 +67,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	}
 	if deadLetter != "" {
 		faults = append(faults, checkURL("--dead-letter", deadLetter, queueSchemes))
-		if sameQueue(queue, deadLetter) {
+		if samePlace(queue, deadLetter) {
 			faults = append(faults, errors.New("--dead-letter is the same as --queue: what can never be handled would go round for ever"))
 		}
 	}
@@ -78,7 +79,9 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	}
 
 	log := config.log.logger(p.stderr)
-	stores, err := openBuckets(ctx, urls, blobstore.Config{Layout: config.layout, Algorithms: config.algorithms})
+	stores, err := openBuckets(ctx, urls, blobstore.Config{
+		Layout: config.layout, Algorithms: config.algorithms, Records: store.records, S3: store.s3, Log: log,
+	})
 	if err != nil {
 		return err
 	}

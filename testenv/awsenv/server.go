@@ -31,6 +31,7 @@ func (s Server) BucketURL(bucket string) string {
 		"region":                       {Region},
 		"use_path_style":               {"true"},
 		"request_checksum_calculation": {"when_required"},
+		"response_checksum_validation": {"when_required"},
 	}.Encode()
 }
 
@@ -40,6 +41,7 @@ func (s Server) Environ() []string {
 	return []string{
 		"AWS_ENDPOINT_URL=" + s.URL,
 		"AWS_REGION=" + Region,
+		"AWS_DEFAULT_REGION=" + Region, // which the command line reads
 		"AWS_ACCESS_KEY_ID=" + AccessKey,
 		"AWS_SECRET_ACCESS_KEY=" + SecretKey,
 		"AWS_EC2_METADATA_DISABLED=true",
