@@ -34,7 +34,6 @@ func (s Server) BucketURL(bucket string) string {
 		"region":                       {Region},
 		"use_path_style":               {"true"},
 		"request_checksum_calculation": {"when_required"},
-		"response_checksum_validation": {"when_required"},
 	}.Encode()
 }
 
