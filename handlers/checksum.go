@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// checksum reads the object version that the event names once, and records its
+// checksum reads the object version that the event names, and records its
 // digests. A version that has its record already is not read again. With
 // ErrMismatch comes a result that tells what is wrong.
 func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (pipeline.Result, error) {
@@ -22,7 +23,7 @@ func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 	if known != nil {
 		return c.confirm(ctx, b, outcomeOf(*known, pipeline.Current))
 	}
-	record, err := c.digest(ctx, b.Source, o)
+	record, err := c.read(ctx, b.Source, o)
 	if err != nil {
 		return pipeline.Result{}, err
 	}
@@ -106,6 +107,25 @@ func (c Config) recorded(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 		return nil, fmt.Errorf("%s has the record of a newer version: %w", o, pipeline.ErrChanged)
 	}
 	return nil, nil
+}
+
+// read digests the object. Content that is not what its store claims is read a second
+// time, to tell what is wrong in the store from what was damaged on its way.
+func (c Config) read(ctx context.Context, source pipeline.Source, o pipeline.Object) (pipeline.Record, error) {
+	record, err := c.digest(ctx, source, o)
+	if err != nil || !record.Mismatched() {
+		return record, err
+	}
+	again, err := c.digest(ctx, source, record.Source)
+	if err != nil || maps.Equal(record.Digests, again.Digests) {
+		return again, err
+	}
+	if again.Mismatched() {
+		return pipeline.Record{}, fmt.Errorf("read %s twice: it differs from itself, and from what its store claims", o)
+	}
+	c.Log.LogAttrs(ctx, slog.LevelWarn, "content was damaged on its way and is right the second time",
+		append(attrs(again.Source), slog.String("reason", mismatches(record.Checks)))...)
+	return again, nil
 }
 
 // digest reads the object once, and holds it against what its store claims.

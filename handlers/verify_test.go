@@ -110,7 +110,7 @@ func TestMismatchIsRecorded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if s.opened != 1 || s.recorded("a") != md5sum("hello") || !s.records["a"].Mismatched() {
+	if s.opened != 2 || s.recorded("a") != md5sum("hello") || !s.records["a"].Mismatched() {
 		t.Errorf("read %d times, recorded %+v", s.opened, s.records["a"])
 	}
 	if diff := cmp.Diff([]pipeline.Outcome{pipeline.Mismatch, pipeline.Mismatch}, a.outcomes()); diff != "" {
@@ -133,6 +133,52 @@ func TestMismatchIsRecorded(t *testing.T) {
 	strict, _ := verifying(t, s, a)
 	if err := strict(t.Context(), created(o)); !errors.Is(err, pipeline.ErrMismatch) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// flaky damages the first contents that are read.
+type flaky struct {
+	*store
+	damaged []string // in the place of the content
+}
+
+func (f *flaky) Open(ctx context.Context, o pipeline.Object) (pipeline.Reader, error) {
+	r, err := f.store.Open(ctx, o)
+	if err == nil && len(f.damaged) > 0 {
+		r.(*reader).Reader = strings.NewReader(f.damaged[0])
+		f.damaged = f.damaged[1:]
+	}
+	return r, err
+}
+
+func TestDamagedOnItsWay(t *testing.T) {
+	for name, tc := range map[string]struct {
+		damaged  []string
+		outcomes []pipeline.Outcome
+		class    pipeline.Class
+	}{
+		"once":            {[]string{"jello"}, []pipeline.Outcome{pipeline.Recorded}, pipeline.ClassNone},
+		"differently":     {[]string{"jello", "hellu"}, nil, pipeline.ClassTransient},
+		"always the same": {[]string{"jello", "jello"}, []pipeline.Outcome{pipeline.Mismatch}, pipeline.ClassPermanent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, a := newStore(), &announced{}
+			s.claims = []pipeline.Claim{claim("x-amz-checksum-crc32c", "crc32c", crcOfHello)}
+			source := &flaky{s, tc.damaged}
+			handle, log := verifying(t, s, a, func(c *handlers.Config) {
+				c.Buckets[bucketName] = pipeline.Bucket{Source: source, Records: s}
+			})
+			err := handle(t.Context(), created(s.put("a", "hello")))
+			if pipeline.Classify(err) != tc.class {
+				t.Errorf("got %v", err)
+			}
+			if diff := cmp.Diff(tc.outcomes, a.outcomes()); diff != "" {
+				t.Errorf("outcomes (-want +got):\n%s", diff)
+			}
+			if err == nil && (s.recorded("a") != md5sum("hello") || !strings.Contains(log.String(), "level=WARN")) {
+				t.Errorf("recorded %q, logged:\n%s", s.recorded("a"), log)
+			}
+		})
 	}
 }
 
@@ -171,7 +217,7 @@ func TestPartsThatAreGuessed(t *testing.T) {
 		asked   int
 	}{
 		"right":                        {content: "hello", guess: []int64{3, 2}, outcome: digest.Match},
-		"right, and the content wrong": {content: "jello", guess: []int64{3, 2}, actual: []int64{3, 2}, err: pipeline.ErrMismatch, asked: 1},
+		"right, and the content wrong": {content: "jello", guess: []int64{3, 2}, actual: []int64{3, 2}, err: pipeline.ErrMismatch, asked: 2},
 		"wrong":                        {content: "hello", guess: []int64{4, 1}, actual: []int64{3, 2}, outcome: digest.Unchecked, asked: 1},
 		"nobody says":                  {content: "jello", guess: []int64{3, 2}, fail: gone, err: gone, asked: 1},
 	} {
