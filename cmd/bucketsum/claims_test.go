@@ -100,6 +100,7 @@ func TestServeFindsRottenContent(t *testing.T) {
 func TestFlagsOfResults(t *testing.T) {
 	for flag, want := range map[string]string{
 		"--results=ftp://x":        `--results: unknown scheme "ftp"`,
+		"--record-to=stone":        "--record-to: unknown \"stone\"; valid are sidecar, tags",
 		"--native-checks=maybe":    "--native-checks: unknown \"maybe\"; valid are on, off",
 		"--on-mismatch=delete-all": "--on-mismatch: unknown \"delete-all\"; valid are dead-letter, record",
 	} {
