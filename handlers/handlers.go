@@ -37,6 +37,8 @@ type Config struct {
 	// its record already is announced again, as nobody knows whether it was.
 	Publish pipeline.Publisher
 	Log     *slog.Logger // default: discarded
+
+	unsaved *unsaved
 }
 
 // Validate returns everything that is wrong with the configuration.
@@ -70,6 +72,7 @@ func New(c Config) (pipeline.Handler, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	c.unsaved = newUnsaved()
 	return c.handle, nil
 }
 
