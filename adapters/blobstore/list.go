@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
 // list implements contents.
@@ -28,6 +29,9 @@ func (f *folder) walk(ctx context.Context, dir string, skip func(string) bool, y
 	}
 	if err != nil && !yield(pipeline.Object{Key: dir}, fmt.Errorf("the folder cannot be read: %w", err)) {
 		return false
+	}
+	if _, inner := slices.BinarySearch(names, filebucket.Hidden+"/"); inner && dir != "" && f.isBucket(dir) {
+		return yield(pipeline.Object{Key: dir}, fmt.Errorf("it is a bucket of its own: %w", pipeline.ErrFiltered))
 	}
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
@@ -52,6 +56,13 @@ func (f *folder) walk(ctx context.Context, dir string, skip func(string) bool, y
 		}
 	}
 	return true
+}
+
+// isBucket reports whether a directory, whose key ends with a slash, has notes of
+// its own.
+func (f *folder) isBucket(dir string) bool {
+	info, err := f.root.Lstat(filepath.Join(filepath.FromSlash(dir), noteDir))
+	return err == nil && info.IsDir()
 }
 
 // names returns the names in a directory, those of directories with a slash, in
@@ -86,6 +97,9 @@ func (f *folder) entry(ctx context.Context, key string) (o pipeline.Object, ok b
 	if err == nil {
 		o.ETag, o.Size = s.etag, s.size
 		return o, true, nil
+	}
+	if errors.Is(err, pipeline.ErrOwnRecord) {
+		return o, false, nil // by another layout
 	}
 	if errors.Is(err, pipeline.ErrNotFound) {
 		link, gone := f.root.Lstat(filepath.FromSlash(key))

@@ -43,7 +43,7 @@ func (b *objects) stat(ctx context.Context, key string) (state, error) {
 	if err != nil {
 		return state{}, translate(err)
 	}
-	return state{etag: trimETag(attrs.ETag), size: attrs.Size}, nil
+	return state{etag: trimETag(attrs.ETag), size: attrs.Size}, (&sidecar{metadata: attrs.Metadata}).isOwnRecord(key)
 }
 
 // open asks for the state first, as a gocloud reader knows no ETag, and then
@@ -53,6 +53,9 @@ func (b *objects) open(ctx context.Context, o pipeline.Object) (content, state, 
 	attrs, err := b.bucket.Attributes(ctx, key)
 	if err != nil {
 		return nil, state{}, translate(err)
+	}
+	if err := (&sidecar{metadata: attrs.Metadata}).isOwnRecord(key); err != nil {
+		return nil, state{}, err
 	}
 	r, err := b.bucket.NewReader(ctx, key, nil)
 	if err != nil {
@@ -88,8 +91,8 @@ func (b *objects) list(ctx context.Context, skip func(string) bool) iter.Seq2[pi
 				s, err = b.stat(ctx, o.Key)
 				o.ETag, o.Size = s.etag, s.size
 			}
-			if errors.Is(err, pipeline.ErrNotFound) {
-				continue // deleted since the page was made
+			if errors.Is(err, pipeline.ErrNotFound) || errors.Is(err, pipeline.ErrOwnRecord) {
+				continue // deleted since the page was made, or by another layout
 			}
 			if !yield(o, err) {
 				return
@@ -139,4 +142,8 @@ func (b *objects) reserved(string) bool { return false }
 func (b *objects) create(context.Context, string, *sidecar) error { return pipeline.ErrChanged }
 
 // lock excludes this process only.
-func (b *objects) lock(key string) (func(), error) { return b.locks.lock(key), nil }
+func (b *objects) lock(ctx context.Context, key string) (func(), error) {
+	return b.locks.lock(ctx, key)
+}
+
+func (b *objects) local() bool { return false }

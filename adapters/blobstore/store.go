@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
-	"unicode/utf8"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
@@ -154,7 +153,9 @@ func (s *Store) Bucket() pipeline.Bucket {
 // at all (a name that is not UTF-8, a folder that cannot be read, a device) comes
 // with an error, so that nothing is passed over in silence; its other fields are
 // then unknown. The listing goes on after an error, but for that of the store as a
-// whole or the end of ctx. Symbolic links to folders are not followed.
+// whole or the end of ctx. Symbolic links to folders are not followed. A folder in a
+// folder that is a bucket of its own, as it has notes of its records, comes as one
+// ErrFiltered.
 //
 // In a folder it takes the memory of the names of one directory for each level. S3
 // lists ETags and sizes, but no versions; other object stores are asked for each
@@ -165,7 +166,7 @@ func (s *Store) List(ctx context.Context) iter.Seq2[pipeline.Object, error] {
 			o.Bucket = s.name
 			if err != nil {
 				o.Size = pipeline.UnknownSize
-				err = fmt.Errorf("list %s: %w", printable(o), err)
+				err = fmt.Errorf("list %s: %w", printable(o), legible(err))
 			}
 			if !yield(o, err) {
 				return
@@ -182,7 +183,7 @@ func (s *Store) Recorded(ctx context.Context) iter.Seq2[string, error] {
 		notRecord := func(key string) bool { return !s.records.layout.IsRecord(key) }
 		for record, err := range s.contents.list(ctx, notRecord) {
 			key, _, ok := s.records.layout.ObjectKey(record.Key)
-			if !ok && err == nil {
+			if !ok && err == nil || errors.Is(err, pipeline.ErrFiltered) {
 				continue
 			}
 			if !yield(key, err) {
@@ -201,23 +202,28 @@ func (s *Store) CheckWritable() error {
 	if s.folder == nil {
 		return nil
 	}
-	if err := s.folder.checkWritable(); err != nil {
+	err := s.folder.checkWritable()
+	if errors.Is(err, errNoFolder) {
+		return fmt.Errorf("bucket %s: cannot write records to %s: %w", s.name, s.folder.dir, err)
+	}
+	if err != nil {
 		return fmt.Errorf("bucket %s: cannot write records to %s: %w; the folder must be writable for the user that runs bucketsum",
 			s.name, s.folder.dir, err)
 	}
 	return nil
 }
 
-// CleanUp removes what a process that was killed left half-written in a folder.
+// CleanUp removes from a folder what a process that was killed left half-written,
+// and what is remembered of records that are gone together with their objects.
 // A write that another process has under way fails then, and its retry succeeds.
-func (s *Store) CleanUp() error {
+func (s *Store) CleanUp(ctx context.Context) error {
 	if s.keeper != nil {
-		return s.keeper.CleanUp()
+		return s.keeper.CleanUp(ctx)
 	}
 	if s.folder == nil {
 		return nil
 	}
-	return s.folder.cleanUp()
+	return s.folder.cleanUp(ctx, s.records.layout)
 }
 
 // Check reports what keeps the bucket, or that of its records, from being used:
@@ -249,13 +255,4 @@ func (s *Store) Close() error {
 		err = errors.Join(err, s.keeper.Close())
 	}
 	return err
-}
-
-// printable returns bucket and key for people to read, with what would garble a
-// terminal escaped.
-func printable(o pipeline.Object) string {
-	if strings.ContainsFunc(o.Key, func(r rune) bool { return r < ' ' || r == utf8.RuneError || r == 0x7f }) {
-		return fmt.Sprintf("%s/%q", o.Bucket, o.Key)
-	}
-	return o.String()
 }

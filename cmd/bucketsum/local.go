@@ -15,6 +15,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/events"
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 	"github.com/bucketsum/bucketsum/testenv"
 )
 
@@ -35,7 +36,7 @@ the same pipeline as on AWS. What lies there without a current checksum is
 summed at the start. What is not finished at the end, the next start does.
 
 Symbolic links are not followed out of DIR. What bucketsum must remember lies in
-DIR/` + blobstore.Hidden + `.`,
+DIR/` + filebucket.Hidden + `.`,
 	examples: `
   bucketsum local ./inbox
   bucketsum local --algorithms md5,sha256 --record '{dir}/.sums/{base}.{alg}' /srv/photos
