@@ -20,10 +20,10 @@ func (f *folder) cleanUp(ctx context.Context, layout Layout) error {
 }
 
 func (f *folder) removeTemps() error {
-	entries, err := f.entries(tempDir)
+	names, err := f.entries(tempDir)
 	errs := []error{err}
-	for _, e := range entries {
-		if err := f.root.Remove(filepath.Join(tempDir, e.Name())); !errors.Is(err, fs.ErrNotExist) {
+	for _, name := range names {
+		if err := f.root.Remove(filepath.Join(tempDir, name)); !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}
@@ -43,11 +43,11 @@ func (f *folder) removeNotes(ctx context.Context, layout Layout) error {
 	}
 	var errs []error
 	for _, d := range dirs {
-		dir := filepath.Join(noteDir, d.Name())
+		dir := filepath.Join(noteDir, d)
 		notes, err := f.entries(dir)
 		errs = append(errs, err)
-		notes = slices.DeleteFunc(notes, func(e fs.DirEntry) bool {
-			id, ok := noteID(d.Name() + strings.TrimSuffix(e.Name(), ".json"))
+		notes = slices.DeleteFunc(notes, func(name string) bool {
+			id, ok := noteID(d + strings.TrimSuffix(name, ".json"))
 			_, has := there[id]
 			return !ok || has
 		})
@@ -60,7 +60,7 @@ func (f *folder) removeNotes(ctx context.Context, layout Layout) error {
 
 // removeOrphans removes those of the notes in a directory whose sidecar and
 // object are gone. All of them have the same lock.
-func (f *folder) removeOrphans(ctx context.Context, dir string, notes []fs.DirEntry, layout Layout) error {
+func (f *folder) removeOrphans(ctx context.Context, dir string, notes []string, layout Layout) error {
 	unlock, err := f.files.lockNotes(ctx, filepath.Base(dir))
 	if err != nil {
 		return err
@@ -71,8 +71,8 @@ func (f *folder) removeOrphans(ctx context.Context, dir string, notes []fs.DirEn
 		return err != nil && isNotFound(err)
 	}
 	var errs []error
-	for _, e := range notes {
-		name := filepath.Join(dir, e.Name())
+	for _, name := range notes {
+		name = filepath.Join(dir, name)
 		data, err := f.files.readFile(name)
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
@@ -132,11 +132,14 @@ func noteID(hash string) (uint64, bool) {
 	return binary.BigEndian.Uint64(b), true
 }
 
-// entries returns what is in a directory; nothing if there is none.
-func (f *folder) entries(dir string) ([]fs.DirEntry, error) {
-	entries, err := fs.ReadDir(f.root.FS(), filepath.ToSlash(dir))
+// entries returns the names in a directory; none if it is not there.
+func (f *folder) entries(dir string) ([]string, error) {
+	d, err := f.root.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
+	} else if err != nil {
+		return nil, err
 	}
-	return entries, err
+	defer d.Close()
+	return d.Readdirnames(-1)
 }
