@@ -68,7 +68,7 @@ func (b *objects) open(ctx context.Context, o pipeline.Object) (content, state, 
 	return r, state{etag: trimETag(attrs.ETag), size: attrs.Size}, nil
 }
 
-func (b *objects) list(ctx context.Context, skip func(string) bool) iter.Seq2[pipeline.Object, error] {
+func (b *objects) list(ctx context.Context, skip func(string) bool, onlyKeys bool) iter.Seq2[pipeline.Object, error] {
 	return func(yield func(pipeline.Object, error) bool) {
 		for entries := b.bucket.List(nil); ; {
 			entry, err := entries.Next(ctx)
@@ -86,7 +86,7 @@ func (b *objects) list(ctx context.Context, skip func(string) bool) iter.Seq2[pi
 				continue
 			}
 			o := pipeline.Object{Key: entry.Key}
-			if err = b.check(o.Key); err == nil {
+			if err = b.check(o.Key); err == nil && !onlyKeys {
 				var s state
 				s, err = b.stat(ctx, o.Key)
 				o.ETag, o.Size = s.etag, s.size

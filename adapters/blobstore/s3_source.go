@@ -108,7 +108,7 @@ func (b *s3Bucket) open(ctx context.Context, o pipeline.Object) (content, state,
 	return nil, state{}, b.translate(err, "s3:GetObject, s3:GetObjectVersion")
 }
 
-func (b *s3Bucket) list(ctx context.Context, skip func(string) bool) iter.Seq2[pipeline.Object, error] {
+func (b *s3Bucket) list(ctx context.Context, skip func(string) bool, _ bool) iter.Seq2[pipeline.Object, error] {
 	return func(yield func(pipeline.Object, error) bool) {
 		pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{
 			Bucket: &b.name,

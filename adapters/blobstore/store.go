@@ -60,8 +60,9 @@ type contents interface {
 	// ErrNotFound if there is none, ErrChanged if it is being replaced.
 	open(ctx context.Context, o pipeline.Object) (content, state, error)
 	// list returns all objects but those to be skipped, in the lexical order of
-	// their keys. See Store.List.
-	list(ctx context.Context, skip func(key string) bool) iter.Seq2[pipeline.Object, error]
+	// their keys. See Store.List. If only the keys are asked for, nothing is
+	// looked up for each.
+	list(ctx context.Context, skip func(key string) bool, onlyKeys bool) iter.Seq2[pipeline.Object, error]
 }
 
 // state is what a store tells of one version of an object.
@@ -162,7 +163,7 @@ func (s *Store) Bucket() pipeline.Bucket {
 // object, one request each.
 func (s *Store) List(ctx context.Context) iter.Seq2[pipeline.Object, error] {
 	return func(yield func(pipeline.Object, error) bool) {
-		for o, err := range s.contents.list(ctx, s.records.IsRecord) {
+		for o, err := range s.contents.list(ctx, s.records.IsRecord, false) {
 			o.Bucket = s.name
 			if err != nil {
 				o.Size = pipeline.UnknownSize
@@ -181,7 +182,7 @@ func (s *Store) List(ctx context.Context) iter.Seq2[pipeline.Object, error] {
 func (s *Store) Recorded(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		notRecord := func(key string) bool { return !s.records.layout.IsRecord(key) }
-		for record, err := range s.contents.list(ctx, notRecord) {
+		for record, err := range s.contents.list(ctx, notRecord, true) {
 			key, _, ok := s.records.layout.ObjectKey(record.Key)
 			if !ok && err == nil || errors.Is(err, pipeline.ErrFiltered) {
 				continue
