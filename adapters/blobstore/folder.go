@@ -48,14 +48,15 @@ func folderOf(u *url.URL) (string, error) {
 
 // OpenFolder opens a folder of files as a bucket. The folder must exist.
 func OpenFolder(dir, name string, c Config) (*Store, error) {
-	dir, err := filepath.Abs(dir)
+	full, err := filepath.Abs(dir)
 	if err == nil {
 		// root and gocloud must not part when a link on the way leads elsewhere.
-		dir, err = filepath.EvalSymlinks(dir)
+		full, err = filepath.EvalSymlinks(full)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", name, err)
+		return nil, fmt.Errorf("bucket %s: open %s: %w", name, dir, err)
 	}
+	dir = full
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", name, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -163,6 +164,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		deadLetter:   localDeadLetters,
 		buckets:      map[string]pipeline.Bucket{name: bucket},
 		activity:     activity,
+		sources:      map[string]string{name: (&url.URL{Scheme: "file", Path: filepath.ToSlash(full)}).String()},
 		publish:      report.result,
 		observe: func(d pipeline.Delivery) {
 			waiting.handled(d)
@@ -189,7 +191,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		return showDeadLetters(ctx, failed, report)
 	})
 	report.summary()
-	if err == nil && activity.Status().Totals.Failed > 0 {
+	if totals := activity.Status().Totals; err == nil && totals.Failed+totals.Mismatched > 0 {
 		return statusError(exitFailed) // the summary has named them
 	}
 	return err
