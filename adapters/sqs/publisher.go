@@ -67,7 +67,7 @@ func (p *Publisher) Publish(url string, messages ...*message.Message) error {
 		if err != nil {
 			return err
 		}
-		if err := inner.Publish(url, m); err != nil {
+		if err := inner.Publish(redacted(url), m); err != nil {
 			return fmt.Errorf("publish to %s: %w", redacted(url), err)
 		}
 	}

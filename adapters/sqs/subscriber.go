@@ -91,7 +91,7 @@ func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	unhook := context.AfterFunc(s.stopping, cancel)
-	in, err := inner.Subscribe(ctx, url)
+	in, err := inner.Subscribe(ctx, q.address.queue) // it logs its topic, and ours may hold secrets
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("subscribe to %s: %w", redacted(url), err)
