@@ -50,7 +50,7 @@ func New(c Config) (*Queues, error) {
 type queue struct {
 	config  Config
 	address address
-	aws     aws.Config
+	aws     aws.Config  // renews its credentials
 	client  *sqs.Client // does nothing about leases
 	slots   *semaphore.Weighted
 	deletes *batcher.Batcher
@@ -99,6 +99,7 @@ func (s *Queues) queue(ctx context.Context, url string) (*queue, error) {
 	if cfg.Region == "" {
 		return nil, fmt.Errorf("queue %s: no region: add region=… to its URL or set AWS_REGION", a.queue)
 	}
+	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), renewing(cfg.Credentials))
 	q := &queue{
 		config: s.config, address: a, aws: cfg,
 		client: sqs.NewFromConfig(cfg),
