@@ -68,6 +68,9 @@ func (q *queue) receive(
 	for i := range result.Messages {
 		m := &result.Messages[i]
 		m.MessageAttributes = normalized(m.MessageAttributes)
+		if !q.address.ordered {
+			m.MessageAttributes = escaped(m.MessageAttributes)
+		}
 		if q.hold(m, visibility) {
 			slots--
 		}
