@@ -30,7 +30,8 @@ const settleTime = time.Second
 //
 // What it adds to watermill-aws's subscriber: leases, so that work can outlast
 // the visibility; acks whose failures are retried, also while it closes; messages whose
-// contexts end with their lease and not with Close; a wait before a redelivery.
+// contexts end with their lease and not with Close; a wait before a redelivery,
+// and one before the next receive that grows while SQS fails.
 type Subscriber struct {
 	queues *Queues
 
