@@ -99,7 +99,7 @@ func openS3(ctx context.Context, u *url.URL, name string, c Config) (*Store, err
 	if retryer, ok := options.Retryer.(aws.RetryerV2); ok {
 		options.Retryer = s3Retryer{retryer}
 	}
-	options.HTTPClient = &http.Client{Transport: transport, CheckRedirect: keepMethod}
+	options.HTTPClient = &http.Client{Transport: readableErrors{transport}, CheckRedirect: keepMethod}
 	// It would warn for every object that was uploaded in parts.
 	options.DisableLogOutputChecksumValidationSkipped = true
 	b := &s3Bucket{
