@@ -182,6 +182,14 @@ func (b *s3Bucket) reachable(ctx context.Context) error {
 		MaxKeys:      aws.Int32(1),
 		RequestPayer: b.payer(),
 	})
+	if s3FaultOf(err).code == "AccessDenied" {
+		// A policy may allow no more than some prefix.
+		if _, there := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name}); there == nil {
+			b.log.WarnContext(ctx, "the bucket may not be listed as a whole: without s3:ListBucket nothing can be backfilled, and S3 may deny access to a key that is gone instead of saying so",
+				"bucket", b.name, "err", err)
+			return nil
+		}
+	}
 	return b.translate(err, "s3:ListBucket")
 }
 

@@ -97,7 +97,8 @@ func (b *s3Bucket) translate(err error, needs string) error {
 // stale reports that the store does not accept the credentials.
 func (b *s3Bucket) stale(f s3Fault) bool {
 	switch f.code {
-	case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch":
+	case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch",
+		"XAdminUserNotFound": // versitygw's, of an access key
 		return true
 	}
 	return false
