@@ -132,6 +132,20 @@ func (b *s3Bucket) explain(err error, f s3Fault, needs string) string {
 	return b.unreached(err)
 }
 
+// explainRecord says which flag is wrong if the store does not take a record as it
+// is written; empty if that is not why.
+func explainRecord(f s3Fault) string {
+	switch {
+	case f.code == "InvalidStorageClass":
+		return "the store has no such storage class: correct --record-storage-class"
+	case f.code == "InvalidTag":
+		return "the store does not take the tags of records: correct --record-tag"
+	case strings.HasPrefix(f.code, "KMS."):
+		return "the KMS key of records cannot be used: correct --record-kms-key (or kmskeyid=… in the bucket's URL, or the bucket's default), enable the key, and allow this program kms:GenerateDataKey and kms:Decrypt"
+	}
+	return ""
+}
+
 // unreached says why a request did not reach the store.
 func (b *s3Bucket) unreached(err error) string {
 	if b.client.Options().Region == "" {
