@@ -99,7 +99,7 @@ func openS3(ctx context.Context, u *url.URL, name string, c Config) (*Store, err
 	if retryer, ok := options.Retryer.(aws.RetryerV2); ok {
 		options.Retryer = s3Retryer{retryer}
 	}
-	options.HTTPClient = &http.Client{Transport: transport, CheckRedirect: keepMethod}
+	options.HTTPClient = &http.Client{Transport: readableErrors{transport}, CheckRedirect: keepMethod}
 	// It would warn for every object that was uploaded in parts.
 	options.DisableLogOutputChecksumValidationSkipped = true
 	b := &s3Bucket{
@@ -182,6 +182,14 @@ func (b *s3Bucket) reachable(ctx context.Context) error {
 		MaxKeys:      aws.Int32(1),
 		RequestPayer: b.payer(),
 	})
+	if s3FaultOf(err).code == "AccessDenied" {
+		// A policy may allow no more than some prefix.
+		if _, there := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name}); there == nil {
+			b.log.WarnContext(ctx, "the bucket may not be listed as a whole: without s3:ListBucket nothing can be backfilled, and S3 may deny access to a key that is gone instead of saying so",
+				"bucket", b.name, "err", err)
+			return nil
+		}
+	}
 	return b.translate(err, "s3:ListBucket")
 }
 

@@ -164,6 +164,9 @@ func (b *s3Bucket) put(ctx context.Context, key, line string, metadata map[strin
 	if c.ifMatch != "" && s3FaultOf(err).notFound() {
 		return fmt.Errorf("%w (%w)", pipeline.ErrChanged, err)
 	}
+	if why := explainRecord(s3FaultOf(err)); why != "" {
+		return fmt.Errorf("%s: %w", why, err)
+	}
 	return b.translate(err, "s3:PutObject (with tags: s3:PutObjectTagging)")
 }
 

@@ -34,6 +34,24 @@ func (b *s3Bucket) check(key string) error {
 	return nil
 }
 
+// checkVersion explains why no object can have the version id, or the ETag if that
+// is what it would be asked for by; nil if one can. No store has others than of
+// printable ASCII, and no header could carry them.
+func checkVersion(o pipeline.Object) error {
+	switch {
+	case !isPrintable(o.VersionID):
+		return pipeline.Permanent(fmt.Errorf("no object has a version id like %q", o.VersionID))
+	case versionOf(o.VersionID) == "" && !isPrintable(o.ETag):
+		return pipeline.Permanent(fmt.Errorf("no object has an ETag like %q", o.ETag))
+	}
+	return nil
+}
+
+// isPrintable reports whether a string is of printable ASCII only.
+func isPrintable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
 // isFolder returns ErrFiltered for the empty object that consoles and tools put
 // where they want a folder. Any other empty object is summed, and so is one whose
 // key ends with a slash but that has content.
@@ -86,6 +104,9 @@ var errUnknownLength = errors.New("the store does not say how long the object is
 
 func (b *s3Bucket) open(ctx context.Context, o pipeline.Object) (content, state, error) {
 	if err := isFolder(o.Key, o.Size); err != nil {
+		return nil, state{}, err
+	}
+	if err := checkVersion(o); err != nil {
 		return nil, state{}, err
 	}
 	c := &s3Content{s3: b, ctx: ctx, key: o.Key, versionID: o.VersionID}

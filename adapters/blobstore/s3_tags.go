@@ -123,6 +123,9 @@ func (r *tagRecords) save(ctx context.Context, record pipeline.Record) error {
 // get returns the tags of the version that o names, or of the current one, and its
 // id if S3 tells it.
 func (r *tagRecords) get(ctx context.Context, o pipeline.Object) (map[string]string, string, error) {
+	if err := checkVersion(o); err != nil {
+		return nil, "", err
+	}
 	in := &s3.GetObjectTaggingInput{Bucket: &r.s3.name, Key: &o.Key, RequestPayer: r.s3.payer()}
 	if o.VersionID != "" {
 		in.VersionId = &o.VersionID
