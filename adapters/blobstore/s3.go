@@ -100,6 +100,11 @@ func openS3(ctx context.Context, u *url.URL, name string, c Config) (*Store, err
 		options.Retryer = s3Retryer{retryer}
 	}
 	options.HTTPClient = &http.Client{Transport: transport, CheckRedirect: keepMethod}
+	if !u.Query().Has("response_checksum_validation") {
+		// The SDK would compute the checksum that S3 has of an object, at more CPU
+		// than MD5 and reading take together. Whoever wants that asks for it in the URL.
+		options.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	}
 	// It would warn for every object that was uploaded in parts.
 	options.DisableLogOutputChecksumValidationSkipped = true
 	b := &s3Bucket{

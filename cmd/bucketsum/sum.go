@@ -146,29 +146,67 @@ func runSum(ctx context.Context, p process, c command, args []string) error {
 	})
 }
 
+// sumTask is an argument to work on, or why that is not possible.
+type sumTask struct {
+	object sumObject
+	err    error
+}
+
+// sumOutcome is what became of a task.
+type sumOutcome struct {
+	sumTask
+	sums map[string]string // by algorithm
+}
+
 // sumPrint prints the checksums of what the arguments name.
 func sumPrint(ctx context.Context, p process, o *sumOptions, r *sumReader, names []string) error {
 	failed := false
-	for _, name := range names {
-		for object, err := range r.expand(ctx, name) {
-			var sums map[string]string
-			if err == nil {
-				sums, err = r.sums(ctx, object, o.algorithms)
+	work := ordered[sumTask, sumOutcome]{
+		width: o.width(),
+		alone: func(t sumTask) bool { return t.object.isStream() },
+		work: func(t sumTask) sumOutcome {
+			done := sumOutcome{sumTask: t}
+			if t.err == nil {
+				done.sums, done.err = r.sums(ctx, t.object, o.algorithms)
 			}
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if err != nil {
-				complain(p, object.name, err)
-				failed = true
-				continue
-			}
-			for _, algorithm := range o.algorithms {
-				if _, err := io.WriteString(p.stdout, o.line(algorithm, sums[algorithm], object.name)); err != nil {
+			return done
+		},
+		tell: func(turn []sumOutcome) error {
+			var lines strings.Builder
+			flush := func() error {
+				if _, err := io.WriteString(p.stdout, lines.String()); err != nil {
 					return writeError{err}
+				}
+				lines.Reset()
+				return nil
+			}
+			for _, done := range turn {
+				if done.err != nil {
+					if err := flush(); err != nil {
+						return err
+					}
+					complain(p, done.object.name, done.err)
+					failed = true
+					continue
+				}
+				for _, algorithm := range o.algorithms {
+					lines.WriteString(o.line(algorithm, done.sums[algorithm], done.object.name))
+				}
+			}
+			return flush()
+		},
+	}
+	err := work.run(ctx, func(yield func(sumTask) bool) {
+		for _, name := range names {
+			for object, err := range r.expand(ctx, name) {
+				if !yield(sumTask{object, err}) {
+					return
 				}
 			}
 		}
+	})
+	if err != nil {
+		return err
 	}
 	if failed {
 		return statusError(exitFailed)

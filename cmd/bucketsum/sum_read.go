@@ -13,24 +13,27 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
 // sumReader reads what arguments and checksum lines name: standard input for
-// "-", else files and objects. Not safe for concurrent use.
+// "-", else files and objects. Safe for concurrent use, but for standard input.
 type sumReader struct {
-	stdin   io.Reader
-	buckets map[string]*blob.Bucket // by URL, opened when first needed
-	digests map[string]*digest.Digest
+	stdin io.Reader
+
+	mu      sync.Mutex
+	buckets map[string]*blobstore.Store // by URL, opened when first needed
+	digests map[string]*sync.Pool       // of *digest.Digest, by algorithms
 }
 
 func newSumReader(stdin io.Reader) *sumReader {
-	return &sumReader{stdin: stdin, buckets: make(map[string]*blob.Bucket), digests: make(map[string]*digest.Digest)}
+	return &sumReader{stdin: stdin, buckets: make(map[string]*blobstore.Store), digests: make(map[string]*sync.Pool)}
 }
 
 func (r *sumReader) close() error {
@@ -48,6 +51,12 @@ type sumObject struct {
 	bucket string // URL; empty for a file
 	key    string // "" or with a slash at its end: all objects under it
 	file   string // path; with a slash at its end, from a URL, all files under it
+}
+
+// isStream reports whether o may be something that can be read only once, or that
+// asks somebody to type.
+func (o sumObject) isStream() bool {
+	return o.file == "-" || strings.HasPrefix(o.file, "/dev/") || strings.HasPrefix(o.file, "/proc/")
 }
 
 // expand returns what an argument stands for: itself, or what is under a prefix
@@ -76,18 +85,13 @@ func (r *sumReader) listBucket(ctx context.Context, prefix sumObject, yield func
 		return
 	}
 	found := false
-	objects := bucket.List(&blob.ListOptions{Prefix: prefix.key})
-	for {
-		o, err := objects.Next(ctx)
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			yield(prefix, err)
-			return
-		}
+	for key, err := range bucket.Keys(ctx, prefix.key) {
 		found = true
-		if !yield(sumObject{name: o.Key, bucket: prefix.bucket, key: o.Key}, nil) {
+		object := sumObject{name: key, bucket: prefix.bucket, key: key}
+		if err != nil {
+			object = prefix
+		}
+		if !yield(object, err) {
 			return
 		}
 	}
@@ -164,19 +168,30 @@ func (r *sumReader) sums(ctx context.Context, o sumObject, algorithms []string) 
 		return nil, err
 	}
 	defer in.Close() // was only read
-	id := strings.Join(algorithms, ",")
-	d := r.digests[id]
-	if d == nil {
+	pool := r.pool(algorithms)
+	d, ok := pool.Get().(*digest.Digest)
+	if !ok {
 		if d, err = digest.New(algorithms...); err != nil {
 			return nil, err
 		}
-		r.digests[id] = d
 	}
+	defer pool.Put(d)
 	d.Reset()
 	if _, err := digest.Copy(ctx, d, in); err != nil {
 		return nil, err
 	}
 	return d.Sums(), nil
+}
+
+// pool returns where digests of the algorithms are kept for the next file.
+func (r *sumReader) pool(algorithms []string) *sync.Pool {
+	id := strings.Join(algorithms, ",")
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.digests[id] == nil {
+		r.digests[id] = new(sync.Pool)
+	}
+	return r.digests[id]
 }
 
 // content opens what o names.
@@ -185,22 +200,24 @@ func (r *sumReader) content(ctx context.Context, o sumObject) (io.ReadCloser, er
 		return io.NopCloser(r.stdin), nil
 	}
 	if o.bucket == "" {
-		return os.Open(o.file)
+		return openSumFile(o.file)
 	}
 	bucket, err := r.open(ctx, o.bucket)
 	if err != nil {
 		return nil, err
 	}
-	return bucket.NewReader(ctx, o.key, nil)
+	return bucket.Open(ctx, pipeline.Object{Bucket: o.bucket, Key: o.key, Size: pipeline.UnknownSize})
 }
 
-func (r *sumReader) open(ctx context.Context, bucketURL string) (*blob.Bucket, error) {
+func (r *sumReader) open(ctx context.Context, bucketURL string) (*blobstore.Store, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if b := r.buckets[bucketURL]; b != nil {
 		return b, nil
 	}
-	b, err := blob.OpenBucket(ctx, bucketURL)
+	b, err := blobstore.Open(ctx, bucketURL, withoutPassword(bucketURL), blobstore.Config{})
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", bucketURL, err)
+		return nil, err
 	}
 	r.buckets[bucketURL] = b
 	return b, nil
@@ -288,7 +305,7 @@ var (
 
 // isMissing reports whether err says that a file or object does not exist.
 func isMissing(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || gcerrors.Code(err) == gcerrors.NotFound
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, pipeline.ErrNotFound)
 }
 
 // sumReason returns the error as the tools that bucketsum stands in for give
@@ -297,7 +314,7 @@ func sumReason(err error) string {
 	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
 		return failed.Err.Error()
 	}
-	if gcerrors.Code(err) == gcerrors.NotFound {
+	if errors.Is(err, pipeline.ErrNotFound) {
 		return errNoObject.Error()
 	}
 	return strings.ReplaceAll(err.Error(), "\n", "; ")

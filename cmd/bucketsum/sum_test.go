@@ -354,7 +354,7 @@ func TestSumURLsOfHosts(t *testing.T) {
 		Stdout: sumMD5OfX + "  photos/1 a\n" + `\` + sumMD5OfX + `  photos/é\nü` + "\n" +
 			"9336ebf25087d91c818ee6e9ec29f8c1  sumtest://b//a\n" +
 			sumMD5OfX + "  sumtest://b/photos/1%20a\n" + sumMD5OfX + "  sumtest://b/a\n",
-		Stderr: "bucketsum sum: sumtest://other/a: open sumtest://other: no access\n" +
+		Stderr: "bucketsum sum: sumtest://other/a: open bucket sumtest://other: no access\n" +
 			"bucketsum sum: sumtest://b/photos: no such object\n",
 		Status: exitFailed,
 	}
