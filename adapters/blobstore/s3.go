@@ -69,6 +69,7 @@ type s3Bucket struct {
 	locks      keyLocks
 	conditions atomic.Int32 // whether the store heeds the conditions of writes
 	stall      time.Duration
+	memory     *Memory
 }
 
 var (
@@ -101,8 +102,8 @@ func openS3(ctx context.Context, u *url.URL, name string, c Config) (*Store, err
 	}
 	options.HTTPClient = &http.Client{Transport: transport, CheckRedirect: keepMethod}
 	if !u.Query().Has("response_checksum_validation") {
-		// The SDK would compute the checksum that S3 has of an object, at more CPU
-		// than MD5 and reading take together. Whoever wants that asks for it in the URL.
+		// The SDK computes S3's checksum of an object at more CPU than MD5 and reading
+		// take together. See s3Checksums; whoever wants the SDK's asks for it in the URL.
 		options.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	}
 	// It would warn for every object that was uploaded in parts.
@@ -115,9 +116,13 @@ func openS3(ctx context.Context, u *url.URL, name string, c Config) (*Store, err
 		records: c.Records,
 		log:     c.Log,
 		stall:   time.Minute,
+		memory:  c.Memory,
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
+	}
+	if b.memory == nil {
+		b.memory = NewMemory(0)
 	}
 	if b.bucket, err = s3blob.OpenBucket(ctx, b.client, b.name, &b.writes); err != nil {
 		return nil, errors.Join(fmt.Errorf("open bucket %s: %w", name, err), opened.Close())

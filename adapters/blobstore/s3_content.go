@@ -19,7 +19,7 @@ import (
 // coming.
 const resumeAttempts = 6
 
-// s3Content is the content of one version of an object. When its body breaks
+// s3Content is the content of one version of an object, or a range of it. When its body breaks
 // off or nothing comes for a while, it goes on at the same offset of the same
 // version. It is used by one goroutine at a time.
 type s3Content struct {
@@ -32,10 +32,12 @@ type s3Content struct {
 	// first answer sets what the event did not tell.
 	versionID string
 	etag      string // without quotes
-	size      int64  // bytes
+	size      int64  // bytes of the whole
 	begun     bool   // there was an answer
+	checksums s3Checksums
 
-	offset   int64 // bytes read
+	offset   int64 // of the next byte
+	end      int64 // of the last byte and one; 0: that of the object
 	body     *blob.Reader
 	cancel   context.CancelCauseFunc // ends the request of body
 	watchdog *time.Timer             // does so when nothing comes
@@ -49,7 +51,11 @@ var errStalled = errors.New("nothing came for too long")
 // get asks for the rest of the content.
 func (c *s3Content) get() error {
 	ctx, cancel := context.WithCancelCause(c.ctx)
-	body, err := c.s3.bucket.NewRangeReader(ctx, c.key, c.offset, -1, &blob.ReaderOptions{
+	length := int64(-1)
+	if c.begun && c.end < c.size {
+		length = c.end - c.offset
+	}
+	body, err := c.s3.bucket.NewRangeReader(ctx, c.key, c.offset, length, &blob.ReaderOptions{
 		BeforeRead: func(as func(any) bool) error {
 			var in *s3.GetObjectInput
 			if !as(&in) {
@@ -64,7 +70,10 @@ func (c *s3Content) get() error {
 			}
 			in.RequestPayer = c.s3.payer()
 			in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = c.customerKey.algorithm, c.customerKey.key, c.customerKey.sum
-			return nil
+			if c.begun {
+				return nil
+			}
+			return askChecksums(as)
 		},
 	})
 	if err != nil {
@@ -93,7 +102,8 @@ func (c *s3Content) accept(out *s3.GetObjectOutput) error {
 		return errUnknownLength
 	}
 	if !c.begun {
-		c.begun, c.size, c.etag = true, length, etag
+		c.begun, c.size, c.end, c.etag = true, length, length, etag
+		c.checksums = checksumsOf(out)
 		if versionID != "" || c.versionID != "" {
 			// What has another version is another object, see Store.Open.
 			c.versionID = versionID
@@ -101,14 +111,14 @@ func (c *s3Content) accept(out *s3.GetObjectOutput) error {
 		return nil
 	}
 	want := ""
-	if c.offset > 0 {
-		want = fmt.Sprintf("bytes %d-%d/%d", c.offset, c.size-1, c.size)
+	if c.offset > 0 || c.end < c.size {
+		want = fmt.Sprintf("bytes %d-%d/%d", c.offset, c.end-1, c.size)
 	}
 	switch {
 	case etag != c.etag || versionID != c.versionID:
 		return fmt.Errorf("%w: it was replaced while it was read", pipeline.ErrChanged)
-	case aws.ToString(out.ContentRange) != want || length != c.size-c.offset:
-		return fmt.Errorf("the store was asked for the %d bytes from byte %d on and sends %d (%q)", c.size-c.offset, c.offset, length, aws.ToString(out.ContentRange))
+	case aws.ToString(out.ContentRange) != want || length != c.end-c.offset:
+		return fmt.Errorf("the store was asked for the %d bytes from byte %d on and sends %d (%q)", c.end-c.offset, c.offset, length, aws.ToString(out.ContentRange))
 	}
 	return nil
 }
@@ -131,11 +141,11 @@ func (c *s3Content) Read(p []byte) (int, error) {
 			c.failures = 0
 		}
 		switch {
-		case err == nil, err == io.EOF && c.offset == c.size:
+		case err == nil, err == io.EOF && c.offset == c.end:
 			return n, err
 		case c.ctx.Err() != nil:
 			return n, c.ctx.Err()
-		case c.offset == c.size:
+		case c.offset == c.end:
 			// All came, and yet it is no end: the SDK says so when the content
 			// is not that of the checksum that S3 has of it.
 			return n, c.s3.translate(err, "s3:GetObject")
