@@ -69,6 +69,7 @@ type s3Bucket struct {
 	locks      keyLocks
 	conditions atomic.Int32 // whether the store heeds the conditions of writes
 	stall      time.Duration
+	patience   float64 // share of its time that a reader waits before ranges are worth it
 	memory     *Memory
 }
 
@@ -117,6 +118,8 @@ func openS3(ctx context.Context, u *url.URL, name string, c Config) (*Store, err
 		log:     c.Log,
 		stall:   time.Minute,
 		memory:  c.Memory,
+
+		patience: 0.5,
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)

@@ -202,7 +202,7 @@ func (r *s3Ranges) judge() {
 	}
 	took := time.Since(r.began)
 	rate := float64(r.read) / took.Seconds()
-	hungry := r.waited > took/2
+	hungry := r.waited.Seconds() > r.first.s3.patience*took.Seconds()
 	r.measure(r.sample)
 	switch {
 	case r.settle > 0:
