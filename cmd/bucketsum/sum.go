@@ -52,6 +52,9 @@ type sumOptions struct {
 	text       bool
 	zero       bool
 
+	concurrency slots
+	memory      byteSize
+
 	check         bool
 	ignoreMissing bool
 	quiet         bool
@@ -66,6 +69,9 @@ func (o *sumOptions) flags(fs *pflag.FlagSet) {
 	fs.BoolVarP(&o.binary, "binary", "b", false, "mark names with an asterisk; the content is read alike")
 	fs.BoolVarP(&o.text, "text", "t", false, "do not mark names (the default)")
 	fs.BoolVarP(&o.zero, "zero", "z", false, "end lines with NUL, and do not escape names")
+	o.concurrency = autoSlots
+	fs.Var(&o.concurrency, "concurrency", "files read at once, at most; a disk that has to seek is fastest with 1")
+	fs.Var(&o.memory, "memory", "what may be held of large objects that are read ahead, as 256MiB; auto: a quarter of the memory, at most 128MiB")
 	fs.BoolVarP(&o.check, "check", "c", false, "read checksums from the arguments and verify them")
 	fs.BoolVar(&o.ignoreMissing, "ignore-missing", false, "with --check: pass over files that do not exist")
 	fs.BoolVar(&o.quiet, "quiet", false, "with --check: do not print OK for files that match")
@@ -77,6 +83,9 @@ func (o *sumOptions) flags(fs *pflag.FlagSet) {
 // validate returns everything that is wrong, as a usageError.
 func (o *sumOptions) validate() error {
 	var faults []error
+	if o.concurrency < 1 {
+		faults = append(faults, fmt.Errorf("--concurrency: %d is less than 1", int(o.concurrency)))
+	}
 	for i, name := range o.algorithms {
 		o.algorithms[i] = strings.TrimSpace(name)
 	}
@@ -137,7 +146,7 @@ func runSum(ctx context.Context, p process, c command, args []string) error {
 		}
 	}
 	return sumInterruptibly(ctx, func() (err error) {
-		r := newSumReader(p.stdin)
+		r := newSumReader(p.stdin, o.memory.memory())
 		defer func() { err = errors.Join(err, r.close()) }()
 		if o.check {
 			return sumCheck(ctx, p, &o, r, names)
@@ -162,7 +171,7 @@ type sumOutcome struct {
 func sumPrint(ctx context.Context, p process, o *sumOptions, r *sumReader, names []string) error {
 	failed := false
 	work := ordered[sumTask, sumOutcome]{
-		width: o.width(),
+		width: int(o.concurrency),
 		alone: func(t sumTask) bool { return t.object.isStream() },
 		work: func(t sumTask) sumOutcome {
 			done := sumOutcome{sumTask: t}

@@ -76,7 +76,7 @@ func (c *checker) run(ctx context.Context) (bool, error) {
 	defer in.Close() // was only read
 	var broke error
 	work := ordered[checkTask, checkOutcome]{
-		width: c.o.width(),
+		width: int(c.o.concurrency),
 		alone: func(t checkTask) bool { return t.object.isStream() },
 		work: func(t checkTask) checkOutcome {
 			done := checkOutcome{checkTask: t}

@@ -3,18 +3,12 @@ package main
 import (
 	"context"
 	"iter"
-	"runtime"
 	"sync"
 )
 
 // sumWindow is how many results may wait for one before them, so that neither a
 // huge file holds up many small ones nor results pile up without end.
 const sumWindow = 4096
-
-// sumWidth returns how many files are in work at once if nobody says it: enough
-// for the lanes of MD5 on every CPU, and for small objects that mostly wait for
-// a network.
-func sumWidth() int { return min(max(32, 16*runtime.GOMAXPROCS(0)), 256) }
 
 // ordered does some work for each of many items, several at once, and tells of
 // the results in the order of the items.
@@ -29,6 +23,7 @@ type ordered[T, R any] struct {
 	tell func([]R) error
 
 	taking sync.Mutex // held while an item is taken, and worked on alone
+	ctx    context.Context
 	next   func() (T, bool)
 	taken  int
 
@@ -46,7 +41,7 @@ type ordered[T, R any] struct {
 func (o *ordered[T, R]) run(ctx context.Context, items iter.Seq[T]) error {
 	next, stop := iter.Pull(items)
 	defer stop()
-	o.next, o.results = next, make(map[int]R)
+	o.ctx, o.next, o.results = ctx, next, make(map[int]R)
 	o.changed.L = &o.mu
 	unwatch := context.AfterFunc(ctx, func() { o.fail(context.Cause(ctx)) })
 	defer unwatch()
@@ -117,7 +112,7 @@ func (o *ordered[T, R]) fail(err error) {
 func (o *ordered[T, R]) done(place int, result R) bool {
 	o.mu.Lock()
 	o.results[place] = result
-	for !o.telling && o.err == nil {
+	for !o.telling && o.err == nil && o.ctx.Err() == nil {
 		var turn []R
 		for {
 			r, ok := o.results[o.head+len(turn)]
@@ -142,7 +137,5 @@ func (o *ordered[T, R]) done(place int, result R) bool {
 		o.changed.Broadcast()
 	}
 	defer o.mu.Unlock()
-	return o.err == nil
+	return o.err == nil && o.ctx.Err() == nil
 }
-
-func (o *sumOptions) width() int { return sumWidth() }

@@ -25,15 +25,16 @@ import (
 // sumReader reads what arguments and checksum lines name: standard input for
 // "-", else files and objects. Safe for concurrent use, but for standard input.
 type sumReader struct {
-	stdin io.Reader
+	stdin  io.Reader
+	memory *blobstore.Memory
 
 	mu      sync.Mutex
 	buckets map[string]*blobstore.Store // by URL, opened when first needed
 	digests map[string]*sync.Pool       // of *digest.Digest, by algorithms
 }
 
-func newSumReader(stdin io.Reader) *sumReader {
-	return &sumReader{stdin: stdin, buckets: make(map[string]*blobstore.Store), digests: make(map[string]*sync.Pool)}
+func newSumReader(stdin io.Reader, memory *blobstore.Memory) *sumReader {
+	return &sumReader{stdin: stdin, memory: memory, buckets: make(map[string]*blobstore.Store), digests: make(map[string]*sync.Pool)}
 }
 
 func (r *sumReader) close() error {
@@ -215,7 +216,7 @@ func (r *sumReader) open(ctx context.Context, bucketURL string) (*blobstore.Stor
 	if b := r.buckets[bucketURL]; b != nil {
 		return b, nil
 	}
-	b, err := blobstore.Open(ctx, bucketURL, withoutPassword(bucketURL), blobstore.Config{})
+	b, err := blobstore.Open(ctx, bucketURL, withoutPassword(bucketURL), blobstore.Config{Memory: r.memory})
 	if err != nil {
 		return nil, err
 	}
