@@ -140,10 +140,10 @@ func listFolder(ctx context.Context, root, dir string, yield func(sumObject, err
 			var below bool
 			below, more = listFolder(ctx, root, key+"/", yield)
 			found = found || below
-		case !isFile(object.file, e):
-			found, more = true, yield(object, errNoFile)
 		default:
-			found, more = true, yield(object, nil)
+			var err error
+			object.file, err = fileIn(root, object.file, e)
+			found, more = true, yield(object, err)
 		}
 		if !more {
 			return found, false
@@ -152,14 +152,43 @@ func listFolder(ctx context.Context, root, dir string, yield func(sumObject, err
 	return found, true
 }
 
-// isFile reports whether reading path is worth trying: it is a regular file, a
-// link to one, or something that cannot be looked at.
-func isFile(path string, e fs.DirEntry) bool {
+// fileIn returns the path of the file that an entry of the folder root, or of one in
+// it, is or is a link to. What a link leads to has to be in root, too: whoever may
+// put files there cannot have others read. That something cannot be looked at,
+// reading it will tell.
+func fileIn(root, path string, e fs.DirEntry) (string, error) {
 	if e.Type()&fs.ModeSymlink == 0 {
-		return e.Type().IsRegular()
+		if !e.Type().IsRegular() {
+			return path, errNoFile
+		}
+		return path, nil
 	}
 	info, err := os.Stat(path)
-	return err != nil || info.Mode().IsRegular()
+	if err != nil {
+		return path, nil
+	}
+	if !info.Mode().IsRegular() {
+		return path, errNoFile
+	}
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return path, err
+	}
+	inside, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return path, err
+	}
+	// A relative folder and an absolute link to what is in it have to compare.
+	if target, err = filepath.Abs(target); err != nil {
+		return path, err
+	}
+	if inside, err = filepath.Abs(inside); err != nil {
+		return path, err
+	}
+	if way, err := filepath.Rel(inside, target); err != nil || !filepath.IsLocal(way) {
+		return path, errOutside
+	}
+	return target, nil
 }
 
 // sums returns the checksums of one object, by algorithm.
@@ -302,6 +331,7 @@ var (
 	errNoObjects = errors.New("no objects are there")
 	errNoObject  = errors.New("no such object")
 	errNoFile    = errors.New("not a regular file")
+	errOutside   = errors.New("the link leads out of the folder")
 )
 
 // isMissing reports whether err says that a file or object does not exist.

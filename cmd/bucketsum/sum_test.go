@@ -324,14 +324,26 @@ func TestSumFolderURL(t *testing.T) {
 	if err := os.Symlink("..", "sub/loop"); err != nil {
 		t.Fatal(err)
 	}
-	names = append(names, "sub/a")
+	outside := filepath.Join(t.TempDir(), "secret")
+	sumWrite(t, map[string]string{outside: "x"})
+	inside, err := filepath.Abs("sub/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{"sub/out": outside, "sub/in": "../sub/a", "sub/in-absolute": inside} {
+		if err := os.Symlink(target, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names = append(names, "sub/a", "sub/in", "sub/in-absolute")
 	slices.Sort(names)
 	list := sumRun(t, "", "file://./")
 	want := sumRun(t, "", append([]string{"--"}, names...)...)
 	if diff := cmp.Diff(want.Stdout, list.Stdout); diff != "" {
 		t.Error(diff)
 	}
-	say := "bucketsum sum: sub/link: no such file or directory\nbucketsum sum: sub/loop: not a regular file\n"
+	say := "bucketsum sum: sub/link: no such file or directory\nbucketsum sum: sub/loop: not a regular file\n" +
+		"bucketsum sum: sub/out: the link leads out of the folder\n"
 	if list.Stderr != say || list.Status != exitFailed {
 		t.Errorf("status %d, stderr %s", list.Status, list.Stderr)
 	}
