@@ -102,11 +102,6 @@ func openS3(ctx context.Context, u *url.URL, name string, c Config) (*Store, err
 		options.Retryer = s3Retryer{retryer}
 	}
 	options.HTTPClient = &http.Client{Transport: transport, CheckRedirect: keepMethod}
-	if !u.Query().Has("response_checksum_validation") {
-		// The SDK computes S3's checksum of an object at more CPU than MD5 and reading
-		// take together. See s3Checksums; whoever wants the SDK's asks for it in the URL.
-		options.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-	}
 	// It would warn for every object that was uploaded in parts.
 	options.DisableLogOutputChecksumValidationSkipped = true
 	b := &s3Bucket{

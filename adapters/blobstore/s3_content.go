@@ -34,7 +34,10 @@ type s3Content struct {
 	etag      string // without quotes
 	size      int64  // bytes of the whole
 	begun     bool   // there was an answer
-	checksums s3Checksums
+
+	claimed []pipeline.Claim // what the first answer says of the content; see claims
+	asked   bool             // somebody else checks what is claimed
+	guard   *guard           // else this does; nil if there is nothing to check
 
 	offset   int64 // of the next byte
 	end      int64 // of the last byte and one; 0: that of the object
@@ -58,9 +61,11 @@ func (c *s3Content) get() error {
 	body, err := c.s3.bucket.NewRangeReader(ctx, c.key, c.offset, length, &blob.ReaderOptions{
 		BeforeRead: func(as func(any) bool) error {
 			var in *s3.GetObjectInput
-			if !as(&in) {
+			var calls *[]func(*s3.Options)
+			if !as(&in) || !as(&calls) {
 				return errors.New("gocloud does not show its request")
 			}
+			*calls = append(*calls, withChecksums)
 			in.Key = &c.key
 			if c.versionID != "" {
 				in.VersionId = &c.versionID
@@ -70,10 +75,7 @@ func (c *s3Content) get() error {
 			}
 			in.RequestPayer = c.s3.payer()
 			in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = c.customerKey.algorithm, c.customerKey.key, c.customerKey.sum
-			if c.begun {
-				return nil
-			}
-			return askChecksums(as)
+			return nil
 		},
 	})
 	if err != nil {
@@ -102,8 +104,7 @@ func (c *s3Content) accept(out *s3.GetObjectOutput) error {
 		return errUnknownLength
 	}
 	if !c.begun {
-		c.begun, c.size, c.end, c.etag = true, length, length, etag
-		c.checksums = checksumsOf(out)
+		c.begun, c.size, c.end, c.etag, c.claimed = true, length, length, etag, c.s3.claimsOf(out)
 		if versionID != "" || c.versionID != "" {
 			// What has another version is another object, see Store.Open.
 			c.versionID = versionID
@@ -125,6 +126,28 @@ func (c *s3Content) accept(out *s3.GetObjectOutput) error {
 
 // Read implements io.Reader.
 func (c *s3Content) Read(p []byte) (int, error) {
+	begins := c.offset == 0
+	n, err := c.read(p)
+	return n, c.check(begins, p[:n], err)
+}
+
+// check returns err, or what the guard has to say at the end. It is given what was
+// read, and whether it is the first.
+func (c *s3Content) check(begins bool, p []byte, err error) error {
+	if begins && !c.asked && c.guard == nil {
+		c.guard = newGuard(c.claimed)
+	}
+	c.guard.write(p)
+	if err == io.EOF {
+		if fault := c.guard.check(); fault != nil {
+			return fault
+		}
+	}
+	return err
+}
+
+// read reads what nobody has checked.
+func (c *s3Content) read(p []byte) (int, error) {
 	for {
 		if c.closed {
 			return 0, fs.ErrClosed
@@ -146,8 +169,7 @@ func (c *s3Content) Read(p []byte) (int, error) {
 		case c.ctx.Err() != nil:
 			return n, c.ctx.Err()
 		case c.offset == c.end:
-			// All came, and yet it is no end: the SDK says so when the content
-			// is not that of the checksum that S3 has of it.
+			// All came, and yet it is no end.
 			return n, c.s3.translate(err, "s3:GetObject")
 		}
 		if errors.Is(err, context.Canceled) {

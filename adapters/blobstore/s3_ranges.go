@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline"
 )
 
 const (
@@ -118,8 +120,17 @@ func partLength(etag string, size int64) int64 {
 	return partBytes
 }
 
+// claims implements claimant.
+func (r *s3Ranges) claims(ctx context.Context) []pipeline.Claim { return r.first.claims(ctx) }
+
 // Read implements io.Reader.
 func (r *s3Ranges) Read(p []byte) (int, error) {
+	begins := r.offset == 0
+	n, err := r.readNext(p)
+	return n, r.first.check(begins, p[:n], err)
+}
+
+func (r *s3Ranges) readNext(p []byte) (int, error) {
 	switch {
 	case r.closed:
 		return 0, fs.ErrClosed
@@ -136,7 +147,7 @@ func (r *s3Ranges) Read(p []byte) (int, error) {
 		err error
 	)
 	if r.body != nil {
-		n, err = r.body.Read(p[:min(int64(len(p)), r.cut-r.offset)])
+		n, err = r.body.read(p[:min(int64(len(p)), r.cut-r.offset)])
 		r.waited += time.Since(start)
 	} else {
 		n, err = r.readPart(p, start)

@@ -92,8 +92,7 @@ func (b *s3Bucket) open(ctx context.Context, o pipeline.Object) (content, state,
 			c.drop()
 			return nil, state{}, err
 		}
-		now := state{c.etag, c.size, versionOf(c.versionID)}
-		return c.checksums.check(newRanges(c)), now, nil
+		return newRanges(c), state{c.etag, c.size, versionOf(c.versionID)}, nil
 	}
 	if f := s3FaultOf(err); f.code == "InvalidArgument" && o.VersionID != "" {
 		return nil, state{}, pipeline.Permanent(fmt.Errorf("the store has no versions with ids like %q: %w", o.VersionID, err))

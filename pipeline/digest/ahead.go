@@ -2,6 +2,7 @@ package digest
 
 import (
 	"context"
+	"io"
 	"sync"
 )
 
@@ -28,7 +29,7 @@ var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
 // copyAhead copies like Copy, until s ends with an error, io.EOF included, ctx is
 // done or so many copies are under way that reading ahead has no use: nil.
-func copyAhead(ctx context.Context, d *Digest, s *source) (total int64, err error) {
+func copyAhead(ctx context.Context, d io.Writer, s *source) (total int64, err error) {
 	var (
 		filled = make(chan *chunk, aheadDepth)
 		free   = make(chan *chunk, aheadDepth)
@@ -69,10 +70,13 @@ func copyAhead(ctx context.Context, d *Digest, s *source) (total int64, err erro
 		if c.panicked != nil {
 			panic(c.panicked) // where whoever called Copy can recover it
 		}
-		d.Write(c.buf[:c.n])
 		total += int64(c.n)
-		if err == nil {
-			err = c.err
+		if err == nil { // what follows a failed write is lost
+			if _, err = d.Write(c.buf[:c.n]); err == nil {
+				err = c.err
+			} else {
+				leave()
+			}
 		}
 		free <- c
 		// What was read must be hashed before this ends, unless all is in vain.

@@ -20,15 +20,15 @@ const emptyReads = 100
 // copies is how many calls of Copy are under way.
 var copies atomic.Int64
 
-// Copy writes what r has left to d and returns how many bytes that was. It
-// returns ctx's cause soon after ctx is done, but does not interrupt a Read. It
-// only ever calls Read: the WriteTo of a cloud reader would allocate a large
-// buffer for each object.
+// Copy writes what r has left to d, a [Digest] or [Verifier], and returns how
+// many bytes that was. It returns ctx's cause soon after ctx is done, but does not
+// interrupt a Read. It only ever calls Read: the WriteTo of a cloud reader would
+// allocate a large buffer for each object.
 //
 // While CPUs idle, because few copies are under way, what is long is read in a
 // second goroutine ahead of the hash. That goroutine has ended when Copy
 // returns.
-func Copy(ctx context.Context, d *Digest, r io.Reader) (int64, error) {
+func Copy(ctx context.Context, d io.Writer, r io.Reader) (int64, error) {
 	copies.Add(1)
 	defer copies.Add(-1)
 	s := source{r: r}
@@ -53,7 +53,9 @@ func Copy(ctx context.Context, d *Digest, r io.Reader) (int64, error) {
 		n, err := s.read(buf[:])
 		total += int64(n)
 		since += n
-		d.Write(buf[:n])
+		if _, err := d.Write(buf[:n]); err != nil {
+			return total, err
+		}
 		if err == io.EOF {
 			return total, nil
 		} else if err != nil {
