@@ -23,15 +23,18 @@ func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 	if known != nil {
 		return c.confirm(ctx, b, outcomeOf(*known, pipeline.Current))
 	}
-	record, err := c.read(ctx, b.Source, o)
-	if err != nil {
-		return pipeline.Result{}, err
+	record, ok := c.unsaved.take(o)
+	if !ok {
+		if record, err = c.read(ctx, b.Source, o); err != nil {
+			return pipeline.Result{}, err
+		}
 	}
+	record.Source.Sequencer = o.Sequencer
 	// What was overwritten while it was read has a newer event on its way,
 	// whose record this one must not cross.
 	now, err := current(ctx, b.Source, o)
 	if err != nil {
-		return pipeline.Result{}, err
+		return pipeline.Result{}, c.unsaved.keep(record, err)
 	}
 	if !now.SameVersion(record.Source) {
 		return pipeline.Result{}, fmt.Errorf("%s was overwritten while it was read: %w", o, pipeline.ErrChanged)
@@ -46,7 +49,7 @@ func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 		}
 	}
 	if err := b.Records.Save(ctx, record); err != nil {
-		return pipeline.Result{}, err
+		return pipeline.Result{}, c.unsaved.keep(record, err)
 	}
 	return c.confirm(ctx, b, result)
 }

@@ -87,7 +87,7 @@ func (b *objects) keys(ctx context.Context, prefix string) iter.Seq2[string, err
 
 func (f *folder) keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		f.walk(ctx, prefix, func(string) bool { return false }, func(o pipeline.Object, err error) bool {
+		f.walk(ctx, prefix, func(string) bool { return false }, f.entry, func(o pipeline.Object, err error) bool {
 			return yield(o.Key, err)
 		})
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
@@ -190,6 +191,9 @@ func sumPrint(ctx context.Context, p process, o *sumOptions, r *sumReader, names
 				return nil
 			}
 			for _, done := range turn {
+				if done.object.listed && errors.Is(done.err, pipeline.ErrOwnRecord) {
+					continue // a record is no object
+				}
 				if done.err != nil {
 					if err := flush(); err != nil {
 						return err

@@ -20,6 +20,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
 // sumReader reads what arguments and checksum lines name: standard input for
@@ -48,6 +49,7 @@ func (r *sumReader) close() error {
 // sumObject is something to read: the object of a bucket, standard input or a
 // file.
 type sumObject struct {
+	listed bool   // nobody named it
 	name   string // as it is printed
 	bucket string // URL; empty for a file
 	key    string // "" or with a slash at its end: all objects under it
@@ -88,7 +90,7 @@ func (r *sumReader) listBucket(ctx context.Context, prefix sumObject, yield func
 	found := false
 	for key, err := range bucket.Keys(ctx, prefix.key) {
 		found = true
-		object := sumObject{name: key, bucket: prefix.bucket, key: key}
+		object := sumObject{name: key, bucket: prefix.bucket, key: key, listed: true}
 		if err != nil {
 			object = prefix
 		}
@@ -134,7 +136,7 @@ func listFolder(ctx context.Context, root, dir string, yield func(sumObject, err
 		key := dir + e.Name()
 		object := sumObject{name: key, file: root + key}
 		switch {
-		case e.IsDir() && e.Name() == blobstore.Hidden:
+		case e.IsDir() && e.Name() == filebucket.Hidden:
 			continue
 		case e.IsDir():
 			var below bool
