@@ -23,7 +23,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
@@ -62,7 +61,9 @@ func TestCompare(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	client := s3.New(s3.Options{
 		BaseEndpoint: &server.URL, Region: awsenv.Region, UsePathStyle: true,
-		Credentials:                credentials.NewStaticCredentialsProvider(awsenv.AccessKey, awsenv.SecretKey, ""),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: awsenv.AccessKey, SecretAccessKey: awsenv.SecretKey}, nil
+		}),
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 	})
 	large, small := int64(float64(4<<30)**scale), max(1, int(5000**scale))
