@@ -69,6 +69,8 @@ type s3Bucket struct {
 	locks      keyLocks
 	conditions atomic.Int32 // whether the store heeds the conditions of writes
 	stall      time.Duration
+	patience   float64 // share of its time that a reader waits before ranges are worth it
+	memory     *Memory
 }
 
 var (
@@ -110,9 +112,15 @@ func openS3(ctx context.Context, u *url.URL, name string, c Config) (*Store, err
 		records: c.Records,
 		log:     c.Log,
 		stall:   time.Minute,
+		memory:  c.Memory,
+
+		patience: 0.5,
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
+	}
+	if b.memory == nil {
+		b.memory = NewMemory(0)
 	}
 	if b.bucket, err = s3blob.OpenBucket(ctx, b.client, b.name, &b.writes); err != nil {
 		return nil, errors.Join(fmt.Errorf("open bucket %s: %w", name, err), opened.Close())

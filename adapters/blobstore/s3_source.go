@@ -120,8 +120,9 @@ func (b *s3Bucket) open(ctx context.Context, o pipeline.Object) (content, state,
 	if err == nil {
 		if err = isFolder(o.Key, c.size); err != nil {
 			c.drop()
+			return nil, state{}, err
 		}
-		return c, state{c.etag, c.size, versionOf(c.versionID)}, err
+		return newRanges(c), state{c.etag, c.size, versionOf(c.versionID)}, nil
 	}
 	if f := s3FaultOf(err); f.code == "InvalidArgument" && o.VersionID != "" {
 		return nil, state{}, pipeline.Permanent(fmt.Errorf("the store has no versions with ids like %q: %w", o.VersionID, err))

@@ -22,6 +22,7 @@ type Config struct {
 	Algorithms []string // those that records hold; default md5
 	Records    RecordOptions
 	S3         S3Options
+	Memory     *Memory      // that stores share; default: each has one of its own
 	Log        *slog.Logger // what whoever runs this should know; default: nothing is logged
 }
 

@@ -19,7 +19,8 @@ import (
 type workerConfig struct {
 	algorithms   []string
 	record       string
-	concurrency  int
+	concurrency  slots
+	memory       byteSize
 	listen       string
 	include      []string
 	exclude      []string
@@ -38,7 +39,9 @@ type workerConfig struct {
 func (c *workerConfig) flags(fs *pflag.FlagSet, listen, logLevel string, drain time.Duration) {
 	fs.StringSliceVar(&c.algorithms, "algorithms", []string{"md5"}, "checksums to compute in one pass: "+strings.Join(digest.Names(), ", "))
 	fs.StringVar(&c.record, "record", blobstore.DefaultLayout, "where the record of an object is: {key} or {dir}/ and {base}, and {alg}")
-	fs.IntVar(&c.concurrency, "concurrency", 4, "objects in work at once, at most")
+	c.concurrency = autoSlots
+	fs.Var(&c.concurrency, "concurrency", "objects in work at once, at most")
+	fs.Var(&c.memory, "memory", "what may be held of large objects that are read ahead, as 256MiB; auto: a quarter of the memory, at most 128MiB")
 	fs.StringVar(&c.listen, "listen", listen, "address of the HTTP side: the page, POST /md5, GET /status, /records, /health; 'off' for none")
 	fs.StringArrayVar(&c.include, "include", nil, "sum only keys that match this glob, as 'photos/**/*.raw'; may be repeated")
 	fs.StringArrayVar(&c.exclude, "exclude", nil, "do not sum keys that match this glob; may be repeated")

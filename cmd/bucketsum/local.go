@@ -98,7 +98,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 	activity := web.NewActivity()
 	report := newReport(p.stdout, config.algorithms[0], activity)
 
-	queues, err := newQueues(config.concurrency, config.drainTimeout, log)
+	queues, err := newQueues(int(config.concurrency), config.drainTimeout, log)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func TestLocalStopped(t *testing.T) {
 		names = append(names, name)
 		write(t, dir, name, bytes.Repeat([]byte(name), 1<<16))
 	}
-	r := startLocal(t, dir)
+	r := startLocal(t, dir, "--concurrency", "4") // else all may be done by then
 	r.until(20, isSummed)
 	if status := r.stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status is %d", status)

@@ -80,7 +80,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 
 	log := config.log.logger(p.stderr)
 	stores, err := openBuckets(ctx, urls, blobstore.Config{
-		Layout: config.layout, Algorithms: config.algorithms, Records: store.records, S3: store.s3, Log: log,
+		Layout: config.layout, Algorithms: config.algorithms, Records: store.records, S3: store.s3, Memory: config.memory.memory(), Log: log,
 	})
 	if err != nil {
 		return err

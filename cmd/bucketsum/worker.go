@@ -65,7 +65,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 	if err != nil {
 		return err
 	}
-	queues, err := newQueues(w.concurrency, w.drainTimeout, w.log)
+	queues, err := newQueues(int(w.concurrency), w.drainTimeout, w.log)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		return fmt.Errorf("--queue: %w", err)
 	}
 	w.log.Info("serving", "version", version(), "buckets", slices.Sorted(maps.Keys(w.buckets)),
-		"algorithms", w.algorithms, "concurrency", w.concurrency, "listen", w.listen)
+		"algorithms", w.algorithms, "concurrency", int(w.concurrency), "listen", w.listen)
 	parts := append(beside, func(ctx context.Context) error {
 		return pipeline.Run(ctx, pipeline.Config{
 			Subscriber:    subscriber,
