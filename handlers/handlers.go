@@ -33,10 +33,15 @@ type Config struct {
 	// RecordMismatches records content that is not what its store claims, marked as
 	// such. Else it has no record, and its event ends with ErrMismatch.
 	RecordMismatches bool
+	// Resume says which objects are not read again from their beginning when their
+	// worker is gone.
+	Resume Resume
 	// Publish announces what was done, before the message is acknowledged. What had
 	// its record already is announced again, as nobody knows whether it was.
 	Publish pipeline.Publisher
 	Log     *slog.Logger // default: discarded
+
+	unresumable func(context.Context) // see there; set by New
 }
 
 // Validate returns everything that is wrong with the configuration.
@@ -51,6 +56,9 @@ func (c Config) Validate() error {
 		}
 	}
 	if _, err := digest.New(c.Algorithms...); err != nil {
+		faults = append(faults, err)
+	}
+	if err := c.Resume.validate(); err != nil {
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
@@ -70,6 +78,7 @@ func New(c Config) (pipeline.Handler, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	c.unresumable = unresumable(c)
 	return c.handle, nil
 }
 

@@ -28,7 +28,7 @@ const (
 // lock excludes this process only; others are kept off by conditions.
 func (b *s3Bucket) lock(key string) (func(), error) { return b.locks.lock(key), nil }
 
-func (b *s3Bucket) reserved(string) bool { return false }
+func (b *s3Bucket) reserved(key string) bool { return isCheckpoint(key) }
 
 // create takes one request, from when on the store is known to refuse it where
 // something is.
