@@ -23,18 +23,22 @@ func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 		c.forget(ctx, b, known.Source)
 		return c.confirm(ctx, b, outcomeOf(*known, pipeline.Current))
 	}
-	record, err := c.read(ctx, b, o)
-	if class := pipeline.Classify(err); class == pipeline.ClassSuperseded || class == pipeline.ClassPermanent {
-		c.forget(ctx, b, o)
+	record, ok := c.unsaved.take(o)
+	if !ok {
+		record, err = c.read(ctx, b, o)
+		if class := pipeline.Classify(err); class == pipeline.ClassSuperseded || class == pipeline.ClassPermanent {
+			c.forget(ctx, b, o)
+		}
+		if err != nil {
+			return pipeline.Result{}, err
+		}
 	}
-	if err != nil {
-		return pipeline.Result{}, err
-	}
+	record.Source.Sequencer = o.Sequencer
 	// What was overwritten while it was read has a newer event on its way,
 	// whose record this one must not cross.
 	now, err := current(ctx, b.Source, o)
 	if err != nil {
-		return pipeline.Result{}, err
+		return pipeline.Result{}, c.unsaved.keep(record, err)
 	}
 	if !now.SameVersion(record.Source) {
 		c.forget(ctx, b, record.Source)
@@ -51,7 +55,7 @@ func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 		}
 	}
 	if err := b.Records.Save(ctx, record); err != nil {
-		return pipeline.Result{}, err
+		return pipeline.Result{}, c.unsaved.keep(record, err)
 	}
 	c.forget(ctx, b, record.Source)
 	return c.confirm(ctx, b, result)

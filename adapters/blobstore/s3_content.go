@@ -99,6 +99,9 @@ func (c *s3Content) accept(out *s3.GetObjectOutput) error {
 		return errUnknownLength
 	}
 	if !c.begun {
+		if err := (&sidecar{metadata: unescapeMetadata(out.Metadata)}).isOwnRecord(c.key); err != nil {
+			return err
+		}
 		c.begun, c.size, c.etag, c.claimed = true, length, etag, c.s3.claimsOf(out)
 		if versionID != "" || c.versionID != "" {
 			// What has another version is another object, see Store.Open.

@@ -80,7 +80,7 @@ func (b *s3Bucket) translate(err error, needs string) error {
 	case f.code == "InvalidObjectState":
 		return fmt.Errorf("%w (%w)", pipeline.ErrArchived, err)
 	case f.code == "KeyTooLongError":
-		return pipeline.Permanent(err)
+		return pipeline.Permanent(fmt.Errorf("%w: %w", syscall.ENAMETOOLONG, err))
 	}
 	if b.stale(f) {
 		// Whoever provides the credentials may have better ones by now.

@@ -284,7 +284,7 @@ func TestArchivedRecords(t *testing.T) {
 		b.put(t, "a.md5", v.Digests["md5"]+"  a\n", func(in *s3.PutObjectInput) {
 			in.StorageClass = types.StorageClassDeepArchive
 			in.Metadata = map[string]string{
-				"written-by": "bucketsum", "source-etag": v.Source.ETag, "source-version-id": v.Source.VersionID,
+				"written-by": "bucketsum", "source-key": "a", "source-etag": v.Source.ETag, "source-version-id": v.Source.VersionID,
 				"source-size": "1", "source-sequencer": sequencer, "computed-at": "2025-03-14T15:09:26Z",
 			}
 		})

@@ -58,10 +58,7 @@ func (b *s3Bucket) stat(ctx context.Context, key string) (state, error) {
 		return err
 	})
 	if s3FaultOf(err).status == http.StatusNotFound {
-		// An answer to HEAD does not say whether the key or the bucket is gone.
-		if _, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name}); s3FaultOf(err).status == http.StatusNotFound {
-			return state{}, fmt.Errorf("%s: %w", b.explain(err, s3Fault{code: "NoSuchBucket"}, ""), err)
-		}
+		return state{}, b.whatIsGone(ctx, err) // an answer to HEAD does not say
 	}
 	if err != nil {
 		return state{}, b.translate(err, "s3:GetObject")
@@ -70,7 +67,19 @@ func (b *s3Bucket) stat(ctx context.Context, key string) (state, error) {
 		return state{}, errUnknownLength
 	}
 	s := state{trimETag(aws.ToString(out.ETag)), *out.ContentLength, versionOf(aws.ToString(out.VersionId))}
+	if err := (&sidecar{metadata: unescapeMetadata(out.Metadata)}).isOwnRecord(key); err != nil {
+		return s, err
+	}
 	return s, isFolder(key, s.size)
+}
+
+// whatIsGone finds out whether it is the object or the bucket, when the answer to
+// a request is that something is not found.
+func (b *s3Bucket) whatIsGone(ctx context.Context, err error) error {
+	if _, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name}); s3FaultOf(err).status == http.StatusNotFound {
+		return fmt.Errorf("%s: %w", b.explain(err, s3Fault{code: "NoSuchBucket"}, ""), err)
+	}
+	return fmt.Errorf("%w (%w)", pipeline.ErrNotFound, err)
 }
 
 var errUnknownLength = errors.New("the store does not say how long the object is")
@@ -99,7 +108,7 @@ func (b *s3Bucket) open(ctx context.Context, o pipeline.Object) (content, state,
 	return nil, state{}, b.translate(err, "s3:GetObject, s3:GetObjectVersion")
 }
 
-func (b *s3Bucket) list(ctx context.Context, skip func(string) bool) iter.Seq2[pipeline.Object, error] {
+func (b *s3Bucket) list(ctx context.Context, skip func(string) bool, _ bool) iter.Seq2[pipeline.Object, error] {
 	return func(yield func(pipeline.Object, error) bool) {
 		pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{
 			Bucket: &b.name,

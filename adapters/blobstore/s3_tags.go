@@ -78,7 +78,11 @@ func (r *tagRecords) Save(ctx context.Context, record pipeline.Record) error {
 
 func (r *tagRecords) save(ctx context.Context, record pipeline.Record) error {
 	o := record.Source
-	defer r.locks.lock(o.Key)()
+	unlock, err := r.locks.lock(ctx, o.Key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	tags, version, err := r.get(ctx, o)
 	if err != nil {
 		return err

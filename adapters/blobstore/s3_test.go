@@ -298,7 +298,7 @@ func TestRecordsInAFolder(t *testing.T) {
 	b := makeBucket(t, awsenv.StartVersitygw(t), false)
 	store := b.open(t, blobstore.Config{Records: blobstore.RecordOptions{Bucket: "file://" + dir}})
 	o := b.put(t, "dir/a", "content")
-	if err := errors.Join(store.Check(t.Context()), store.CheckWritable(), store.CleanUp(), store.Bucket().Records.Save(t.Context(), record(o))); err != nil {
+	if err := errors.Join(store.Check(t.Context()), store.CheckWritable(), store.CleanUp(t.Context()), store.Bucket().Records.Save(t.Context(), record(o))); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := fmt.Sprint(userKeys(t, dir)), fmt.Sprintf("[%s/dir/a.md5]", b.name); got != want {

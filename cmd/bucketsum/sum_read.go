@@ -17,8 +17,8 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
-	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
 // sumReader reads what arguments and checksum lines name: standard input for
@@ -129,7 +129,7 @@ func listFolder(ctx context.Context, root, dir string, yield func(sumObject, err
 		key := dir + e.Name()
 		object := sumObject{name: key, file: root + key}
 		switch {
-		case e.IsDir() && e.Name() == blobstore.Hidden:
+		case e.IsDir() && e.Name() == filebucket.Hidden:
 			continue
 		case e.IsDir():
 			var below bool

@@ -105,6 +105,15 @@ func (a *Activity) Fail(o pipeline.Object, reason string) {
 	a.fail(failureOf(o, reason, true))
 }
 
+// Mended takes back that an object failed: what [Activity.Fail] said of it is not
+// so any more.
+func (a *Activity) Mended(o pipeline.Object) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.totals.Failed--
+	a.forget(bounded(o.Bucket, maxKeptKey), bounded(o.Key, maxKeptKey))
+}
+
 // Observe counts what failed in a delivery. It is a pipeline.Observer.
 func (a *Activity) Observe(d pipeline.Delivery) {
 	if d.Fate == pipeline.Nacked {
