@@ -122,8 +122,8 @@ func (c Config) recorded(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 // read digests the object. Content that is not what its store claims is read a second
 // time, to tell what is wrong in the store from what was damaged on its way.
 func (c Config) read(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (pipeline.Record, error) {
-	start := time.Now()
-	record, first, err := c.digest(ctx, b, o, start, nil)
+	var until time.Time // both readings are of one slice
+	record, first, err := c.digest(ctx, b, o, &until, nil)
 	if err != nil {
 		return pipeline.Record{}, err
 	}
@@ -134,7 +134,7 @@ func (c Config) read(ctx context.Context, b pipeline.Bucket, o pipeline.Object) 
 		// What was damaged may be in the checkpoint.
 		c.forget(ctx, b, record.Source)
 		first = &earlier{Digests: record.Digests, Reason: mismatches(record.Checks)}
-		if record, _, err = c.digest(ctx, b, record.Source, start, first); err != nil {
+		if record, _, err = c.digest(ctx, b, record.Source, &until, first); err != nil {
 			return pipeline.Record{}, err
 		}
 	}
@@ -152,17 +152,19 @@ func (c Config) read(ctx context.Context, b pipeline.Bucket, o pipeline.Object) 
 
 // digest reads the object once, and holds it against what its store claims. It
 // goes on at a checkpoint if there is one, but not with first, which is what the
-// first reading found; if the checkpoint is of a second reading, that is returned.
-func (c Config) digest(ctx context.Context, b pipeline.Bucket, o pipeline.Object, start time.Time, first *earlier) (pipeline.Record, *earlier, error) {
+// first reading found; if the checkpoint is of a second reading, that is returned. The
+// slice ends at until, which the first reading sets when it has begun.
+func (c Config) digest(ctx context.Context, b pipeline.Bucket, o pipeline.Object, until *time.Time, first *earlier) (pipeline.Record, *earlier, error) {
 	r, err := c.begin(ctx, b, o, first)
 	if err != nil {
 		return pipeline.Record{}, nil, err
 	}
 	// A failed Close after the last byte took nothing from the digest.
 	defer r.Close()
-	if c.Resume.Slice > 0 {
-		r.until = start.Add(c.Resume.Slice)
+	if c.Resume.Slice > 0 && until.IsZero() {
+		*until = time.Now().Add(c.Resume.Slice)
 	}
+	r.until = *until
 	if err := r.copy(ctx); err != nil {
 		return pipeline.Record{}, nil, fmt.Errorf("read %s: %w", o, err)
 	}

@@ -123,10 +123,9 @@ func (c *s3Content) head() error {
 		SSECustomerKey:       c.customerKey.key,
 		SSECustomerKeyMD5:    c.customerKey.sum,
 	}
-	if c.versionID != "" {
-		in.VersionId = &c.versionID
-	}
-	if versionOf(c.versionID) == "" && c.etag != "" {
+	if id := versionOf(c.versionID); id != "" {
+		in.VersionId = &id
+	} else if c.etag != "" { // not every store can be asked for the version "null"
 		in.IfMatch = aws.String(`"` + c.etag + `"`)
 	}
 	out, err := c.s3.client.HeadObject(c.ctx, in, withChecksums)

@@ -172,3 +172,73 @@ func TestSliceNeedsItsQueue(t *testing.T) {
 		}
 	}
 }
+
+// TestQueueTakesSlices turns slices off where the URL of the queue is not that of
+// its topic, and says so to who asked for them.
+func TestQueueTakesSlices(t *testing.T) {
+	for _, tc := range []struct {
+		queue string
+		args  []string
+		off   bool
+		fault bool
+	}{
+		{"awssqs://sqs.eu-central-1.amazonaws.com/1/q", nil, false, false},
+		{"sqs://sqs.eu-central-1.amazonaws.com/1/q.fifo", []string{"--slice", "1h"}, false, false},
+		{"mem://q?ackdeadline=1m", nil, false, false},
+		{"gcppubsub://projects/p/subscriptions/s", nil, true, false},
+		{"gcppubsub://projects/p/subscriptions/s", []string{"--slice", "1h"}, true, true},
+		{"gcppubsub://projects/p/subscriptions/s", []string{"--slice", "0"}, true, false},
+	} {
+		var c resumeConfig
+		fs := newFlags(serveCommand)
+		c.flags(fs)
+		if err := fs.Parse(tc.args); err != nil {
+			t.Fatal(err)
+		}
+		err := c.validateQueue(tc.queue)
+		if (err != nil) != tc.fault || (c.resume().Slice == 0) != tc.off {
+			t.Errorf("%s %v: %v, slices of %s", tc.queue, tc.args, err, c.slice)
+		}
+	}
+}
+
+// TestSlicedOnAWS cuts the work on an object on S3 into messages on SQS, and kills
+// the worker in between.
+func TestSlicedOnAWS(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts moto and processes of the AWS command line")
+	}
+	a := newAccount(t)
+	for _, pair := range a.server.Environ() {
+		name, value, _ := strings.Cut(pair, "=")
+		t.Setenv(name, value)
+	}
+	content := make([]byte, 48<<20)
+	if _, err := rand.Read(content); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write(t, dir, "large", content)
+	flags := []string{"--checkpoint-above", "1MiB", "--checkpoint-every", "4MiB", "--slice", "150ms", "--concurrency", "1"}
+	first := a.worker(flags...)
+	a.aws("s3", "cp", "--quiet", filepath.Join(dir, "large"), "s3://objects/")
+	first.until(1, contains(saved))
+	first.stop(syscall.SIGKILL)
+	second := a.worker(flags...)
+	second.until(1, contains("outcome=recorded"))
+	for a.left(a.queue) > 0 { // the events of the checkpoints come, too
+		second.until(1, contains(`msg="message`))
+	}
+	if status := second.stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("exit status is %d", status)
+	}
+	output := strings.Join(second.output(), "\n")
+	if !strings.Contains(output, resumed) || !strings.Contains(output, `msg="message goes on in a new one"`) {
+		t.Error("it was not resumed, or not cut")
+	}
+	got := a.contents()
+	if want := sumOf(content) + "  large\n"; string(got["large.md5"]) != want || len(got) != 2 {
+		t.Errorf("%d objects, the record is %q, want %q", len(got), got["large.md5"], want)
+	}
+	a.wantDeadLetters(nil)
+}
