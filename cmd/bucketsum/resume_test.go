@@ -219,7 +219,7 @@ func TestSlicedOnAWS(t *testing.T) {
 	}
 	dir := t.TempDir()
 	write(t, dir, "large", content)
-	flags := []string{"--checkpoint-above", "1MiB", "--checkpoint-every", "4MiB", "--slice", "150ms", "--concurrency", "1"}
+	flags := []string{"--checkpoint-above", "1MiB", "--checkpoint-every", "4MiB", "--slice", "20ms", "--concurrency", "1"}
 	first := a.worker(flags...)
 	a.aws("s3", "cp", "--quiet", filepath.Join(dir, "large"), "s3://objects/")
 	first.until(1, contains(saved))
