@@ -34,12 +34,16 @@ type Config struct {
 	// RecordMismatches records content that is not what its store claims, marked as
 	// such. Else it has no record, and its event ends with ErrMismatch.
 	RecordMismatches bool
+	// Resume says which objects are not read again from their beginning when their
+	// worker is gone.
+	Resume Resume
 	// Publish announces what was done, before the message is acknowledged. What had
 	// its record already is announced again, as nobody knows whether it was.
 	Publish pipeline.Publisher
 	Log     *slog.Logger // default: discarded
 
-	unsaved *unsaved
+	unsaved     *unsaved
+	unresumable func(context.Context) // see there
 }
 
 // Validate returns everything that is wrong with the configuration.
@@ -54,6 +58,9 @@ func (c Config) Validate() error {
 		}
 	}
 	if _, err := digest.New(c.Algorithms...); err != nil {
+		faults = append(faults, err)
+	}
+	if err := c.Resume.validate(); err != nil {
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
@@ -73,7 +80,7 @@ func New(c Config) (pipeline.Handler, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	c.unsaved = newUnsaved()
+	c.unsaved, c.unresumable = newUnsaved(), unresumable(c)
 	return c.handle, nil
 }
 

@@ -66,6 +66,8 @@ type Recorder interface {
 type Bucket struct {
 	Source  Source
 	Records Recorder
+	// Checkpoints keeps how far large objects are. nil: nobody does.
+	Checkpoints Checkpoints
 }
 
 // Publisher announces results. Publish returns when the result is safe with

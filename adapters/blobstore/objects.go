@@ -158,7 +158,7 @@ func (b *objects) remove(ctx context.Context, key string, old *sidecar) error {
 	return translate(b.bucket.Delete(ctx, key))
 }
 
-func (b *objects) reserved(string) bool { return false }
+func (b *objects) reserved(key string) bool { return isCheckpoint(key) }
 
 func (b *objects) create(context.Context, string, *sidecar) error { return pipeline.ErrChanged }
 

@@ -32,7 +32,7 @@ func (b *s3Bucket) lock(ctx context.Context, key string) (func(), error) {
 
 func (b *s3Bucket) local() bool { return false }
 
-func (b *s3Bucket) reserved(string) bool { return false }
+func (b *s3Bucket) reserved(key string) bool { return isCheckpoint(key) }
 
 // create takes one request, from when on the store is known to refuse it where
 // something is.

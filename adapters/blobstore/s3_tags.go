@@ -49,7 +49,7 @@ type tagRecords struct {
 var _ pipeline.Recorder = (*tagRecords)(nil)
 
 // IsRecord implements pipeline.Recorder: tags have no keys.
-func (r *tagRecords) IsRecord(string) bool { return false }
+func (r *tagRecords) IsRecord(key string) bool { return isCheckpoint(key) }
 
 // Remove implements pipeline.Recorder: the tags of an object go with it.
 func (r *tagRecords) Remove(context.Context, pipeline.Object) (bool, error) { return false, nil }

@@ -182,10 +182,11 @@ func NameOf(u *url.URL) string {
 
 // Bucket returns the store as the ports of the pipeline.
 func (s *Store) Bucket() pipeline.Bucket {
+	b := pipeline.Bucket{Source: s, Records: s.recorder, Checkpoints: s.checkpoints()}
 	if s.recorder == nil {
-		return pipeline.Bucket{Source: s, Records: s.records}
+		b.Records = s.records
 	}
-	return pipeline.Bucket{Source: s, Records: s.recorder}
+	return b
 }
 
 // List returns every object of the bucket that is not a record, with its ETag

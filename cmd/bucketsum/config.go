@@ -29,6 +29,7 @@ type workerConfig struct {
 	nativeChecks string
 	onMismatch   string
 	drainTimeout time.Duration
+	resume       resumeConfig
 	maxUpload    int64
 	log          logConfig
 
@@ -50,6 +51,7 @@ func (c *workerConfig) flags(fs *pflag.FlagSet, listen, logLevel string, drain t
 	fs.StringVar(&c.nativeChecks, "native-checks", "on", "compare objects with what their store claims of them (ETag, stored checksums): on or off")
 	fs.StringVar(&c.onMismatch, "on-mismatch", "dead-letter", "an object that is not what its store claims: dead-letter (without a record) or record")
 	fs.DurationVar(&c.drainTimeout, "drain-timeout", drain, "time that work in flight has after a SIGTERM or Ctrl-C")
+	c.resume.flags(fs)
 	fs.Int64Var(&c.maxUpload, "max-upload", 0, "largest upload to POST /md5 in bytes; 0: 5 TiB, -1: no limit")
 	c.log.flags(fs, logLevel)
 }
@@ -83,6 +85,9 @@ func (c *workerConfig) validate() error {
 	}
 	if c.drainTimeout <= 0 {
 		faults = append(faults, fmt.Errorf("--drain-timeout: %s is not more than 0", c.drainTimeout))
+	}
+	if err := c.resume.validate(); err != nil {
+		faults = append(faults, err)
 	}
 	if c.maxUpload < web.Unlimited {
 		faults = append(faults, fmt.Errorf("--max-upload: %d is less than -1", c.maxUpload))
