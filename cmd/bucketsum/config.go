@@ -20,7 +20,7 @@ type workerConfig struct {
 	algorithms   []string
 	record       string
 	concurrency  slots
-	memory       byteSize
+	memory       memorySize
 	listen       string
 	include      []string
 	exclude      []string

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -49,56 +48,40 @@ func (s *slots) String() string {
 // Type implements pflag.Value.
 func (s *slots) Type() string { return "N|auto" }
 
-// byteSize is a number of bytes, as 256MiB; 0 is "auto".
-type byteSize int64
+// memorySize is a flag that is a size other than 0, or "auto", which is 0.
+type memorySize byteSize
 
-var _ pflag.Value = (*byteSize)(nil)
-
-var byteUnits = []struct {
-	name string
-	size int64
-}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}}
+var _ pflag.Value = (*memorySize)(nil)
 
 // Set implements pflag.Value.
-func (b *byteSize) Set(text string) error {
+func (m *memorySize) Set(text string) error {
 	if text == "auto" {
-		*b = 0
+		*m = 0
 		return nil
 	}
-	number, unit := text, int64(1)
-	for _, u := range byteUnits {
-		if n, ok := strings.CutSuffix(text, u.name); ok {
-			number, unit = n, u.size
-		}
-	}
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 1 || n > math.MaxInt64/unit {
+	var b byteSize
+	if err := b.Set(text); err != nil || b == 0 {
 		return fmt.Errorf("%q is neither auto nor a size such as 256MiB", text)
 	}
-	*b = byteSize(n * unit)
+	*m = memorySize(b)
 	return nil
 }
 
 // String implements pflag.Value.
-func (b *byteSize) String() string {
-	if *b == 0 {
+func (m *memorySize) String() string {
+	if *m == 0 {
 		return "auto"
 	}
-	for i := len(byteUnits) - 1; i >= 0; i-- {
-		if u := byteUnits[i]; int64(*b)%u.size == 0 {
-			return strconv.FormatInt(int64(*b)/u.size, 10) + u.name
-		}
-	}
-	return strconv.FormatInt(int64(*b), 10)
+	return (*byteSize)(m).String()
 }
 
 // Type implements pflag.Value.
-func (b *byteSize) Type() string { return "SIZE|auto" }
+func (m *memorySize) Type() string { return "SIZE|auto" }
 
 // memory returns what readers may hold of objects that they read ahead. Unless it is
 // said, that is a quarter of what the process may use, and at most 128 MiB.
-func (b *byteSize) memory() *blobstore.Memory {
-	n := int64(*b)
+func (m *memorySize) memory() *blobstore.Memory {
+	n := int64(*m)
 	if limit := debug.SetMemoryLimit(-1); n == 0 && limit/4 < autoMemory {
 		n = limit / 4
 	}

@@ -54,7 +54,7 @@ type sumOptions struct {
 	zero       bool
 
 	concurrency slots
-	memory      byteSize
+	memory      memorySize
 
 	check         bool
 	ignoreMissing bool
