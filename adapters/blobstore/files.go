@@ -65,6 +65,8 @@ func (f *files) reserved(key string) bool {
 	return strings.Contains(key, Hidden) && slices.Contains(strings.Split(key, "/"), Hidden)
 }
 
+func (f *files) create(context.Context, string, *sidecar) error { return pipeline.ErrChanged }
+
 // lock excludes the other goroutines by key, and the other processes by one of
 // 256 files.
 func (f *files) lock(key string) (func(), error) {
@@ -171,11 +173,11 @@ func (f *files) write(_ context.Context, key string, s, old *sidecar) error {
 	if err := f.put(noteName(key), data, f.root.Rename); err != nil {
 		return fmt.Errorf("its note: %w", err)
 	}
-	place := f.create
+	move := f.place
 	if old != nil {
-		place = func(temp, name string) error { return f.replace(temp, name, old) }
+		move = func(temp, name string) error { return f.replace(temp, name, old) }
 	}
-	err = f.put(filepath.FromSlash(key), []byte(s.line), place)
+	err = f.put(filepath.FromSlash(key), []byte(s.line), move)
 	switch {
 	case errors.Is(err, pipeline.ErrChanged):
 		// What is there now is not ours, even if it says the same.
@@ -190,9 +192,9 @@ func (f *files) write(_ context.Context, key string, s, old *sidecar) error {
 	return err
 }
 
-// create moves a temporary file to a name that nothing has. ErrChanged if
+// place moves a temporary file to a name that nothing has. ErrChanged if
 // something has it by now.
-func (f *files) create(temp, name string) error {
+func (f *files) place(temp, name string) error {
 	// Unlike a rename, a hard link never replaces what somebody else put there.
 	err := f.root.Link(temp, name)
 	if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.EXDEV) {

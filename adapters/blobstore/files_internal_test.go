@@ -110,13 +110,13 @@ func TestCreateWithoutHardLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.userWrites(t, "his", "his own")
-	if err := f.create("temp", "his"); !errors.Is(err, pipeline.ErrChanged) {
+	if err := f.place("temp", "his"); !errors.Is(err, pipeline.ErrChanged) {
 		t.Errorf("got %v, want ErrChanged", err)
 	}
-	if err := f.create("temp", filepath.Join("no", "such")); !errors.Is(err, fs.ErrNotExist) {
+	if err := f.place("temp", filepath.Join("no", "such")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want one that asks for the folder", err)
 	}
-	if err := f.create("temp", "ours"); err != nil {
+	if err := f.place("temp", "ours"); err != nil {
 		t.Error(err)
 	}
 	if info, err := f.root.Lstat("ours"); err != nil || !info.IsDir() {

@@ -135,7 +135,8 @@ func (f *folder) resolve(name string) (string, bool) {
 
 // open opens the file and makes sure that it is the one that root found, as it
 // may have been replaced meanwhile. The state is that of the open file.
-func (f *folder) open(ctx context.Context, key string) (content, state, error) {
+func (f *folder) open(ctx context.Context, o pipeline.Object) (content, state, error) {
+	key := o.Key
 	name, found, err := f.find(key)
 	if err != nil {
 		return nil, state{}, err
@@ -209,7 +210,7 @@ func (f *folder) plain(key string) bool {
 
 // stateOf returns the state of a file, with the ETag that fileblob forms.
 func stateOf(info fs.FileInfo) state {
-	return state{fmt.Sprintf("%x-%x", info.ModTime().UnixNano(), info.Size()), info.Size()}
+	return state{etag: fmt.Sprintf("%x-%x", info.ModTime().UnixNano(), info.Size()), size: info.Size()}
 }
 
 // checkWritable tries what a record needs: a folder of our own, a file in it and

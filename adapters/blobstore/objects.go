@@ -43,12 +43,13 @@ func (b *objects) stat(ctx context.Context, key string) (state, error) {
 	if err != nil {
 		return state{}, translate(err)
 	}
-	return state{trimETag(attrs.ETag), attrs.Size}, nil
+	return state{etag: trimETag(attrs.ETag), size: attrs.Size}, nil
 }
 
 // open asks for the state first, as a gocloud reader knows no ETag, and then
 // makes sure that the content has its length and time.
-func (b *objects) open(ctx context.Context, key string) (content, state, error) {
+func (b *objects) open(ctx context.Context, o pipeline.Object) (content, state, error) {
+	key := o.Key
 	attrs, err := b.bucket.Attributes(ctx, key)
 	if err != nil {
 		return nil, state{}, translate(err)
@@ -61,7 +62,7 @@ func (b *objects) open(ctx context.Context, key string) (content, state, error) 
 		_ = r.Close() // nothing was read
 		return nil, state{}, pipeline.ErrChanged
 	}
-	return r, state{trimETag(attrs.ETag), attrs.Size}, nil
+	return r, state{etag: trimETag(attrs.ETag), size: attrs.Size}, nil
 }
 
 func (b *objects) list(ctx context.Context, skip func(string) bool) iter.Seq2[pipeline.Object, error] {
@@ -134,6 +135,8 @@ func (b *objects) remove(ctx context.Context, key string, old *sidecar) error {
 }
 
 func (b *objects) reserved(string) bool { return false }
+
+func (b *objects) create(context.Context, string, *sidecar) error { return pipeline.ErrChanged }
 
 // lock excludes this process only.
 func (b *objects) lock(key string) (func(), error) { return b.locks.lock(key), nil }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -14,6 +15,8 @@ type records struct {
 	layout     Layout
 	algorithms []string
 	sidecars   sidecars
+	prefix     string                // of the keys of all records, in a bucket of their own
+	reserved   func(key string) bool // in the bucket of the objects
 }
 
 var (
@@ -25,12 +28,20 @@ func newRecords(c Config, s sidecars) *records {
 	if len(c.Algorithms) == 0 {
 		c.Algorithms = []string{"md5"}
 	}
-	return &records{c.Layout.orDefault(), c.Algorithms, s}
+	return &records{layout: c.Layout.orDefault(), algorithms: c.Algorithms, sidecars: s, reserved: s.reserved}
 }
 
-// IsRecord implements pipeline.Recorder.
+// IsRecord implements pipeline.Recorder. Where records have a bucket of their own,
+// what looks like one beside an object is the user's and is summed; but never what
+// lies where bucketsum would put it, should both buckets turn out to be one.
 func (r *records) IsRecord(key string) bool {
-	return r.layout.IsRecord(key) || r.sidecars.reserved(key)
+	rest, ok := strings.CutPrefix(key, r.prefix)
+	return ok && r.layout.IsRecord(rest) || r.reserved(key)
+}
+
+// key returns where a record is.
+func (r *records) key(o pipeline.Object, alg string) string {
+	return r.prefix + r.layout.RecordKey(o.Key, alg)
 }
 
 // Lookup implements pipeline.Recorder. If the records of several algorithms are
@@ -38,8 +49,7 @@ func (r *records) IsRecord(key string) bool {
 func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Record, error) {
 	var found pipeline.Record
 	for _, alg := range r.algorithms {
-		key := r.layout.RecordKey(o.Key, alg)
-		s, err := r.sidecars.read(ctx, key)
+		s, err := r.sidecars.read(ctx, r.key(o, alg))
 		if errors.Is(err, pipeline.ErrNotFound) {
 			continue
 		} else if err != nil {
@@ -47,7 +57,7 @@ func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Recor
 		}
 		record, ok := s.record(o, alg)
 		switch {
-		case !ok:
+		case !ok || s.archived:
 		case found.Digests == nil, pipeline.CompareSequencers(record.Source.Sequencer, found.Source.Sequencer) > 0 &&
 			!record.Source.SameVersion(found.Source):
 			found = record
@@ -79,13 +89,16 @@ func (r *records) Save(ctx context.Context, record pipeline.Record) error {
 
 func (r *records) save(ctx context.Context, record pipeline.Record, alg, value string) error {
 	o := record.Source
-	key := r.layout.RecordKey(o.Key, alg)
+	key := r.key(o, alg)
 	unlock, err := r.sidecars.lock(key)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	fresh := newSidecar(record, value)
+	if err := r.sidecars.create(ctx, key, fresh); !errors.Is(err, pipeline.ErrChanged) {
+		return err // most objects have no record yet
+	}
 	for range 8 { // each time somebody who knows no lock wrote at the same instant
 		old, err := r.sidecars.read(ctx, key)
 		switch {
@@ -125,31 +138,35 @@ func (r *records) Remove(ctx context.Context, o pipeline.Object) (bool, error) {
 }
 
 func (r *records) remove(ctx context.Context, o pipeline.Object, alg string) (bool, error) {
-	key := r.layout.RecordKey(o.Key, alg)
+	key := r.key(o, alg)
 	unlock, err := r.sidecars.lock(key)
 	if err != nil {
 		return false, err
 	}
 	defer unlock()
-	old, err := r.sidecars.read(ctx, key)
-	switch {
-	case errors.Is(err, syscall.ENAMETOOLONG):
-		return false, nil // there can be none
-	case errors.Is(err, pipeline.ErrNotFound):
-		return false, r.sidecars.remove(ctx, key, nil)
-	case err != nil:
-		return false, err
-	case !old.ours():
-		return false, nil
-	case old.recordedAfter(o, alg):
-		return false, fmt.Errorf("%w: it is of a newer version", pipeline.ErrChanged)
+	for range 8 { // each time somebody who knows no lock wrote at the same instant
+		old, err := r.sidecars.read(ctx, key)
+		switch {
+		case errors.Is(err, syscall.ENAMETOOLONG):
+			return false, nil // there can be none
+		case errors.Is(err, pipeline.ErrNotFound):
+			return false, r.sidecars.remove(ctx, key, nil)
+		case err != nil:
+			return false, err
+		case !old.ours():
+			return false, nil
+		case old.recordedAfter(o, alg):
+			return false, fmt.Errorf("%w: it is of a newer version", pipeline.ErrChanged)
+		}
+		err = r.sidecars.remove(ctx, key, old)
+		switch {
+		case err == nil:
+			return true, nil
+		case errors.Is(err, pipeline.ErrNotFound):
+			return false, nil // somebody else removed it
+		case !errors.Is(err, pipeline.ErrChanged):
+			return false, err
+		}
 	}
-	err = r.sidecars.remove(ctx, key, old)
-	switch {
-	case errors.Is(err, pipeline.ErrNotFound), errors.Is(err, pipeline.ErrChanged):
-		return false, nil // somebody else removed it, or put his own there
-	case err != nil:
-		return false, err
-	}
-	return true, nil
+	return false, fmt.Errorf("others write %q all the time", key)
 }

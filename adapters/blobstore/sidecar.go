@@ -31,6 +31,11 @@ const sidecarLimit = 64 << 10
 type sidecar struct {
 	line     string            // as md5sum prints it, with its newline
 	metadata map[string]string // nil if bucketsum did not write it
+
+	// What S3 tells of it.
+	etag     string // with quotes
+	binary   bool   // it is stored with the asterisk of md5sum --binary; see s3Bucket.write
+	archived bool   // its line cannot be read, but its metadata can
 }
 
 // sidecars is where records are stored. Its methods are safe for concurrent use.
@@ -49,6 +54,9 @@ type sidecars interface {
 	remove(ctx context.Context, key string, old *sidecar) error
 	// reserved reports whether the store keeps things of its own at the key.
 	reserved(key string) bool
+	// create stores s where nothing is, without looking first. ErrChanged if
+	// something may be there.
+	create(ctx context.Context, key string, s *sidecar) error
 }
 
 func newSidecar(r pipeline.Record, value string) *sidecar {
@@ -78,7 +86,7 @@ func (s *sidecar) record(o pipeline.Object, alg string) (pipeline.Record, bool) 
 		return pipeline.Record{}, false
 	}
 	line, err := digest.ParseLine(strings.TrimSuffix(s.line, "\n"))
-	if err != nil || line.Name != path.Base(o.Key) || !digest.Valid(alg, line.Value) {
+	if !s.archived && (err != nil || line.Name != path.Base(o.Key) || !digest.Valid(alg, line.Value)) {
 		return pipeline.Record{}, false
 	}
 	o.ETag, o.VersionID, o.Sequencer = s.metadata[metaETag], s.metadata[metaVersionID], s.metadata[metaSequencer]

@@ -19,8 +19,7 @@ func (s *Store) Stat(ctx context.Context, o pipeline.Object) (pipeline.Object, e
 	if err != nil {
 		return o, fmt.Errorf("look at %s: %w", printable(o), err)
 	}
-	o.ETag, o.Size = now.etag, now.size
-	return o, nil
+	return now.of(o), nil
 }
 
 // Open implements pipeline.Source. What is opened must have the ETag that o
@@ -34,17 +33,39 @@ func (s *Store) Open(ctx context.Context, o pipeline.Object) (pipeline.Reader, e
 		now state
 	)
 	if err == nil {
-		c, now, err = s.contents.open(ctx, o.Key)
+		c, now, err = s.contents.open(ctx, o)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", printable(o), err)
 	}
-	if o.ETag != "" && o.ETag != now.etag {
+	if !now.is(o) {
 		_ = c.Close() // nothing was read
 		return nil, fmt.Errorf("open %s: %w: it has ETag %s, not %s", printable(o), pipeline.ErrChanged, now.etag, o.ETag)
 	}
-	o.ETag, o.Size = now.etag, now.size
-	return &reader{content: c, object: o}, nil
+	return &reader{content: c, object: now.of(o)}, nil
+}
+
+// is reports whether the state is the one that o names.
+func (s state) is(o pipeline.Object) bool {
+	if id := versionOf(o.VersionID); id != "" && s.versionID != "" {
+		return id == s.versionID
+	}
+	return o.ETag == "" || o.ETag == s.etag
+}
+
+// of returns the object in this state.
+func (s state) of(o pipeline.Object) pipeline.Object {
+	o.ETag, o.Size, o.VersionID = s.etag, s.size, s.versionID
+	return o
+}
+
+// versionOf returns the id of a version, empty for the one that S3 calls "null":
+// that is overwritten in place, so that only its ETag tells it from the one before.
+func versionOf(id string) string {
+	if id == "null" {
+		return ""
+	}
+	return id
 }
 
 // content is the open content of an object.

@@ -2,14 +2,17 @@ package blobstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"net/url"
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
 	"gocloud.dev/blob"
+	"gocloud.dev/blob/s3blob"
 
 	"github.com/bucketsum/bucketsum/pipeline"
 )
@@ -18,6 +21,21 @@ import (
 type Config struct {
 	Layout     Layout
 	Algorithms []string // those that records hold; default md5
+	Records    RecordOptions
+	S3         S3Options
+	Log        *slog.Logger // what whoever runs this should know; default: nothing is logged
+}
+
+// RecordOptions says where records go and how S3 stores them. The zero value is
+// the default: beside their objects, as the bucket has it.
+type RecordOptions struct {
+	// Bucket is the URL of another bucket that takes the records, so that
+	// nothing is ever written to that of the objects. They lie there as they would
+	// lie beside the objects, below a folder that is named like the objects' bucket.
+	Bucket       string
+	KMSKey       string            // id or ARN of the key that encrypts records
+	StorageClass string            // as S3 names it, such as STANDARD_IA
+	Tags         map[string]string // at most ten
 }
 
 // Store is an open bucket: a source of objects and the keeper of their records.
@@ -26,7 +44,9 @@ type Store struct {
 	name     string
 	contents contents
 	records  *records
+	keeper   *Store  // that has the records; nil if this one has
 	folder   *folder // nil unless the bucket is a folder of files
+	s3       *s3Bucket
 	close    func() error
 }
 
@@ -36,9 +56,10 @@ type contents interface {
 	check(key string) error
 	// stat returns the current state of an object. ErrNotFound if there is none.
 	stat(ctx context.Context, key string) (state, error)
-	// open returns an object's current content and the state that it is of.
+	// open returns an object's content and the state that it is of: the version
+	// that o names where the store keeps versions, else the current one.
 	// ErrNotFound if there is none, ErrChanged if it is being replaced.
-	open(ctx context.Context, key string) (content, state, error)
+	open(ctx context.Context, o pipeline.Object) (content, state, error)
 	// list returns all objects but those to be skipped, in the lexical order of
 	// their keys. See Store.List.
 	list(ctx context.Context, skip func(key string) bool) iter.Seq2[pipeline.Object, error]
@@ -46,12 +67,35 @@ type contents interface {
 
 // state is what a store tells of one version of an object.
 type state struct {
-	etag string // without quotes
-	size int64  // bytes
+	etag      string // without quotes
+	size      int64  // bytes
+	versionID string // empty if the store keeps no versions of it
 }
 
-// Open opens the bucket that the URL names; events call it name.
+// Open opens the bucket that the URL names, and that of its records; events call
+// it name. That S3 answers, only [Store.Check] asks.
 func Open(ctx context.Context, rawURL, name string, c Config) (*Store, error) {
+	store, err := openURL(ctx, rawURL, name, c)
+	if err != nil {
+		return nil, err
+	}
+	keeper := store
+	if c.Records.Bucket != "" {
+		if keeper, err = openURL(ctx, c.Records.Bucket, name, c); err != nil {
+			return nil, errors.Join(fmt.Errorf("records of bucket %s: %w", name, err), store.Close())
+		}
+		reserved := store.records.reserved
+		store.keeper, store.records = keeper, keeper.records
+		store.records.prefix, store.records.reserved = name+"/", reserved
+	}
+	if o := c.Records; keeper.s3 == nil && (o.KMSKey != "" || o.StorageClass != "" || len(o.Tags) > 0) {
+		return nil, errors.Join(fmt.Errorf("records of bucket %s: only those on S3 have a KMS key, a storage class or tags", name), store.Close())
+	}
+	return store, nil
+}
+
+// openURL opens one bucket, to read objects or to keep records.
+func openURL(ctx context.Context, rawURL, name string, c Config) (*Store, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, fmt.Errorf("bucket URL: %w", err)
@@ -62,6 +106,9 @@ func Open(ctx context.Context, rawURL, name string, c Config) (*Store, error) {
 			return nil, err
 		}
 		return OpenFolder(dir, name, c)
+	}
+	if u.Scheme == s3blob.Scheme {
+		return openS3(ctx, u, name, c)
 	}
 	if !blob.DefaultURLMux().ValidBucketScheme(u.Scheme) {
 		return nil, fmt.Errorf("bucket URL %q: unknown scheme %q; valid are %s",
@@ -109,8 +156,9 @@ func (s *Store) Bucket() pipeline.Bucket {
 // then unknown. The listing goes on after an error, but for that of the store as a
 // whole or the end of ctx. Symbolic links to folders are not followed.
 //
-// In a folder it takes the memory of the names of one directory for each level. An
-// object store is asked for the ETag of each object, one request each.
+// In a folder it takes the memory of the names of one directory for each level. S3
+// lists ETags and sizes, but no versions; other object stores are asked for each
+// object, one request each.
 func (s *Store) List(ctx context.Context) iter.Seq2[pipeline.Object, error] {
 	return func(yield func(pipeline.Object, error) bool) {
 		for o, err := range s.contents.list(ctx, s.records.IsRecord) {
@@ -147,6 +195,9 @@ func (s *Store) Recorded(ctx context.Context) iter.Seq2[string, error] {
 // CheckWritable reports why no record could be written to the folder; nil if
 // one can. What an object store allows only shows when something is written: nil.
 func (s *Store) CheckWritable() error {
+	if s.keeper != nil {
+		return s.keeper.CheckWritable()
+	}
 	if s.folder == nil {
 		return nil
 	}
@@ -160,14 +211,45 @@ func (s *Store) CheckWritable() error {
 // CleanUp removes what a process that was killed left half-written in a folder.
 // A write that another process has under way fails then, and its retry succeeds.
 func (s *Store) CleanUp() error {
+	if s.keeper != nil {
+		return s.keeper.CleanUp()
+	}
 	if s.folder == nil {
 		return nil
 	}
 	return s.folder.cleanUp()
 }
 
-// Close closes the bucket.
-func (s *Store) Close() error { return s.close() }
+// Check reports what keeps the bucket, or that of its records, from being used:
+// that S3 has it, lets this program in and answers. It writes nothing, so that
+// whether records may be written to S3 only shows later. Each fault is one line
+// with what to do about it.
+func (s *Store) Check(ctx context.Context) error {
+	var faults []error
+	if s.s3 != nil {
+		if err := s.s3.reachable(ctx); err != nil {
+			faults = append(faults, fmt.Errorf("bucket %s: %w", s.name, err))
+		}
+	}
+	switch {
+	case s.keeper == nil:
+		faults = append(faults, s.CheckWritable())
+	default:
+		if err := s.keeper.Check(ctx); err != nil {
+			faults = append(faults, fmt.Errorf("records of %w", err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Close closes the bucket, and that of its records.
+func (s *Store) Close() error {
+	err := s.close()
+	if s.keeper != nil {
+		err = errors.Join(err, s.keeper.Close())
+	}
+	return err
+}
 
 // printable returns bucket and key for people to read, with what would garble a
 // terminal escaped.

@@ -21,6 +21,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
 // both runs a test on a queue of each scheme, in a bubble.
@@ -530,7 +531,7 @@ func TestWorkThatOutlivesTheVisibilityOnMoto(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds of real time")
 	}
-	endpoint := sqstest.StartMoto(t)
+	endpoint := awsenv.StartMoto(t).URL
 	for k, v := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "eu-north-1", "AWS_ENDPOINT_URL": endpoint,
 		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true",

@@ -123,9 +123,10 @@ func parseBuckets(args []string) ([]namedURL, error) {
 		}
 		switch {
 		case b.name == "" || b.name == "/" || b.name == ".":
-			faults = append(faults, fmt.Errorf("--bucket: %q has no name that events could use; give it one: NAME=%s", b.url, b.url))
+			faults = append(faults, fmt.Errorf("--bucket: %q has no name that events could use; put NAME= before it", withoutPassword(b.url)))
 		case seen[b.name] != "":
-			faults = append(faults, fmt.Errorf("--bucket: both %s and %s are named %q; give one another name: NAME=URL", seen[b.name], b.url, b.name))
+			faults = append(faults, fmt.Errorf("--bucket: both %s and %s are named %q; give one another name: NAME=URL",
+				withoutPassword(seen[b.name]), withoutPassword(b.url), b.name))
 		}
 		seen[b.name] = b.url
 		buckets = append(buckets, b)

@@ -65,8 +65,14 @@ func printHelp(p process, c command, fs *pflag.FlagSet) {
 		fmt.Fprintf(p.stdout, "\n%s\n", strings.TrimSpace(c.about))
 	}
 	if fs.HasFlags() {
-		fmt.Fprintf(p.stdout, "\nFlags (each is an environment variable too, --log-level is %s):\n%s",
-			environmentName("log-level"), fs.FlagUsages())
+		example := ""
+		fs.VisitAll(func(f *pflag.Flag) {
+			if example == "" {
+				example = f.Name
+			}
+		})
+		fmt.Fprintf(p.stdout, "\nFlags (each is an environment variable too, --%s is %s):\n%s",
+			example, environmentName(example), fs.FlagUsages())
 	}
 	if c.examples != "" {
 		fmt.Fprintf(p.stdout, "\nExamples:\n%s\n", strings.Trim(c.examples, "\n"))

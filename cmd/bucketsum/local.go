@@ -147,17 +147,13 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		listener:      listener,
 		log:           workerLog,
 	}
-	report.line("%s is the bucket: copy a file into it, and its %s will lie beside it", printable(dir), config.algorithms[0])
+	report.line("%s is the bucket: copy FILE into it, and its checksum will be in %s", printable(dir),
+		printable(config.layout.RecordKey("FILE", config.algorithms[0])))
 	if listener != nil {
 		report.line("http://%s/ is the page; Ctrl-C ends", listener.Addr())
 	}
-	deadLetters, err := failed.Subscribe(ctx, localDeadLetters)
-	if err != nil {
-		return err
-	}
-	err = w.run(ctx, folder.Run, report.showProgress, func(context.Context) error {
-		showDeadLetters(deadLetters, report)
-		return failed.Close()
+	err = w.run(ctx, folder.Run, report.showProgress, func(ctx context.Context) error {
+		return showDeadLetters(ctx, failed, report)
 	})
 	report.summary()
 	if err == nil && activity.Status().Totals.Failed > 0 {
@@ -175,15 +171,21 @@ func openLocalFolder(dir, name string, config workerConfig) (*blobstore.Store, e
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(store.CheckWritable(), store.CleanUp()); err != nil {
+	if err := store.CheckWritable(); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	if err := store.CleanUp(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	return store, nil
 }
 
-// showDeadLetters prints why messages could not be handled, until the channel
-// ends.
-func showDeadLetters(deadLetters <-chan *message.Message, report *report) {
+// showDeadLetters prints why messages could not be handled, until ctx ends.
+func showDeadLetters(ctx context.Context, from message.Subscriber, report *report) error {
+	deadLetters, err := from.Subscribe(ctx, localDeadLetters)
+	if err != nil {
+		return err
+	}
 	for msg := range deadLetters {
 		key := "message " + msg.UUID
 		if es, err := events.Decode(msg.Payload, msg.Metadata); err == nil && len(es) > 0 {
@@ -192,4 +194,5 @@ func showDeadLetters(deadLetters <-chan *message.Message, report *report) {
 		report.failure(key, msg.Metadata.Get(pipeline.MetadataReason))
 		msg.Ack() // the user knows, and the next start tries again
 	}
+	return from.Close()
 }

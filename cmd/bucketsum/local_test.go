@@ -412,3 +412,22 @@ func TestLocalHTTP(t *testing.T) {
 		t.Errorf("exit status is %d", status)
 	}
 }
+
+// TestLocalFolderGone asks that the process ends and says why when there is
+// nothing to watch any more.
+func TestLocalFolderGone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "inbox")
+	r := startLocal(t, dir)
+	write(t, dir, "f", nil)
+	r.until(1, isSummed)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	r.until(1, contains("deleted or moved away"))
+	for range r.lines { // to the end
+	}
+	<-r.ended
+	if status := r.cmd.ProcessState.ExitCode(); status != exitFailed {
+		t.Errorf("exit status is %d", status)
+	}
+}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
 
 // Exit statuses.
@@ -32,6 +34,10 @@ func run() int {
 	// the process at once. Not in the first second: timeout(1) and some process
 	// managers signal both the process and its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
+	if _, err := md5lanes.Default(); err != nil {
+		fmt.Fprintf(os.Stderr, "bucketsum: %v\n", err)
+		return exitUsage
+	}
 	p := process{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
 	return dispatch(ctx, p, os.Args[1:])
 }

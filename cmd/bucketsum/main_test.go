@@ -27,29 +27,34 @@ func TestMain(m *testing.M) {
 
 // running is a bucketsum process.
 type running struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	lines  chan string // of its standard output
-	stderr bytes.Buffer
-	ended  chan struct{}
-	mu     sync.Mutex
-	seen   []string
+	t     *testing.T
+	cmd   *exec.Cmd
+	lines chan string // of its output
+	ended chan struct{}
+	mu    sync.Mutex
+	seen  []string
 }
 
 // start runs bucketsum as a process of its own. It is killed when the test ends.
 func start(t *testing.T, args ...string) *running {
+	t.Helper()
+	return startWith(t, nil, args...)
+}
+
+// startWith is start with variables added to the environment.
+func startWith(t *testing.T, environ []string, args ...string) *running {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &running{t: t, cmd: exec.Command(exe, args...), lines: make(chan string), ended: make(chan struct{})}
-	r.cmd.Env = append(os.Environ(), asBucketsum+"=1", "GOCOVERDIR="+t.TempDir())
-	r.cmd.Stderr = &r.stderr
+	r.cmd.Env = append(append(os.Environ(), asBucketsum+"=1", "GOCOVERDIR="+t.TempDir()), environ...)
 	stdout, err := r.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.cmd.Stderr = r.cmd.Stdout
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +79,7 @@ func start(t *testing.T, args ...string) *running {
 		r.cmd.Process.Kill()
 		<-r.ended
 		if t.Failed() {
-			t.Logf("bucketsum %s\nstdout:\n%s\nstderr:\n%s", strings.Join(args, " "), strings.Join(r.output(), "\n"), &r.stderr)
+			t.Logf("bucketsum %s\n%s", strings.Join(args, " "), strings.Join(r.output(), "\n"))
 		}
 	})
 	return r
@@ -165,6 +170,7 @@ func TestUsage(t *testing.T) {
 		"bucket scheme":      {args: []string{"serve", "--queue", "mem://q", "--bucket", "s4://b"}, want: []string{`unknown scheme "s4"`, "file:///", "mem://"}},
 		"queue scheme":       {args: []string{"serve", "--queue", "sqss://q", "--bucket", "b=mem://"}, want: []string{"--queue", `unknown scheme "sqss"`, "mem://"}},
 		"dead letter scheme": {args: []string{"serve", "--queue", "mem://q", "--dead-letter", "sqss://q", "--bucket", "b=mem://"}, want: []string{"--dead-letter", `unknown scheme "sqss"`}},
+		"dead letters back":  {args: []string{"serve", "--queue", "mem://q?ackdeadline=1m", "--dead-letter", "mem://q", "--bucket", "b=mem://"}, want: []string{"--dead-letter is the same as --queue"}},
 		"version argument":   {args: []string{"version", "x"}, want: []string{`unexpected argument "x"`}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/mattn/go-runewidth"
+
+	"github.com/bucketsum/bucketsum/handlers/web"
 )
 
 // refresh is how often the status line is drawn while there is work.
@@ -13,7 +17,7 @@ const refresh = 200 * time.Millisecond
 // showProgress draws the status line of a terminal until ctx ends. It sleeps
 // while nothing is in work.
 func (r *report) showProgress(ctx context.Context) error {
-	if !r.terminal {
+	if r.terminal == nil {
 		<-ctx.Done()
 		return nil
 	}
@@ -47,23 +51,10 @@ func (r *report) draw() bool {
 	if len(s.InWork) == 0 {
 		return false
 	}
-	oldest := s.InWork[0]
-	if time.Since(oldest.StartedAt) < refresh {
+	if time.Since(s.InWork[0].StartedAt) < refresh {
 		return true // not worth a look
 	}
-	bar, more := "", ""
-	if oldest.Size != nil && *oldest.Size > 0 {
-		const width = 20
-		size := *oldest.Size
-		read := min(oldest.Read, size)
-		done := int(float64(read) / float64(size) * width)
-		bar = fmt.Sprintf("%s%s %3.0f %% of %s", strings.Repeat("━", done), strings.Repeat("─", width-done),
-			100*float64(read)/float64(size), byteCount(size))
-	}
-	if n := s.InWorkCount - 1; n > 0 {
-		more = fmt.Sprintf(", %d more in work", n)
-	}
-	fmt.Fprintf(r.out, "%s  %s%s", bar, shortened(printable(oldest.Key), 30), more)
+	fmt.Fprint(r.out, statusLine(s.InWork[0], s.InWorkCount-1, r.width()-1))
 	r.drawn = true
 	return true
 }
@@ -76,10 +67,28 @@ func (r *report) clear() {
 	}
 }
 
-// shortened returns the end of a long name, which tells more than its start.
-func shortened(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return "…" + string(r[len(r)-n+1:])
+// statusLine tells how far an object is, in at most so many cells of a
+// terminal: a longer line would wrap, and could not be taken away again.
+func statusLine(w web.Work, others, cells int) string {
+	const barWidth = 20
+	bar, share, more := "", "", ""
+	if w.Size != nil && *w.Size > 0 {
+		part := float64(min(w.Read, *w.Size)) / float64(*w.Size)
+		done := int(part * barWidth)
+		bar = strings.Repeat("━", done) + strings.Repeat("─", barWidth-done) + " "
+		share = fmt.Sprintf("%3.0f %% of %s  ", 100*part, byteCount(*w.Size))
 	}
-	return s
+	if others > 0 {
+		more = fmt.Sprintf(", %d more in work", others)
+	}
+	key := printable(w.Key)
+	const shortKey = 16 // cells that a name should have before the bar gets any
+	if runewidth.StringWidth(bar+share+more)+min(runewidth.StringWidth(key), shortKey) > cells {
+		bar = ""
+	}
+	room := cells - runewidth.StringWidth(bar+share+more)
+	if over := runewidth.StringWidth(key) - room; over > 0 {
+		key = runewidth.TruncateLeft(key, over+1, "…") // its end tells more than its start
+	}
+	return runewidth.Truncate(bar+share+key+more, cells, "")
 }

@@ -25,8 +25,8 @@ const shownFailures = 20
 // concurrent use.
 type report struct {
 	out       io.Writer
-	algorithm string // whose checksum a line shows
-	terminal  bool
+	terminal  *os.File // out, if that is a terminal; else nil
+	algorithm string   // whose checksum a line shows
 	activity  *web.Activity
 
 	mu    sync.Mutex
@@ -34,8 +34,20 @@ type report struct {
 }
 
 func newReport(out io.Writer, algorithm string, activity *web.Activity) *report {
-	f, ok := out.(*os.File)
-	return &report{out: out, algorithm: algorithm, activity: activity, terminal: ok && term.IsTerminal(int(f.Fd()))}
+	r := &report{out: out, algorithm: algorithm, activity: activity}
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		r.terminal = f
+	}
+	return r
+}
+
+// width returns the width of the terminal in cells.
+func (r *report) width() int {
+	width, _, err := term.GetSize(int(r.terminal.Fd()))
+	if err != nil || width < 2 {
+		return 80
+	}
+	return width
 }
 
 // line prints a line; the status line, if there is one, is drawn anew below.

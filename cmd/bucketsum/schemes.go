@@ -2,29 +2,67 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 
 	_ "gocloud.dev/blob/fileblob" // file://
 	_ "gocloud.dev/blob/memblob"  // mem:// as a bucket
 	_ "gocloud.dev/pubsub/mempubsub"
+	_ "gocloud.dev/pubsub/natspubsub"
+
+	"github.com/bucketsum/bucketsum/adapters/jetstream"
+	"github.com/bucketsum/bucketsum/pipeline/broker"
 )
 
 // scheme is a kind of URL that this program can open, with an example to show
-// to whoever gave another. Their drivers are linked by this file alone.
+// to whoever gave another. This file alone links their drivers, but for those that
+// an adapter knows by itself.
 type scheme struct{ name, example string }
 
 var (
 	bucketSchemes = []scheme{
+		{"s3", "s3://photos?region=eu-central-1"},
 		{"file", "file:///srv/inbox"},
 		{"mem", "mem:// (ends with the process)"},
 	}
 	queueSchemes = []scheme{
 		{"awssqs", "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects"},
 		{"sqs", "sqs://sqs.eu-central-1.amazonaws.com/123456789012/objects.fifo (in order)"},
+		{jetstream.Scheme, "jetstream://nats.example.com:4222/OBJECTS?consumer=bucketsum"},
+		{"nats", "nats://objects.created?queue=bucketsum&natsv2=true (at most once; NATS_SERVER_URL)"},
 		{"mem", "mem://events (ends with the process)"},
 	}
 )
+
+// drivers returns those of the schemes that a broker.Subscriber serves.
+func drivers(log *slog.Logger) map[string]broker.Driver {
+	return map[string]broker.Driver{
+		jetstream.Scheme: jetstream.Driver{Log: log},
+	}
+}
+
+// mostDeliveries is how often a message is delivered at most from a queue that
+// has no dead letters of its own and would deliver for ever.
+const mostDeliveries = 10
+
+// maxDeliveries returns how often a message of the queue is delivered before it
+// becomes a dead letter, if there is a topic for these; 0: the queue decides.
+func maxDeliveries(queue string) int {
+	switch schemeOf(queue) {
+	case jetstream.Scheme:
+		return mostDeliveries
+	default:
+		return 0
+	}
+}
+
+// warnOf warns of queues that lose messages.
+func warnOf(queue string, log *slog.Logger) {
+	if schemeOf(queue) == "nats" {
+		log.Warn("nats:// delivers at most once: what is in work when a worker stops, and what comes while none runs, is lost; jetstream:// loses nothing")
+	}
+}
 
 // checkURL reports why a URL cannot be opened, as far as its scheme tells.
 func checkURL(flag, raw string, valid []scheme) error {
@@ -42,4 +80,12 @@ func checkURL(flag, raw string, valid []scheme) error {
 		}
 	}
 	return fmt.Errorf("%s: unknown scheme %q; valid are for example %s", flag, u.Scheme, strings.Join(examples, ", "))
+}
+
+// samePlace reports whether two URLs name one queue or bucket, whatever their
+// parameters.
+func samePlace(a, b string) bool {
+	first, err := url.Parse(a)
+	second, err2 := url.Parse(b)
+	return err == nil && err2 == nil && first.Host == second.Host && first.Path == second.Path
 }

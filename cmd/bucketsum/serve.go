@@ -23,10 +23,12 @@ last element of the path.
 
 On SIGTERM it takes no more messages, finishes what it has in work within
 --drain-timeout and ends with 0, or with 1 if something went back to the queue.
-A second SIGTERM ends it at once.`,
+A second SIGTERM ends it at once.
+
+Whoever reaches --listen can read the names and checksums of objects there.`,
 	examples: `
-  bucketsum serve --queue mem://events --bucket file:///srv/inbox
-  bucketsum serve --queue mem://events --dead-letter mem://failed --bucket photos=file:///srv/p --algorithms md5,sha256`,
+  bucketsum serve --queue 'awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects' --bucket 's3://photos?region=eu-central-1'
+  bucketsum serve --queue mem://events --dead-letter mem://failed --bucket inbox=file:///srv/in --algorithms md5,sha256`,
 	run: runServe,
 }
 
@@ -35,18 +37,20 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 		config            workerConfig
 		queue, deadLetter string
 		buckets           []string
+		store             storeConfig
 	)
 	fs := newFlags(c)
 	fs.StringVar(&queue, "queue", "", "URL of the queue that events come from; needed")
 	fs.StringArrayVar(&buckets, "bucket", nil, "[NAME=]URL of a bucket; needed, may be repeated (in the environment: separated by spaces)")
 	fs.StringVar(&deadLetter, "dead-letter", "", "URL of the topic for messages that can never be handled; without it the queue's own policy decides")
+	store.flags(fs)
 	config.flags(fs, ":5000", "info", 30*time.Second)
 	rest, err := parseFlags(p, c, fs, args)
 	if err != nil {
 		return err
 	}
 	urls, bucketErr := parseBuckets(buckets)
-	faults := []error{config.validate(), bucketErr}
+	faults := []error{config.validate(), bucketErr, store.validate(urls)}
 	if len(rest) > 0 {
 		faults = append(faults, fmt.Errorf("unexpected argument %q", rest[0]))
 	}
@@ -57,6 +61,9 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	}
 	if deadLetter != "" {
 		faults = append(faults, checkURL("--dead-letter", deadLetter, queueSchemes))
+		if samePlace(queue, deadLetter) {
+			faults = append(faults, errors.New("--dead-letter is the same as --queue: what can never be handled would go round for ever"))
+		}
 	}
 	if len(buckets) == 0 {
 		faults = append(faults, errors.New("--bucket is missing"))
@@ -66,7 +73,10 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	}
 
 	log := config.log.logger(p.stderr)
-	stores, err := openBuckets(ctx, urls, blobstore.Config{Layout: config.layout, Algorithms: config.algorithms})
+	warnOf(queue, log)
+	stores, err := openBuckets(ctx, urls, blobstore.Config{
+		Layout: config.layout, Algorithms: config.algorithms, Records: store.records, S3: store.s3, Log: log,
+	})
 	if err != nil {
 		return err
 	}
@@ -79,10 +89,13 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 		workerConfig: config,
 		queue:        queue,
 		deadLetter:   deadLetter,
-		buckets:      make(map[string]pipeline.Bucket),
-		activity:     web.NewActivity(),
-		listener:     listener,
-		log:          log,
+
+		maxDeliveries: maxDeliveries(queue),
+
+		buckets:  make(map[string]pipeline.Bucket),
+		activity: web.NewActivity(),
+		listener: listener,
+		log:      log,
 		publish: func(ctx context.Context, r pipeline.Result) error {
 			log.InfoContext(ctx, "object handled", "outcome", r.Outcome, "bucket", r.Record.Source.Bucket,
 				"key", r.Record.Source.Key, "version_id", r.Record.Source.VersionID,

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"maps"
@@ -105,17 +106,19 @@ func TestServe(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	write(t, dir, "a b", []byte("hello\n"))
 	write(t, other, "a b", []byte("other\n"))
-	events, dead := openTopic(t, "mem://serve-events"), openTopic(t, "mem://serve-dead")
-	letters, err := pubsub.OpenSubscription(t.Context(), "mem://serve-dead")
+	// In-memory topics last as long as the process, and the test may run again.
+	queue, deadLetter := "mem://events-"+rand.Text(), "mem://dead-"+rand.Text()
+	events := openTopic(t, queue)
+	openTopic(t, deadLetter)
+	letters, err := pubsub.OpenSubscription(t.Context(), deadLetter)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer letters.Shutdown(context.Background())
-	_ = dead
 	s := serve(t, map[string]string{
 		"BUCKETSUM_BUCKET":     "file://" + dir + " other=file://" + other,
 		"BUCKETSUM_ALGORITHMS": "md5,sha256",
-	}, "--queue", "mem://serve-events", "--dead-letter", "mem://serve-dead")
+	}, "--queue", queue, "--dead-letter", deadLetter)
 	name := filepath.Base(dir)
 
 	send(t, events, objectEvent("Object Created", name, "a b", "01"))

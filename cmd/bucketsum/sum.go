@@ -233,9 +233,7 @@ func visibleName(name string) string {
 	switch {
 	case name == "":
 		return "''"
-	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }):
-		return fmt.Sprintf("%q", name)
 	default:
-		return name
+		return printable(name)
 	}
 }

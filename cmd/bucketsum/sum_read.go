@@ -219,11 +219,20 @@ func checkSumURL(arg string) error {
 	if scheme := strings.ToLower(m[1]); !isSumScheme(scheme) {
 		schemes := append(blob.DefaultURLMux().BucketSchemes(), "file")
 		slices.Sort(schemes)
-		return fmt.Errorf("%s: unknown scheme %q; valid are %s (a path is ./%s)",
-			visibleName(arg), scheme, strings.Join(slices.Compact(schemes), ", "), visibleName(arg))
+		return fmt.Errorf("%s: unknown scheme %q; valid are %s (a path begins with ./)",
+			visibleName(withoutPassword(arg)), scheme, strings.Join(slices.Compact(schemes), ", "))
 	}
 	_, err := parseSumName(arg)
 	return err
+}
+
+// withoutPassword returns a URL as it can be shown.
+func withoutPassword(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return rawURL
+	}
+	return u.Redacted()
 }
 
 func isSumScheme(scheme string) bool {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -336,10 +337,16 @@ func TestSumFolderURL(t *testing.T) {
 	}
 }
 
+// registerSumHosts registers the scheme once, also when the test runs again.
+var registerSumHosts = func() func(sumHostOpener) {
+	var once sync.Once
+	return func(o sumHostOpener) { once.Do(func() { blob.DefaultURLMux().RegisterBucket("sumtest", o) }) }
+}()
+
 // TestSumURLsOfHosts has a scheme whose host is the bucket, as s3:// and most
 // others are, with keys in it.
 func TestSumURLsOfHosts(t *testing.T) {
-	blob.DefaultURLMux().RegisterBucket("sumtest", sumHostOpener{"b": {
+	registerSumHosts(sumHostOpener{"b": {
 		"a": "x", "/a": "xx", "photos/1 a": "x", "photos/é\nü": "x", "photos-": "x",
 	}})
 	got := sumRun(t, "", "sumtest://b/photos/", "sumtest://b//a", "sumtest://b/photos/1%20a", "sumtest://b/a", "sumtest://other/a", "sumtest://b/photos")

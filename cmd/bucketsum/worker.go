@@ -109,7 +109,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		if err != nil {
 			return err
 		}
-		parts = append(parts, func(ctx context.Context) error { return web.Serve(ctx, w.listener, page, w.log) })
+		parts = append(parts, func(ctx context.Context) error { return web.Serve(ctx, w.listener, page, w.drainTimeout, w.log) })
 	}
 	return runAll(ctx, parts...)
 }
@@ -143,17 +143,19 @@ func runAll(ctx context.Context, parts ...func(context.Context) error) error {
 	return errors.Join(errs...)
 }
 
-// openBuckets opens every bucket, or none.
+// openBuckets opens every bucket and asks it whether it can be used, or none.
 func openBuckets(ctx context.Context, urls []namedURL, c blobstore.Config) (map[string]*blobstore.Store, error) {
 	stores := make(map[string]*blobstore.Store)
 	var faults []error
 	for _, b := range urls {
 		store, err := blobstore.Open(ctx, b.url, b.name, c)
+		if err == nil {
+			stores[b.name] = store
+			err = store.Check(ctx)
+		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("--bucket: %w", err))
-			continue
 		}
-		stores[b.name] = store
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(append(faults, closeStores(stores))...)

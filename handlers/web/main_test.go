@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -56,7 +57,7 @@ func startHandler(t testing.TB, h http.Handler) *server {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		result <- web.Serve(ctx, l, h, slog.New(slog.DiscardHandler))
+		result <- web.Serve(ctx, l, h, 10*time.Second, slog.New(slog.DiscardHandler))
 	}()
 	transport := &http.Transport{}
 	t.Cleanup(func() {

@@ -16,14 +16,10 @@ const (
 	writeTimeout      = time.Minute     // from the head of a request to the end of its answer
 	keepAliveTimeout  = 2 * time.Minute // longer than that of load balancers, or they send into a closing connection
 	maxHeaderBytes    = 64 << 10
-
-	// shutdownGrace is what requests in flight have to finish: half of the 30
-	// seconds that Kubernetes leaves between SIGTERM and SIGKILL.
-	shutdownGrace = 15 * time.Second
 )
 
 // Serve answers requests that arrive at l with h until ctx is done, and closes
-// l. Requests in flight then have 15 seconds to finish, after which their
+// l. Requests in flight then have the grace to finish, after which their
 // connections are closed and their contexts cancelled; Serve waits for their
 // handlers. It returns nil after a stop in which every request was answered,
 // otherwise why the listener or the stop failed.
@@ -32,7 +28,7 @@ const (
 // handler that needs longer sets a write deadline of its own through
 // [http.ResponseController]. What the server has to say goes to log; nil is
 // silence.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration, log *slog.Logger) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -66,12 +62,12 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	case <-ctx.Done():
 	}
 
-	grace, cancel := context.WithTimeout(requests, shutdownGrace)
+	stopping, cancel := context.WithTimeout(requests, grace)
 	defer cancel()
-	stopErr := srv.Shutdown(grace)
+	stopErr := srv.Shutdown(stopping)
 	if stopErr != nil {
 		cut()
-		stopErr = fmt.Errorf("stop the web server with requests in flight: %w", errors.Join(stopErr, srv.Close()))
+		stopErr = errors.Join(fmt.Errorf("HTTP requests that were not finished within %s were cut off: %w", grace, stopErr), srv.Close())
 	}
 	if serveErr == nil {
 		serveErr = <-served

@@ -1,7 +1,6 @@
 package digest
 
 import (
-	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -16,6 +15,8 @@ import (
 	"github.com/minio/crc64nvme"
 	"github.com/zeebo/blake3"
 	"github.com/zeebo/xxh3"
+
+	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
 
 // algorithm is one way to digest bytes.
@@ -27,7 +28,7 @@ type algorithm struct {
 
 // algorithms holds all of them, the default first.
 var algorithms = []algorithm{
-	{"md5", md5.Size, md5.New},
+	{"md5", md5lanes.Size, md5lanes.New},
 	{"sha1", sha1.Size, sha1.New},
 	{"sha256", sha256.Size, sha256.New},
 	{"sha512", sha512.Size, sha512.New},

@@ -10,6 +10,8 @@ import (
 // as its users have it. What the harness holds it ends with t.Cleanup.
 type Store struct {
 	Name string // of the bucket, as events carry it
+	// Versions: what was overwritten can still be read by its version.
+	Versions bool
 	// Open opens the bucket as another process would. All that are opened through
 	// one harness see the same objects.
 	Open func(t *testing.T, algorithms ...string) pipeline.Bucket

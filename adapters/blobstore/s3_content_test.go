@@ -1,0 +1,206 @@
+package blobstore_test
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/testenv/awsenv"
+)
+
+// cutter lets through so many bytes of each body that is asked for, one after the
+// other, and then closes the connection.
+type cutter struct {
+	mu   sync.Mutex
+	left []int64 // bytes
+	sent atomic.Int64
+}
+
+type cutWriter struct {
+	http.ResponseWriter
+	*cutter
+	left int64
+}
+
+func (c *cutter) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	c.mu.Lock()
+	left := int64(1 << 40)
+	if r.Method == http.MethodGet && len(c.left) > 0 {
+		left, c.left = c.left[0], c.left[1:]
+	}
+	c.mu.Unlock()
+	next.ServeHTTP(&cutWriter{w, c, left}, r)
+}
+
+func (w *cutWriter) Write(p []byte) (int, error) {
+	if int64(len(p)) < w.left {
+		w.left -= int64(len(p))
+		w.sent.Add(int64(len(p)))
+		return w.ResponseWriter.Write(p)
+	}
+	w.sent.Add(w.left)
+	n, err := w.ResponseWriter.Write(p[:w.left])
+	if err == nil {
+		// What was let through arrives.
+		err = http.NewResponseController(w.ResponseWriter).Flush()
+	}
+	if err != nil {
+		return n, err
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// Bodies are cut a thousand times: every checksum is right, and no byte is asked
+// for that came already.
+func TestBodiesThatBreakOff(t *testing.T) {
+	const (
+		objects = 50
+		cuts    = 20 // of each
+		size    = 1 << 20
+	)
+	server := awsenv.StartVersitygw(t)
+	b := makeBucket(t, server, false)
+	var cut cutter
+	store := b.through(server.Before(t, cut.serve)).open(t, blobstore.Config{})
+	content := make([]byte, size)
+	if _, err := rand.Read(content); err != nil {
+		t.Fatal(err)
+	}
+	o, want := b.put(t, "a", string(content)), md5.Sum(content)
+	random := mathrand.New(mathrand.NewPCG(1, 2))
+	for range objects {
+		offsets := make([]int64, cuts)
+		for i := range offsets {
+			offsets[i] = random.Int64N(size)
+		}
+		slices.Sort(offsets)
+		cut.left, cut.sent = nil, atomic.Int64{}
+		last := int64(0)
+		for _, offset := range offsets {
+			cut.left = append(cut.left, max(offset-last, 1))
+			last = max(offset, last+1)
+		}
+		r, err := store.Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := md5.New()
+		n, err := io.Copy(sum, r)
+		if err := errors.Join(err, r.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if got := [md5.Size]byte(sum.Sum(nil)); n != size || got != want {
+			t.Fatalf("got %d bytes with checksum %x, want %x", n, got, want)
+		}
+		if len(cut.left) != 0 {
+			t.Errorf("%d cuts did not happen", len(cut.left))
+		}
+		if again := cut.sent.Load() - size; again != 0 {
+			t.Errorf("%d bytes were sent again", again)
+		}
+	}
+}
+
+// A body that never gets on is given up, and says how far it came.
+func TestBodyThatNeverGetsOn(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	b := makeBucket(t, server, false)
+	o := b.put(t, "a", strings.Repeat("x", 5000))
+	etag := `"` + o.ETag + `"`
+	for name, then := range map[string]func(w http.ResponseWriter, r *http.Request, next http.Handler){
+		"the store has a fault": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { answer(w, 500, "InternalError") },
+		"without another byte":  func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) },
+		"the store was asked for": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			w.Header().Set("Content-Length", "5000")
+			w.Header().Set("ETag", etag) // from the start, as a store does that knows no ranges
+			_, _ = io.WriteString(w, strings.Repeat("x", 5000))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cut := cutter{left: []int64{1000}}
+			proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				if r.Header.Get("Range") != "" {
+					then(w, r, next)
+					return
+				}
+				cut.serve(w, r, next)
+			})
+			content, _, err := readObject(t, b.through(proxy).open(t, blobstore.Config{}), o)
+			if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "1000 of 5000") {
+				t.Errorf("got %v", err)
+			}
+			if len(content) != 1000 {
+				t.Errorf("got %d bytes", len(content))
+			}
+		})
+	}
+}
+
+// Bodies that are shorter than announced, or are not announced at all. Of longer
+// ones, HTTP itself takes no more than was announced.
+func TestBodiesOfWrongLength(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	b := makeBucket(t, server, false)
+	o := b.put(t, "a", "content")
+	for name, body := range map[string]string{
+		"does not say":         "",
+		"without another byte": "cont",
+	} {
+		t.Run(name, func(t *testing.T) {
+			proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+				w.Header().Set("ETag", `"`+o.ETag+`"`)
+				if body == "" || r.Header.Get("Range") != "" {
+					w.WriteHeader(http.StatusOK)
+					_ = http.NewResponseController(w).Flush() // chunked: no length
+					return
+				}
+				// By hand, as Go's server keeps to what it announced.
+				conn, rw, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer conn.Close()
+				fmt.Fprintf(rw, "HTTP/1.1 200 OK\r\nETag: %q\r\nContent-Length: %d\r\n\r\n%s", o.ETag, 7, body)
+				_ = rw.Flush()
+			})
+			content, _, err := readObject(t, b.through(proxy).open(t, blobstore.Config{}), o)
+			if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "does not say") {
+				t.Errorf("got %q, %v", content, err)
+			}
+		})
+	}
+}
+
+// A body that arrives whole but differs from S3's own checksum of it is not summed.
+func TestBodyThatWasDamaged(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	b := makeBucket(t, server, false)
+	o := b.put(t, "a", "content")
+	proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		next.ServeHTTP(damager{w}, r)
+	})
+	_, _, err := readObject(t, b.through(proxy).open(t, blobstore.Config{}), o)
+	if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "checksum did not match") {
+		t.Errorf("got %v", err)
+	}
+}
+
+type damager struct{ http.ResponseWriter }
+
+func (d damager) Write(p []byte) (int, error) {
+	return d.ResponseWriter.Write(bytes.ReplaceAll(p, []byte("content"), []byte("c0ntent")))
+}

@@ -1,0 +1,136 @@
+package blobstore_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/testenv/awsenv"
+)
+
+// answer answers as S3 does when something is wrong.
+func answer(w http.ResponseWriter, status int, code string) {
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, "<?xml version=\"1.0\"?><Error><Code>%s</Code><Message>as told</Message></Error>", code)
+}
+
+func TestErrorsOfS3(t *testing.T) {
+	for _, test := range []struct {
+		status   int
+		code     string
+		class    pipeline.Class
+		sentinel error
+		says     string
+	}{
+		{404, "NoSuchKey", pipeline.ClassSuperseded, pipeline.ErrNotFound, ""},
+		{404, "NoSuchVersion", pipeline.ClassSuperseded, pipeline.ErrNotFound, ""},
+		{404, "NoSuchBucket", pipeline.ClassTransient, nil, `there is no bucket "test"`},
+		{404, "SomethingElse", pipeline.ClassTransient, nil, ""},
+		{405, "MethodNotAllowed", pipeline.ClassTransient, nil, ""}, // not of a marker
+		{412, "PreconditionFailed", pipeline.ClassSuperseded, pipeline.ErrChanged, ""},
+		{403, "InvalidObjectState", pipeline.ClassSuperseded, pipeline.ErrArchived, ""},
+		{403, "AccessDenied", pipeline.ClassTransient, nil, "s3:GetObject"},
+		{403, "InvalidAccessKeyId", pipeline.ClassTransient, nil, "renew them"},
+		{403, "RequestTimeTooSkewed", pipeline.ClassTransient, nil, "clock"},
+		{400, "ExpiredToken", pipeline.ClassTransient, nil, "credentials have expired"},
+		{400, "KMS.DisabledException", pipeline.ClassTransient, nil, "KMS key"},
+		{400, "KMS.NotFoundException", pipeline.ClassTransient, nil, "KMS key"},
+		{400, "InvalidRequest", pipeline.ClassTransient, nil, "--sse-c-key-file"},
+		{400, "AuthorizationHeaderMalformed", pipeline.ClassTransient, nil, "AWS_REGION"},
+		{301, "PermanentRedirect", pipeline.ClassTransient, nil, "region eu-west-9"},
+		{400, "KeyTooLongError", pipeline.ClassPermanent, nil, ""},
+		{503, "SlowDown", pipeline.ClassTransient, nil, "fewer requests"},
+		{500, "InternalError", pipeline.ClassTransient, nil, "has a fault"},
+		{418, "Teapot", pipeline.ClassTransient, nil, "Teapot"},
+	} {
+		t.Run(test.code, func(t *testing.T) {
+			t.Parallel()
+			server := awsenv.Server{URL: "http://127.0.0.1:1"}.Before(t, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+				w.Header().Set("X-Amz-Bucket-Region", "eu-west-9")
+				answer(w, test.status, test.code)
+			})
+			store := s3Bucket{server, "test", nil}.open(t, blobstore.Config{})
+			o := pipeline.Object{Bucket: "test", Key: "a", ETag: "e", Size: pipeline.UnknownSize}
+			_, err := store.Open(t.Context(), o)
+			if got := pipeline.Classify(err); got != test.class {
+				t.Errorf("got %v (%q), want one of class %q", err, got, test.class)
+			}
+			if test.sentinel != nil {
+				isA(t, err, test.sentinel)
+			}
+			if err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("%v does not say %q", err, test.says)
+			}
+			if test.class == pipeline.ClassTransient {
+				for name, err := range map[string]error{
+					"Save":  store.Bucket().Records.Save(t.Context(), record(o)),
+					"Check": store.Check(t.Context()),
+				} {
+					if pipeline.Classify(err) != pipeline.ClassTransient {
+						t.Errorf("%s: got %v, want a transient error", name, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A bucket that is gone must not look like objects that are.
+func TestBucketThatIsGone(t *testing.T) {
+	b := makeBucket(t, awsenv.StartVersitygw(t), false)
+	store := b.open(t, blobstore.Config{})
+	o := b.put(t, "a", "content")
+	b.delete(t, "a", "")
+	if _, err := b.client.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: &b.name}); err != nil {
+		t.Fatal(err)
+	}
+	_, statErr := store.Stat(t.Context(), o)
+	_, openErr := store.Open(t.Context(), o)
+	_, lookupErr := store.Bucket().Records.Lookup(t.Context(), o)
+	_, removeErr := store.Bucket().Records.Remove(t.Context(), o)
+	var listErr error
+	for _, listErr = range store.List(t.Context()) {
+	}
+	for name, err := range map[string]error{
+		"Stat": statErr, "Open": openErr, "Lookup": lookupErr, "Remove": removeErr, "List": listErr,
+		"Save": store.Bucket().Records.Save(t.Context(), record(o)),
+	} {
+		if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "there is no bucket") {
+			t.Errorf("%s: got %v, want a transient error that says so", name, err)
+		}
+	}
+}
+
+// A store with a fault or too much to do for a moment costs nothing but time.
+func TestBurstsOfFaults(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	b := makeBucket(t, server, false)
+	o := b.put(t, "a", "content")
+	var requests atomic.Int64
+	proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		switch requests.Add(1) % 3 {
+		case 1:
+			answer(w, 503, "SlowDown")
+		case 2:
+			next.ServeHTTP(w, r)
+		default:
+			panic(http.ErrAbortHandler)
+		}
+	})
+	bucket := b.through(proxy).open(t, blobstore.Config{}).Bucket()
+	opened := mustRead(t, bucket.Source, o, "content")
+	r := record(opened)
+	if err := bucket.Records.Save(t.Context(), r); err != nil {
+		t.Error(err)
+	}
+	if got, err := bucket.Records.Lookup(t.Context(), o); err != nil || got.Digests["md5"] != r.Digests["md5"] {
+		t.Errorf("Lookup: %v, %v", got, err)
+	}
+}

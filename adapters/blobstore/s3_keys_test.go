@@ -1,0 +1,133 @@
+package blobstore_test
+
+import (
+	"crypto/md5"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/testenv/awsenv"
+)
+
+// Keys that gocloud would rewrite. versitygw has no name for some.
+func TestRawKeys(t *testing.T) {
+	b := makeBucket(t, awsenv.StartMoto(t), false)
+	store := b.open(t, blobstore.Config{})
+	records := store.Bucket().Records
+	var want []string
+	for _, key := range []string{
+		"../up", "a/../b", "./x", "a//b", "/lead", "//", "slash/", "\x01\x1f", "tab\t", "__0x2f__", "__0x41__/__0x0a__",
+		"a+b c", "%25", "ü\u2028", strings.Repeat("k", 1020), strings.Repeat("ü/", 339) + "123",
+	} {
+		o := b.put(t, key, "content of "+key)
+		mustRead(t, store, o, "content of "+key)
+		if now, err := store.Stat(t.Context(), o); err != nil || now != o {
+			t.Errorf("Stat %q: %+v, %v", key, now, err)
+		}
+		r := record(o)
+		if err := records.Save(t.Context(), r); err != nil {
+			t.Errorf("Save: %v", err)
+		}
+		if _, ok := b.get(t, key+".md5"); !ok {
+			t.Errorf("%q has no record beside it", key)
+		}
+		if got, err := records.Lookup(t.Context(), o); err != nil || got.Digests["md5"] != r.Digests["md5"] {
+			t.Errorf("Lookup %q: %v, %v", key, got, err)
+		}
+		if key != "tab\t" {
+			if removed, err := records.Remove(t.Context(), o); err != nil || !removed {
+				t.Errorf("Remove %q: %v, %v", key, removed, err)
+			}
+		}
+		want = append(want, key)
+	}
+	b.put(t, "folder/", "")
+	slices.Sort(want)
+	var got []string
+	for o, err := range store.List(t.Context()) {
+		if o.Key == "folder/" {
+			isA(t, err, pipeline.ErrFiltered)
+			continue
+		}
+		if err != nil {
+			t.Errorf("List %q: %v", o.Key, err)
+		}
+		if now, err := store.Stat(t.Context(), o); err != nil || now != o {
+			t.Errorf("listed %+v, Stat: %+v, %v", o, now, err)
+		}
+		got = append(got, o.Key)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("listed\n%q, want\n%q", got, want)
+	}
+
+	// A key may be so long that there can be no record.
+	long := b.put(t, strings.Repeat("k", 1024), "content")
+	mustRead(t, store, long, "content")
+	if err := records.Save(t.Context(), record(long)); pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), "1028 bytes") {
+		t.Errorf("got %v, want a permanent error that says how long its record's key would be", err)
+	}
+	if removed, err := records.Remove(t.Context(), long); removed || err != nil {
+		t.Errorf("Remove: %v, %v", removed, err)
+	}
+	long.Key += "k"
+	if _, err := store.Open(t.Context(), long); pipeline.Classify(err) != pipeline.ClassPermanent {
+		t.Errorf("got %v, want a permanent error", err)
+	}
+}
+
+func TestFoldersAndEmptyObjects(t *testing.T) {
+	b := makeBucket(t, awsenv.StartVersitygw(t), false)
+	store := b.open(t, blobstore.Config{})
+	folder, empty := b.put(t, "folder/", ""), b.put(t, "empty", "")
+	mustRead(t, store, empty, "")
+	for _, size := range []int64{0, pipeline.UnknownSize} {
+		folder.Size = size
+		_, err := store.Open(t.Context(), folder)
+		isA(t, err, pipeline.ErrFiltered)
+	}
+	_, err := store.Stat(t.Context(), folder)
+	isA(t, err, pipeline.ErrFiltered)
+	_, err = store.Stat(t.Context(), pipeline.Object{Key: "gone/"})
+	isA(t, err, pipeline.ErrNotFound)
+}
+
+// ListObjects of several pages asks for nothing but the pages.
+func TestListS3(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	b := makeBucket(t, server, false)
+	var want []string
+	for _, key := range manyKeys() {
+		b.put(t, key, key)
+		want = append(want, key)
+	}
+	b.put(t, want[0]+".md5", "a record, by its name")
+	slices.Sort(want)
+	var requests atomic.Int64
+	proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		requests.Add(1)
+		next.ServeHTTP(w, r)
+	})
+	store := b.through(proxy).open(t, blobstore.Config{})
+	var got []string
+	for o, err := range store.List(t.Context()) {
+		if err != nil || o.Bucket != b.name || o.Size != int64(len(o.Key)) || o.ETag != fmt.Sprintf("%x", md5.Sum([]byte(o.Key))) {
+			t.Fatalf("listed %+v, %v", o, err)
+		}
+		got = append(got, o.Key)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("listed %d objects, want %d, in order", len(got), len(want))
+	}
+	if n := requests.Load(); n != int64(len(want)+1)/1000+1 {
+		t.Errorf("it took %d requests", n)
+	}
+	for range store.List(t.Context()) {
+		break // a listing may be left
+	}
+}

@@ -1,0 +1,142 @@
+package blobstore_test
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/testenv/awsenv"
+)
+
+// encrypted stands in for S3 where objects are encrypted with a customer's key,
+// as neither versitygw nor moto does that: an object that was put with a key needs
+// it, another refuses it.
+func encrypted(t *testing.T, server awsenv.Server) awsenv.Server {
+	var keys sync.Map // path → MD5 of the key
+	return server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		const header = "X-Amz-Server-Side-Encryption-Customer-"
+		given := r.Header.Get(header + "Key-Md5")
+		if given != "" {
+			key, err := base64.StdEncoding.DecodeString(r.Header.Get(header + "Key"))
+			if sum := md5.Sum(key); err != nil || len(key) != 32 || base64.StdEncoding.EncodeToString(sum[:]) != given || r.Header.Get(header+"Algorithm") != "AES256" {
+				answer(w, 400, "InvalidArgument")
+				return
+			}
+		}
+		if r.Method == http.MethodPut {
+			keys.Store(r.URL.Path, given)
+			next.ServeHTTP(w, r)
+			return
+		}
+		needed, _ := keys.LoadOrStore(r.URL.Path, "")
+		switch {
+		case needed == given:
+			next.ServeHTTP(w, r)
+		case needed == "" || given == "":
+			answer(w, 400, "InvalidRequest")
+		default:
+			answer(w, 403, "AccessDenied")
+		}
+	})
+}
+
+func TestCustomerKey(t *testing.T) {
+	b := makeBucket(t, encrypted(t, awsenv.StartVersitygw(t)), false)
+	key := make([]byte, 32)
+	if _, err := rand.Read(key); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"raw": string(key), "base64": base64.StdEncoding.EncodeToString(key) + "\n", "wrong": "too short",
+	} {
+		writeFile(t, filepath.Join(dir, name), content)
+		got, err := blobstore.ReadCustomerKey(filepath.Join(dir, name))
+		if ok := name != "wrong"; ok != (err == nil) || ok && !bytes.Equal(got, key) {
+			t.Errorf("%s: got %x, %v", name, got, err)
+		}
+	}
+	if _, err := blobstore.ReadCustomerKey(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+
+	sum := md5.Sum(key)
+	o := b.put(t, "secret", "content", func(in *s3.PutObjectInput) {
+		in.SSECustomerAlgorithm, in.SSECustomerKey = aws.String("AES256"), aws.String(base64.StdEncoding.EncodeToString(key))
+		in.SSECustomerKeyMD5 = aws.String(base64.StdEncoding.EncodeToString(sum[:]))
+	})
+	if _, err := b.open(t, blobstore.Config{}).Open(t.Context(), o); pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "--sse-c-key-file") {
+		t.Errorf("without the key: %v", err)
+	}
+
+	store := b.open(t, blobstore.Config{S3: blobstore.S3Options{CustomerKey: key}})
+	records := store.Bucket().Records
+	plain := b.put(t, "plain", "open to all")
+	for o, content := range map[pipeline.Object]string{o: "content", plain: "open to all"} {
+		mustRead(t, store, o, content)
+		if now, err := store.Stat(t.Context(), o); err != nil || !now.SameVersion(o) {
+			t.Errorf("Stat: %+v, %v", now, err)
+		}
+		if err := records.Save(t.Context(), record(o)); err != nil {
+			t.Errorf("Save: %v", err)
+		}
+		if _, err := records.Lookup(t.Context(), o); err != nil {
+			t.Errorf("Lookup: %v", err)
+		}
+		if _, ok := b.get(t, o.Key+".md5"); !ok {
+			t.Errorf("the record of %s cannot be read without the key", o.Key)
+		}
+	}
+	_, err := store.Stat(t.Context(), pipeline.Object{Key: "gone"})
+	isA(t, err, pipeline.ErrNotFound)
+
+	other := b.open(t, blobstore.Config{S3: blobstore.S3Options{CustomerKey: bytes.Repeat([]byte("k"), 32)}})
+	if _, err := other.Open(t.Context(), o); pipeline.Classify(err) != pipeline.ClassTransient {
+		t.Errorf("with another key: %v", err)
+	}
+}
+
+func TestRequesterPays(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	b := makeBucket(t, server, false)
+	o := b.put(t, "a", "content")
+	proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Header.Get("X-Amz-Request-Payer") != "requester" {
+			answer(w, 403, "AccessDenied")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	b = b.through(proxy)
+	if _, err := b.open(t, blobstore.Config{}).Open(t.Context(), o); pipeline.Classify(err) != pipeline.ClassTransient {
+		t.Errorf("got %v, want a transient error", err)
+	}
+	store := b.open(t, blobstore.Config{S3: blobstore.S3Options{RequesterPays: true}})
+	mustRead(t, store, o, "content")
+	records := store.Bucket().Records
+	_, statErr := store.Stat(t.Context(), o)
+	saveErr := records.Save(t.Context(), record(o))
+	_, lookupErr := records.Lookup(t.Context(), o)
+	_, removeErr := records.Remove(t.Context(), o)
+	for _, err := range store.List(t.Context()) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if err := errors.Join(statErr, saveErr, lookupErr, removeErr, store.Check(t.Context())); err != nil {
+		t.Error(err)
+	}
+}

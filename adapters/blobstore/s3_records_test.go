@@ -1,0 +1,351 @@
+package blobstore_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/testenv/awsenv"
+)
+
+// before calls do once, before the first request of that method for that key
+// reaches the server.
+func before(t *testing.T, b s3Bucket, method, key string, do func()) awsenv.Server {
+	var done atomic.Bool
+	return b.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == method && r.URL.Path == "/"+b.name+"/"+key && done.CompareAndSwap(false, true) {
+			do()
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// version returns the record of one version of object a: the digest says which
+// content it has.
+func version(b s3Bucket, sequencer, content string) pipeline.Record {
+	return pipeline.Record{
+		Source: pipeline.Object{
+			Bucket: b.name, Key: "a", Size: 1, ETag: content, VersionID: "version" + sequencer, Sequencer: sequencer,
+		},
+		Digests: map[string]string{"md5": strings.Repeat(content, 32)},
+	}
+}
+
+// Two workers handle events of one object, each seeing the record as it was before
+// the other wrote: whatever the order, that of the newest version stays.
+func TestNewestWins(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	type step func(t *testing.T, b s3Bucket, r pipeline.Recorder) error
+	save := func(sequencer, content string) step {
+		return func(t *testing.T, b s3Bucket, r pipeline.Recorder) error {
+			return r.Save(t.Context(), version(b, sequencer, content))
+		}
+	}
+	remove := func(sequencer string) step {
+		return func(t *testing.T, b s3Bucket, r pipeline.Recorder) error {
+			o := version(b, sequencer, "").Source
+			o.ETag, o.VersionID = "", ""
+			_, err := r.Remove(t.Context(), o)
+			return err
+		}
+	}
+	for name, test := range map[string]struct {
+		start   step
+		worker  step   // it read the start
+		method  string // of its request before which
+		other   step   // does this
+		fails   bool   // the worker is late
+		newest  string // sequencer; empty: no record
+		content string
+	}{
+		"older creates late":  {nil, save("01", "a"), "PUT", save("02", "b"), true, "02", "b"},
+		"newer creates late":  {nil, save("02", "b"), "PUT", save("01", "a"), false, "02", "b"},
+		"older replaces late": {save("01", "a"), save("02", "b"), "PUT", save("03", "c"), true, "03", "c"},
+		"newer replaces late": {save("01", "a"), save("03", "c"), "PUT", save("02", "b"), false, "03", "c"},
+		"the same twice":      {nil, save("01", "a"), "PUT", save("01", "a"), false, "01", "a"},
+		// To S3, the record of the third looks like that of the first.
+		"the first content again":           {save("01", "a"), save("02", "b"), "PUT", save("03", "a"), true, "03", "a"},
+		"the first content again, and late": {save("01", "a"), save("03", "a"), "PUT", save("02", "b"), false, "03", "a"},
+		"replaces what is removed":          {save("01", "a"), save("03", "c"), "PUT", remove("02"), false, "03", "c"},
+		"removes what is replaced":          {save("01", "a"), remove("02"), "DELETE", save("03", "c"), true, "03", "c"},
+		"removes what looks the same":       {save("01", "a"), remove("02"), "DELETE", save("03", "a"), true, "03", "a"},
+		"removes what is older by now":      {save("01", "a"), remove("03"), "DELETE", save("02", "b"), false, "", ""},
+		"removes what is removed":           {save("01", "a"), remove("02"), "DELETE", remove("03"), false, "", ""},
+	} {
+		for _, known := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				b := makeBucket(t, server, false)
+				other := b.open(t, blobstore.Config{}).Bucket().Records
+				if test.start != nil {
+					if err := test.start(t, b, other); err != nil {
+						t.Fatal(err)
+					}
+				}
+				worker := b.through(before(t, b, test.method, "a.md5", func() {
+					if err := test.other(t, b, other); err != nil {
+						t.Error(err)
+					}
+				})).open(t, blobstore.Config{}).Bucket().Records
+				if known {
+					// From its first record on, the worker knows what the store can do.
+					r := version(b, "01", "a")
+					r.Source.Key = "first"
+					if err := worker.Save(t.Context(), r); err != nil {
+						t.Fatal(err)
+					}
+				}
+				err := test.worker(t, b, worker)
+				if late := errors.Is(err, pipeline.ErrChanged); late != test.fails || err != nil && !late {
+					t.Errorf("the worker got %v; is late: %v", err, test.fails)
+				}
+				got, err := other.Lookup(t.Context(), version(b, "", "").Source)
+				if errors.Is(err, pipeline.ErrNotFound) {
+					err = nil
+				}
+				want := pipeline.Record{}
+				if test.newest != "" {
+					want = version(b, test.newest, test.content)
+				}
+				if err != nil || got.Source != want.Source || got.Digests["md5"] != want.Digests["md5"] {
+					t.Errorf("the record is %+v, %v; want that of %s", got, err, test.newest)
+				}
+			})
+		}
+	}
+}
+
+// The answer to a write gets lost: what was written stays, and is no failure.
+func TestLostAnswers(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	b := makeBucket(t, server, false)
+	var lost atomic.Int64
+	proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method != http.MethodGet && lost.Add(1)%2 == 1 {
+			next.ServeHTTP(discard{}, r)
+			panic(http.ErrAbortHandler)
+		}
+		next.ServeHTTP(w, r)
+	})
+	records := b.through(proxy).open(t, blobstore.Config{}).Bucket().Records
+	for _, sequencer := range []string{"01", "02", "03"} {
+		want := version(b, sequencer, "a")
+		if err := records.Save(t.Context(), want); err != nil {
+			t.Errorf("%s: %v", sequencer, err)
+		}
+		if got, err := records.Lookup(t.Context(), want.Source); err != nil || got.Source != want.Source {
+			t.Errorf("%s: %+v, %v", sequencer, got, err)
+		}
+	}
+	if _, err := records.Remove(t.Context(), version(b, "04", "").Source); err != nil {
+		t.Error(err)
+	}
+	if keys := b.keys(t); len(keys) != 0 {
+		t.Errorf("left behind: %q", keys)
+	}
+}
+
+// discard is the writer of an answer that nobody gets.
+type discard struct{}
+
+func (discard) Header() http.Header { return make(http.Header) }
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+func (discard) WriteHeader(int) {}
+
+// A store without conditional writes is used all the same, with a warning.
+func TestStoreWithoutConditions(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	for name, refuses := range map[string]bool{"refuses": true, "ignores": false} {
+		t.Run(name, func(t *testing.T) {
+			b := makeBucket(t, server, false)
+			// The conditions are signed, so that they cannot be taken away on the way:
+			// a store of another kind is needed.
+			store := new(plainStore)
+			proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+				if refuses && r.Method != http.MethodGet && r.Header.Get("If-Match")+r.Header.Get("If-None-Match") != "" {
+					answer(w, 501, "NotImplemented")
+					return
+				}
+				store.ServeHTTP(w, r)
+			})
+			var log bytes.Buffer
+			records := b.through(proxy).open(t, blobstore.Config{Log: slog.New(slog.NewTextHandler(&log, nil))}).Bucket().Records
+			for _, v := range []pipeline.Record{version(b, "02", "b"), version(b, "01", "a"), version(b, "03", "b"), version(b, "04", "c")} {
+				err := records.Save(t.Context(), v)
+				if late := v.Source.Sequencer == "01"; late != errors.Is(err, pipeline.ErrChanged) || err != nil && !late {
+					t.Errorf("%s: %v", v.Source.Sequencer, err)
+				}
+			}
+			if got, err := records.Lookup(t.Context(), version(b, "", "").Source); err != nil || got.Source.Sequencer != "04" {
+				t.Errorf("the record is %+v, %v", got, err)
+			}
+			if removed, err := records.Remove(t.Context(), version(b, "05", "").Source); err != nil || !removed {
+				t.Errorf("Remove: %v, %v", removed, err)
+			}
+			if n := strings.Count(log.String(), "conditional writes"); n != 1 {
+				t.Errorf("%d warnings:\n%s", n, &log)
+			}
+		})
+	}
+}
+
+// Where a record bucket may not be written to, the work is retried and says why.
+func TestRecordBucketWithoutPermission(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	b, records := makeBucket(t, server, false), makeBucket(t, server, false)
+	proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == http.MethodPut || r.Method == http.MethodDelete {
+			answer(w, 403, "AccessDenied")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	c := blobstore.Config{Records: blobstore.RecordOptions{Bucket: records.through(proxy).url()}}
+	store := b.open(t, c)
+	if err := store.Check(t.Context()); err != nil {
+		t.Errorf("what cannot be told without writing: %v", err)
+	}
+	o := b.put(t, "a", "content")
+	err := store.Bucket().Records.Save(t.Context(), record(o))
+	if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "s3:PutObject") || !strings.Contains(err.Error(), records.name) {
+		t.Errorf("got %v", err)
+	}
+	c.Records.Bucket = records.url()
+	if err := b.open(t, c).Bucket().Records.Save(t.Context(), record(o)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = store.Bucket().Records.Remove(t.Context(), o)
+	if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "s3:DeleteObject") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Several buckets keep their records in one.
+func TestRecordOptions(t *testing.T) {
+	server := awsenv.StartMoto(t)
+	records := makeBucket(t, server, false)
+	var heads []*s3.HeadObjectOutput
+	for _, b := range []s3Bucket{makeBucket(t, server, false), makeBucket(t, server, false)} {
+		store := b.open(t, blobstore.Config{Records: blobstore.RecordOptions{
+			Bucket: records.url(), KMSKey: "alias/aws/s3", StorageClass: "STANDARD_IA",
+			Tags: map[string]string{"made by": "bucketsum + co=1", "team": "ü"},
+		}})
+		o := b.put(t, "dir/a", "content of "+b.name)
+		if err := errors.Join(store.Check(t.Context()), store.Bucket().Records.Save(t.Context(), record(o))); err != nil {
+			t.Fatal(err)
+		}
+		key := b.name + "/dir/a.md5"
+		head, err := records.client.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &records.name, Key: &key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		heads = append(heads, head)
+		tags, err := records.client.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: &records.name, Key: &key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make(map[string]string)
+		for _, tag := range tags.TagSet {
+			got[*tag.Key] = *tag.Value
+		}
+		if len(got) != 2 || got["made by"] != "bucketsum + co=1" || got["team"] != "ü" {
+			t.Errorf("tags %v", got)
+		}
+		if keys := b.keys(t); len(keys) != 1 {
+			t.Errorf("the source bucket holds %q", keys)
+		}
+	}
+	for _, h := range heads {
+		if h.ServerSideEncryption != types.ServerSideEncryptionAwsKms || h.StorageClass != types.StorageClassStandardIa ||
+			aws.ToString(h.ContentType) != "text/plain; charset=utf-8" || h.Metadata["written-by"] != "bucketsum" {
+			t.Errorf("stored with %s, %s, %s, %v", h.ServerSideEncryption, h.StorageClass, *h.ContentType, h.Metadata)
+		}
+	}
+}
+
+// A lifecycle rule may take records to the archive together with their objects.
+func TestArchivedRecords(t *testing.T) {
+	b := makeBucket(t, awsenv.StartMoto(t), false)
+	records := b.open(t, blobstore.Config{}).Bucket().Records
+	archive := func(sequencer string) {
+		v := version(b, sequencer, "a")
+		b.put(t, "a.md5", v.Digests["md5"]+"  a\n", func(in *s3.PutObjectInput) {
+			in.StorageClass = types.StorageClassDeepArchive
+			in.Metadata = map[string]string{
+				"written-by": "bucketsum", "source-etag": v.Source.ETag, "source-version-id": v.Source.VersionID,
+				"source-size": "1", "source-sequencer": sequencer, "computed-at": "2025-03-14T15:09:26Z",
+			}
+		})
+	}
+	archive("02")
+	_, err := records.Lookup(t.Context(), version(b, "", "").Source)
+	isA(t, err, pipeline.ErrNotFound) // what it says cannot be read
+	isA(t, records.Save(t.Context(), version(b, "01", "b")), pipeline.ErrChanged)
+	newer := version(b, "03", "c")
+	if err := records.Save(t.Context(), newer); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := records.Lookup(t.Context(), newer.Source); err != nil || got.Source != newer.Source {
+		t.Errorf("Lookup: %+v, %v", got, err)
+	}
+	archive("04")
+	_, err = records.Remove(t.Context(), version(b, "03", "").Source)
+	isA(t, err, pipeline.ErrChanged)
+	if removed, err := records.Remove(t.Context(), version(b, "05", "").Source); err != nil || !removed {
+		t.Errorf("Remove: %v, %v", removed, err)
+	}
+	b.put(t, "a.md5", "his own\n", func(in *s3.PutObjectInput) { in.StorageClass = types.StorageClassGlacier })
+	if err := records.Save(t.Context(), newer); pipeline.Classify(err) != pipeline.ClassPermanent {
+		t.Errorf("got %v, want a permanent error", err)
+	}
+}
+
+// One object takes one request each for: is it recorded, its content, is it still
+// current, its record.
+func TestRequestsOfAnObject(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	b := makeBucket(t, server, true)
+	var requests []string
+	proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		requests = append(requests, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/"+b.name))
+		next.ServeHTTP(w, r)
+	})
+	bucket := b.through(proxy).open(t, blobstore.Config{}).Bucket()
+	if err := bucket.Records.Save(t.Context(), record(b.put(t, "first", ""))); err != nil {
+		t.Fatal(err)
+	}
+	o := b.put(t, "a", "content")
+	requests = nil
+	_, err := bucket.Records.Lookup(t.Context(), o)
+	isA(t, err, pipeline.ErrNotFound)
+	opened := mustRead(t, bucket.Source, o, "content")
+	now, err := bucket.Source.Stat(t.Context(), o)
+	if err != nil || now != opened {
+		t.Errorf("Stat: %+v, %v; opened %+v", now, err, opened)
+	}
+	if err := bucket.Records.Save(t.Context(), record(opened)); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(requests, ", "), "GET /a.md5, GET /a, HEAD /a, PUT /a.md5"; got != want {
+		t.Errorf("it took %s; want %s", got, want)
+	}
+	requests = nil
+	if r, err := bucket.Records.Lookup(t.Context(), o); err != nil || !r.Covers(o, []string{"md5"}) {
+		t.Errorf("Lookup: %+v, %v", r, err)
+	}
+	if len(requests) != 1 {
+		t.Errorf("to see that it is recorded took %q", requests)
+	}
+}

@@ -1,0 +1,285 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"gocloud.dev/blob"
+
+	"github.com/bucketsum/bucketsum/testenv/awsenv"
+)
+
+// account is S3 → EventBridge → SQS with a dead-letter queue, wired as it is
+// on AWS.
+type account struct {
+	t             *testing.T
+	server        awsenv.Server
+	queue, failed string // URLs of the queues, as AWS has them
+}
+
+// eventPattern is that of the EventBridge rule: what happens to objects, records
+// excepted.
+const eventPattern = `{
+  "source": ["aws.s3"],
+  "detail-type": ["Object Created", "Object Deleted", "Object Restore Completed"],
+  "detail": {
+    "bucket": {"name": ["objects"]},
+    "object": {"key": [{"anything-but": {"suffix": ".md5"}}]}
+  }
+}`
+
+func newAccount(t *testing.T) *account {
+	t.Helper()
+	a := &account{t: t, server: awsenv.StartMoto(t)}
+	a.aws("s3api", "create-bucket", "--bucket", "objects")
+	a.aws("s3api", "put-bucket-notification-configuration", "--bucket", "objects",
+		"--notification-configuration", `{"EventBridgeConfiguration":{}}`)
+	a.failed = a.createQueue("failed", nil)
+	a.queue = a.createQueue("objects", map[string]string{
+		"VisibilityTimeout": "3",
+		"RedrivePolicy":     `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:failed","maxReceiveCount":"5"}`,
+	})
+	a.aws("events", "put-rule", "--name", "objects", "--event-pattern", eventPattern)
+	a.aws("events", "put-targets", "--rule", "objects", "--targets", "Id=queue,Arn=arn:aws:sqs:us-east-1:123456789012:objects")
+	return a
+}
+
+// aws runs the AWS command line and returns what it prints.
+func (a *account) aws(args ...string) []byte {
+	a.t.Helper()
+	name, err := exec.LookPath("aws")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			a.t.Fatal("the AWS command line is not installed: pip install awscli")
+		}
+		a.t.Skip("the AWS command line is not installed")
+	}
+	// Version 1 of the command line takes no endpoint for SQS from the environment.
+	cmd := exec.Command(name, append([]string{"--endpoint-url", a.server.URL}, args...)...)
+	cmd.Env = append(os.Environ(), a.server.Environ()...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		a.t.Fatalf("aws %s: %v\n%s", strings.Join(args, " "), err, &stderr)
+	}
+	return out
+}
+
+func (a *account) createQueue(name string, attributes map[string]string) (queueURL string) {
+	a.t.Helper()
+	args := []string{"sqs", "create-queue", "--queue-name", name}
+	if attributes != nil {
+		encoded, err := json.Marshal(attributes)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		args = append(args, "--attributes", string(encoded))
+	}
+	var created struct{ QueueUrl string }
+	if err := json.Unmarshal(a.aws(args...), &created); err != nil {
+		a.t.Fatal(err)
+	}
+	return created.QueueUrl
+}
+
+// withScheme returns the URL by which bucketsum knows a queue.
+func withScheme(t *testing.T, queueURL, scheme string) string {
+	t.Helper()
+	u, err := url.Parse(queueURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Scheme, u.RawQuery = scheme, "region="+awsenv.Region
+	return u.String()
+}
+
+// worker starts a serve process.
+func (a *account) worker(flags ...string) *running {
+	a.t.Helper()
+	r := startWith(a.t, a.server.Environ(), append([]string{
+		"serve", "--listen", "off", "--log-level", "debug",
+		"--queue", withScheme(a.t, a.queue, "awssqs"),
+		"--dead-letter", withScheme(a.t, a.failed, "awssqs"),
+		"--bucket", "s3://objects?use_path_style=true",
+	}, flags...)...)
+	r.until(1, contains("msg=serving"))
+	return r
+}
+
+// left returns how many messages a queue has, in flight or not.
+func (a *account) left(queueURL string) int {
+	a.t.Helper()
+	var got struct{ Attributes map[string]string }
+	out := a.aws("sqs", "get-queue-attributes", "--queue-url", queueURL, "--attribute-names", "All")
+	if err := json.Unmarshal(out, &got); err != nil {
+		a.t.Fatal(err)
+	}
+	n := 0
+	for _, name := range []string{"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"} {
+		var one int
+		if _, err := fmt.Sscan(got.Attributes[name], &one); err != nil {
+			a.t.Fatalf("%s: %v", name, err)
+		}
+		n += one
+	}
+	return n
+}
+
+// contents returns all the objects of the bucket.
+func (a *account) contents() map[string][]byte {
+	a.t.Helper()
+	ctx := a.t.Context()
+	bucket, err := blob.OpenBucket(ctx, a.server.BucketURL("objects"))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer bucket.Close()
+	contents := make(map[string][]byte)
+	objects := bucket.List(nil)
+	for {
+		o, err := objects.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return contents
+		}
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		if contents[o.Key], err = bucket.ReadAll(ctx, o.Key); err != nil {
+			a.t.Fatal(err)
+		}
+	}
+}
+
+// TestAWS puts a hundred files into S3 and asks for a right record beside each,
+// also when one of two workers is killed half-way.
+func TestAWS(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts moto and many processes of the AWS command line")
+	}
+	a := newAccount(t)
+	for _, pair := range a.server.Environ() { // also for what looks at the bucket in this process
+		name, value, _ := strings.Cut(pair, "=")
+		t.Setenv(name, value)
+	}
+	dir := t.TempDir()
+	odd := []string{"with space", "a+b%20c", "ünïcödé ☃", `back\slash`, "'quoted\"", "deep/er/and/deeper/key", "#hash?query&x=y", "*star[1]", "empty", "tilde~!$()"}
+	var names []string
+	for i := range 100 {
+		name := fmt.Sprintf("plain/%d", i)
+		if i < len(odd) {
+			name = odd[i]
+		}
+		content := bytes.Repeat([]byte(name), i*100)
+		switch name {
+		case "empty":
+			content = nil
+		case "plain/50": // which the command line uploads in parts
+			content = bytes.Repeat([]byte("0123456789abcdef"), 64<<20/16)
+		}
+		write(t, dir, name, content)
+		names = append(names, name)
+	}
+
+	first, second := a.worker(), a.worker()
+	uploaded := make(chan struct{})
+	go func() {
+		defer close(uploaded)
+		a.aws("s3", "cp", "--recursive", "--quiet", dir, "s3://objects/")
+	}()
+	recorded := contains("outcome=recorded")
+	first.until(15, recorded)
+	first.stop(syscall.SIGKILL)
+	<-uploaded
+	poison := []string{
+		`{"detail": {`,
+		`{"version":"0","detail-type":"Object Created","source":"aws.s3","detail":{"bucket":{"name":"secrets"},"object":{"key":"k"}}}`,
+	}
+	for _, body := range poison {
+		a.aws("sqs", "send-message", "--queue-url", a.queue, "--message-body", body)
+	}
+	done := func() bool {
+		n := 0
+		for key := range a.contents() {
+			if strings.HasSuffix(key, ".md5") {
+				n++
+			}
+		}
+		return n >= len(names)
+	}
+	second.until(1, func(line string) bool { return recorded(line) && done() })
+	for a.left(a.queue) > 0 { // what the killed worker held comes back after its visibility timeout
+		second.until(1, contains("message handled"))
+	}
+	if status := second.stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("exit status is %d", status)
+	}
+
+	var want []string
+	got := a.contents()
+	for _, name := range names {
+		content, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, name, name+".md5")
+		if record := string(got[name+".md5"]); !strings.HasPrefix(strings.TrimPrefix(record, `\`), sumOf(content)+"  ") {
+			t.Errorf("the record of %q is %q, want %s", name, record, sumOf(content))
+		}
+	}
+	slices.Sort(want)
+	var keys []string
+	for key := range got {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	if diff := cmp.Diff(want, keys); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+	a.wantDeadLetters(poison)
+}
+
+// wantDeadLetters asks that exactly these messages were dead-lettered, each
+// with its reason.
+func (a *account) wantDeadLetters(want []string) {
+	a.t.Helper()
+	if n := a.left(a.failed); n != len(want) {
+		a.t.Errorf("%d dead letters, want %d", n, len(want))
+	}
+	var letters struct {
+		Messages []struct {
+			Body              string
+			MessageAttributes map[string]struct{ StringValue string }
+		}
+	}
+	out := a.aws("sqs", "receive-message", "--queue-url", a.failed, "--max-number-of-messages", "10", "--message-attribute-names", "All")
+	if len(bytes.TrimSpace(out)) > 0 {
+		if err := json.Unmarshal(out, &letters); err != nil {
+			a.t.Fatal(err)
+		}
+	}
+	var bodies []string
+	for _, m := range letters.Messages {
+		bodies = append(bodies, m.Body)
+		if m.MessageAttributes["reason_poisoned"].StringValue == "" {
+			a.t.Errorf("the dead letter %q has no reason: %v", m.Body, m.MessageAttributes)
+		}
+	}
+	slices.Sort(bodies)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, bodies); diff != "" {
+		a.t.Errorf("dead letters (-want +got):\n%s", diff)
+	}
+}

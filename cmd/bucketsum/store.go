@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+)
+
+// storeConfig is what serve can be told about buckets and their records.
+type storeConfig struct {
+	records blobstore.RecordOptions
+	s3      blobstore.S3Options
+
+	tags    []string
+	keyFile string
+}
+
+func (c *storeConfig) flags(fs *pflag.FlagSet) {
+	fs.StringVar(&c.records.Bucket, "record-bucket", "", "URL of another bucket that takes the records, in a folder for each --bucket; without it they lie beside the objects")
+	fs.StringVar(&c.records.KMSKey, "record-kms-key", "", "id or ARN of the KMS key that encrypts records on S3")
+	fs.StringVar(&c.records.StorageClass, "record-storage-class", "", "storage class of records on S3, as STANDARD_IA")
+	fs.StringArrayVar(&c.tags, "record-tag", nil, "NAME=VALUE tag of records on S3; may be repeated, at most ten times")
+	fs.BoolVar(&c.s3.RequesterPays, "requester-pays", false, "pay for the requests to buckets whose owners ask for that")
+	fs.StringVar(&c.keyFile, "sse-c-key-file", "", "file with the key of objects that are encrypted with SSE-C: 32 bytes, or their base64")
+}
+
+// validate returns everything that is wrong, and reads the key.
+func (c *storeConfig) validate(buckets []namedURL) error {
+	var faults []error
+	if c.records.Bucket != "" {
+		faults = append(faults, checkURL("--record-bucket", c.records.Bucket, bucketSchemes))
+		for _, b := range buckets {
+			if samePlace(b.url, c.records.Bucket) && schemeOf(b.url) != "mem" {
+				faults = append(faults, fmt.Errorf("--record-bucket is also the --bucket %s, whose objects the records would be", b.name))
+			}
+		}
+	}
+	for _, tag := range c.tags {
+		name, value, ok := strings.Cut(tag, "=")
+		if !ok || name == "" {
+			faults = append(faults, fmt.Errorf("--record-tag: %q is not NAME=VALUE", tag))
+			continue
+		}
+		if c.records.Tags == nil {
+			c.records.Tags = make(map[string]string)
+		}
+		c.records.Tags[name] = value
+	}
+	if len(c.records.Tags) > 10 {
+		faults = append(faults, fmt.Errorf("--record-tag: S3 allows 10 tags, not %d", len(c.records.Tags)))
+	}
+	if c.keyFile != "" {
+		key, err := blobstore.ReadCustomerKey(c.keyFile)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("--sse-c-key-file: %w", err))
+		}
+		c.s3.CustomerKey = key
+	}
+	return errors.Join(faults...)
+}

@@ -1,0 +1,199 @@
+package md5lanes
+
+import (
+	"crypto/md5"
+	"encoding"
+	"encoding/binary"
+	"hash"
+	"strings"
+	"sync"
+)
+
+const (
+	// Size of a checksum in bytes.
+	Size = md5.Size
+	// BlockSize of MD5 in bytes.
+	BlockSize = md5.BlockSize
+)
+
+const (
+	// small is the length in bytes of writes for which company is not worth the wait.
+	small = 2 << 10
+	// piece is the longest stretch in bytes that enters the queue as one, so that others
+	// get their turn beside a writer of gigabytes.
+	piece = 1 << 20
+)
+
+// A state as crypto/md5 marshals it: magic, chaining value, partial block, length.
+const (
+	chainAt   = len("md5\x01")
+	lengthAt  = chainAt + Size + BlockSize
+	stateSize = lengthAt + 8
+)
+
+// standard is what crypto/md5's hash implements.
+type standard interface {
+	hash.Cloner
+	encoding.BinaryMarshaler
+	encoding.BinaryAppender
+	encoding.BinaryUnmarshaler
+}
+
+// digest is a hash of an engine with kernels. Its state is in std or, while it is lifted, in
+// state; only a state without a partial block can be lifted.
+type digest struct {
+	engine *Engine
+	std    standard
+	length uint64 // bytes hashed
+	lifted bool
+	state  [stateSize]byte
+
+	// Owned by the engine during a Write.
+	p      []byte // whole blocks that are left to hash
+	blocks int    // of them at the start
+	next   *digest
+	lead   *lanes // these lanes are the digest's goroutine's to lead once it is woken
+	wake   gate
+}
+
+// gate lets one goroutine wait for another.
+type gate struct {
+	// mu is locked for writing, except on the way out of wait. Unlike a channel, a mutex
+	// that was made in a bubble of testing/synctest can be unlocked from outside, and
+	// unlike Lock, RLock does not spin before it sleeps.
+	mu sync.RWMutex
+}
+
+func (g *gate) shut() { g.mu.Lock() }
+func (g *gate) open() { g.mu.Unlock() }
+
+// wait returns once the gate is open and shuts it again.
+func (g *gate) wait() {
+	g.mu.RLock()
+	g.mu.RUnlock()
+	g.mu.Lock()
+}
+
+func newDigest(e *Engine, std standard) *digest {
+	d := &digest{engine: e, std: std}
+	d.wake.shut()
+	return d
+}
+
+// convertible reports whether crypto/md5 marshals its state as this package expects.
+func convertible() bool {
+	std, ok := md5.New().(standard)
+	if !ok {
+		return false
+	}
+	state, err := std.AppendBinary(nil)
+	return err == nil && len(state) == stateSize &&
+		strings.HasPrefix(string(state), "md5\x01\x67\x45\x23\x01\xef\xcd\xab\x89\x98\xba\xdc\xfe\x10\x32\x54\x76")
+}
+
+// Write hashes p and returns once that is done. Like crypto/md5's it fails only in FIPS
+// 140-only mode.
+func (d *digest) Write(p []byte) (int, error) {
+	n := len(p)
+	if n < small {
+		return d.write(p)
+	}
+	missing := int(-d.length % BlockSize) // to a whole block; a lifted state lacks nothing
+	if _, err := d.std.Write(p[:missing]); err != nil {
+		return 0, err
+	}
+	d.length += uint64(missing)
+	p = p[missing:]
+	for len(p) >= small {
+		whole := min(piece, len(p)&^(BlockSize-1))
+		reads(p[:whole])
+		d.engine.hash(d, p[:whole])
+		p = p[whole:]
+	}
+	if len(p) > 0 {
+		d.write(p)
+	}
+	return n, nil
+}
+
+// write hashes p without lanes.
+func (d *digest) write(p []byte) (int, error) {
+	if d.lifted {
+		d.settle()
+	}
+	n, err := d.std.Write(p)
+	d.length += uint64(n)
+	return n, err
+}
+
+// advance notes that the first n bytes of d.p are hashed.
+func (d *digest) advance(n int) {
+	d.p = d.p[n:]
+	d.length += uint64(n)
+}
+
+// lift returns the chaining value, big-endian, in the lifted state. There must be no
+// partial block.
+func (d *digest) lift() []byte {
+	if !d.lifted {
+		d.std.AppendBinary(d.state[:0])
+		d.lifted = true
+	}
+	return d.state[chainAt:]
+}
+
+// settle brings the state back to std.
+func (d *digest) settle() {
+	if d.lifted {
+		binary.BigEndian.PutUint64(d.state[lengthAt:], d.length)
+		if err := d.std.UnmarshalBinary(d.state[:]); err != nil {
+			panic("md5lanes: crypto/md5 refuses its own state: " + err.Error())
+		}
+		d.lifted = false
+	}
+}
+
+// Sum appends the checksum of what was written so far to b.
+func (d *digest) Sum(b []byte) []byte {
+	d.settle()
+	return d.std.Sum(b)
+}
+
+func (d *digest) Reset() {
+	d.std.Reset()
+	d.length, d.lifted = 0, false
+}
+
+func (d *digest) Size() int      { return Size }
+func (d *digest) BlockSize() int { return BlockSize }
+
+// Clone implements hash.Cloner.
+func (d *digest) Clone() (hash.Cloner, error) {
+	d.settle()
+	std, err := d.std.Clone()
+	if err != nil {
+		return nil, err
+	}
+	c := newDigest(d.engine, std.(standard))
+	c.length = d.length
+	return c, nil
+}
+
+// MarshalBinary returns the state as crypto/md5 would.
+func (d *digest) MarshalBinary() ([]byte, error) { return d.AppendBinary(nil) }
+
+// AppendBinary appends the state as crypto/md5 would.
+func (d *digest) AppendBinary(b []byte) ([]byte, error) {
+	d.settle()
+	return d.std.AppendBinary(b)
+}
+
+// UnmarshalBinary takes over a state that this package or crypto/md5 marshaled.
+func (d *digest) UnmarshalBinary(b []byte) error {
+	d.settle()
+	if err := d.std.UnmarshalBinary(b); err != nil {
+		return err
+	}
+	d.length = binary.BigEndian.Uint64(b[lengthAt:])
+	return nil
+}

@@ -1,0 +1,234 @@
+package md5lanes
+
+import (
+	"crypto/md5"
+	"fmt"
+	"hash"
+	"os"
+	"runtime"
+	"sync"
+)
+
+// Environment names the variable that forces the kernel of the package's default engine.
+const Environment = "BUCKETSUM_MD5"
+
+// Config of an Engine. The zero value is the default.
+type Config struct {
+	// Kernel to use, one of Kernels. Empty means the first of them.
+	Kernel string
+}
+
+// Engine hashes what many goroutines write at the same time in the lanes of one kernel. It
+// is safe for concurrent use, has no goroutine of its own and needs no closing.
+type Engine struct {
+	kernel *kernel // nil means crypto/md5
+
+	mu      sync.Mutex
+	queue   queue
+	load    int      // digests in the queue and in lanes
+	leaders int      // sets of lanes in use
+	idle    []*lanes // sets of lanes not in use
+	barren  int      // tries to skip before company is sought again
+	backoff int      // what barren was last set to
+}
+
+// NewEngine returns an Engine. It fails if the CPU cannot run the kernel that c names.
+func NewEngine(c Config) (*Engine, error) {
+	k, err := choose(c.Kernel)
+	if err != nil {
+		return nil, err
+	}
+	if !convertible() {
+		k = nil
+	}
+	return &Engine{kernel: k}, nil
+}
+
+var standardEngine = sync.OnceValues(fromEnvironment)
+
+func fromEnvironment() (*Engine, error) {
+	e, err := NewEngine(Config{Kernel: os.Getenv(Environment)})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", Environment, err)
+	}
+	return e, nil
+}
+
+// Default returns the engine behind New. It fails if the environment variable, which is
+// read once, names a kernel that does not exist or that this CPU cannot run.
+func Default() (*Engine, error) { return standardEngine() }
+
+// New returns an MD5 hash of the default engine. It panics where Default fails.
+func New() hash.Hash {
+	e, err := Default()
+	if err != nil {
+		panic(err)
+	}
+	return e.New()
+}
+
+// Kernel returns the name of the engine's kernel.
+func (e *Engine) Kernel() string {
+	if e.kernel == nil {
+		return generic
+	}
+	return e.kernel.name
+}
+
+// New returns an MD5 hash. It implements hash.Cloner, encoding.BinaryMarshaler,
+// encoding.BinaryAppender and encoding.BinaryUnmarshaler with crypto/md5's format of a
+// state. Like any hash it is for one goroutine at a time.
+func (e *Engine) New() hash.Hash {
+	if e.kernel == nil {
+		return md5.New()
+	}
+	return newDigest(e, md5.New().(standard))
+}
+
+// hash hashes p, whole blocks, as the next bytes of d. The calling goroutine either waits
+// until others have done it or leads a set of lanes: it fills them from the queue and
+// runs them until its own digest is done, then hands them over to a goroutine whose is not.
+func (e *Engine) hash(d *digest, p []byte) {
+	e.mu.Lock()
+	if e.load == 0 && len(p) <= slice && !e.seeksCompany() {
+		e.mu.Unlock() // over before anybody could join
+		d.write(p)
+		return
+	}
+	d.p, d.blocks = p, len(p)/BlockSize
+	var l *lanes
+	e.load++
+	if e.wantsLeader() {
+		l = e.takeLanes()
+		l.put(d)
+	} else {
+		e.queue.push(d)
+	}
+	for {
+		if l == nil {
+			e.mu.Unlock()
+			d.wake.wait()
+			if l, d.lead = d.lead, nil; l == nil {
+				return
+			}
+			e.mu.Lock()
+		}
+		if e.turn(d, l) {
+			return
+		}
+		l = nil
+	}
+}
+
+// turn leads l until d is done, with e.mu held at the start and released at the end, or
+// until l is not needed any more, with e.mu held and d in the queue.
+func (e *Engine) turn(d *digest, l *lanes) (done bool) {
+	woken := 0
+	for {
+		l.fill(&e.queue)
+		if l.finished.len == 0 {
+			if !l.full() && (woken > 0 || e.seeksCompany()) {
+				e.gather(l)
+			}
+			// Fewer sets could do: 16 digests in one cost half of what 8 and 8 in two do.
+			if e.leaders > 1 && e.load <= width*(e.leaders-1) {
+				l.spill(&e.queue)
+				e.putLanes(l)
+				return false
+			}
+		}
+		e.mu.Unlock()
+		l.run(e.kernel)
+		e.mu.Lock()
+		e.load -= l.reap()
+		if woken = l.finished.len; woken == 0 || e.holds(l) {
+			continue
+		}
+		// From here on d may be woken and l be led by another goroutine.
+		finished := l.finished
+		l.finished = queue{}
+		done = len(d.p) == 0
+		var next *digest
+		if done {
+			l.fill(&e.queue)
+			if next = l.longest(); next == nil {
+				e.putLanes(l)
+			} else {
+				next.lead = l
+			}
+		}
+		e.mu.Unlock()
+		for f := finished.pop(); f != nil; f = finished.pop() {
+			if f != d {
+				f.wake.open()
+			}
+		}
+		if next != nil {
+			next.wake.open()
+		}
+		if done {
+			return true
+		}
+		e.mu.Lock()
+	}
+}
+
+// gather lets other goroutines run, as long as that brings digests for l's free lanes.
+func (e *Engine) gather(l *lanes) {
+	start := e.load
+	for vain := 0; vain < 2 && !l.full(); vain++ {
+		before := e.load
+		e.mu.Unlock()
+		runtime.Gosched()
+		e.mu.Lock()
+		l.fill(&e.queue)
+		if e.load > before {
+			vain = -1
+		}
+	}
+	e.backoff = min(2*e.backoff+1, 63)
+	if e.load > start {
+		e.backoff = 0
+	}
+	e.barren = e.backoff
+}
+
+// holds reports whether the finished digests of l should wait for more to finish. Where
+// threads sleep, a wake-up costs the runtime about 10 µs of CPU, but only the first of
+// many does. None waits longer than it took itself.
+func (e *Engine) holds(l *lanes) bool {
+	return l.finished.len < l.active() && l.held < l.patience && e.leaders < runtime.GOMAXPROCS(0)
+}
+
+// wantsLeader reports whether the load asks for one more set of lanes: a set that is not
+// nearly full costs as much CPU as a full one.
+func (e *Engine) wantsLeader() bool {
+	return e.leaders == 0 ||
+		e.load >= e.leaders*width+width*3/4 && e.leaders < runtime.GOMAXPROCS(0)
+}
+
+func (e *Engine) takeLanes() *lanes {
+	e.leaders++
+	n := len(e.idle)
+	if n == 0 {
+		return newLanes()
+	}
+	l := e.idle[n-1]
+	e.idle = e.idle[:n-1]
+	return l
+}
+
+func (e *Engine) putLanes(l *lanes) {
+	e.leaders--
+	e.idle = append(e.idle, l)
+}
+
+// seeksCompany reports whether a leader with free lanes should let other goroutines run
+// first. The more often that was in vain, the rarer: a lone writer should not pay for it.
+func (e *Engine) seeksCompany() bool {
+	if e.barren > 0 {
+		e.barren--
+		return false
+	}
+	return true
+}

@@ -1,0 +1,15 @@
+// Package awsenv starts servers that behave like parts of AWS, each on a free
+// port of the loopback interface, for the time of one test.
+//
+// Nobody of this project wrote them. They are started when they are found; where
+// the environment variable CI is set, a test that needs one fails without it. None
+// is AWS. What is known to differ, so that no test may assert it there:
+//
+//   - versitygw (posix) keeps objects as files: no key with a part of more than 255
+//     bytes, none that begins with "../" or is both a file and a folder; it folds
+//     "a/../b" and "./x"; a key that ends with a slash has no content. It ignores
+//     SSE-C, SSE-KMS, requester-pays and storage classes.
+//   - moto knows no key with a newline, answers a GET of a delete marker with
+//     NoSuchVersion, ignores SSE-C and requester-pays, checks no signatures and
+//     no checksums.
+package awsenv
