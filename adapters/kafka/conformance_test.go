@@ -9,6 +9,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bucketsum/bucketsum/adapters/kafka"
 	"github.com/bucketsum/bucketsum/pipeline/broker"
@@ -19,7 +20,9 @@ func immediately(int) time.Duration { return 0 }
 
 func newPubSub(t *testing.T, c broker.Config) (*broker.Publisher, *broker.Subscriber) {
 	t.Helper()
-	s, err := broker.NewSubscriber(kafka.Driver{Log: c.Log}, c)
+	// A member learns from its heartbeat that the group needs it; topics are new.
+	beat := []kgo.Opt{kgo.HeartbeatInterval(50 * time.Millisecond), kgo.MetadataMinAge(50 * time.Millisecond)}
+	s, err := broker.NewSubscriber(kafka.Driver{Log: c.Log, Options: beat}, c)
 	if err != nil {
 		t.Fatal(err)
 	}

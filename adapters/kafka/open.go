@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +86,8 @@ func credentials(u *url.URL, query url.Values) (sasl.Mechanism, error) {
 	return mechanism, nil
 }
 
-// OpenQueue joins the consumer group.
+// OpenQueue opens a topic whose consumer group is joined by the first Receive: a
+// member that receives nothing would keep its partitions from the others.
 func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (broker.Queue, error) {
 	a, err := parseAddress(url)
 	if err != nil {
@@ -97,12 +99,15 @@ func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (bro
 	q := newQueue(a.topic, concurrency, d.log())
 	options := append(a.options,
 		kgo.ConsumerGroup(a.group), kgo.ConsumeTopics(a.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		// A partition that becomes ours waits for the fetch of the others to end.
+		kgo.FetchMaxWait(time.Second),
 		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(), kgo.RequireStableFetchOffsets(),
 		kgo.OnOffsetsFetched(q.fetched), kgo.OnPartitionsRevoked(q.revoked), kgo.OnPartitionsLost(q.lost),
 	)
-	if q.client, err = d.open(ctx, a, options); err != nil {
+	if err := d.exists(ctx, a); err != nil {
 		return nil, err
 	}
+	q.join = func() (*kgo.Client, error) { return kgo.NewClient(append(options, d.Options...)...) }
 	return q, nil
 }
 
@@ -112,30 +117,26 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (broker.Topic, error)
 	if err != nil {
 		return nil, err
 	}
-	client, err := d.open(ctx, a, append(a.options, kgo.DefaultProduceTopic(a.topic), kgo.RecordDeliveryTimeout(callTimeout)))
+	if err := d.exists(ctx, a); err != nil {
+		return nil, err
+	}
+	options := append(a.options, kgo.DefaultProduceTopic(a.topic), kgo.RecordDeliveryTimeout(callTimeout))
+	client, err := kgo.NewClient(append(options, d.Options...)...)
 	if err != nil {
 		return nil, err
 	}
 	return &topic{client}, nil
 }
 
-// open connects a client when it is clear that the topic is there.
-func (d Driver) open(ctx context.Context, a address, options []kgo.Opt) (*kgo.Client, error) {
+// exists finds or makes the topic.
+func (d Driver) exists(ctx context.Context, a address) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	probe, err := kgo.NewClient(append(append([]kgo.Opt{}, a.options...), d.Options...)...)
+	client, err := kgo.NewClient(append(slices.Clone(a.options), d.Options...)...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer probe.Close()
-	if err := exists(ctx, probe, a); err != nil {
-		return nil, err
-	}
-	return kgo.NewClient(append(options, d.Options...)...)
-}
-
-// exists finds or makes the topic.
-func exists(ctx context.Context, client *kgo.Client, a address) error {
+	defer client.Close()
 	request := kmsg.NewPtrMetadataRequest()
 	t := kmsg.NewMetadataRequestTopic()
 	t.Topic = &a.topic

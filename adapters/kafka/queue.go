@@ -25,9 +25,10 @@ const (
 
 // queue is a member of a consumer group.
 type queue struct {
-	client *kgo.Client
 	topic  string
 	log    *slog.Logger
+	join   func() (*kgo.Client, error)
+	client *kgo.Client // nil until the first Receive
 
 	committing chan struct{} // full while a commit is under way
 	waiting    chan struct{} // one for each nacked message that waits
@@ -73,6 +74,13 @@ func place(r *kgo.Record) string { return fmt.Sprintf("%s:%d:%d", r.Topic, r.Par
 
 // Receive hands out what was nacked before, and else what Kafka has.
 func (q *queue) Receive(ctx context.Context, n int) ([]broker.Delivery, error) {
+	if q.client == nil {
+		client, err := q.join()
+		if err != nil {
+			return nil, err
+		}
+		q.client = client
+	}
 	for ctx.Err() == nil {
 		if got := q.again(n); len(got) > 0 {
 			return got, nil
@@ -212,6 +220,9 @@ func (r *record) ripe() {
 
 // Close leaves the group; what waits for its redelivery the next one gets.
 func (q *queue) Close() error {
+	if q.client == nil {
+		return nil
+	}
 	q.client.CloseAllowingRebalance()
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 func serveKafka(folder string, port, partitions int) error {
 	cluster, err := kfake.NewCluster(
 		kfake.NumBrokers(1), kfake.Ports(port), kfake.DefaultNumPartitions(partitions),
-		kfake.DataDir(folder), kfake.SyncWrites(), kfake.GroupMinSessionTimeout(100*time.Millisecond),
+		kfake.DataDir(folder), kfake.GroupMinSessionTimeout(100*time.Millisecond),
 	)
 	if err != nil {
 		return err

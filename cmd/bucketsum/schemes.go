@@ -12,6 +12,7 @@ import (
 	_ "gocloud.dev/pubsub/natspubsub"
 
 	"github.com/bucketsum/bucketsum/adapters/jetstream"
+	"github.com/bucketsum/bucketsum/adapters/kafka"
 	"github.com/bucketsum/bucketsum/pipeline/broker"
 )
 
@@ -30,6 +31,7 @@ var (
 		{"awssqs", "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects"},
 		{"sqs", "sqs://sqs.eu-central-1.amazonaws.com/123456789012/objects.fifo (in order)"},
 		{jetstream.Scheme, "jetstream://nats.example.com:4222/OBJECTS?consumer=bucketsum"},
+		{kafka.Scheme, "kafka://kafka.example.com:9092/objects?group=bucketsum"},
 		{"nats", "nats://objects.created?queue=bucketsum&natsv2=true (at most once; NATS_SERVER_URL)"},
 		{"mem", "mem://events (ends with the process)"},
 	}
@@ -39,6 +41,7 @@ var (
 func drivers(log *slog.Logger) map[string]broker.Driver {
 	return map[string]broker.Driver{
 		jetstream.Scheme: jetstream.Driver{Log: log},
+		kafka.Scheme:     kafka.Driver{Log: log},
 	}
 }
 
@@ -50,7 +53,7 @@ const mostDeliveries = 10
 // becomes a dead letter, if there is a topic for these; 0: the queue decides.
 func maxDeliveries(queue string) int {
 	switch schemeOf(queue) {
-	case jetstream.Scheme:
+	case jetstream.Scheme, kafka.Scheme:
 		return mostDeliveries
 	default:
 		return 0
