@@ -13,6 +13,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/jetstream"
 	"github.com/bucketsum/bucketsum/adapters/kafka"
+	"github.com/bucketsum/bucketsum/adapters/rabbitmq"
 	"github.com/bucketsum/bucketsum/pipeline/broker"
 )
 
@@ -32,6 +33,8 @@ var (
 		{"sqs", "sqs://sqs.eu-central-1.amazonaws.com/123456789012/objects.fifo (in order)"},
 		{jetstream.Scheme, "jetstream://nats.example.com:4222/OBJECTS?consumer=bucketsum"},
 		{kafka.Scheme, "kafka://kafka.example.com:9092/objects?group=bucketsum"},
+		{rabbitmq.Scheme, "amqp://rabbit.example.com:5672/?queue=objects"},
+		{rabbitmq.SchemeTLS, "amqps://rabbit.example.com/vhost?queue=objects"},
 		{"nats", "nats://objects.created?queue=bucketsum&natsv2=true (at most once; NATS_SERVER_URL)"},
 		{"mem", "mem://events (ends with the process)"},
 	}
@@ -39,9 +42,12 @@ var (
 
 // drivers returns those of the schemes that a broker.Subscriber serves.
 func drivers(log *slog.Logger) map[string]broker.Driver {
+	rabbit := rabbitmq.Driver{Log: log}
 	return map[string]broker.Driver{
-		jetstream.Scheme: jetstream.Driver{Log: log},
-		kafka.Scheme:     kafka.Driver{Log: log},
+		jetstream.Scheme:   jetstream.Driver{Log: log},
+		kafka.Scheme:       kafka.Driver{Log: log},
+		rabbitmq.Scheme:    rabbit,
+		rabbitmq.SchemeTLS: rabbit,
 	}
 }
 

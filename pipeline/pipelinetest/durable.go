@@ -20,10 +20,15 @@ func TestDurable(t *testing.T, newQueue func(t *testing.T) Queue, restart func()
 	}{
 		{"Storm", testStorm},
 		{"DuplicateSubscriptions", testDuplicateSubscriptions},
-		{"Restart", func(q *queueTest) { testRestart(q, restart) }},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(&queueTest{T: t, Queue: newQueue(t)}) })
 	}
+	t.Run("Restart", func(t *testing.T) { TestRestart(t, newQueue, restart) })
+}
+
+// TestRestart is the part of TestDurable that restarts the backend.
+func TestRestart(t *testing.T, newQueue func(t *testing.T) Queue, restart func()) {
+	testRestart(&queueTest{T: t, Queue: newQueue(t)}, restart)
 }
 
 // testStorm: every message fails several times, and all are done in the end.
