@@ -4,23 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// checksum reads the object version that the event names once, and records its
-// digests. A version that has its record already is not read again.
+// checksum reads the object version that the event names, and records its
+// digests. A version that has its record already is not read again. With
+// ErrMismatch comes a result that tells what is wrong.
 func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (pipeline.Result, error) {
 	known, err := c.recorded(ctx, b, o)
 	if err != nil {
 		return pipeline.Result{}, err
 	}
 	if known != nil {
-		return c.confirm(ctx, b, pipeline.Result{Outcome: pipeline.Current, Record: *known})
+		return c.confirm(ctx, b, outcomeOf(*known, pipeline.Current))
 	}
-	record, err := c.digest(ctx, b.Source, o)
+	record, err := c.read(ctx, b.Source, o)
 	if err != nil {
 		return pipeline.Result{}, err
 	}
@@ -33,10 +36,27 @@ func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 	if !now.SameVersion(record.Source) {
 		return pipeline.Result{}, fmt.Errorf("%s was overwritten while it was read: %w", o, pipeline.ErrChanged)
 	}
+	result := outcomeOf(record, pipeline.Recorded)
+	if result.Outcome == pipeline.Mismatch {
+		c.Log.LogAttrs(ctx, slog.LevelError, "content is not what its store claims", append(attrs(record.Source),
+			slog.String("reason", result.Reason), slog.Bool("recorded", c.RecordMismatches))...)
+		if !c.RecordMismatches {
+			result.Saved = false
+			return result, pipeline.Permanent(fmt.Errorf("%s: %w: %s", o, pipeline.ErrMismatch, result.Reason))
+		}
+	}
 	if err := b.Records.Save(ctx, record); err != nil {
 		return pipeline.Result{}, err
 	}
-	return c.confirm(ctx, b, pipeline.Result{Outcome: pipeline.Recorded, Record: record})
+	return c.confirm(ctx, b, result)
+}
+
+// outcomeOf returns the result of an object whose record is there, or about to be.
+func outcomeOf(r pipeline.Record, usual pipeline.Outcome) pipeline.Result {
+	if r.Mismatched() {
+		return pipeline.Result{Outcome: pipeline.Mismatch, Record: r, Saved: true, Reason: mismatches(r.Checks)}
+	}
+	return pipeline.Result{Outcome: usual, Record: r}
 }
 
 // confirm looks at the object once more when its record is there. It may have
@@ -81,7 +101,7 @@ func (c Config) recorded(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 		}
 	}
 	switch {
-	case record.Covers(o, c.Algorithms):
+	case record.Covers(o, c.Algorithms) && (c.RecordMismatches || !record.Mismatched()):
 		return &record, nil
 	case !record.Source.SameVersion(o) && pipeline.CompareSequencers(record.Source.Sequencer, o.Sequencer) > 0:
 		return nil, fmt.Errorf("%s has the record of a newer version: %w", o, pipeline.ErrChanged)
@@ -89,12 +109,27 @@ func (c Config) recorded(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 	return nil, nil
 }
 
-// digest reads the object once.
-func (c Config) digest(ctx context.Context, source pipeline.Source, o pipeline.Object) (pipeline.Record, error) {
-	d, err := digest.New(c.Algorithms...)
-	if err != nil {
-		return pipeline.Record{}, err
+// read digests the object. Content that is not what its store claims is read a second
+// time, to tell what is wrong in the store from what was damaged on its way.
+func (c Config) read(ctx context.Context, source pipeline.Source, o pipeline.Object) (pipeline.Record, error) {
+	record, err := c.digest(ctx, source, o)
+	if err != nil || !record.Mismatched() {
+		return record, err
 	}
+	again, err := c.digest(ctx, source, record.Source)
+	if err != nil || maps.Equal(record.Digests, again.Digests) {
+		return again, err
+	}
+	if again.Mismatched() {
+		return pipeline.Record{}, fmt.Errorf("read %s twice: it differs from itself, and from what its store claims", o)
+	}
+	c.Log.LogAttrs(ctx, slog.LevelWarn, "content was damaged on its way and is right the second time",
+		append(attrs(again.Source), slog.String("reason", mismatches(record.Checks)))...)
+	return again, nil
+}
+
+// digest reads the object once, and holds it against what its store claims.
+func (c Config) digest(ctx context.Context, source pipeline.Source, o pipeline.Object) (pipeline.Record, error) {
 	r, err := source.Open(ctx, o)
 	if err != nil {
 		return pipeline.Record{}, err
@@ -106,7 +141,11 @@ func (c Config) digest(ctx context.Context, source pipeline.Source, o pipeline.O
 		return pipeline.Record{}, pipeline.Permanent(fmt.Errorf(
 			"read %s: its store tells neither version nor ETag, so that nobody could tell what the checksum is of", o))
 	}
-	size, err := digest.Copy(ctx, d, r)
+	v, err := c.verifier(ctx, r)
+	if err != nil {
+		return pipeline.Record{}, err
+	}
+	size, err := digest.Copy(ctx, v.digests, r)
 	if err != nil {
 		return pipeline.Record{}, fmt.Errorf("read %s: %w", o, err)
 	}
@@ -114,5 +153,9 @@ func (c Config) digest(ctx context.Context, source pipeline.Source, o pipeline.O
 		return pipeline.Record{}, fmt.Errorf("read %s: got %d bytes of %d", o, size, read.Size)
 	}
 	read.Size, read.Sequencer = size, o.Sequencer
-	return pipeline.Record{Source: read, Digests: d.Sums(), ComputedAt: time.Now()}, nil
+	checks, err := v.checks(ctx, read)
+	if err != nil {
+		return pipeline.Record{}, err
+	}
+	return pipeline.Record{Source: read, Digests: v.digests.Sums(), ComputedAt: time.Now(), Checks: checks}, nil
 }

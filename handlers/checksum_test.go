@@ -25,7 +25,7 @@ func TestChecksum(t *testing.T) {
 		t.Fatalf("announced %v", a.results)
 	}
 	r := a.results[0]
-	if r.Outcome != pipeline.Recorded || r.EventID != "created-0001" || r.Duration <= 0 || r.Record.ComputedAt.Before(before) {
+	if r.Outcome != pipeline.Recorded || r.Event.ID != "created-0001" || r.Duration <= 0 || r.Record.ComputedAt.Before(before) {
 		t.Errorf("announced %+v", r)
 	}
 	if diff := cmp.Diff(o, r.Record.Source); diff != "" {

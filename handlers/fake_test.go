@@ -25,9 +25,10 @@ const bucketName = "inbox"
 // store is a bucket in memory that keeps the contracts of the ports. The hooks
 // stand for what others do to the bucket at the worst moment.
 type store struct {
-	unversioned bool // knows ETags only
-	anonymous   bool // knows neither versions nor ETags
-	short       int  // bytes that are missing from every read
+	unversioned bool             // knows ETags only
+	anonymous   bool             // knows neither versions nor ETags
+	short       int              // bytes that are missing from every read
+	claims      []pipeline.Claim // of every object
 
 	onRead               func(n int) // before the nth read of a reader, from 0
 	onSave, onRemove     func()      // before the record is written, removed
@@ -124,7 +125,7 @@ func (s *store) Open(_ context.Context, o pipeline.Object) (pipeline.Reader, err
 		return nil, err
 	}
 	content := v.content[:len(v.content)-s.short]
-	return &reader{Reader: strings.NewReader(content), object: s.describe(o.Key, v), onRead: s.onRead}, nil
+	return &reader{Reader: strings.NewReader(content), object: s.describe(o.Key, v), claims: s.claims, onRead: s.onRead}, nil
 }
 
 func (s *store) Stat(ctx context.Context, o pipeline.Object) (pipeline.Object, error) {
@@ -212,12 +213,15 @@ func (s *store) recorded(key string) string {
 type reader struct {
 	io.Reader
 	object pipeline.Object
+	claims []pipeline.Claim
 	onRead func(n int)
 	reads  int
 	closed bool
 }
 
 func (r *reader) Object() pipeline.Object { return r.object }
+
+func (r *reader) Claims(context.Context) []pipeline.Claim { return r.claims }
 
 func (r *reader) Read(p []byte) (int, error) {
 	if r.onRead != nil {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -27,8 +28,15 @@ type Config struct {
 	Selects func(key string) bool
 	// KeepRecords leaves the record of an object that was deleted.
 	KeepRecords bool
-	// Publish announces what was done, before the message is acknowledged.
+	// IgnoreClaims does not hold content against what its store claims of it.
+	IgnoreClaims bool
+	// RecordMismatches records content that is not what its store claims, marked as
+	// such. Else it has no record, and its event ends with ErrMismatch.
+	RecordMismatches bool
+	// Publish announces what was done, before the message is acknowledged. What had
+	// its record already is announced again, as nobody knows whether it was.
 	Publish pipeline.Publisher
+	Log     *slog.Logger // default: discarded
 }
 
 // Validate returns everything that is wrong with the configuration.
@@ -59,6 +67,9 @@ func New(c Config) (pipeline.Handler, error) {
 	if c.Publish == nil {
 		c.Publish = func(context.Context, pipeline.Result) error { return nil }
 	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 	return c.handle, nil
 }
 
@@ -81,13 +92,13 @@ func (c Config) handle(ctx context.Context, e pipeline.Event) error {
 		act = c.tombstone
 	}
 	result, err := act(ctx, b, e.Object)
-	if err != nil {
+	if err != nil && !errors.Is(err, pipeline.ErrMismatch) {
 		return err
 	}
-	result.EventID = e.ID
+	result.Event = e
 	result.Duration = time.Since(start)
 	if err := c.Publish(ctx, result); err != nil {
 		return fmt.Errorf("publish the result of %s: %w", e.Object, err)
 	}
-	return nil
+	return err
 }

@@ -247,7 +247,7 @@ func TestTombstone(t *testing.T) {
 				return
 			}
 			last := a.results[len(a.results)-1]
-			if last.Outcome != tc.outcome || last.EventID != e.ID || last.Record.Source.Key != "a" {
+			if last.Outcome != tc.outcome || last.Event.ID != e.ID || last.Record.Source.Key != "a" {
 				t.Errorf("announced %+v", last)
 			}
 		})

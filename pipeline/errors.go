@@ -25,6 +25,10 @@ var (
 	ErrFiltered = errors.New("excluded by configuration")
 )
 
+// ErrMismatch is wrapped, in a [Permanent] error, when an object's content is not
+// what its store claims. A [Result] has announced it by then.
+var ErrMismatch = errors.New("the content is not what its store claims")
+
 // Class says what becomes of a message whose handling ended with an error.
 type Class string
 

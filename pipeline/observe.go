@@ -27,6 +27,8 @@ type Delivery struct {
 	Fate      Fate
 	Err       error // why Fate is not plain success
 	Duration  time.Duration
+
+	traceparent, tracestate string
 }
 
 // Observer is told of every delivery before it is acknowledged, from several
@@ -34,6 +36,22 @@ type Delivery struct {
 type Observer func(Delivery)
 
 type deliveryKey struct{}
+
+// Metadata that carries on the trace that a message belongs to, as W3C's Trace
+// Context has it.
+const (
+	MetadataTraceparent = "traceparent"
+	MetadataTracestate  = "tracestate"
+)
+
+// TraceOf returns the trace that the message belongs to which ctx, a handler's, is
+// of. Both are empty if it says none.
+func TraceOf(ctx context.Context) (traceparent, tracestate string) {
+	if d, ok := ctx.Value(deliveryKey{}).(*Delivery); ok {
+		return d.traceparent, d.tracestate
+	}
+	return "", ""
+}
 
 // deliveryOf returns the delivery that a message is. Only the goroutine that
 // handles the message touches it.
@@ -47,7 +65,10 @@ func observed(log *slog.Logger, observe Observer) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		return func(msg *message.Message) ([]*message.Message, error) {
 			start := time.Now()
-			d := &Delivery{MessageID: msg.UUID, Attempt: Attempt(msg)}
+			d := &Delivery{
+				MessageID: msg.UUID, Attempt: Attempt(msg),
+				traceparent: msg.Metadata.Get(MetadataTraceparent), tracestate: msg.Metadata.Get(MetadataTracestate),
+			}
 			ctx := context.WithValue(msg.Context(), deliveryKey{}, d)
 			msg.SetContext(ctx)
 			d.Err = safely(func() error { // a publisher of dead letters may panic too

@@ -38,6 +38,29 @@ func Attempt(msg *message.Message) int {
 	return n
 }
 
+// announce tells the receiver of results which of a message's events are given
+// up. What is a mismatch was announced as such, and what could not be decoded
+// names no object.
+func (to DeadLetters) announce(msg *message.Message) error {
+	if to.Announce == nil {
+		return nil
+	}
+	for _, h := range deliveryOf(msg).Events {
+		switch Classify(h.Err) {
+		case ClassNone, ClassSuperseded:
+			continue
+		}
+		if h.Event.Object.Key == "" || errors.Is(h.Err, ErrMismatch) {
+			continue
+		}
+		result := Result{Outcome: Failed, Record: Record{Source: h.Event.Object}, Event: h.Event, Reason: reason(h.Err)}
+		if err := to.Announce(msg.Context(), result); err != nil {
+			return fmt.Errorf("announce that %s is given up: %w", h.Event.Object, err)
+		}
+	}
+	return nil
+}
+
 // poisoned sends a message with a permanent error to the dead-letter topic, and
 // one with a transient error on its last delivery, if maxDeliveries is not 0. The
 // delivery's fate is DeadLettered only if the publisher has the message.
@@ -60,6 +83,10 @@ func poisoned(to DeadLetters, maxDeliveries int, stopping context.Context) messa
 			}
 			if Classify(err) != ClassPermanent {
 				return nil, err
+			}
+			// First the announcement: a dead letter twice is worse than one twice.
+			if failed := to.announce(msg); failed != nil {
+				return nil, errors.Join(err, failed)
 			}
 			dead := msg.CopyWithContext()
 			dead.Metadata.Set(MetadataReason, reason(err))

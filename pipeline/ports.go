@@ -33,6 +33,9 @@ type Source interface {
 type Reader interface {
 	io.ReadCloser
 	Object() Object
+	// Claims returns what the store itself says of the content's checksums; none
+	// if it says nothing. It may ask the store; what it cannot learn it leaves out.
+	Claims(ctx context.Context) []Claim
 }
 
 // Recorder keeps records. Its methods are safe for concurrent use, also from

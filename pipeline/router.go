@@ -24,6 +24,9 @@ const settleTime = 5 * time.Second
 type DeadLetters struct {
 	Publisher message.Publisher // nil: such a message goes back to the queue
 	Topic     string
+	// Announce is told of every object whose event is given up, before the message
+	// goes to Topic. If it fails, the message goes back to the queue. nil: nobody.
+	Announce Publisher
 }
 
 // Config is what a pipeline is made of. The zero value of what is not marked

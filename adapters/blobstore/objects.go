@@ -2,6 +2,7 @@ package blobstore
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
 // objects is a bucket that keeps metadata with its objects.
@@ -62,7 +64,26 @@ func (b *objects) open(ctx context.Context, o pipeline.Object) (content, state, 
 		_ = r.Close() // nothing was read
 		return nil, state{}, pipeline.ErrChanged
 	}
-	return r, state{etag: trimETag(attrs.ETag), size: attrs.Size}, nil
+	return objectContent{r, attrs}, state{etag: trimETag(attrs.ETag), size: attrs.Size}, nil
+}
+
+// objectContent is the content of an object, and what its store says of it.
+type objectContent struct {
+	*blob.Reader
+	attrs *blob.Attributes
+}
+
+// claims implements claimant. An MD5 is what Azure has as Content-MD5, Google as
+// md5Hash.
+func (c objectContent) claims(context.Context) []pipeline.Claim {
+	all := metadataClaims(c.attrs.Metadata)
+	if c.attrs.MD5 != nil {
+		all = append(all, pipeline.Claim{
+			Name:  "content-md5",
+			Claim: digest.Claim{Algorithm: "md5", Value: hex.EncodeToString(c.attrs.MD5)},
+		})
+	}
+	return all
 }
 
 func (b *objects) list(ctx context.Context, skip func(string) bool) iter.Seq2[pipeline.Object, error] {

@@ -35,6 +35,10 @@ type s3Content struct {
 	size      int64  // bytes
 	begun     bool   // there was an answer
 
+	claimed []pipeline.Claim // what the first answer says of the content; see claims
+	asked   bool             // somebody else checks what is claimed
+	guard   *guard           // else this does; nil if there is nothing to check
+
 	offset   int64 // bytes read
 	body     *blob.Reader
 	cancel   context.CancelCauseFunc // ends the request of body
@@ -52,9 +56,11 @@ func (c *s3Content) get() error {
 	body, err := c.s3.bucket.NewRangeReader(ctx, c.key, c.offset, -1, &blob.ReaderOptions{
 		BeforeRead: func(as func(any) bool) error {
 			var in *s3.GetObjectInput
-			if !as(&in) {
+			var calls *[]func(*s3.Options)
+			if !as(&in) || !as(&calls) {
 				return errors.New("gocloud does not show its request")
 			}
+			*calls = append(*calls, withChecksums)
 			in.Key = &c.key
 			if c.versionID != "" {
 				in.VersionId = &c.versionID
@@ -93,7 +99,7 @@ func (c *s3Content) accept(out *s3.GetObjectOutput) error {
 		return errUnknownLength
 	}
 	if !c.begun {
-		c.begun, c.size, c.etag = true, length, etag
+		c.begun, c.size, c.etag, c.claimed = true, length, etag, c.s3.claimsOf(out)
 		if versionID != "" || c.versionID != "" {
 			// What has another version is another object, see Store.Open.
 			c.versionID = versionID
@@ -124,20 +130,28 @@ func (c *s3Content) Read(p []byte) (int, error) {
 				return 0, err
 			}
 		}
+		if c.offset == 0 && !c.asked && c.guard == nil {
+			c.guard = newGuard(c.claimed)
+		}
 		c.watchdog.Reset(c.s3.stall)
 		n, err := c.body.Read(p)
 		c.watchdog.Stop()
+		c.guard.write(p[:n])
 		if c.offset += int64(n); n > 0 {
 			c.failures = 0
 		}
 		switch {
-		case err == nil, err == io.EOF && c.offset == c.size:
-			return n, err
+		case err == io.EOF && c.offset == c.size:
+			if err := c.guard.check(); err != nil {
+				return n, err
+			}
+			return n, io.EOF
+		case err == nil:
+			return n, nil
 		case c.ctx.Err() != nil:
 			return n, c.ctx.Err()
 		case c.offset == c.size:
-			// All came, and yet it is no end: the SDK says so when the content
-			// is not that of the checksum that S3 has of it.
+			// All came, and yet it is no end.
 			return n, c.s3.translate(err, "s3:GetObject")
 		}
 		if errors.Is(err, context.Canceled) {

@@ -20,6 +20,11 @@ const (
 	metaSequencer = "source-sequencer"
 	metaComputed  = "computed-at" // RFC 3339
 
+	// What the store claimed of the content, as "etag md5, content-md5 md5".
+	metaVerified        = "verified"         // match or mismatch; missing if nothing could be checked
+	metaVerifiedAgainst = "verified-against" // claims that the content fulfils
+	metaMismatchWith    = "mismatch-with"    // claims that it does not
+
 	marker = "bucketsum"
 )
 
@@ -72,6 +77,7 @@ func newSidecar(r pipeline.Record, value string) *sidecar {
 	if r.Source.Sequencer != "" {
 		metadata[metaSequencer] = r.Source.Sequencer
 	}
+	rememberChecks(metadata, r.Checks)
 	return &sidecar{line: digest.FormatLine(value, path.Base(r.Source.Key)), metadata: metadata}
 }
 
@@ -97,7 +103,9 @@ func (s *sidecar) record(o pipeline.Object, alg string) (pipeline.Record, bool) 
 	if err != nil {
 		return pipeline.Record{}, false
 	}
-	return pipeline.Record{Source: o, Digests: map[string]string{alg: line.Value}, ComputedAt: computed}, true
+	return pipeline.Record{
+		Source: o, Digests: map[string]string{alg: line.Value}, ComputedAt: computed, Checks: rememberedChecks(s.metadata),
+	}, true
 }
 
 // newerThan reports whether the sidecar is of a version of the object that is
@@ -116,10 +124,12 @@ func (s *sidecar) recordedAfter(o pipeline.Object, alg string) bool {
 }
 
 // says reports whether the sidecar already tells everything that fresh would: the
-// same line of the same version, known from the same event or a newer one.
+// same line of the same version, with the same outcome of what was checked, known
+// from the same event or a newer one.
 func (s *sidecar) says(fresh *sidecar, o pipeline.Object, alg string) bool {
 	r, ok := s.record(o, alg)
-	return ok && s.line == fresh.line && r.Source.SameVersion(o) &&
+	verified := fresh.metadata[metaVerified]
+	return ok && s.line == fresh.line && r.Source.SameVersion(o) && (verified == "" || verified == s.metadata[metaVerified]) &&
 		(o.Sequencer == "" || o.Sequencer == r.Source.Sequencer ||
 			pipeline.CompareSequencers(r.Source.Sequencer, o.Sequencer) > 0)
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
@@ -59,6 +61,40 @@ func TestHostileSidecars(t *testing.T) {
 		if r, ok := s.record(someObject, "md5"); ok {
 			t.Errorf("%s: got %+v", name, r)
 		}
+	}
+}
+
+func TestRememberedChecks(t *testing.T) {
+	check := func(name, algorithm string, outcome digest.Outcome) pipeline.Check {
+		return pipeline.Check{Name: name, Algorithm: algorithm, Verdict: digest.Verdict{Outcome: outcome}}
+	}
+	etag, crc := check("etag", "md5", digest.Match), check("x-amz-checksum-crc32c", "crc32c", digest.Match)
+	wrong, odd := check("md5chksum", "md5", digest.Mismatch), check("odd", "odd", digest.Unchecked)
+	for name, tc := range map[string]struct {
+		checks   []pipeline.Check
+		metadata map[string]string
+		remember []pipeline.Check
+	}{
+		"none":     {},
+		"match":    {[]pipeline.Check{etag, odd, crc}, map[string]string{metaVerified: "match", metaVerifiedAgainst: "etag md5, x-amz-checksum-crc32c crc32c"}, []pipeline.Check{etag, crc}},
+		"mismatch": {[]pipeline.Check{wrong}, map[string]string{metaVerified: "mismatch", metaMismatchWith: "md5chksum md5"}, []pipeline.Check{wrong}},
+		"both": {[]pipeline.Check{wrong, etag}, map[string]string{metaVerified: "mismatch", metaVerifiedAgainst: "etag md5", metaMismatchWith: "md5chksum md5"},
+			[]pipeline.Check{etag, wrong}},
+		"nothing that could be checked": {checks: []pipeline.Check{odd}},
+	} {
+		s := newSidecar(pipeline.Record{Source: someObject, ComputedAt: time.Unix(1, 2), Checks: tc.checks}, strings.Repeat("0", 32))
+		for _, key := range []string{metaVerified, metaVerifiedAgainst, metaMismatchWith} {
+			if s.metadata[key] != tc.metadata[key] {
+				t.Errorf("%s: %s is %q, want %q", name, key, s.metadata[key], tc.metadata[key])
+			}
+		}
+		r, ok := s.record(someObject, "md5")
+		if diff := cmp.Diff(tc.remember, r.Checks); !ok || diff != "" {
+			t.Errorf("%s: (-want +got):\n%s", name, diff)
+		}
+	}
+	if got := rememberedChecks(map[string]string{metaVerifiedAgainst: ",,x, , a b c"}); len(got) != 1 {
+		t.Errorf("of garbage: %v", got)
 	}
 }
 

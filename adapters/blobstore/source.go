@@ -71,6 +71,12 @@ func versionOf(id string) string {
 // content is the open content of an object.
 type content io.ReadCloser
 
+// claimant is content of which its store says what checksums it has. See
+// pipeline.Reader.
+type claimant interface {
+	claims(ctx context.Context) []pipeline.Claim
+}
+
 // reader is the content of one object. It has no WriteTo: gocloud's would go
 // past the check of the length.
 type reader struct {
@@ -81,6 +87,14 @@ type reader struct {
 
 // Object implements pipeline.Reader.
 func (r *reader) Object() pipeline.Object { return r.object }
+
+// Claims implements pipeline.Reader.
+func (r *reader) Claims(ctx context.Context) []pipeline.Claim {
+	if c, ok := r.content.(claimant); ok {
+		return c.claims(ctx)
+	}
+	return nil
+}
 
 // Close implements io.Closer.
 func (r *reader) Close() error { return r.content.Close() }

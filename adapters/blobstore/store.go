@@ -35,8 +35,17 @@ type RecordOptions struct {
 	Bucket       string
 	KMSKey       string            // id or ARN of the key that encrypts records
 	StorageClass string            // as S3 names it, such as STANDARD_IA
-	Tags         map[string]string // at most ten
+	Tags         map[string]string // of the records, at most ten
+	// To says in what form records are kept, in all of these: [ToSidecar], the
+	// default, or [ToTags].
+	To []string
 }
+
+// Forms of records.
+const (
+	ToSidecar = "sidecar" // an object for each
+	ToTags    = "tags"    // tags of the object itself, on S3
+)
 
 // Store is an open bucket: a source of objects and the keeper of their records.
 // Its methods are safe for concurrent use, but for Close.
@@ -44,8 +53,9 @@ type Store struct {
 	name     string
 	contents contents
 	records  *records
-	keeper   *Store  // that has the records; nil if this one has
-	folder   *folder // nil unless the bucket is a folder of files
+	recorder pipeline.Recorder // of all forms; nil if that is records
+	keeper   *Store            // that has the records; nil if this one has
+	folder   *folder           // nil unless the bucket is a folder of files
 	s3       *s3Bucket
 	close    func() error
 }
@@ -91,7 +101,32 @@ func Open(ctx context.Context, rawURL, name string, c Config) (*Store, error) {
 	if o := c.Records; keeper.s3 == nil && (o.KMSKey != "" || o.StorageClass != "" || len(o.Tags) > 0) {
 		return nil, errors.Join(fmt.Errorf("records of bucket %s: only those on S3 have a KMS key, a storage class or tags", name), store.Close())
 	}
+	if err := store.recordTo(c); err != nil {
+		return nil, errors.Join(fmt.Errorf("records of bucket %s: %w", name, err), store.Close())
+	}
 	return store, nil
+}
+
+// recordTo sets the forms in which records are kept.
+func (s *Store) recordTo(c Config) error {
+	var all []pipeline.Recorder
+	for _, form := range c.Records.To {
+		switch {
+		case form == ToSidecar:
+			all = append(all, s.records)
+		case form != ToTags:
+			return fmt.Errorf("unknown form %q; valid are %s, %s", form, ToSidecar, ToTags)
+		case s.s3 == nil:
+			return errors.New("only objects on S3 have tags")
+		default:
+			s.s3.log.Warn("S3 has no lock for tags: what others tag while bucketsum does may be lost", "bucket", s.name)
+			all = append(all, &tagRecords{s3: s.s3, algorithms: s.records.algorithms})
+		}
+	}
+	if all != nil {
+		s.recorder = pipeline.Recorders(all...)
+	}
+	return nil
 }
 
 // openURL opens one bucket, to read objects or to keep records.
@@ -146,7 +181,10 @@ func NameOf(u *url.URL) string {
 
 // Bucket returns the store as the ports of the pipeline.
 func (s *Store) Bucket() pipeline.Bucket {
-	return pipeline.Bucket{Source: s, Records: s.records}
+	if s.recorder == nil {
+		return pipeline.Bucket{Source: s, Records: s.records}
+	}
+	return pipeline.Bucket{Source: s, Records: s.recorder}
 }
 
 // List returns every object of the bucket that is not a record, with its ETag
@@ -161,7 +199,7 @@ func (s *Store) Bucket() pipeline.Bucket {
 // object, one request each.
 func (s *Store) List(ctx context.Context) iter.Seq2[pipeline.Object, error] {
 	return func(yield func(pipeline.Object, error) bool) {
-		for o, err := range s.contents.list(ctx, s.records.IsRecord) {
+		for o, err := range s.contents.list(ctx, s.Bucket().Records.IsRecord) {
 			o.Bucket = s.name
 			if err != nil {
 				o.Size = pipeline.UnknownSize

@@ -207,7 +207,7 @@ func (l *lease) Nack(ctx context.Context, delay time.Duration) error {
 	defer l.settle()
 	var last error
 	for attempt := 1; ; attempt++ {
-		rest := min(time.Until(due), l.received.Add(heldFor).Sub(time.Now()))
+		rest := min(time.Until(due), time.Until(l.received.Add(heldFor)))
 		last = l.q.change(ctx, l.handle, max(rest, 0).Round(time.Second))
 		if last == nil || isGone(last) {
 			return nil // if it is gone it is somebody else's already

@@ -53,6 +53,7 @@ func (q *queue) receive(
 	visibility := time.Duration(q.visibility.Load())
 	p.MaxNumberOfMessages = int32(slots)
 	p.VisibilityTimeout = int32(visibility / time.Second)
+	//lint:ignore SA1019 gocloud sets it; the other one replaces it
 	p.AttributeNames = nil
 	p.MessageSystemAttributeNames = []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll}
 	in.Parameters = &p // the caller may use its own for other calls

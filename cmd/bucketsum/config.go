@@ -24,6 +24,9 @@ type workerConfig struct {
 	include      []string
 	exclude      []string
 	onDelete     string
+	results      string // URL; empty: nobody is told
+	nativeChecks string
+	onMismatch   string
 	drainTimeout time.Duration
 	maxUpload    int64
 	log          logConfig
@@ -40,6 +43,9 @@ func (c *workerConfig) flags(fs *pflag.FlagSet, listen, logLevel string, drain t
 	fs.StringArrayVar(&c.include, "include", nil, "sum only keys that match this glob, as 'photos/**/*.raw'; may be repeated")
 	fs.StringArrayVar(&c.exclude, "exclude", nil, "do not sum keys that match this glob; may be repeated")
 	fs.StringVar(&c.onDelete, "on-delete", "remove", "the record of an object that is deleted: remove or keep")
+	fs.StringVar(&c.results, "results", "", "URL of the topic that is told of results, as CloudEvents")
+	fs.StringVar(&c.nativeChecks, "native-checks", "on", "compare objects with what their store claims of them (ETag, stored checksums): on or off")
+	fs.StringVar(&c.onMismatch, "on-mismatch", "dead-letter", "an object that is not what its store claims: dead-letter (without a record) or record")
 	fs.DurationVar(&c.drainTimeout, "drain-timeout", drain, "time that work in flight has after a SIGTERM or Ctrl-C")
 	fs.Int64Var(&c.maxUpload, "max-upload", 0, "largest upload to POST /md5 in bytes; 0: 5 TiB, -1: no limit")
 	c.log.flags(fs, logLevel)
@@ -60,6 +66,17 @@ func (c *workerConfig) validate() error {
 	}
 	if c.onDelete != "remove" && c.onDelete != "keep" {
 		faults = append(faults, fmt.Errorf("--on-delete: unknown %q; valid are remove, keep", c.onDelete))
+	}
+	if c.results != "" {
+		if err := checkURL("--results", c.results, queueSchemes); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if c.nativeChecks != "on" && c.nativeChecks != "off" {
+		faults = append(faults, fmt.Errorf("--native-checks: unknown %q; valid are on, off", c.nativeChecks))
+	}
+	if c.onMismatch != "dead-letter" && c.onMismatch != "record" {
+		faults = append(faults, fmt.Errorf("--on-mismatch: unknown %q; valid are dead-letter, record", c.onMismatch))
 	}
 	if c.drainTimeout <= 0 {
 		faults = append(faults, fmt.Errorf("--drain-timeout: %s is not more than 0", c.drainTimeout))

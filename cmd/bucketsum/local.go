@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -138,6 +139,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		queue:         localEvents,
 		deadLetter:    localDeadLetters,
 		buckets:       map[string]pipeline.Bucket{name: bucket},
+		sources:       map[string]string{name: (&url.URL{Scheme: "file", Path: filepath.ToSlash(full)}).String()},
 		activity:      activity,
 		publish:       report.result,
 		observe:       waiting.handled,
@@ -156,7 +158,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		return showDeadLetters(ctx, failed, report)
 	})
 	report.summary()
-	if err == nil && activity.Status().Totals.Failed > 0 {
+	if totals := activity.Status().Totals; err == nil && totals.Failed+totals.Mismatched > 0 {
 		return statusError(exitFailed) // the summary has named them
 	}
 	return err

@@ -64,6 +64,8 @@ func (r *report) result(_ context.Context, result pipeline.Result) error {
 	switch result.Outcome {
 	case pipeline.Recorded:
 		r.line("%s  %10s  %8s  %s", value, byteCount(o.Size), shortDuration(result.Duration), printable(o.Key))
+	case pipeline.Mismatch:
+		r.line("MISMATCH  %s: %s", printable(o.Key), printable(result.Reason))
 	case pipeline.Removed:
 		r.line("%-32s  %10s  %8s  %s", "record removed", "", "", printable(o.Key))
 	}
@@ -85,6 +87,9 @@ func (r *report) summary() {
 	}
 	if n := s.Totals.Removed; n > 0 {
 		parts = append(parts, count(n, "record")+" removed")
+	}
+	if n := s.Totals.Mismatched; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d NOT AS CLAIMED", n))
 	}
 	if n := s.Totals.Failed; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d FAILED", n))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 
 	_ "gocloud.dev/blob/fileblob" // file://
@@ -92,9 +93,18 @@ func checkURL(flag, raw string, valid []scheme) error {
 }
 
 // samePlace reports whether two URLs name one queue or bucket, whatever their
-// parameters.
+// other parameters.
 func samePlace(a, b string) bool {
 	first, err := url.Parse(a)
 	second, err2 := url.Parse(b)
-	return err == nil && err2 == nil && first.Host == second.Host && first.Path == second.Path
+	if err != nil || err2 != nil || first.Host != second.Host || first.Path != second.Path {
+		return false
+	}
+	if first.Scheme != rabbitmq.Scheme && first.Scheme != rabbitmq.SchemeTLS {
+		return true
+	}
+	// There the parameters are the place.
+	return !slices.ContainsFunc([]string{"queue", "exchange", "key"}, func(name string) bool {
+		return first.Query().Get(name) != second.Query().Get(name)
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
@@ -21,6 +22,11 @@ Only the buckets that are named with --bucket are ever touched. NAME is what
 events call the bucket; without it that is the URL's host or, for file://, the
 last element of the path.
 
+What a store claims of an object (an ETag that is an MD5 or that of an upload in
+parts, checksums that it keeps) is compared with what was read. An object that is
+not what its store claims has no record and its event is dead-lettered, unless
+--on-mismatch record. --results is told what became of each object.
+
 On SIGTERM it takes no more messages, finishes what it has in work within
 --drain-timeout and ends with 0, or with 1 if something went back to the queue.
 A second SIGTERM ends it at once.
@@ -28,7 +34,7 @@ A second SIGTERM ends it at once.
 Whoever reaches --listen can read the names and checksums of objects there.`,
 	examples: `
   bucketsum serve --queue 'awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects' --bucket 's3://photos?region=eu-central-1'
-  bucketsum serve --queue mem://events --dead-letter mem://failed --bucket inbox=file:///srv/in --algorithms md5,sha256`,
+  bucketsum serve --queue mem://events --dead-letter mem://failed --results mem://results --bucket inbox=file:///srv/in`,
 	run: runServe,
 }
 
@@ -93,6 +99,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 		maxDeliveries: maxDeliveries(queue),
 
 		buckets:  make(map[string]pipeline.Bucket),
+		sources:  make(map[string]string),
 		activity: web.NewActivity(),
 		listener: listener,
 		log:      log,
@@ -105,6 +112,9 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	}
 	for name, s := range stores {
 		w.buckets[name] = s.Bucket()
+	}
+	for _, b := range urls {
+		w.sources[b.name] = cloudevents.SourceOf(b.name, b.url)
 	}
 	return w.run(ctx)
 }

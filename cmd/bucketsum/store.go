@@ -20,6 +20,7 @@ type storeConfig struct {
 }
 
 func (c *storeConfig) flags(fs *pflag.FlagSet) {
+	fs.StringSliceVar(&c.records.To, "record-to", []string{blobstore.ToSidecar}, "how records are kept: sidecar (an object for each), tags (of the object itself, on S3), or both")
 	fs.StringVar(&c.records.Bucket, "record-bucket", "", "URL of another bucket that takes the records, in a folder for each --bucket; without it they lie beside the objects")
 	fs.StringVar(&c.records.KMSKey, "record-kms-key", "", "id or ARN of the KMS key that encrypts records on S3")
 	fs.StringVar(&c.records.StorageClass, "record-storage-class", "", "storage class of records on S3, as STANDARD_IA")
@@ -31,6 +32,11 @@ func (c *storeConfig) flags(fs *pflag.FlagSet) {
 // validate returns everything that is wrong, and reads the key.
 func (c *storeConfig) validate(buckets []namedURL) error {
 	var faults []error
+	for _, form := range c.records.To {
+		if form != blobstore.ToSidecar && form != blobstore.ToTags {
+			faults = append(faults, fmt.Errorf("--record-to: unknown %q; valid are sidecar, tags", form))
+		}
+	}
 	if c.records.Bucket != "" {
 		faults = append(faults, checkURL("--record-bucket", c.records.Bucket, bucketSchemes))
 		for _, b := range buckets {

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 	"github.com/bucketsum/bucketsum/adapters/events"
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/handlers/web"
@@ -23,6 +24,7 @@ type worker struct {
 	queue      string // URL
 	deadLetter string // URL; empty: none
 	buckets    map[string]pipeline.Bucket
+	sources    map[string]string // the URIs of buckets, for results
 	activity   *web.Activity
 	publish    pipeline.Publisher
 	observe    pipeline.Observer // nil: nobody
@@ -47,14 +49,18 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		buckets[name] = pipeline.Bucket{Source: w.activity.Source(b.Source), Records: b.Records}
 		records[name] = b.Records
 	}
+	announce := func(context.Context, pipeline.Result) error { return nil }
 	handle, err := handlers.New(handlers.Config{
-		Buckets:     buckets,
-		Algorithms:  w.algorithms,
-		Selects:     w.selects,
-		KeepRecords: w.onDelete == "keep",
+		Buckets:          buckets,
+		Algorithms:       w.algorithms,
+		Selects:          w.selects,
+		KeepRecords:      w.onDelete == "keep",
+		IgnoreClaims:     w.nativeChecks == "off",
+		RecordMismatches: w.onMismatch == "record",
 		Publish: func(ctx context.Context, r pipeline.Result) error {
-			return errors.Join(w.activity.Publish(ctx, r), w.publish(ctx, r))
+			return errors.Join(w.activity.Publish(ctx, r), w.publish(ctx, r), announce(ctx, r))
 		},
+		Log: w.log,
 	})
 	if err != nil {
 		return err
@@ -64,13 +70,18 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, queues.Close()) }()
+	if w.results != "" {
+		if announce, err = w.announcer(ctx, queues); err != nil {
+			return fmt.Errorf("--results: %w", err)
+		}
+	}
 	var deadLetters pipeline.DeadLetters
 	if w.deadLetter != "" {
 		publisher, err := queues.publisher(ctx, w.deadLetter)
 		if err != nil {
 			return fmt.Errorf("--dead-letter: %w", err)
 		}
-		deadLetters = pipeline.DeadLetters{Publisher: publisher, Topic: w.deadLetter}
+		deadLetters = pipeline.DeadLetters{Publisher: publisher, Topic: w.deadLetter, Announce: announce}
 	}
 	subscriber, err := queues.subscriber(w.queue)
 	if err != nil {
@@ -112,6 +123,17 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		parts = append(parts, func(ctx context.Context) error { return web.Serve(ctx, w.listener, page, w.drainTimeout, w.log) })
 	}
 	return runAll(ctx, parts...)
+}
+
+// announcer returns what sends results to the topic of --results.
+func (w worker) announcer(ctx context.Context, queues *queues) (pipeline.Publisher, error) {
+	topic, err := queues.publisher(ctx, w.results)
+	if err != nil {
+		return nil, err
+	}
+	return cloudevents.NewPublisher(cloudevents.Config{
+		Publisher: topic, Topic: w.results, Sources: w.sources, KeepRecords: w.onDelete == "keep",
+	})
 }
 
 // listenHTTP returns nil if there is to be no HTTP side.

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
 // What an Activity remembers is bounded: so many results, so many failures, and
@@ -50,7 +51,7 @@ func (a *Activity) Publish(_ context.Context, r pipeline.Result) error {
 		Bucket: bounded(o.Bucket, maxKeptKey), Key: bounded(o.Key, maxKeptKey), VersionID: bounded(o.VersionID, maxKeptKey),
 		Digests: map[string]string{}, Seconds: r.Duration.Seconds(),
 	}
-	if r.Outcome == pipeline.Recorded || r.Outcome == pipeline.Current {
+	if r.Outcome == pipeline.Recorded || r.Outcome == pipeline.Current || r.Outcome == pipeline.Mismatch {
 		done.Size = known(o.Size)
 		maps.Copy(done.Digests, r.Record.Digests)
 	}
@@ -60,16 +61,34 @@ func (a *Activity) Publish(_ context.Context, r pipeline.Result) error {
 	case pipeline.Recorded:
 		a.totals.Summed++
 		a.totals.Bytes += max(o.Size, 0)
+		a.countChecks(r.Record.Checks)
 	case pipeline.Current:
 		a.totals.Current++
 	case pipeline.Removed:
 		a.totals.Removed++
 	case pipeline.Kept:
 		a.totals.Kept++
+	case pipeline.Mismatch:
+		a.totals.Mismatched++
 	}
 	a.results = remember(a.results, done)
 	a.forget(done.Bucket, done.Key)
 	return nil
+}
+
+// countChecks counts what was learnt from the claims of one object, none of which
+// is a mismatch. The caller holds a.mu.
+func (a *Activity) countChecks(checks []pipeline.Check) {
+	verified := false
+	for _, c := range checks {
+		verified = verified || c.Outcome == digest.Match
+		if c.Outcome == digest.Unchecked {
+			a.totals.Unchecked++
+		}
+	}
+	if verified {
+		a.totals.Verified++
+	}
 }
 
 // HadRecord counts an object that had the record of its version without an

@@ -62,6 +62,8 @@ type opened struct {
 func (r opened) Object() pipeline.Object { return r.object }
 func (opened) Close() error              { return nil }
 
+func (opened) Claims(context.Context) []pipeline.Claim { return nil }
+
 func TestActivityTotals(t *testing.T) {
 	a := web.NewActivity()
 	for i, outcome := range []pipeline.Outcome{

@@ -39,6 +39,11 @@ type Totals struct {
 	Kept     int64 `json:"kept"`     // deleted objects whose record was left, or that had none
 	Failed   int64 `json:"failed"`   // failures that nobody tries again
 	Returned int64 `json:"returned"` // deliveries that went back to the queue
+	// What was compared with what the store claims of the content. An object whose
+	// event comes again counts again.
+	Verified   int64 `json:"verified"`   // objects that were read and fulfil a claim
+	Mismatched int64 `json:"mismatched"` // objects that do not
+	Unchecked  int64 `json:"unchecked"`  // claims that could not be compared
 }
 
 // Work is an object that is being read.
@@ -54,7 +59,7 @@ type Work struct {
 // Done is what became of one object.
 type Done struct {
 	At        time.Time         `json:"at"`
-	Outcome   pipeline.Outcome  `json:"outcome"` // recorded, current, removed or kept
+	Outcome   pipeline.Outcome  `json:"outcome"` // recorded, current, removed, kept or mismatch
 	Bucket    string            `json:"bucket"`
 	Key       string            `json:"key"`
 	VersionID string            `json:"version_id,omitempty"`

@@ -15,11 +15,11 @@ var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 // emptyReads is how many reads in a row may bring nothing before Copy gives up.
 const emptyReads = 100
 
-// Copy writes what r has left to d and returns how many bytes that was. It
-// returns ctx's cause soon after ctx is done, but does not interrupt a Read. It
-// only ever calls Read: the WriteTo of a cloud reader would allocate a large
-// buffer for each object.
-func Copy(ctx context.Context, d *Digest, r io.Reader) (int64, error) {
+// Copy writes what r has left to d, a [Digest] or [Verifier], and returns how
+// many bytes that was. It returns ctx's cause soon after ctx is done, but does not
+// interrupt a Read. It only ever calls Read: the WriteTo of a cloud reader would
+// allocate a large buffer for each object.
+func Copy(ctx context.Context, d io.Writer, r io.Reader) (int64, error) {
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
 	var (
@@ -32,7 +32,9 @@ func Copy(ctx context.Context, d *Digest, r io.Reader) (int64, error) {
 		}
 		n, err := r.Read(buf[:])
 		total += int64(n)
-		d.Write(buf[:n])
+		if _, err := d.Write(buf[:n]); err != nil {
+			return total, err
+		}
 		switch {
 		case err == io.EOF:
 			return total, nil

@@ -33,13 +33,19 @@ func New(names ...string) (*Digest, error) {
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains(d.names, name) {
-			continue
-		}
-		d.names = append(d.names, name)
-		d.hashes = append(d.hashes, a.make())
+		d.add(a)
 	}
 	return d, nil
+}
+
+// add makes d compute another algorithm and reports whether it did not already.
+func (d *Digest) add(a algorithm) bool {
+	if slices.Contains(d.names, a.name) {
+		return false
+	}
+	d.names = append(d.names, a.name)
+	d.hashes = append(d.hashes, a.make())
+	return true
 }
 
 // Write implements io.Writer and never fails.

@@ -43,6 +43,7 @@ func TestStore(t *testing.T, newStore func(t *testing.T) Store) {
 		{"OddNames", testOddNames},
 		{"SaveAndLookup", testSaveAndLookup},
 		{"SaveAgain", testSaveAgain},
+		{"Checks", testChecks},
 		{"SaveNewer", testSaveNewer},
 		{"SaveOlder", testSaveOlder},
 		{"SaveUnordered", testSaveUnordered},

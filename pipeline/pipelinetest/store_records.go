@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
 // version returns an object as an event tells of it.
@@ -57,6 +58,25 @@ func testSaveAgain(s *storeTest) {
 	again.Source.Sequencer = "03"
 	s.save(b, again)
 	s.recorded(b, again)
+}
+
+// What was checked is remembered as far as others need it, and a mismatch that was
+// not known before is written down.
+func testChecks(s *storeTest) {
+	b := s.Open(s.T)
+	want := only(record(s.version("a", "e1", "01"), "content"), "md5")
+	s.save(b, want)
+	want.Checks = []pipeline.Check{
+		{Name: "etag", Algorithm: "md5", Verdict: digest.Verdict{Outcome: digest.Match}},
+		{Name: "md5chksum", Algorithm: "md5", Verdict: digest.Verdict{Outcome: digest.Mismatch}},
+	}
+	full := want
+	full.Checks = append([]pipeline.Check{
+		{Name: "new", Algorithm: "new", Verdict: digest.Verdict{Outcome: digest.Unchecked, Reason: "unknown"}},
+	}, want.Checks...)
+	full.Checks[2].Claimed, full.Checks[2].Computed = "00", "01"
+	s.save(b, full)
+	s.recorded(s.Open(s.T), want)
 }
 
 func testSaveNewer(s *storeTest) {

@@ -33,5 +33,5 @@ func (s Server) Before(t testing.TB, handle func(w http.ResponseWriter, r *http.
 		proxy.Close()
 		transport.CloseIdleConnections()
 	})
-	return Server{proxy.URL}
+	return Server{URL: proxy.URL, Dir: s.Dir}
 }

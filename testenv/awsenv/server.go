@@ -22,7 +22,10 @@ const (
 )
 
 // Server is a server on this machine.
-type Server struct{ URL string }
+type Server struct {
+	URL string
+	Dir string // where it keeps the objects of each bucket as files; empty if it does not
+}
 
 // BucketURL returns the URL under which gocloud opens a bucket of the server.
 func (s Server) BucketURL(bucket string) string {
@@ -31,7 +34,6 @@ func (s Server) BucketURL(bucket string) string {
 		"region":                       {Region},
 		"use_path_style":               {"true"},
 		"request_checksum_calculation": {"when_required"},
-		"response_checksum_validation": {"when_required"},
 	}.Encode()
 }
 
@@ -82,12 +84,14 @@ func StartVersitygw(t testing.TB) Server {
 			t.Fatal(err)
 		}
 	}
-	return start(t, "/healthz", func(port string) *exec.Cmd {
+	s := start(t, "/healthz", func(port string) *exec.Cmd {
 		c := exec.Command(name, "--port", "127.0.0.1:"+port, "--health", "/healthz", "--keep-alive", "--quiet",
 			"--region", Region, "posix", "--versioning-dir", versions, objects)
 		c.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
 		return c
 	})
+	s.Dir = objects
+	return s
 }
 
 // missing skips a test whose server is not there, and fails it in CI.
@@ -106,7 +110,7 @@ func start(t testing.TB, path string, command func(port string) *exec.Cmd) Serve
 	var said string
 	for range 3 { // somebody else may take the port first
 		port := freePort(t)
-		s := Server{"http://127.0.0.1:" + port}
+		s := Server{URL: "http://127.0.0.1:" + port}
 		c := command(port)
 		var out bytes.Buffer
 		c.Stdout, c.Stderr = &out, &out

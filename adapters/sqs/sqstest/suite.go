@@ -142,14 +142,6 @@ func (q queueTest) attributes(url string) map[string]string {
 	return must(q.t, out, err).Attributes
 }
 
-func bodies(ms []types.Message) []string {
-	out := make([]string, len(ms))
-	for i, m := range ms {
-		out[i] = aws.ToString(m.Body)
-	}
-	return out
-}
-
 func wantCode(t *testing.T, err error, codes ...string) {
 	t.Helper()
 	var api smithy.APIError

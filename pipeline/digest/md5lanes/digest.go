@@ -70,6 +70,7 @@ func (g *gate) open() { g.mu.Unlock() }
 // wait returns once the gate is open and shuts it again.
 func (g *gate) wait() {
 	g.mu.RLock()
+	//lint:ignore SA2001 it waits for whoever has locked
 	g.mu.RUnlock()
 	g.mu.Lock()
 }

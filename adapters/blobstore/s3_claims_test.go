@@ -1,0 +1,404 @@
+package blobstore_test
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/zeebo/xxh3"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/testenv/awsenv"
+)
+
+// byDefault is what S3 computes of what is uploaded without a checksum.
+const byDefault = "x-amz-checksum-crc64nvme"
+
+// minPart is the least that S3 takes for a part that is not the last.
+const minPart = 5 << 20
+
+// multipart uploads parts of so many bytes as one object.
+func (b s3Bucket) multipart(t *testing.T, key string, algorithm types.ChecksumAlgorithm, kind types.ChecksumType, sizes ...int) pipeline.Object {
+	t.Helper()
+	upload, err := b.client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: &b.name, Key: &key, ChecksumAlgorithm: algorithm, ChecksumType: kind,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, total := &types.CompletedMultipartUpload{}, 0
+	for i, size := range sizes {
+		part, err := b.client.UploadPart(t.Context(), &s3.UploadPartInput{
+			Bucket: &b.name, Key: &key, UploadId: upload.UploadId, PartNumber: aws.Int32(int32(i + 1)),
+			Body: strings.NewReader(strings.Repeat(string(rune('a'+i)), size)), ChecksumAlgorithm: algorithm,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done.Parts = append(done.Parts, types.CompletedPart{
+			PartNumber: aws.Int32(int32(i + 1)), ETag: part.ETag,
+			ChecksumCRC32: part.ChecksumCRC32, ChecksumCRC32C: part.ChecksumCRC32C, ChecksumCRC64NVME: part.ChecksumCRC64NVME,
+			ChecksumSHA1: part.ChecksumSHA1, ChecksumSHA256: part.ChecksumSHA256,
+		})
+		total += size
+	}
+	out, err := b.client.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+		Bucket: &b.name, Key: &key, UploadId: upload.UploadId, MultipartUpload: done, ChecksumType: kind,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pipeline.Object{
+		Bucket: b.name, Key: key, Size: int64(total),
+		ETag: strings.Trim(aws.ToString(out.ETag), `"`), VersionID: aws.ToString(out.VersionId),
+	}
+}
+
+// outcomes reads an object and returns what became of the claims about it. A guess
+// of its parts counts if it is confirmed.
+func outcomes(t *testing.T, source pipeline.Source, o pipeline.Object) map[string]digest.Outcome {
+	t.Helper()
+	r, err := source.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	claims := r.Claims(t.Context())
+	checked := make([]digest.Claim, len(claims))
+	for i, c := range claims {
+		checked[i] = c.Claim
+		if c.Confirm == nil {
+			continue
+		}
+		sizes, err := c.Confirm(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(sizes, c.Parts); diff != "" {
+			t.Errorf("parts of %s (-confirmed +guessed):\n%s", c.Name, diff)
+		}
+	}
+	v, err := digest.NewVerifier(nil, checked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := digest.Copy(t.Context(), v, r); err != nil {
+		t.Fatal(err)
+	}
+	all := make(map[string]digest.Outcome)
+	for i, verdict := range v.Verdicts() {
+		all[claims[i].Name] = verdict.Outcome
+		if verdict.Outcome != digest.Match {
+			t.Logf("%s: %+v", claims[i].Name, verdict)
+		}
+	}
+	return all
+}
+
+type found = map[string]digest.Outcome
+
+func TestS3Claims(t *testing.T) {
+	b := makeBucket(t, awsenv.StartVersitygw(t), true)
+	store := b.open(t, blobstore.Config{})
+	sum := md5.Sum([]byte("hello"))
+	xxh := xxh3.HashString("hello")
+	for name, tc := range map[string]struct {
+		put  func(key string) pipeline.Object
+		want found
+	}{
+		"single": {func(key string) pipeline.Object { return b.put(t, key, "hello") },
+			found{"etag": digest.Match, byDefault: digest.Match}},
+		"empty": {func(key string) pipeline.Object { return b.put(t, key, "") },
+			found{"etag": digest.Match, byDefault: digest.Match}},
+		"CRC32C": {func(key string) pipeline.Object {
+			return b.put(t, key, "hello", checksum(types.ChecksumAlgorithmCrc32c))
+		},
+			found{"etag": digest.Match, "x-amz-checksum-crc32c": digest.Match}},
+		"CRC64NVME": {func(key string) pipeline.Object {
+			return b.put(t, key, "hello", checksum(types.ChecksumAlgorithmCrc64nvme))
+		},
+			found{"etag": digest.Match, "x-amz-checksum-crc64nvme": digest.Match}},
+		"SHA1": {func(key string) pipeline.Object { return b.put(t, key, "hello", checksum(types.ChecksumAlgorithmSha1)) },
+			found{"etag": digest.Match, "x-amz-checksum-sha1": digest.Match}},
+		"SHA256": {func(key string) pipeline.Object {
+			return b.put(t, key, "hello", checksum(types.ChecksumAlgorithmSha256))
+		},
+			found{"etag": digest.Match, "x-amz-checksum-sha256": digest.Match}},
+		"XXHASH3": {func(key string) pipeline.Object {
+			return b.put(t, key, "hello", func(in *s3.PutObjectInput) {
+				value := base64.StdEncoding.EncodeToString([]byte{byte(xxh >> 56), byte(xxh >> 48), byte(xxh >> 40), byte(xxh >> 32), byte(xxh >> 24), byte(xxh >> 16), byte(xxh >> 8), byte(xxh)})
+				in.ChecksumXXHASH3 = &value
+			})
+		}, found{"etag": digest.Match, "x-amz-checksum-xxhash3": digest.Match}},
+		"metadata of rclone": {func(key string) pipeline.Object {
+			return b.put(t, key, "hello", func(in *s3.PutObjectInput) {
+				in.Metadata = map[string]string{"Md5chksum": base64.StdEncoding.EncodeToString(sum[:])}
+			})
+		}, found{"etag": digest.Match, byDefault: digest.Match, "md5chksum": digest.Match}},
+		"malformed metadata": {func(key string) pipeline.Object {
+			return b.put(t, key, "hello", func(in *s3.PutObjectInput) { in.Metadata = map[string]string{"md5chksum": "?"} })
+		}, found{"etag": digest.Match, byDefault: digest.Match, "md5chksum": digest.Unchecked}},
+		"3 parts, the last shorter": {func(key string) pipeline.Object { return b.multipart(t, key, "", "", minPart, minPart, 1234567) },
+			found{"etag": digest.Match, byDefault: digest.Match}},
+		"2 parts of one size": {func(key string) pipeline.Object { return b.multipart(t, key, "", "", minPart, minPart) },
+			found{"etag": digest.Match, byDefault: digest.Match}},
+		"1 part": {func(key string) pipeline.Object { return b.multipart(t, key, "", "", 9) },
+			found{"etag": digest.Unchecked, byDefault: digest.Match}},
+		"composite SHA256": {func(key string) pipeline.Object {
+			return b.multipart(t, key, types.ChecksumAlgorithmSha256, types.ChecksumTypeComposite, minPart, minPart, 99)
+		}, found{"etag": digest.Match, "x-amz-checksum-sha256": digest.Match}},
+		"composite CRC32": {func(key string) pipeline.Object {
+			return b.multipart(t, key, types.ChecksumAlgorithmCrc32, types.ChecksumTypeComposite, minPart, minPart, 99)
+		}, found{"etag": digest.Match, "x-amz-checksum-crc32": digest.Match}},
+		"composite CRC32C": {func(key string) pipeline.Object {
+			return b.multipart(t, key, types.ChecksumAlgorithmCrc32c, types.ChecksumTypeComposite, minPart, 99)
+		}, found{"etag": digest.Match, "x-amz-checksum-crc32c": digest.Match}},
+		"CRC64NVME of parts as a whole": {func(key string) pipeline.Object {
+			return b.multipart(t, key, types.ChecksumAlgorithmCrc64nvme, types.ChecksumTypeFullObject, minPart, minPart, 99)
+		}, found{"etag": digest.Match, "x-amz-checksum-crc64nvme": digest.Match}},
+		"CRC32 of parts as a whole": {func(key string) pipeline.Object {
+			return b.multipart(t, key, types.ChecksumAlgorithmCrc32, types.ChecksumTypeFullObject, minPart, 99)
+		}, found{"etag": digest.Match, "x-amz-checksum-crc32": digest.Match}},
+		// Nothing tells the sizes: this store keeps no list, and the first part misleads.
+		"uneven parts": {func(key string) pipeline.Object {
+			return b.multipart(t, key, "", "", minPart+1, minPart, minPart, minPart+9)
+		},
+			found{"etag": digest.Unchecked, byDefault: digest.Match}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := tc.put("dir/" + name)
+			b.put(t, "dir/"+name, "a newer version") // which none of the claims is of
+			if diff := cmp.Diff(tc.want, outcomes(t, store, o)); diff != "" {
+				t.Errorf("claims (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func checksum(a types.ChecksumAlgorithm) func(*s3.PutObjectInput) {
+	return func(in *s3.PutObjectInput) { in.ChecksumAlgorithm = a }
+}
+
+// One byte of the file is another behind the server's back: every claim notices.
+func TestS3ClaimsOfRottenContent(t *testing.T) {
+	b := makeBucket(t, awsenv.StartVersitygw(t), false)
+	store := b.open(t, blobstore.Config{})
+	for _, o := range []pipeline.Object{
+		b.put(t, "single", "hello"),
+		b.put(t, "sha256", "hello", checksum(types.ChecksumAlgorithmSha256)),
+		b.multipart(t, "parts", "", "", minPart, minPart, 99),
+		b.multipart(t, "composite", types.ChecksumAlgorithmSha1, types.ChecksumTypeComposite, minPart, 99),
+		b.multipart(t, "whole", types.ChecksumAlgorithmCrc64nvme, types.ChecksumTypeFullObject, minPart, 99),
+	} {
+		for name, outcome := range outcomes(t, store, o) {
+			if outcome != digest.Match {
+				t.Errorf("%s: %s is a %s before anything happens", o.Key, name, outcome)
+			}
+		}
+		flip(t, filepath.Join(b.Dir, b.name, o.Key))
+		got := outcomes(t, store, o)
+		for name, outcome := range got {
+			if outcome != digest.Mismatch {
+				t.Errorf("%s: %s is a %s", o.Key, name, outcome)
+			}
+		}
+		if len(got) == 0 {
+			t.Errorf("%s: no claims", o.Key)
+		}
+		// Who does not ask for claims is told all the same where the store keeps
+		// a checksum of the whole.
+		_, _, err := readObject(t, store, o)
+		if told := o.Key != "composite"; told != (err != nil && strings.Contains(err.Error(), "checksum did not match")) {
+			t.Errorf("%s: read with %v", o.Key, err)
+		}
+	}
+}
+
+// flip changes one bit in the middle of a file.
+func flip(t *testing.T, name string) {
+	t.Helper()
+	file, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bit := []byte{0}
+	_, err = file.ReadAt(bit, info.Size()/2)
+	bit[0] ^= 1
+	_, werr := file.WriteAt(bit, info.Size()/2)
+	if err := errors.Join(err, werr, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestS3ClaimsOfAnswers has a proxy change what the store says.
+func TestS3ClaimsOfAnswers(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	b := makeBucket(t, server, false)
+	single, parts := b.put(t, "single", "hello"), b.multipart(t, "parts", "", "", minPart+1, minPart, 99)
+	uneven := fmt.Sprintf(`<GetObjectAttributesResponse><ETag>%s</ETag><ObjectParts><PartsCount>3</PartsCount>`+
+		`<IsTruncated>%%s</IsTruncated><NextPartNumberMarker>2</NextPartNumberMarker>%%s</ObjectParts></GetObjectAttributesResponse>`, parts.ETag)
+	part := func(n, size int) string {
+		return fmt.Sprintf("<Part><PartNumber>%d</PartNumber><Size>%d</Size></Part>", n, size)
+	}
+	attributes := func(answers ...string) func(http.ResponseWriter, *http.Request, http.Handler) {
+		return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if !r.URL.Query().Has("attributes") {
+				next.ServeHTTP(w, r)
+				return
+			}
+			page := answers[0]
+			if r.Header.Get("X-Amz-Part-Number-Marker") != "" {
+				page = answers[1]
+			}
+			_, _ = w.Write([]byte(page))
+		}
+	}
+	header := func(name, value string) func(http.ResponseWriter, *http.Request, http.Handler) {
+		return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			next.ServeHTTP(&headerWriter{ResponseWriter: w, name: name, value: value}, r)
+		}
+	}
+	for name, tc := range map[string]struct {
+		answer func(http.ResponseWriter, *http.Request, http.Handler)
+		object pipeline.Object
+		want   found
+	}{
+		"KMS":               {header("X-Amz-Server-Side-Encryption", "aws:kms"), single, found{byDefault: digest.Match}},
+		"KMS twice":         {header("X-Amz-Server-Side-Encryption", "aws:kms:dsse"), single, found{byDefault: digest.Match}},
+		"S3's own key":      {header("X-Amz-Server-Side-Encryption", "AES256"), single, found{"etag": digest.Match, byDefault: digest.Match}},
+		"a customer's key":  {header("X-Amz-Server-Side-Encryption-Customer-Algorithm", "AES256"), single, found{byDefault: digest.Match}},
+		"unknown algorithm": {header("X-Amz-Checksum-Xxhash64", "x"), single, found{"etag": digest.Match, byDefault: digest.Match, "x-amz-checksum-xxhash64": digest.Unchecked}},
+		"malformed":         {header("X-Amz-Checksum-Sha256", "!"), single, found{"etag": digest.Match, byDefault: digest.Match, "x-amz-checksum-sha256": digest.Unchecked}},
+		"composite, of nobody says how many": {header("X-Amz-Checksum-Type", "COMPOSITE"), single,
+			found{"etag": digest.Match, byDefault: digest.Unchecked}},
+		"parts beyond counting": {header("X-Amz-Checksum-Crc32c", "4waSgw==-99999999999999999999"), single,
+			found{"etag": digest.Match, byDefault: digest.Match, "x-amz-checksum-crc32c": digest.Unchecked}},
+		"more parts than the ETag": {header("X-Amz-Checksum-Crc32c", "4waSgw==-7"), b.multipart(t, "even", "", "", minPart, 99),
+			found{"etag": digest.Match, "x-amz-checksum-crc32c": digest.Unchecked, byDefault: digest.Match}},
+		// S3 counts, so that these are what a list is asked for.
+		"listed":              {attributes(fmt.Sprintf(uneven, "false", part(1, minPart+1)+part(2, minPart)+part(3, 99))), parts, found{"etag": digest.Match, byDefault: digest.Match}},
+		"listed in two pages": {attributes(fmt.Sprintf(uneven, "true", part(1, minPart+1)+part(2, minPart)), fmt.Sprintf(uneven, "false", part(3, 99))), parts, found{"etag": digest.Match, byDefault: digest.Match}},
+		"listed in part":      {attributes(fmt.Sprintf(uneven, "false", part(1, minPart+1)+part(2, minPart))), parts, found{"etag": digest.Unchecked, byDefault: digest.Match}},
+		"list is another's":   {attributes(strings.ReplaceAll(fmt.Sprintf(uneven, "false", part(1, 1)), parts.ETag, "x")), parts, found{"etag": digest.Unchecked, byDefault: digest.Match}},
+		"list is garbage":     {attributes("<"), parts, found{"etag": digest.Unchecked, byDefault: digest.Match}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if strings.Contains(name, "list") {
+				// A first part that fits no even layout.
+				inner := tc.answer
+				tc.answer = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+					if r.URL.Query().Has("partNumber") {
+						header("Content-Length", "7")(w, r, next)
+						return
+					}
+					inner(w, r, next)
+				}
+			}
+			store := b.through(server.Before(t, tc.answer)).open(t, blobstore.Config{})
+			if diff := cmp.Diff(tc.want, outcomes(t, store, tc.object)); diff != "" {
+				t.Errorf("claims (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// headerWriter sets a header of the answer.
+type headerWriter struct {
+	http.ResponseWriter
+	name, value string
+}
+
+func (w *headerWriter) WriteHeader(status int) {
+	w.Header().Set(w.name, w.value)
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Only what needs it costs requests.
+func TestS3ClaimsCostLittle(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	b := makeBucket(t, server, false)
+	var requests atomic.Int32
+	store := b.through(server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		requests.Add(1)
+		next.ServeHTTP(w, r)
+	})).open(t, blobstore.Config{})
+	for o, want := range map[pipeline.Object]int32{
+		b.put(t, "single", "hello"): 1,
+		b.multipart(t, "parts", types.ChecksumAlgorithmCrc32, types.ChecksumTypeComposite, minPart, minPart, 99): 2,
+	} {
+		requests.Store(0)
+		r, err := store.Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims := r.Claims(t.Context())
+		if got := requests.Load(); got != want || len(claims) != 2 {
+			t.Errorf("%s: %d requests for %d claims", o.Key, got, len(claims))
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// What was uploaded in uneven parts that look even is not said to be wrong.
+func TestS3PartsThatLookEven(t *testing.T) {
+	b := makeBucket(t, awsenv.StartVersitygw(t), false)
+	// 3 parts whose first and whole say 6, 6, 5.
+	o := b.multipart(t, "a", "", "", minPart+6, minPart, minPart+2)
+	r, err := b.open(t, blobstore.Config{}).Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	claim := r.Claims(t.Context())[0]
+	if diff := cmp.Diff([]int64{minPart + 6, minPart + 6, minPart - 4}, claim.Parts); diff != "" || claim.Confirm == nil {
+		t.Fatalf("guess (-want +got):\n%s", diff)
+	}
+	sizes, err := claim.Confirm(t.Context())
+	if diff := cmp.Diff([]int64{minPart + 6, minPart, minPart + 2}, sizes); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	b.put(t, "a", "replaced")
+	if _, err := claim.Confirm(t.Context()); !errors.Is(err, pipeline.ErrChanged) {
+		t.Errorf("after it was replaced: %v", err)
+	}
+}
+
+// moto knows fewer checksums, and nothing of it is taken for a mismatch.
+func TestS3ClaimsOnMoto(t *testing.T) {
+	b := makeBucket(t, awsenv.StartMoto(t), false)
+	store := b.open(t, blobstore.Config{})
+	for _, o := range []pipeline.Object{
+		b.put(t, "single", "hello"),
+		b.put(t, "sha256", "hello", checksum(types.ChecksumAlgorithmSha256)),
+		b.multipart(t, "parts", "", "", minPart, minPart, 99),
+	} {
+		got := outcomes(t, store, o)
+		if got["etag"] == "" {
+			t.Errorf("%s: no claim of the ETag: %v", o.Key, got)
+		}
+		for name, outcome := range got {
+			if outcome == digest.Mismatch {
+				t.Errorf("%s: %s is a mismatch", o.Key, name)
+			}
+		}
+	}
+}

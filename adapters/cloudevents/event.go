@@ -1,0 +1,213 @@
+package cloudevents
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// The types of events.
+const (
+	TypeRecorded = "io.bucketsum.checksum.recorded.v1" // the object has its record
+	TypeMismatch = "io.bucketsum.checksum.mismatch.v1" // the content is not what its store claims
+	TypeRemoved  = "io.bucketsum.checksum.removed.v1"  // the object is gone and has no record
+	TypeFailed   = "io.bucketsum.checksum.failed.v1"   // given up
+)
+
+// event is a CloudEvent in JSON.
+type event struct {
+	SpecVersion     string    `json:"specversion"`
+	ID              string    `json:"id"`
+	Source          string    `json:"source"`
+	Type            string    `json:"type"`
+	Subject         string    `json:"subject"`
+	Time            time.Time `json:"time"`
+	DataContentType string    `json:"datacontenttype"`
+	Traceparent     string    `json:"traceparent,omitempty"`
+	Tracestate      string    `json:"tracestate,omitempty"`
+	Data            Data      `json:"data"`
+}
+
+// Data is the data of an event. schema.json describes it.
+type Data struct {
+	Bucket          string            `json:"bucket"`
+	Key             string            `json:"key"`
+	VersionID       string            `json:"version_id,omitempty"`
+	ETag            string            `json:"etag,omitempty"`
+	Size            *int64            `json:"size,omitempty"` // bytes
+	Checksums       map[string]string `json:"checksums,omitempty"`
+	ChecksumsBase64 map[string]string `json:"checksums_base64,omitempty"`
+	ComputedAt      *time.Time        `json:"computed_at,omitempty"`
+	DurationSeconds float64           `json:"duration_seconds,omitempty"`
+	SourceEventID   string            `json:"source_event_id,omitempty"`
+	VerifiedAgainst []Check           `json:"verified_against,omitempty"`
+	Recorded        *bool             `json:"recorded,omitempty"`
+	Reason          string            `json:"reason,omitempty"`
+}
+
+// Check is a comparison of the content with what its store claims.
+type Check struct {
+	Claim     string         `json:"claim"`
+	Algorithm string         `json:"algorithm"`
+	Outcome   digest.Outcome `json:"outcome"`
+	Claimed   string         `json:"claimed,omitempty"`
+	Computed  string         `json:"computed,omitempty"`
+	Reason    string         `json:"reason,omitempty"`
+}
+
+// typeOf returns the type of event that announces an outcome; empty if none does.
+func (c Config) typeOf(o pipeline.Outcome) string {
+	switch o {
+	case pipeline.Recorded, pipeline.Current:
+		// Whoever recorded it may have died before it was announced.
+		return TypeRecorded
+	case pipeline.Mismatch:
+		return TypeMismatch
+	case pipeline.Removed:
+		return TypeRemoved
+	case pipeline.Failed:
+		return TypeFailed
+	case pipeline.Kept:
+		if !c.KeepRecords { // then it has none, perhaps any more
+			return TypeRemoved
+		}
+	}
+	return ""
+}
+
+// encode returns a result as an event of a type, and its id.
+func (c Config) encode(ctx context.Context, r pipeline.Result, kind string) (body []byte, id string, err error) {
+	o := r.Record.Source
+	id = idOf(kind, r)
+	e := event{
+		SpecVersion: "1.0", ID: id, Source: c.source(o.Bucket), Type: kind, Subject: subject(o.Key),
+		Time: time.Now().UTC(), DataContentType: "application/json",
+		Data: Data{
+			Bucket: o.Bucket, Key: o.Key, VersionID: o.VersionID, ETag: o.ETag,
+			DurationSeconds: r.Duration.Seconds(), SourceEventID: r.Event.ID, Reason: r.Reason,
+		},
+	}
+	e.Traceparent, e.Tracestate = trace(ctx)
+	if o.Size >= 0 && kind != TypeRemoved {
+		e.Data.Size = &o.Size
+	}
+	if at := r.Record.ComputedAt; !at.IsZero() {
+		at = at.UTC()
+		e.Time, e.Data.ComputedAt = at, &at
+	}
+	if kind == TypeMismatch {
+		e.Data.Recorded = &r.Saved
+	}
+	for name, value := range r.Record.Digests {
+		in64, err := digest.Base64(name, value)
+		if err != nil {
+			return nil, "", fmt.Errorf("checksums of %s: %w", o, err)
+		}
+		if e.Data.Checksums == nil {
+			e.Data.Checksums, e.Data.ChecksumsBase64 = make(map[string]string), make(map[string]string)
+		}
+		e.Data.Checksums[name], e.Data.ChecksumsBase64[name] = value, in64
+	}
+	for _, k := range r.Record.Checks {
+		e.Data.VerifiedAgainst = append(e.Data.VerifiedAgainst,
+			Check{k.Name, k.Algorithm, k.Outcome, k.Claimed, k.Computed, k.Reason})
+	}
+	body, err = json.Marshal(e)
+	return body, id, err
+}
+
+// idOf returns the same id whenever the same event of the source leads to the
+// same: a consumer that has seen the id, of this source, can drop the other.
+func idOf(kind string, r pipeline.Result) string {
+	o := r.Record.Source
+	// Lengths keep one part from running into the next.
+	h := sha256.New()
+	for _, part := range []string{kind, r.Event.Identity(), o.Bucket, o.Key, o.VersionID, o.ETag} {
+		fmt.Fprintf(h, "%d %s\n", len(part), part)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// source returns the URI of a bucket.
+func (c Config) source(bucket string) string {
+	if uri := c.Sources[bucket]; uri != "" {
+		return uri
+	}
+	return "bucket:" + url.PathEscape(bucket) // nobody configured it
+}
+
+// SourceOf returns the URI of the bucket of this name that bucketsum opens by a
+// URL, without what else that URL tells, such as credentials or an endpoint.
+func SourceOf(name, rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Scheme == "" {
+		return ""
+	}
+	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if u.Host == "" && strings.Trim(u.Path, "/") == "" {
+		bare.Host, bare.Path = name, ""
+	}
+	return bare.String()
+}
+
+// subject returns a key as a CloudEvents attribute may have it: without control
+// characters and what is no character at all. They are percent-encoded; the data has
+// the key as it is.
+func subject(key string) string {
+	var b strings.Builder
+	for i := 0; i < len(key); {
+		r, n := utf8.DecodeRuneInString(key[i:])
+		if allowed(r, n) {
+			b.WriteString(key[i : i+n])
+		} else {
+			b.WriteString(percent(key[i : i+n]))
+		}
+		i += n
+	}
+	return b.String()
+}
+
+func allowed(r rune, n int) bool {
+	switch {
+	case r == utf8.RuneError && n == 1, r < ' ', r >= 0x7f && r <= 0x9f:
+		return false
+	case r >= 0xfdd0 && r <= 0xfdef, r&0xfffe == 0xfffe: // noncharacters
+		return false
+	}
+	return true
+}
+
+func percent(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		fmt.Fprintf(&b, "%%%02X", c)
+	}
+	return b.String()
+}
+
+var (
+	traceparentForm = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+	tracestateForm  = regexp.MustCompile(`^[ -~]{1,512}$`)
+)
+
+// trace returns the trace that the handler's ctx is of, if it is well-formed.
+func trace(ctx context.Context) (parent, state string) {
+	parent, state = pipeline.TraceOf(ctx)
+	if !traceparentForm.MatchString(parent) {
+		return "", ""
+	}
+	if !tracestateForm.MatchString(state) {
+		state = ""
+	}
+	return parent, state
+}

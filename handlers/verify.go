@@ -1,0 +1,76 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// verifier digests an object and holds it against the claims of its store, in
+// one pass.
+type verifier struct {
+	digests *digest.Verifier
+	claims  []pipeline.Claim
+	log     *slog.Logger
+}
+
+func (c Config) verifier(ctx context.Context, r pipeline.Reader) (*verifier, error) {
+	v := &verifier{log: c.Log}
+	if !c.IgnoreClaims {
+		v.claims = r.Claims(ctx)
+	}
+	claims := make([]digest.Claim, len(v.claims))
+	for i, claim := range v.claims {
+		claims[i] = claim.Claim
+	}
+	var err error
+	v.digests, err = digest.NewVerifier(c.Algorithms, claims)
+	return v, err
+}
+
+// checks returns what became of the claims, once the whole content was read.
+func (v *verifier) checks(ctx context.Context, o pipeline.Object) ([]pipeline.Check, error) {
+	var checks []pipeline.Check
+	for i, verdict := range v.digests.Verdicts() {
+		claim := v.claims[i]
+		if verdict.Outcome == digest.Mismatch && claim.Confirm != nil {
+			sizes, err := claim.Confirm(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("ask for the parts of %s: %w", o, err)
+			}
+			if !slices.Equal(sizes, claim.Parts) {
+				verdict = digest.Verdict{Outcome: digest.Unchecked, Claimed: verdict.Claimed, Reason: "its parts are of unequal sizes"}
+			}
+		}
+		if verdict.Outcome == digest.Unchecked {
+			v.log.LogAttrs(ctx, slog.LevelDebug, "claim not checked", append(attrs(o),
+				slog.String("claim", claim.Name), slog.String("reason", verdict.Reason))...)
+		}
+		checks = append(checks, pipeline.Check{Name: claim.Name, Algorithm: claim.Algorithm, Verdict: verdict})
+	}
+	return checks, nil
+}
+
+// mismatches says, in one line, which claims the content does not fulfil.
+func mismatches(checks []pipeline.Check) string {
+	var all []string
+	for _, c := range checks {
+		switch {
+		case c.Outcome != digest.Mismatch:
+		case c.Computed == "": // of a record
+			all = append(all, fmt.Sprintf("not the %s of %s", c.Algorithm, c.Name))
+		default:
+			all = append(all, fmt.Sprintf("%s says %s %s, the content has %s", c.Name, c.Algorithm, c.Claimed, c.Computed))
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+func attrs(o pipeline.Object) []slog.Attr {
+	return []slog.Attr{slog.String("bucket", o.Bucket), slog.String("key", o.Key), slog.String("version_id", o.VersionID)}
+}

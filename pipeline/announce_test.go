@@ -1,0 +1,121 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// givenUp collects what is announced as given up.
+type givenUp struct {
+	mu      sync.Mutex
+	fails   []error // of the first calls
+	calls   int
+	results []pipeline.Result
+	dead    func() int // how many dead letters there are
+	early   bool       // every announcement came before its dead letter
+}
+
+func (g *givenUp) announce(_ context.Context, r pipeline.Result) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.calls++
+	if g.calls <= len(g.fails) {
+		return g.fails[g.calls-1]
+	}
+	g.early = g.dead() == 0
+	g.results = append(g.results, r)
+	return nil
+}
+
+// startAnnouncing starts a pipeline that announces what it gives up.
+func startAnnouncing(t *testing.T, g *givenUp, handle pipeline.Handler, change ...func(*pipeline.Config)) *pipe {
+	t.Helper()
+	g.dead = func() int { return 0 }
+	p := start(t, handle, append(change, func(c *pipeline.Config) { c.DeadLetters.Announce = g.announce })...)
+	g.dead = func() int { return len(p.dead.letters()) }
+	return p
+}
+
+func TestGivenUpIsAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handle, _ := answering(map[string][]error{
+			"bad":     {pipeline.Permanent(errors.New("no\nroom"))},
+			"gone":    {pipeline.ErrNotFound},
+			"claimed": {pipeline.Permanent(pipeline.ErrMismatch)}, // announced by its own result
+		})
+		g := &givenUp{}
+		p := startAnnouncing(t, g, handle)
+		p.queue.send("m", "good\nbad#01\ngone\nclaimed\n?odd")
+		p.settle()
+		p.wantSettled(t, acked("m", 1))
+		p.deadLetter(t, "m")
+		want := []pipeline.Result{{
+			Outcome: pipeline.Failed, Reason: "no room",
+			Record: pipeline.Record{Source: pipeline.Object{Bucket: bucket, Key: "bad", Sequencer: "01"}},
+			Event:  pipeline.Event{Kind: pipeline.Created, Object: pipeline.Object{Bucket: bucket, Key: "bad", Sequencer: "01"}},
+		}}
+		if diff := cmp.Diff(want, g.results); diff != "" || !g.early {
+			t.Errorf("announced before the dead letter: %v (-want +got):\n%s", g.early, diff)
+		}
+	})
+}
+
+// What nobody can be told of keeps its message.
+func TestGivenUpThatIsNotAnnounced(t *testing.T) {
+	for name, down := range map[string]error{
+		"transient":  errors.New("topic is down"),
+		"permanent":  pipeline.Permanent(errors.New("topic is gone")),
+		"superseded": pipeline.ErrNotFound,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &givenUp{fails: []error{down, down}}
+				p := startAnnouncing(t, g, always(errors.New("503")), withoutRetry, maxDeliveries(1))
+				p.queue.send("m", "a")
+				p.settle()
+				p.wantSettled(t, nacked("m", 1), nacked("m", 2), acked("m", 3))
+				if len(g.results) != 1 || g.results[0].Reason != "503" || len(p.dead.letters()) != 1 {
+					t.Errorf("announced %+v, %d dead letters", g.results, len(p.dead.letters()))
+				}
+			})
+		})
+	}
+}
+
+func TestGarbageIsNotAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &givenUp{}
+		p := startAnnouncing(t, g, always(nil))
+		p.queue.send("m", "!garbage")
+		p.settle()
+		p.deadLetter(t, "m")
+		if g.calls != 0 {
+			t.Errorf("announced %+v", g.results)
+		}
+	})
+}
+
+func TestTraceOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var parent, state string
+		p := start(t, func(ctx context.Context, _ pipeline.Event) error {
+			parent, state = pipeline.TraceOf(ctx)
+			return nil
+		})
+		p.queue.send("m", "a", "traceparent", "00-01", "tracestate", "a=b")
+		p.settle()
+		if parent != "00-01" || state != "a=b" {
+			t.Errorf("got %q, %q", parent, state)
+		}
+	})
+	if parent, state := pipeline.TraceOf(t.Context()); parent+state != "" {
+		t.Errorf("of no message: %q, %q", parent, state)
+	}
+}

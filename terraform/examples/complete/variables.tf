@@ -1,0 +1,84 @@
+variable "region" {
+  description = "Region of everything."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be an AWS region, as eu-central-1."
+  }
+}
+
+variable "name" {
+  description = "What everything is named after."
+  type        = string
+  default     = "bucketsum"
+}
+
+variable "bucket" {
+  description = "Bucket to make, whose objects are summed. Its name must be free in all of AWS."
+  type        = string
+}
+
+variable "state_bucket" {
+  description = "Bucket to make for Terraform's state. Null: there is one already."
+  type        = string
+  default     = null
+}
+
+variable "admin_role_arns" {
+  description = "IAM roles that administer the cluster."
+  type        = set(string)
+
+  validation {
+    condition     = length(var.admin_role_arns) > 0
+    error_message = "admin_role_arns needs a role, or nobody could enter the cluster."
+  }
+}
+
+variable "public_access_cidrs" {
+  description = "Networks that may reach the cluster's API server from outside of its VPC. Empty: none."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
+variable "compute" {
+  description = "Who runs the nodes: auto or managed."
+  type        = string
+  default     = "managed"
+}
+
+variable "identity" {
+  description = "How workers get their role: pod-identity or irsa."
+  type        = string
+  default     = "pod-identity"
+
+  validation {
+    condition     = contains(["pod-identity", "irsa"], var.identity)
+    error_message = "identity must be pod-identity or irsa."
+  }
+}
+
+variable "keda" {
+  description = "Give KEDA's operator (keda-operator in namespace keda) a role that reads the queue's length."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "image_tag" {
+  description = "Tag of the image in the registry that is made."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
+    error_message = "image_tag must be a tag that stays what it is, not latest."
+  }
+}
+
+variable "alarm_actions" {
+  description = "ARNs of SNS topics that alarms go to."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}

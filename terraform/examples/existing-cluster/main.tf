@@ -1,0 +1,23 @@
+# The pipeline for a bucket and a cluster that are there already.
+
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = { application = "bucketsum" }
+  }
+}
+
+module "pipeline" {
+  source = "../../modules/pipeline"
+
+  buckets = {
+    objects = {
+      name               = var.bucket
+      enable_eventbridge = var.enable_eventbridge
+      kms_key_arn        = var.bucket_kms_key_arn
+    }
+  }
+  pod_identity = { cluster_name = var.cluster_name }
+  alarms       = { actions = var.alarm_actions }
+}

@@ -1,0 +1,48 @@
+mock_provider "aws" {
+  source          = "./tests/aws"
+  override_during = plan
+}
+
+variables {
+  region             = "eu-central-1"
+  cluster_name       = "apps"
+  bucket             = "acme-inbox"
+  enable_eventbridge = true
+}
+
+run "documents" {
+  command = plan
+
+  assert {
+    condition = yamldecode(output.helm_values) == {
+      namespace  = "bucketsum"
+      region     = "eu-central-1"
+      record     = "{key}.{alg}"
+      algorithms = ["md5"]
+      onDelete   = "remove"
+      queue = {
+        url    = "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/bucketsum?region=eu-central-1"
+        sqsUrl = "https://sqs.eu-central-1.amazonaws.com/123456789012/bucketsum"
+      }
+      deadLetter = {
+        url    = "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/bucketsum-dead-letters?region=eu-central-1"
+        sqsUrl = "https://sqs.eu-central-1.amazonaws.com/123456789012/bucketsum-dead-letters"
+      }
+      buckets        = [{ name = "acme-inbox", url = "s3://acme-inbox?region=eu-central-1" }]
+      serviceAccount = { name = "bucketsum", annotations = {} }
+    }
+    error_message = output.helm_values
+  }
+  assert {
+    condition     = output.documents.event_patterns.objects.detail.bucket.name == ["acme-inbox"]
+    error_message = jsonencode(output.documents.event_patterns)
+  }
+}
+
+run "region" {
+  command = plan
+  variables {
+    region = "Frankfurt"
+  }
+  expect_failures = [var.region]
+}

@@ -1,0 +1,25 @@
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+data "aws_caller_identity" "current" {}
+
+locals {
+  partition  = data.aws_partition.current.partition
+  dns_suffix = data.aws_partition.current.dns_suffix
+  region     = data.aws_region.current.region
+  account_id = data.aws_caller_identity.current.account_id
+
+  # ARNs and URLs follow from the names. Written out, they are in a plan before
+  # anything exists, and queues, rules and keys can name each other.
+  queue_names = {
+    work         = var.name
+    dead_letters = "${var.name}-dead-letters"
+    undelivered  = "${var.name}-undelivered"
+  }
+  queue_arns = { for k, name in local.queue_names : k => "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${name}" }
+  queue_urls = { for k, name in local.queue_names : k => "https://sqs.${local.region}.${local.dns_suffix}/${local.account_id}/${name}" }
+
+  rule_names = { for label in keys(var.buckets) : label => "${var.name}-${label}" }
+  rule_arns  = { for label, name in local.rule_names : label => "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${name}" }
+
+  bucket_arns = { for label, b in var.buckets : label => "arn:${local.partition}:s3:::${b.name}" }
+}

@@ -1,0 +1,75 @@
+output "helm_values" {
+  description = "Values of the chart that follow from what was made."
+  value = {
+    namespace  = var.service_account.namespace
+    region     = local.region
+    record     = var.record_layout
+    algorithms = sort(var.algorithms)
+    onDelete   = var.on_delete
+    queue = {
+      url    = "${replace(local.queue_urls.work, "https://", "awssqs://")}?region=${local.region}"
+      sqsUrl = local.queue_urls.work
+    }
+    deadLetter = {
+      url    = "${replace(local.queue_urls.dead_letters, "https://", "awssqs://")}?region=${local.region}"
+      sqsUrl = local.queue_urls.dead_letters
+    }
+    buckets = [for b in values(var.buckets) : { name = b.name, url = "s3://${b.name}?region=${local.region}" }]
+    serviceAccount = {
+      name        = var.service_account.name
+      annotations = { for k, arn in { "eks.amazonaws.com/role-arn" = local.role_arns.worker } : k => arn if var.irsa != null }
+    }
+  }
+
+  # A worker that starts before its queue or its permissions fails.
+  depends_on = [
+    aws_cloudwatch_event_target.queue,
+    aws_eks_pod_identity_association.this,
+    aws_iam_role_policy.worker,
+    aws_sqs_queue_policy.this,
+  ]
+}
+
+output "queue_urls" {
+  description = "URLs of the queues: work, dead_letters, undelivered."
+  value       = { for k, q in aws_sqs_queue.this : k => q.url }
+}
+
+output "queue_arns" {
+  description = "ARNs of the queues: work, dead_letters, undelivered."
+  value       = { for k, q in aws_sqs_queue.this : k => q.arn }
+}
+
+output "rule_arns" {
+  description = "ARNs of the EventBridge rules, by the buckets' labels."
+  value       = { for label, r in aws_cloudwatch_event_rule.objects : label => r.arn }
+}
+
+output "role_arns" {
+  description = "ARNs of the roles of the worker and, if there is one, the scaler."
+  value       = { for who, r in aws_iam_role.this : who => r.arn }
+}
+
+output "kms_key_arn" {
+  description = "ARN of the key of the queues; null if it is SQS's own."
+  value       = local.key_arn
+}
+
+output "documents" {
+  description = "The patterns and policies as AWS gets them, for reviews and tests."
+  value = {
+    names = {
+      queues  = local.queue_names
+      rules   = local.rule_names
+      buckets = { for label, b in var.buckets : label => b.name }
+    }
+    event_patterns         = { for label, pattern in local.event_patterns : label => jsondecode(pattern) }
+    queue_policies         = { for k, policy in local.queue_policies : k => jsondecode(policy) }
+    redrive_policy         = local.redrive_policy
+    redrive_allow_policies = local.redrive_allow_policies
+    worker_policy          = local.worker_policy
+    scaler_policy          = local.scaler_policy
+    trust_policies         = { for who, policy in local.trust_policies : who => jsondecode(policy) }
+    worker_actions         = sort(distinct(flatten([for s in local.worker_policy.Statement : s.Action])))
+  }
+}
