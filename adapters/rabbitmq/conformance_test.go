@@ -9,11 +9,15 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
+	"go.uber.org/goleak"
 
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq"
+	"github.com/bucketsum/bucketsum/adapters/rabbitmq/rabbitmqtest"
 	"github.com/bucketsum/bucketsum/pipeline/broker"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func immediately(int) time.Duration { return 0 }
 
@@ -28,14 +32,14 @@ func newPubSub(t *testing.T, c broker.Config) (*broker.Publisher, *broker.Subscr
 
 var topics atomic.Int64
 
-func (s *rabbitServer) topic() string {
-	return s.url(fmt.Sprint("create=true&queue=topic-", topics.Add(1)))
+func newTopic(s *rabbitmqtest.Server) string {
+	return s.URL(fmt.Sprint("create=true&queue=topic-", topics.Add(1)))
 }
 
-func harness(s *rabbitServer) func(*testing.T) pipelinetest.Queue {
+func harness(s *rabbitmqtest.Server) func(*testing.T) pipelinetest.Queue {
 	return func(*testing.T) pipelinetest.Queue {
 		return pipelinetest.Queue{
-			NewTopic: s.topic,
+			NewTopic: func() string { return newTopic(s) },
 			Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
 				return newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: immediately})
 			},
@@ -47,13 +51,13 @@ func harness(s *rabbitServer) func(*testing.T) pipelinetest.Queue {
 }
 
 // classic is a harness with queues of the older kind.
-func classic(s *rabbitServer) func(*testing.T) pipelinetest.Queue {
+func classic(s *rabbitmqtest.Server) func(*testing.T) pipelinetest.Queue {
 	return func(t *testing.T) pipelinetest.Queue {
 		q := harness(s)(t)
 		q.NewTopic = func() string {
 			name := fmt.Sprint("classic-", topics.Add(1))
-			s.classic(name)
-			return s.url("queue=" + name)
+			s.Classic(name)
+			return s.URL("queue=" + name)
 		}
 		return q
 	}
@@ -61,7 +65,7 @@ func classic(s *rabbitServer) func(*testing.T) pipelinetest.Queue {
 
 // TestRabbitMQ runs the suites on one server, because that starts slowly.
 func TestRabbitMQ(t *testing.T) {
-	s := newServer(t)
+	s := rabbitmqtest.Start(t)
 	t.Run("Conformance", func(t *testing.T) { pipelinetest.TestQueue(t, harness(s)) })
 	t.Run("Watermill", func(t *testing.T) {
 		// What it publishes is confirmed one by one.
@@ -72,19 +76,19 @@ func TestRabbitMQ(t *testing.T) {
 	t.Run("DeadLetters", func(t *testing.T) { testDeadLetters(t, s) })
 	t.Run("URLs", func(t *testing.T) { testWhatIsWrongWithURLs(t, s) })
 	t.Run("Topics", func(t *testing.T) { testTopics(t, s) })
-	t.Run("Durable", func(t *testing.T) { pipelinetest.TestDurable(t, harness(s), s.restart) })
-	t.Run("Crash", func(t *testing.T) { pipelinetest.TestRestart(t, classic(s), s.crash) })
+	t.Run("Durable", func(t *testing.T) { pipelinetest.TestDurable(t, harness(s), s.Restart) })
+	t.Run("Crash", func(t *testing.T) { pipelinetest.TestRestart(t, classic(s), s.Crash) })
 	t.Run("Lost", func(t *testing.T) { testLostLease(t, s) })
 }
 
 // named makes queues of the topics of Watermill's suite.
 type named struct {
-	s   *rabbitServer
+	s   *rabbitmqtest.Server
 	pub message.Publisher
 	sub message.Subscriber
 }
 
-func (n named) url(topic string) string { return n.s.url("create=true&queue=" + topic) }
+func (n named) url(topic string) string { return n.s.URL("create=true&queue=" + topic) }
 
 func (n named) Publish(topic string, ms ...*message.Message) error {
 	return n.pub.Publish(n.url(topic), ms...)
@@ -105,7 +109,7 @@ func (n named) Close() error {
 	return n.sub.Close()
 }
 
-func opener(s *rabbitServer, concurrency int) tests.PubSubConstructor {
+func opener(s *rabbitmqtest.Server, concurrency int) tests.PubSubConstructor {
 	return func(t *testing.T) (message.Publisher, message.Subscriber) {
 		pub, sub := newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, CloseTimeout: time.Second})
 		t.Cleanup(func() { sub.Close(); pub.Close() }) // the suite does not always
@@ -115,7 +119,7 @@ func opener(s *rabbitServer, concurrency int) tests.PubSubConstructor {
 
 // watermillInOrder runs what the suite asks of ordered queues: with one message
 // in flight the queue's order is kept.
-func watermillInOrder(t *testing.T, s *rabbitServer) {
+func watermillInOrder(t *testing.T, s *rabbitmqtest.Server) {
 	features := tests.Features{
 		Persistent: true, RequireSingleInstance: true, ForceShort: true,
 		GuaranteedOrder: true, GuaranteedOrderWithSingleSubscriber: true,

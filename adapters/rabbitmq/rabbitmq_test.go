@@ -10,6 +10,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"github.com/bucketsum/bucketsum/adapters/rabbitmq/rabbitmqtest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/broker"
 )
@@ -55,8 +56,8 @@ func (w *worker) next() *message.Message {
 }
 
 // testNackedWaitsAside: messages that fail hold up nobody, and come again.
-func testNackedWaitsAside(t *testing.T, s *rabbitServer) {
-	w := newWorker(t, s.topic(), broker.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return 500 * time.Millisecond }})
+func testNackedWaitsAside(t *testing.T, s *rabbitmqtest.Server) {
+	w := newWorker(t, newTopic(s), broker.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return 500 * time.Millisecond }})
 	w.send("bad-1", "bad-2", "good")
 	w.next().Nack()
 	w.next().Nack()
@@ -78,7 +79,7 @@ func testNackedWaitsAside(t *testing.T, s *rabbitServer) {
 	a.Ack()
 	w.next().Ack()
 
-	slow := newWorker(t, s.topic(), broker.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return time.Hour }})
+	slow := newWorker(t, newTopic(s), broker.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return time.Hour }})
 	slow.send("waits")
 	slow.next().Nack()
 	if err := slow.sub.Close(); err != nil { // which waits for no hour
@@ -92,8 +93,8 @@ func testNackedWaitsAside(t *testing.T, s *rabbitServer) {
 }
 
 // testDeadLetters: a message that fails too often is in the dead-letter queue.
-func testDeadLetters(t *testing.T, s *rabbitServer) {
-	w := newWorker(t, s.topic(), broker.Config{Concurrency: 1, NackDelay: immediately})
+func testDeadLetters(t *testing.T, s *rabbitmqtest.Server) {
+	w := newWorker(t, newTopic(s), broker.Config{Concurrency: 1, NackDelay: immediately})
 	dead := newWorker(t, w.url+".dead", broker.Config{Concurrency: 1})
 	w.send("poison")
 	for n := 1; ; n++ {
@@ -118,11 +119,11 @@ func testDeadLetters(t *testing.T, s *rabbitServer) {
 
 // testLostLease: work whose connection is lost is cancelled, and somebody gets
 // the message.
-func testLostLease(t *testing.T, s *rabbitServer) {
-	w := newWorker(t, s.topic(), broker.Config{Concurrency: 1, ReopenDelay: immediately})
+func testLostLease(t *testing.T, s *rabbitmqtest.Server) {
+	w := newWorker(t, newTopic(s), broker.Config{Concurrency: 1, ReopenDelay: immediately})
 	w.send("long")
 	m := w.next()
-	s.restart()
+	s.Restart()
 	select {
 	case <-m.Context().Done():
 	case <-time.After(30 * time.Second):
@@ -140,14 +141,14 @@ func testLostLease(t *testing.T, s *rabbitServer) {
 }
 
 // testTopics: what no queue takes is an error, and the next message is sent.
-func testTopics(t *testing.T, s *rabbitServer) {
-	w := newWorker(t, s.topic(), broker.Config{})
+func testTopics(t *testing.T, s *rabbitmqtest.Server) {
+	w := newWorker(t, newTopic(s), broker.Config{})
 	name := fmt.Sprint("topic-", topics.Load())
-	url := s.url("exchange=amq.direct&key=objects")
+	url := s.URL("exchange=amq.direct&key=objects")
 	if err := w.pub.Publish(url, message.NewMessage("1", nil)); err == nil || !strings.Contains(err.Error(), "no queue takes the message") {
 		t.Errorf("publish with a key that nobody is bound to: %v", err)
 	}
-	s.bind(name, "amq.direct", "objects")
+	s.Bind(name, "amq.direct", "objects")
 	m := message.NewMessage("2", []byte("x"))
 	m.Metadata.Set("x-delivery-count", "7") // of another queue
 	if err := w.pub.Publish(url, m); err != nil {
@@ -160,17 +161,17 @@ func testTopics(t *testing.T, s *rabbitServer) {
 	got.Ack()
 }
 
-func testWhatIsWrongWithURLs(t *testing.T, s *rabbitServer) {
+func testWhatIsWrongWithURLs(t *testing.T, s *rabbitmqtest.Server) {
 	pub, sub := newPubSub(t, broker.Config{})
-	host := "amqp://geheim:geheim@127.0.0.1:" + s.port
+	host := "amqp://geheim:geheim@127.0.0.1:" + s.Port()
 	for url, want := range map[string]string{
-		s.url("queue=absent"):                         "no queue absent: make it",
-		s.url(""):                                     "queue=NAME is missing",
-		s.url("queue=a&prefetch=3"):                   `unknown parameter "prefetch"; valid are queue, exchange, key, create`,
-		s.url("queue=a&exchange=b"):                   "queue=… is for itself",
-		s.url("exchange=b&create=true"):               "makes queues, no exchanges",
-		s.url("queue=a&create=2"):                     "create=2 is neither true nor false",
-		s.url("queue=" + strings.Repeat("long", 100)): "250 bytes",
+		s.URL("queue=absent"):                         "no queue absent: make it",
+		s.URL(""):                                     "queue=NAME is missing",
+		s.URL("queue=a&prefetch=3"):                   `unknown parameter "prefetch"; valid are queue, exchange, key, create`,
+		s.URL("queue=a&exchange=b"):                   "queue=… is for itself",
+		s.URL("exchange=b&create=true"):               "makes queues, no exchanges",
+		s.URL("queue=a&create=2"):                     "create=2 is neither true nor false",
+		s.URL("queue=" + strings.Repeat("long", 100)): "250 bytes",
 		host + "/?queue=a":                            "username or password not allowed",
 		"amqp://u:geheim@127.0.0.1:1/?queue=a":        "connect to 127.0.0.1:1",
 		"amqp:///?queue=a":                            "it must have the form amqp://HOST:5672/VHOST?queue=NAME",
@@ -184,9 +185,9 @@ func testWhatIsWrongWithURLs(t *testing.T, s *rabbitServer) {
 		}
 	}
 	for url, want := range map[string]string{
-		s.url("queue=absent"):          "no queue absent: make it",
-		s.url("exchange=absent&key=a"): "look up exchange absent",
-		s.url("key=a"):                 "queue=NAME or exchange=NAME is missing",
+		s.URL("queue=absent"):          "no queue absent: make it",
+		s.URL("exchange=absent&key=a"): "look up exchange absent",
+		s.URL("key=a"):                 "queue=NAME or exchange=NAME is missing",
 	} {
 		if err := pub.Publish(url, message.NewMessage("1", nil)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", url, err, want)

@@ -1,4 +1,5 @@
-package rabbitmq_test
+// Package rabbitmqtest runs a real RabbitMQ on loopback for tests.
+package rabbitmqtest
 
 import (
 	"bytes"
@@ -12,19 +13,16 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Debian's own command runs as another user, and not in a folder of ours.
 const rabbitCommand, epmdCommand = "/usr/lib/rabbitmq/bin/rabbitmq-server", "epmd"
 
-// rabbitServer is a real RabbitMQ on loopback, with all it has in a folder.
-type rabbitServer struct {
+// Server is a real RabbitMQ, with all it has in a folder of the test.
+type Server struct {
 	t            *testing.T
 	folder       string
-	port         string
+	port         string // of AMQP
 	distribution string
 	epmd         string
 
@@ -32,8 +30,8 @@ type rabbitServer struct {
 	log     bytes.Buffer
 }
 
-// newServer starts one; without RabbitMQ the test is skipped, except in CI.
-func newServer(t *testing.T) *rabbitServer {
+// Start starts one; without RabbitMQ the test is skipped, except in CI.
+func Start(t *testing.T) *Server {
 	t.Helper()
 	if _, err := os.Stat(rabbitCommand); err != nil {
 		if os.Getenv("CI") != "" {
@@ -41,7 +39,7 @@ func newServer(t *testing.T) *rabbitServer {
 		}
 		t.Skip("RabbitMQ is not installed (Debian's package rabbitmq-server)")
 	}
-	s := &rabbitServer{t: t, folder: t.TempDir(), port: freePort(t), distribution: freePort(t), epmd: freePort(t)}
+	s := &Server{t: t, folder: t.TempDir(), port: freePort(t), distribution: freePort(t), epmd: freePort(t)}
 	if err := os.WriteFile(filepath.Join(s.folder, "plugins"), []byte("[].\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +67,7 @@ func freePort(t *testing.T) string {
 	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
 }
 
-func (s *rabbitServer) start() {
+func (s *Server) start() {
 	s.t.Helper()
 	s.process = exec.Command(rabbitCommand)
 	s.process.Env = append(os.Environ(),
@@ -100,37 +98,42 @@ func (s *rabbitServer) start() {
 	}
 }
 
+// Port returns the port of AMQP.
+func (s *Server) Port() string { return s.port }
+
 // end ends it: SIGKILL as a crash does.
-func (s *rabbitServer) end(with syscall.Signal) {
+func (s *Server) end(with syscall.Signal) {
 	syscall.Kill(-s.process.Process.Pid, with)
 	s.process.Wait() // that it was ended
 }
 
-// restart stops the server in order and starts it again. Of 3.10.8 a quorum
+// Restart stops the server in order and starts it again. Of 3.10.8 a quorum
 // queue of a single node often has no leader any more after a SIGKILL, whoever
 // its clients are.
-func (s *rabbitServer) restart() {
+func (s *Server) Restart() {
 	s.end(syscall.SIGTERM)
 	s.start()
 }
 
-func (s *rabbitServer) crash() {
+// Crash kills the server and starts it again.
+func (s *Server) Crash() {
 	s.end(syscall.SIGKILL)
 	s.start()
 }
 
-func (s *rabbitServer) url(parameters string) string {
+// URL returns one of the server with these parameters.
+func (s *Server) URL(parameters string) string {
 	return fmt.Sprintf("amqp://127.0.0.1:%s/?%s", s.port, parameters)
 }
 
-// bind binds a queue to an exchange.
-func (s *rabbitServer) bind(queue, exchange, key string) {
+// Bind binds a queue to an exchange.
+func (s *Server) Bind(queue, exchange, key string) {
 	s.t.Helper()
 	s.admin(func(ch *amqp.Channel) error { return ch.QueueBind(queue, key, exchange, false, nil) })
 }
 
-// classic makes a durable queue that is no quorum queue.
-func (s *rabbitServer) classic(name string) {
+// Classic makes a durable queue that is no quorum queue.
+func (s *Server) Classic(name string) {
 	s.t.Helper()
 	s.admin(func(ch *amqp.Channel) error {
 		_, err := ch.QueueDeclare(name, true, false, false, false, nil)
@@ -138,7 +141,7 @@ func (s *rabbitServer) classic(name string) {
 	})
 }
 
-func (s *rabbitServer) admin(do func(*amqp.Channel) error) {
+func (s *Server) admin(do func(*amqp.Channel) error) {
 	s.t.Helper()
 	conn, err := amqp.Dial(fmt.Sprintf("amqp://127.0.0.1:%s/", s.port))
 	if err != nil {
