@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/pubsub/v2/pstest"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -49,6 +50,13 @@ var brokers = map[string]func(t *testing.T) brokerURLs{
 		t.Cleanup(cluster.Close)
 		at := "kafka://" + cluster.ListenAddrs()[0] + "/"
 		return brokerURLs{at + "objects?group=workers&create=true", at + "failed?create=true", at + "failed?group=people&create=true"}
+	},
+	"gcppubsub": func(t *testing.T) brokerURLs {
+		s := pstest.NewServer()
+		t.Cleanup(func() { s.Close() })
+		t.Setenv("PUBSUB_EMULATOR_HOST", s.Addr)
+		const failed = "gcppubsub://projects/p/subscriptions/failed?topic=failed&create=true"
+		return brokerURLs{"gcppubsub://projects/p/subscriptions/objects?topic=objects&create=true", failed, failed}
 	},
 	"amqp": func(t *testing.T) brokerURLs {
 		s := rabbitmqtest.Start(t)
@@ -89,6 +97,14 @@ func testServeOn(t *testing.T, urls brokerURLs) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	letters, err := q.subscriber(urls.letters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := letters.Subscribe(context.Background(), urls.letters)
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	name := filepath.Base(dir)
 	put := func(i int) {
@@ -108,14 +124,6 @@ func testServeOn(t *testing.T, urls brokerURLs) {
 		put(objects/2 + i)
 	}
 	if err := pub.Publish(urls.queue, message.NewMessage("poison", []byte(`{"detail":`))); err != nil {
-		t.Fatal(err)
-	}
-	letters, err := q.subscriber(urls.letters)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, err := letters.Subscribe(context.Background(), urls.letters)
-	if err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -180,5 +188,18 @@ func TestSamePlace(t *testing.T) {
 		if got := samePlace(tc.a, tc.b); got != tc.same {
 			t.Errorf("samePlace(%s, %s) is %v", tc.a, tc.b, got)
 		}
+	}
+}
+
+// TestAzureServiceBusOpens as far as it can without Azure: its driver is linked
+// and asks for what it needs.
+func TestAzureServiceBusOpens(t *testing.T) {
+	t.Setenv("SERVICEBUS_CONNECTION_STRING", "")
+	t.Setenv("AZURE_SERVICEBUS_HOSTNAME", "")
+	var stderr strings.Builder
+	p := process{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &stderr, getenv: func(string) string { return "" }}
+	status := dispatch(t.Context(), p, []string{"serve", "--listen", "off", "--queue", "azuresb://objects?subscription=s", "--bucket", "file://" + t.TempDir()})
+	if status == exitOK || !strings.Contains(stderr.String(), "untested") || !strings.Contains(stderr.String(), "SERVICEBUS") {
+		t.Errorf("exit status %d:\n%s", status, stderr.String())
 	}
 }

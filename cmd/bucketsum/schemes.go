@@ -9,9 +9,11 @@ import (
 
 	_ "gocloud.dev/blob/fileblob" // file://
 	_ "gocloud.dev/blob/memblob"  // mem:// as a bucket
+	_ "gocloud.dev/pubsub/azuresb"
 	_ "gocloud.dev/pubsub/mempubsub"
 	_ "gocloud.dev/pubsub/natspubsub"
 
+	"github.com/bucketsum/bucketsum/adapters/gcppubsub"
 	"github.com/bucketsum/bucketsum/adapters/jetstream"
 	"github.com/bucketsum/bucketsum/adapters/kafka"
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq"
@@ -36,6 +38,8 @@ var (
 		{kafka.Scheme, "kafka://kafka.example.com:9092/objects?group=bucketsum"},
 		{rabbitmq.Scheme, "amqp://rabbit.example.com:5672/?queue=objects"},
 		{rabbitmq.SchemeTLS, "amqps://rabbit.example.com/vhost?queue=objects"},
+		{gcppubsub.Scheme, "gcppubsub://projects/photos/subscriptions/bucketsum"},
+		{"azuresb", "azuresb://objects?subscription=bucketsum (untested; SERVICEBUS_CONNECTION_STRING)"},
 		{"nats", "nats://objects.created?queue=bucketsum&natsv2=true (at most once; NATS_SERVER_URL)"},
 		{"mem", "mem://events (ends with the process)"},
 	}
@@ -49,6 +53,7 @@ func drivers(log *slog.Logger) map[string]broker.Driver {
 		kafka.Scheme:       kafka.Driver{Log: log},
 		rabbitmq.Scheme:    rabbit,
 		rabbitmq.SchemeTLS: rabbit,
+		gcppubsub.Scheme:   gcppubsub.Driver{Log: log},
 	}
 }
 
@@ -67,9 +72,12 @@ func maxDeliveries(queue string) int {
 	}
 }
 
-// warnOf warns of queues that lose messages.
+// warnOf warns of queues that lose messages, or that nobody has tried.
 func warnOf(queue string, log *slog.Logger) {
-	if schemeOf(queue) == "nats" {
+	switch schemeOf(queue) {
+	case "azuresb":
+		log.Warn("azuresb:// is untested: nothing extends the lock of a message, which has to outlast the longest work")
+	case "nats":
 		log.Warn("nats:// delivers at most once: what is in work when a worker stops, and what comes while none runs, is lost; jetstream:// loses nothing")
 	}
 }
