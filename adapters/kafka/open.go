@@ -101,7 +101,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (bro
 		kgo.ConsumerGroup(a.group), kgo.ConsumeTopics(a.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		// A partition that becomes ours waits for the fetch of the others to end.
 		kgo.FetchMaxWait(time.Second),
-		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(), kgo.RequireStableFetchOffsets(),
+		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.OnOffsetsFetched(q.fetched), kgo.OnPartitionsRevoked(q.revoked), kgo.OnPartitionsLost(q.lost),
 	)
 	if err := d.exists(ctx, a); err != nil {
