@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
 // checksum reads the object version that the event names, and records its
@@ -21,19 +20,28 @@ func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 		return pipeline.Result{}, err
 	}
 	if known != nil {
+		c.forget(ctx, b, known.Source)
 		return c.confirm(ctx, b, outcomeOf(*known, pipeline.Current))
 	}
-	record, err := c.read(ctx, b.Source, o)
-	if err != nil {
-		return pipeline.Result{}, err
+	record, ok := c.unsaved.take(o)
+	if !ok {
+		record, err = c.read(ctx, b, o)
+		if class := pipeline.Classify(err); class == pipeline.ClassSuperseded || class == pipeline.ClassPermanent {
+			c.forget(ctx, b, o)
+		}
+		if err != nil {
+			return pipeline.Result{}, err
+		}
 	}
+	record.Source.Sequencer = o.Sequencer
 	// What was overwritten while it was read has a newer event on its way,
 	// whose record this one must not cross.
 	now, err := current(ctx, b.Source, o)
 	if err != nil {
-		return pipeline.Result{}, err
+		return pipeline.Result{}, c.unsaved.keep(record, err)
 	}
 	if !now.SameVersion(record.Source) {
+		c.forget(ctx, b, record.Source)
 		return pipeline.Result{}, fmt.Errorf("%s was overwritten while it was read: %w", o, pipeline.ErrChanged)
 	}
 	result := outcomeOf(record, pipeline.Recorded)
@@ -42,12 +50,14 @@ func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 			slog.String("reason", result.Reason), slog.Bool("recorded", c.RecordMismatches))...)
 		if !c.RecordMismatches {
 			result.Saved = false
+			c.forget(ctx, b, record.Source)
 			return result, pipeline.Permanent(fmt.Errorf("%s: %w: %s", o, pipeline.ErrMismatch, result.Reason))
 		}
 	}
 	if err := b.Records.Save(ctx, record); err != nil {
-		return pipeline.Result{}, err
+		return pipeline.Result{}, c.unsaved.keep(record, err)
 	}
+	c.forget(ctx, b, record.Source)
 	return c.confirm(ctx, b, result)
 }
 
@@ -111,51 +121,61 @@ func (c Config) recorded(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 
 // read digests the object. Content that is not what its store claims is read a second
 // time, to tell what is wrong in the store from what was damaged on its way.
-func (c Config) read(ctx context.Context, source pipeline.Source, o pipeline.Object) (pipeline.Record, error) {
-	record, err := c.digest(ctx, source, o)
-	if err != nil || !record.Mismatched() {
-		return record, err
+func (c Config) read(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (pipeline.Record, error) {
+	var until time.Time // both readings are of one slice
+	record, first, err := c.digest(ctx, b, o, &until, nil)
+	if err != nil {
+		return pipeline.Record{}, err
 	}
-	again, err := c.digest(ctx, source, record.Source)
-	if err != nil || maps.Equal(record.Digests, again.Digests) {
-		return again, err
+	if first == nil {
+		if !record.Mismatched() {
+			return record, nil
+		}
+		// What was damaged may be in the checkpoint.
+		c.forget(ctx, b, record.Source)
+		first = &earlier{Digests: record.Digests, Reason: mismatches(record.Checks)}
+		if record, _, err = c.digest(ctx, b, record.Source, &until, first); err != nil {
+			return pipeline.Record{}, err
+		}
 	}
-	if again.Mismatched() {
+	if maps.Equal(first.Digests, record.Digests) {
+		return record, nil
+	}
+	if record.Mismatched() {
+		c.forget(ctx, b, record.Source)
 		return pipeline.Record{}, fmt.Errorf("read %s twice: it differs from itself, and from what its store claims", o)
 	}
 	c.Log.LogAttrs(ctx, slog.LevelWarn, "content was damaged on its way and is right the second time",
-		append(attrs(again.Source), slog.String("reason", mismatches(record.Checks)))...)
-	return again, nil
+		append(attrs(record.Source), slog.String("reason", first.Reason))...)
+	return record, nil
 }
 
-// digest reads the object once, and holds it against what its store claims.
-func (c Config) digest(ctx context.Context, source pipeline.Source, o pipeline.Object) (pipeline.Record, error) {
-	r, err := source.Open(ctx, o)
+// digest reads the object once, and holds it against what its store claims. It
+// goes on at a checkpoint if there is one, but not with first, which is what the
+// first reading found; if the checkpoint is of a second reading, that is returned. The
+// slice ends at until, which the first reading sets when it has begun.
+func (c Config) digest(ctx context.Context, b pipeline.Bucket, o pipeline.Object, until *time.Time, first *earlier) (pipeline.Record, *earlier, error) {
+	r, err := c.begin(ctx, b, o, first)
 	if err != nil {
-		return pipeline.Record{}, err
+		return pipeline.Record{}, nil, err
 	}
 	// A failed Close after the last byte took nothing from the digest.
 	defer r.Close()
-	read := r.Object()
-	if read.VersionID == "" && read.ETag == "" {
-		return pipeline.Record{}, pipeline.Permanent(fmt.Errorf(
-			"read %s: its store tells neither version nor ETag, so that nobody could tell what the checksum is of", o))
+	if c.Resume.Slice > 0 && until.IsZero() {
+		*until = time.Now().Add(c.Resume.Slice)
 	}
-	v, err := c.verifier(ctx, r)
-	if err != nil {
-		return pipeline.Record{}, err
+	r.until = *until
+	if err := r.copy(ctx); err != nil {
+		return pipeline.Record{}, nil, fmt.Errorf("read %s: %w", o, err)
 	}
-	size, err := digest.Copy(ctx, v.digests, r)
-	if err != nil {
-		return pipeline.Record{}, fmt.Errorf("read %s: %w", o, err)
-	}
+	read, size := r.Object(), r.verifier.digests.Size()
 	if read.Size != pipeline.UnknownSize && read.Size != size {
-		return pipeline.Record{}, fmt.Errorf("read %s: got %d bytes of %d", o, size, read.Size)
+		return pipeline.Record{}, nil, fmt.Errorf("read %s: got %d bytes of %d", o, size, read.Size)
 	}
 	read.Size, read.Sequencer = size, o.Sequencer
-	checks, err := v.checks(ctx, read)
+	checks, err := r.verifier.checks(ctx, read)
 	if err != nil {
-		return pipeline.Record{}, err
+		return pipeline.Record{}, nil, err
 	}
-	return pipeline.Record{Source: read, Digests: v.digests.Sums(), ComputedAt: time.Now(), Checks: checks}, nil
+	return pipeline.Record{Source: read, Digests: r.verifier.digests.Sums(), ComputedAt: time.Now(), Checks: checks}, r.earlier, nil
 }

@@ -24,7 +24,8 @@ type Config struct {
 	// ever touched.
 	Buckets    map[string]pipeline.Bucket
 	Algorithms []string // names as package digest has them
-	// Selects reports whether an object of this key is to be summed. nil: every one.
+	// Selects reports whether an object of this key is to be summed. nil: every
+	// one. The record that one has from before goes when it is no longer true.
 	Selects func(key string) bool
 	// KeepRecords leaves the record of an object that was deleted.
 	KeepRecords bool
@@ -33,10 +34,16 @@ type Config struct {
 	// RecordMismatches records content that is not what its store claims, marked as
 	// such. Else it has no record, and its event ends with ErrMismatch.
 	RecordMismatches bool
+	// Resume says which objects are not read again from their beginning when their
+	// worker is gone.
+	Resume Resume
 	// Publish announces what was done, before the message is acknowledged. What had
 	// its record already is announced again, as nobody knows whether it was.
 	Publish pipeline.Publisher
 	Log     *slog.Logger // default: discarded
+
+	unsaved     *unsaved
+	unresumable func(context.Context) // see there
 }
 
 // Validate returns everything that is wrong with the configuration.
@@ -51,6 +58,9 @@ func (c Config) Validate() error {
 		}
 	}
 	if _, err := digest.New(c.Algorithms...); err != nil {
+		faults = append(faults, err)
+	}
+	if err := c.Resume.validate(); err != nil {
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
@@ -70,6 +80,7 @@ func New(c Config) (pipeline.Handler, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	c.unsaved, c.unresumable = newUnsaved(), unresumable(c)
 	return c.handle, nil
 }
 
@@ -83,12 +94,15 @@ func (c Config) handle(ctx context.Context, e pipeline.Event) error {
 			e.Object.Bucket, e.Object.Key, strings.Join(slices.Sorted(maps.Keys(c.Buckets)), ", ")))
 	case b.Records.IsRecord(e.Object.Key):
 		return fmt.Errorf("%s %w", e.Object, pipeline.ErrOwnRecord)
-	case !c.Selects(e.Object.Key):
-		return fmt.Errorf("%s is %w", e.Object, pipeline.ErrFiltered)
 	}
 	start := time.Now()
 	act := c.checksum
-	if e.Kind == pipeline.Deleted {
+	switch {
+	case !c.Selects(e.Object.Key):
+		act = func(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (pipeline.Result, error) {
+			return c.excluded(ctx, b, o, e.Kind == pipeline.Deleted)
+		}
+	case e.Kind == pipeline.Deleted:
 		act = c.tombstone
 	}
 	result, err := act(ctx, b, e.Object)

@@ -53,14 +53,16 @@ func TestConfigValidate(t *testing.T) {
 	}
 }
 
-// TestNotWork proves that what is not to be summed is not even looked at.
+// TestNotWork proves that what is not to be summed is not even looked at; of what
+// is excluded only the record is.
 func TestNotWork(t *testing.T) {
 	object := func(bucket, key string) pipeline.Object { return pipeline.Object{Bucket: bucket, Key: key, ETag: "e"} }
 	for name, tc := range map[string]struct {
-		event pipeline.Event
-		err   error // wrapped
-		class pipeline.Class
-		texts []string
+		event   pipeline.Event
+		err     error // wrapped
+		class   pipeline.Class
+		texts   []string
+		touched int // how often the store is asked
 	}{
 		"ignored":             {event: pipeline.Event{Kind: pipeline.Ignored}},
 		"ignored elsewhere":   {event: pipeline.Event{Kind: pipeline.Ignored, Object: object("other", "a")}},
@@ -68,8 +70,8 @@ func TestNotWork(t *testing.T) {
 		"deleted elsewhere":   {event: deleted(object("other", "a")), class: pipeline.ClassPermanent, texts: []string{`"other"`}},
 		"record":              {event: created(object(bucketName, "a.md5")), err: pipeline.ErrOwnRecord, class: pipeline.ClassSuperseded},
 		"deleted record":      {event: deleted(object(bucketName, "a.md5")), err: pipeline.ErrOwnRecord, class: pipeline.ClassSuperseded},
-		"filtered":            {event: created(object(bucketName, "tmp/a")), err: pipeline.ErrFiltered, class: pipeline.ClassSuperseded},
-		"filtered deletion":   {event: deleted(object(bucketName, "tmp/a")), err: pipeline.ErrFiltered, class: pipeline.ClassSuperseded},
+		"filtered":            {event: created(object(bucketName, "tmp/a")), err: pipeline.ErrFiltered, class: pipeline.ClassSuperseded, touched: 1},
+		"filtered deletion":   {event: deleted(object(bucketName, "tmp/a")), err: pipeline.ErrFiltered, class: pipeline.ClassSuperseded, touched: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, a := newStore(), &announced{}
@@ -86,8 +88,75 @@ func TestNotWork(t *testing.T) {
 					t.Errorf("%q lacks %s", err, text)
 				}
 			}
-			if s.touched != 0 || len(a.results) > 0 {
+			if s.opened != 0 || s.touched != tc.touched || len(a.results) > 0 {
 				t.Errorf("store was asked %d times, announced %v", s.touched, a.results)
+			}
+		})
+	}
+}
+
+// TestExcluded proves that the record which an object has from before it was
+// excluded goes when it is not true any more.
+func TestExcluded(t *testing.T) {
+	denied := errors.New("access denied")
+	for name, tc := range map[string]struct {
+		keep     bool
+		do       func(s *store) pipeline.Event // after "one" was recorded
+		recorded string
+		err      error
+	}{
+		"still the same": {do: func(s *store) pipeline.Event {
+			return created(s.put("b", "other")) // which has no record
+		}, recorded: "one", err: pipeline.ErrFiltered},
+		"the event comes again": {do: func(s *store) pipeline.Event {
+			o := s.describe("a", s.objects["a"][0])
+			return created(o)
+		}, recorded: "one", err: pipeline.ErrFiltered},
+		"overwritten":                       {do: func(s *store) pipeline.Event { return created(s.put("a", "two")) }},
+		"overwritten, and records are kept": {keep: true, do: func(s *store) pipeline.Event { return created(s.put("a", "two")) }},
+		"deleted":                           {do: func(s *store) pipeline.Event { return deleted(s.drop("a")) }},
+		"deleted, and records are kept": {keep: true, do: func(s *store) pipeline.Event { return deleted(s.drop("a")) },
+			recorded: "one", err: pipeline.ErrFiltered},
+		"deleted and back": {do: func(s *store) pipeline.Event {
+			e := deleted(s.drop("a"))
+			s.put("a", "two")
+			return e
+		}},
+		"cannot look up": {do: func(s *store) pipeline.Event {
+			s.lookupErr = denied
+			return created(s.put("a", "two"))
+		}, recorded: "one", err: denied},
+		"cannot look": {do: func(s *store) pipeline.Event {
+			s.statErr = denied
+			return created(s.put("a", "two"))
+		}, recorded: "one", err: denied},
+		"cannot remove": {do: func(s *store) pipeline.Event {
+			s.removeErr = denied
+			return deleted(s.drop("a"))
+		}, recorded: "one", err: denied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, a := newStore(), &announced{}
+			if err := handlerOf(t, s, a)(t.Context(), created(s.put("a", "one"))); err != nil {
+				t.Fatal(err)
+			}
+			e := tc.do(s)
+			err := handlerOf(t, s, a, func(c *handlers.Config) {
+				c.Selects = func(string) bool { return false }
+				c.KeepRecords = tc.keep
+			})(t.Context(), e)
+			if !errors.Is(err, tc.err) || (err == nil) != (tc.err == nil) {
+				t.Errorf("got %v, want %v", err, tc.err)
+			}
+			want := ""
+			if tc.recorded != "" {
+				want = md5sum(tc.recorded)
+			}
+			if got := s.recorded("a"); got != want {
+				t.Errorf("recorded %q, want %q", got, want)
+			}
+			if removed := a.results[len(a.results)-1].Outcome == pipeline.Removed; removed != (tc.err == nil) || s.opened != 1 {
+				t.Errorf("announced %+v, read %d times", a.results, s.opened)
 			}
 		})
 	}

@@ -36,6 +36,7 @@ type Class string
 const (
 	ClassNone       Class = ""           // no error: acknowledged
 	ClassTransient  Class = "transient"  // may succeed later: retried, then back to the queue
+	ClassUnfinished Class = "unfinished" // cut to go on later: see Unfinished
 	ClassPermanent  Class = "permanent"  // never succeeds: dead-lettered at once
 	ClassSuperseded Class = "superseded" // nobody needs the work any more: acknowledged and counted
 )
@@ -47,7 +48,7 @@ const (
 //
 // Of several failures joined by errors.Join, or of several events of one
 // message, the one that asks for the most care decides: transient before
-// permanent before superseded. An error that fmt.Errorf wraps with several %w is
+// unfinished before permanent before superseded. An error that fmt.Errorf wraps with several %w is
 // one failure.
 func Classify(err error) Class {
 	if err == nil {
@@ -59,8 +60,10 @@ func Classify(err error) Class {
 	switch {
 	case is[*exhaustedError](err):
 		return ClassPermanent
-	case is[*interruptedError](err), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case is[*interruptedError](err), is[*stuckError](err), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return ClassTransient
+	case is[*unfinishedError](err):
+		return ClassUnfinished
 	case is[*permanentError](err):
 		return ClassPermanent
 	case slices.ContainsFunc(superseding, func(s error) bool { return errors.Is(err, s) }):
@@ -86,7 +89,7 @@ var joinedType = reflect.TypeOf(errors.Join(errors.ErrUnsupported))
 func joined(err error) []error {
 	for ; err != nil; err = errors.Unwrap(err) {
 		switch e := err.(type) {
-		case *permanentError, *exhaustedError, *interruptedError:
+		case *permanentError, *exhaustedError, *interruptedError, *stuckError:
 			return nil
 		case *eventErrors:
 			return e.failed
@@ -100,7 +103,7 @@ func joined(err error) []error {
 }
 
 // byCare orders the classes from the one that asks for the least care.
-var byCare = []Class{ClassNone, ClassSuperseded, ClassPermanent, ClassTransient}
+var byCare = []Class{ClassNone, ClassSuperseded, ClassPermanent, ClassUnfinished, ClassTransient}
 
 func (c Class) care() int { return slices.Index(byCare, c) }
 

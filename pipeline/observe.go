@@ -17,6 +17,7 @@ const (
 	Acked        Fate = "acked"         // done, superseded or nothing to do
 	Nacked       Fate = "nacked"        // back to the queue
 	DeadLettered Fate = "dead-lettered" // acknowledged, and kept with its reason
+	Continued    Fate = "continued"     // acknowledged; a new message asks for the rest of its work
 )
 
 // Delivery is one delivery of one message and what became of it.
@@ -81,6 +82,8 @@ func observed(log *slog.Logger, observe Observer) message.HandlerMiddleware {
 			switch class := Classify(d.Err); {
 			case d.Fate == DeadLettered:
 				// Ack: the message is kept elsewhere, with its reason.
+			case d.Fate == Continued:
+				// Ack: another message is in the queue in its place.
 			case class == ClassNone || class == ClassSuperseded:
 				d.Fate = Acked // done; or nobody needs the work, or another event asks for it
 			default:
@@ -103,6 +106,8 @@ func logDelivery(ctx context.Context, log *slog.Logger, d Delivery) {
 	switch {
 	case d.Fate == DeadLettered:
 		level, text = slog.LevelError, "message dead-lettered"
+	case d.Fate == Continued:
+		level, text = slog.LevelInfo, "message goes on in a new one"
 	case d.Fate == Nacked:
 		level, text = slog.LevelWarn, "message goes back to the queue"
 	case d.Err != nil:

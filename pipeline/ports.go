@@ -22,7 +22,8 @@ type Source interface {
 	// Open returns the object's content as it was at the version that o names
 	// (VersionID, else ETag; neither: whatever is current). The reader's Object
 	// tells what was opened, with everything the store knows about it.
-	// Errors: ErrNotFound, ErrChanged, ErrArchived, a Permanent one for a key
+	// Errors: ErrNotFound, ErrChanged, ErrArchived, ErrOwnRecord for what
+	// bucketsum wrote there by another layout of records, a Permanent one for a key
 	// that the store cannot hold; anything else is transient.
 	Open(ctx context.Context, o Object) (Reader, error)
 	// Stat returns the current state of the key. Errors: as of Open.
@@ -45,12 +46,14 @@ type Recorder interface {
 	// is, with those of the algorithms that are recorded. ErrNotFound if there
 	// is none that bucketsum wrote.
 	Lookup(ctx context.Context, o Object) (Record, error)
-	// Save writes the record, replacing one of an older version. It never
+	// Save writes the record, replacing one of an older version, also of an
+	// algorithm that the new one does not hold, where it costs little to find
+	// that. It never
 	// replaces what bucketsum did not write: that is a Permanent error. A
 	// record of a newer version that is there already: ErrChanged.
 	Save(ctx context.Context, r Record) error
-	// Remove takes away the record of the object's key and reports whether
-	// there was one. What bucketsum did not write stays. ErrChanged if the
+	// Remove takes away the record of the object's key, of whatever algorithms,
+	// and reports whether there was one. What bucketsum did not write stays. ErrChanged if the
 	// record is of a newer version than o.
 	Remove(ctx context.Context, o Object) (bool, error)
 	// IsRecord reports whether the key is that of a record, so that a record
@@ -63,6 +66,8 @@ type Recorder interface {
 type Bucket struct {
 	Source  Source
 	Records Recorder
+	// Checkpoints keeps how far large objects are. nil: nobody does.
+	Checkpoints Checkpoints
 }
 
 // Publisher announces results. Publish returns when the result is safe with

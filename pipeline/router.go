@@ -41,7 +41,8 @@ type Config struct {
 	Decode     Decoder // needed
 	Handle     Handler // needed
 
-	DeadLetters DeadLetters
+	DeadLetters   DeadLetters
+	Continuations Continuations
 	// MaxDeliveries is how often a message with transient errors is delivered
 	// before it is dead-lettered. 0, or no DeadLetters: the queue's own policy
 	// decides.
@@ -71,6 +72,7 @@ func (c Config) Validate() error {
 	need(c.Retry.Longest >= 0, "Retry.Longest is negative")
 	need(c.DrainTimeout >= 0, "DrainTimeout is negative")
 	need(c.DeadLetters.Publisher == nil || c.DeadLetters.Topic != "", "dead letters have a Publisher but no Topic")
+	need(c.Continuations.Publisher == nil || c.Continuations.Topic != "", "continuations have a Publisher but no Topic")
 	return errors.Join(faults...)
 }
 
@@ -118,6 +120,7 @@ func Run(ctx context.Context, c Config) error {
 		f.counted(work),
 		observed(c.Log, c.Observe),
 		poisoned(c.DeadLetters, c.MaxDeliveries, ctx),
+		continued(c.Continuations),
 		decoded(c.Decode),
 		retried(c.Retry, ctx),
 	)

@@ -17,10 +17,6 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// Hidden is the folder at the root of a [Folder] that is none of the bucket's
-// business.
-const Hidden = ".bucketsum"
-
 // Config is the configuration of a [Folder]. Dir, Bucket, Publisher and Topic
 // are needed; of the others the zero value is the default.
 type Config struct {
@@ -44,6 +40,19 @@ type Config struct {
 	// and why: its name is not UTF-8, its path is too long. It must be quick.
 	// Default: a warning in the log.
 	Unaddressable func(key string, err error)
+	// RecordOf returns the key of the object whose record may be at a key that
+	// is skipped. When that is removed or written to, the object is announced once
+	// more; what replaces a record whole may be a new record and is not seen.
+	// Default: nothing is announced again.
+	RecordOf func(key string) (object string, ok bool)
+	// Unreadable is told of each folder that cannot be read, and why, and again
+	// with no error when it can be read or is gone. It must be quick. Default: a
+	// warning in the log.
+	Unreadable func(key string, err error)
+	// Inner is told once of each folder in the folder that is a bucket of its
+	// own, as records of another bucketsum lie in it: nothing in it is announced.
+	// It must be quick. Default: a warning in the log.
+	Inner func(key string)
 	// Settle is how long size and modification time of a file must stay the
 	// same before it counts as completely written. Default 500 ms.
 	Settle time.Duration
@@ -91,6 +100,21 @@ func (c Config) withDefaults() Config {
 			log.Warn("file cannot be an object", "key", key, "err", err)
 		}
 	}
+	if c.RecordOf == nil {
+		c.RecordOf = func(string) (string, bool) { return "", false }
+	}
+	if c.Unreadable == nil {
+		log := c.Log
+		c.Unreadable = func(key string, err error) {
+			if err != nil {
+				log.Warn("folder cannot be read", "key", key, "err", err)
+			}
+		}
+	}
+	if c.Inner == nil {
+		log := c.Log
+		c.Inner = func(key string) { log.Warn("folder is a bucket of its own and is not looked at", "key", key) }
+	}
 	if c.Settle == 0 {
 		c.Settle = 500 * time.Millisecond
 	}
@@ -105,8 +129,8 @@ func (c Config) withDefaults() Config {
 // written, "Object Deleted" when one is gone. A file that is renamed is both. What
 // comes and goes within the settle time is not announced.
 //
-// A symbolic link by a relative path to a file in the folder is a file; other
-// links, devices, pipes and sockets are nothing. The key of a file is its path in the folder, with
+// A symbolic link to a file in the folder is a file; other links, devices, pipes
+// and sockets are nothing. The key of a file is its path in the folder, with
 // slashes, never escaped.
 //
 // While Run runs, nothing is lost: not by a publisher that fails, not by events
@@ -119,6 +143,7 @@ type Folder struct {
 	info   fs.FileInfo // of dir
 	open   func() (source, error)
 	ready  chan struct{}
+	asked  requests
 }
 
 // NewFolder returns the folder, which is not watched before Run.
@@ -126,7 +151,7 @@ func NewFolder(c Config) (*Folder, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("watch a folder: %w", err)
 	}
-	f := &Folder{config: c.withDefaults(), open: openWatcher, ready: make(chan struct{})}
+	f := &Folder{config: c.withDefaults(), open: openWatcher, ready: make(chan struct{}), asked: newRequests()}
 	dir, err := filepath.Abs(c.Dir)
 	if err == nil {
 		dir, err = filepath.EvalSymlinks(dir)
@@ -148,6 +173,11 @@ func NewFolder(c Config) (*Folder, error) {
 // seen as it happens, and all that was there is on its way.
 func (f *Folder) Ready() <-chan struct{} { return f.ready }
 
+// Look looks at a key for which something was not as it was announced, in case
+// the system does not tell of the change: of a new hard link to a file, or of what is
+// written to it by another name. It never blocks.
+func (f *Folder) Look(key string) { f.asked.put(key) }
+
 // Run watches until ctx ends, which is no error, or until there is no folder to
 // watch any more. It may be called once. It returns when the publisher has, and
 // what was not published by then is found by the first scan of the next Folder.
@@ -164,7 +194,7 @@ func (f *Folder) Run(ctx context.Context) error {
 	publishing.Go(func() { publishAll(ctx, f.config, box) })
 	defer publishing.Wait()
 	defer cancel()
-	if err := w.run(ctx, f.ready); err != nil {
+	if err := w.run(ctx, f.ready, f.asked); err != nil {
 		return fmt.Errorf("watch %s: %w", f.dir, err)
 	}
 	return nil

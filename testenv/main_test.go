@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -19,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 	"github.com/bucketsum/bucketsum/testenv"
 )
 
@@ -180,7 +180,7 @@ func files(t *testing.T, dir string) map[string]string {
 			return err
 		}
 		key, _ := filepath.Rel(dir, path)
-		if !strings.HasPrefix(key, testenv.Hidden+"/") && !skipped(key) {
+		if !filebucket.IsHidden(filepath.ToSlash(key)) && !skipped(key) {
 			found[key] = etag(t, path)
 		}
 		return nil
@@ -199,7 +199,7 @@ func etag(t *testing.T, path string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%x-%x", info.ModTime().UnixNano(), info.Size())
+	return filebucket.VersionOf(info).ETag()
 }
 
 // running is a folder that is watched until the test ends.

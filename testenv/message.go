@@ -50,18 +50,18 @@ type detail struct {
 	DeletionType    string `json:"deletion-type,omitempty"`
 }
 
-// etag returns the ETag that gocloud's fileblob gives such a file, without
-// quotes. A read that is pinned to the event depends on it.
-func (s stamp) etag() string {
-	if s == unannounced {
+// etag returns the ETag that the file had when it was last announced; empty if it
+// never was. A read that is pinned to the event depends on it.
+func (c change) etag() string {
+	if c.stamp == unannounced {
 		return ""
 	}
-	return fmt.Sprintf("%x-%x", s.modified, s.size)
+	return c.stamp.ETag()
 }
 
 // object returns the object that changed.
 func (c change) object(bucket string) pipeline.Object {
-	return pipeline.Object{Bucket: bucket, Key: c.key, ETag: c.stamp.etag(), Size: c.stamp.size}
+	return pipeline.Object{Bucket: bucket, Key: c.key, ETag: c.etag(), Size: c.stamp.Size}
 }
 
 func newEvent(bucket string, c change, sequencer string) event {
@@ -78,12 +78,12 @@ func newEvent(bucket string, c change, sequencer string) event {
 	d := &e.Detail
 	d.Version = "0"
 	d.Bucket.Name = bucket
-	d.Object.Key, d.Object.ETag, d.Object.Sequencer = c.key, c.stamp.etag(), sequencer
+	d.Object.Key, d.Object.ETag, d.Object.Sequencer = c.key, c.etag(), sequencer
 	d.RequestID, d.Requester, d.SourceIPAddress = sequencer, account, address
 	if c.deleted {
 		e.DetailType, d.Reason, d.DeletionType = "Object Deleted", "DeleteObject", "Permanently Deleted"
 	} else {
-		d.Reason, d.Object.Size = "PutObject", &c.stamp.size
+		d.Reason, d.Object.Size = "PutObject", &c.stamp.Size
 	}
 	return e
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
 // errNotUTF8 is why a file of such a name cannot be an object.
@@ -23,11 +25,14 @@ const attempts = 3
 
 // see looks at the key, does what is to be done about it and returns what it is.
 func (w *watch) see(key string, p pass) kind {
+	if w.known.isInner(key) {
+		return unknown
+	}
 	s, err := w.look(key)
 	if s.kind == unknown {
 		// Nothing may be concluded. Its folder is scanned until it tells.
 		dir, _ := split(key)
-		w.mistrust(dir, err)
+		w.mistrust(dir, &unreadableError{err})
 		return unknown
 	}
 	w.visit(key, s, err, p)
@@ -47,7 +52,7 @@ func (w *watch) visit(key string, s sight, err error, p pass) {
 	case s.kind == file && !utf8.ValidString(key):
 		w.report(key, errNotUTF8)
 	case s.kind == file && known && was == s.stamp:
-		w.settling.drop(key) // it was away and is back, or was never away
+		w.settling.calm(key) // it was away and is back, or was never away
 	case s.kind == file:
 		if p.initial {
 			w.known.set(key, unannounced)
@@ -83,17 +88,21 @@ func (w *watch) enter(n *node, p pass) {
 		return
 	}
 	key := n.key()
+	if w.isInner(n, entries) {
+		w.trust(key)
+		return
+	}
 	for _, e := range entries {
 		if w.stopped() {
 			return
 		}
-		child := join(key, e.Name())
-		if hidden(child) {
+		if e.Name() == filebucket.Hidden {
 			continue
 		}
+		child := join(key, e.Name())
 		s, err := w.look(child)
 		if s.kind == unknown {
-			trouble = err
+			trouble = &unreadableError{err}
 			continue
 		}
 		w.visit(child, s, err, p)
@@ -101,8 +110,26 @@ func (w *watch) enter(n *node, p pass) {
 	if trouble != nil {
 		w.mistrust(key, trouble)
 	} else {
-		delete(w.mistrusted, key)
+		w.trust(key)
 	}
+}
+
+// isInner finds out whether a folder in the folder is a bucket of its own, says so
+// once and watches it no more. To this bucket, its records would be the user's files.
+func (w *watch) isInner(n *node, entries []os.DirEntry) bool {
+	was, key := n.inner, n.key()
+	n.inner = n.parent != nil && slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == filebucket.Hidden })
+	if n.inner {
+		info, err := os.Lstat(w.path(join(join(key, filebucket.Hidden), filebucket.Notes)))
+		n.inner = err == nil && info.IsDir()
+	}
+	if n.inner {
+		w.source.Remove(w.path(key)) // fails if it could not be watched
+	}
+	if n.inner && !was {
+		w.config.Inner(key)
+	}
+	return n.inner
 }
 
 // list watches a folder and returns what is in it, sorted, and why that may not
@@ -116,7 +143,7 @@ func (w *watch) list(n *node) (entries []os.DirEntry, trouble error) {
 			return nil, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, &unreadableError{err}
 		}
 		w.claim(n, identify(before))
 		trouble = w.source.Add(path)
@@ -127,7 +154,7 @@ func (w *watch) list(n *node) (entries []os.DirEntry, trouble error) {
 			continue // both follow links, and it may have become one
 		}
 		if err != nil {
-			return entries, err
+			return entries, &unreadableError{err}
 		}
 		w.miss(n, entries)
 		return entries, trouble
@@ -185,7 +212,7 @@ func (w *watch) forget(n *node) {
 	}
 	key := n.key()
 	w.source.Remove(w.path(key)) // fails if the system has removed it
-	delete(w.mistrusted, key)
+	w.trust(key)
 	w.disclaim(n)
 	n.gone = true
 	for name, s := range n.files {
@@ -206,6 +233,14 @@ func (w *watch) forget(n *node) {
 func (w *watch) mistrust(key string, err error) {
 	_, was := w.mistrusted[key]
 	w.mistrusted[key] = struct{}{}
+	if e, ok := errors.AsType[*unreadableError](err); ok {
+		if _, was := w.unreadable[key]; !was {
+			w.unreadable[key] = struct{}{}
+			w.config.Unreadable(key, e.err)
+		}
+		return
+	}
+	w.readable(key)
 	// Said once of all folders, if the reason is not the folder's.
 	sysctl := limit(err)
 	if sysctl == "" && !w.deaf() {
@@ -222,6 +257,26 @@ func (w *watch) mistrust(key string, err error) {
 	w.limited = true
 }
 
+// trust is the opposite of mistrust.
+func (w *watch) trust(key string) {
+	delete(w.mistrusted, key)
+	w.readable(key)
+}
+
+// readable takes back that a folder cannot be read.
+func (w *watch) readable(key string) {
+	if _, was := w.unreadable[key]; was {
+		delete(w.unreadable, key)
+		w.config.Unreadable(key, nil)
+	}
+}
+
+// unreadableError is why a folder, or what is in it, cannot be looked at.
+type unreadableError struct{ err error }
+
+func (e *unreadableError) Error() string { return e.err.Error() }
+func (e *unreadableError) Unwrap() error { return e.err }
+
 // rescan scans the folders that the system does not tell about.
 func (w *watch) rescan() error {
 	if w.deaf() {
@@ -237,7 +292,7 @@ func (w *watch) rescan() error {
 		case w.stopped():
 			return nil
 		case n == nil || n.gone:
-			delete(w.mistrusted, key)
+			w.trust(key)
 		case !w.mistrustedAbove(key): // else it is scanned with that one
 			w.enter(n, pass{})
 		}

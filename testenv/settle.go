@@ -19,6 +19,8 @@ type unsettled struct {
 	key  string
 	seen sight // when the wait began
 	end  time.Time
+	// again: it is to be announced even if nothing happened to it.
+	again bool
 }
 
 func newSettling(wait time.Duration) *settling {
@@ -33,7 +35,21 @@ func (s *settling) touch(key string, seen sight, now time.Time) {
 		s.order.MoveToBack(e)
 		return
 	}
-	s.keys[key] = s.order.PushBack(&unsettled{key, seen, now.Add(s.wait)})
+	s.keys[key] = s.order.PushBack(&unsettled{key: key, seen: seen, end: now.Add(s.wait)})
+}
+
+// again lets the key wait from now on, to be announced whatever happens.
+func (s *settling) again(key string, seen sight, now time.Time) {
+	s.touch(key, seen, now)
+	s.keys[key].Value.(*unsettled).again = true
+}
+
+// calm ends the wait of the key, if it waits because something seemed to have
+// happened to it.
+func (s *settling) calm(key string) {
+	if e := s.keys[key]; e != nil && !e.Value.(*unsettled).again {
+		s.drop(key)
+	}
 }
 
 // drop ends the wait of the key, if it waits.

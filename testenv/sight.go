@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
 // kind is what a path leads to.
@@ -42,11 +44,6 @@ func (w *watch) key(path string) (string, bool) {
 	return filepath.ToSlash(rel), ok
 }
 
-// hidden reports whether a key is below the folder that is never looked at.
-func hidden(key string) bool {
-	return key == Hidden || strings.HasPrefix(key, Hidden+"/")
-}
-
 // look returns what is at the key now. The error tells more about tooLong and
 // unknown.
 func (w *watch) look(key string) (sight, error) {
@@ -64,7 +61,7 @@ func (w *watch) look(key string) (sight, error) {
 	case info == nil:
 		return sight{}, nil
 	case info.Mode().IsRegular():
-		return sight{file, stamp{info.ModTime().UnixNano(), info.Size()}}, nil
+		return sight{file, filebucket.VersionOf(info)}, nil
 	case info.IsDir():
 		return sight{kind: folder}, nil
 	}
@@ -91,6 +88,12 @@ func (w *watch) follow(key string) (fs.FileInfo, error) {
 	// os.Root decides what leads out, as it does when the object is read.
 	info, err := w.root.Stat(filepath.FromSlash(key))
 	if err != nil {
+		// It also refuses every absolute link, be it to the inside.
+		if k, ok := w.resolve(key); ok {
+			info, err = w.root.Stat(filepath.FromSlash(k))
+		}
+	}
+	if err != nil {
 		// A loop, a target that is not there, or one that is outside.
 		w.log.Debug("link leads to no file in the folder", "key", key, "err", err)
 		return nil, nil
@@ -99,14 +102,22 @@ func (w *watch) follow(key string) (fs.FileInfo, error) {
 		w.log.Debug("link leads to no file", "key", key, "type", info.Mode().Type().String())
 		return nil, nil
 	}
-	if target, err = filepath.EvalSymlinks(w.path(key)); err != nil {
-		return nil, err
-	}
-	if k, ok := w.key(target); !ok || hidden(k) {
+	k, ok := w.resolve(key)
+	if !ok || filebucket.IsHidden(k) {
 		return nil, nil
 	}
-	w.link(target, key)
+	w.link(w.path(k), key)
 	return info, nil
+}
+
+// resolve returns the key of what a link leads to in the end; false if that is
+// not in the folder.
+func (w *watch) resolve(key string) (string, bool) {
+	target, err := filepath.EvalSymlinks(w.path(key))
+	if err != nil {
+		return "", false
+	}
+	return w.key(target)
 }
 
 // link remembers that what happens to the target happens to the link.

@@ -2,20 +2,19 @@ package testenv
 
 import (
 	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
 // stamp is what tells one content of a file from another.
-type stamp struct {
-	modified int64 // nanoseconds since 1970
-	size     int64 // bytes
-}
+type stamp = filebucket.Version
 
 var (
 	// reported marks a file that cannot be an object, of which that was said.
-	reported = stamp{size: -1}
+	reported = stamp{Size: -1}
 	// unannounced marks a file that was there at the start and has not
 	// settled since. It may have a record, so that its end must be told.
-	unannounced = stamp{size: -2}
+	unannounced = stamp{Size: -2}
 )
 
 // node is one folder: what was last announced of its files, and the folders in
@@ -28,6 +27,7 @@ type node struct {
 	folders map[string]*node
 	id      identity // when it was last entered
 	gone    bool     // kept only until its files are announced as deleted
+	inner   bool     // it is a bucket of its own, and nothing in it is looked at
 }
 
 // identity tells a folder from all others, whatever its path; zero if the
@@ -58,6 +58,18 @@ func (n *node) folder(key string) *node {
 		n = n.folders[name]
 	}
 	return n
+}
+
+// isInner reports whether a key is in a folder that is a bucket of its own.
+func (n *node) isInner(key string) bool {
+	for n != nil && !n.inner {
+		name, rest, ok := strings.Cut(key, "/")
+		if !ok {
+			return false
+		}
+		n, key = n.folders[name], rest
+	}
+	return n != nil
 }
 
 // add returns the node of a folder that is there, a new one if need be.

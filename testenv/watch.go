@@ -10,8 +10,11 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
 // batch is how many keys are settled before the system's events are looked at
@@ -36,6 +39,7 @@ type watch struct {
 	settling   *settling
 	links      map[string]map[string]bool // links by what they lead to
 	mistrusted map[string]struct{}        // folders that are scanned at intervals
+	unreadable map[string]struct{}        // those of which that was said
 	limited    bool                       // some of them because of a limit
 
 	rescanAt time.Time // of the mistrusted; zero: never
@@ -50,12 +54,13 @@ func newWatch(f *Folder, root *os.Root, box *outbox) *watch {
 		settling:   newSettling(f.config.Settle),
 		links:      make(map[string]map[string]bool),
 		mistrusted: make(map[string]struct{}),
+		unreadable: make(map[string]struct{}),
 	}
 }
 
 // run watches until ctx ends or the folder is gone, and closes ready after the
 // first scan.
-func (w *watch) run(ctx context.Context, ready chan<- struct{}) error {
+func (w *watch) run(ctx context.Context, ready chan<- struct{}, asked requests) error {
 	w.stopped = func() bool { return ctx.Err() != nil }
 	w.source = deaf{}
 	defer func() { w.source.Close() }()
@@ -82,6 +87,10 @@ func (w *watch) run(ctx context.Context, ready chan<- struct{}) error {
 				err = w.handle(e)
 			} else {
 				w.fail(fsnotify.ErrClosed)
+			}
+		case <-asked.filled:
+			for _, key := range asked.take() {
+				w.see(key, pass{})
 			}
 		case e := <-w.source.Errors():
 			w.fail(e)
@@ -117,7 +126,7 @@ func (w *watch) mourn(ctx context.Context) {
 // handle does what is to be done about one of the system's events.
 func (w *watch) handle(e fsnotify.Event) error {
 	key, ok := w.key(e.Name)
-	if !ok || hidden(key) {
+	if !ok || filebucket.IsHidden(key) {
 		return nil
 	}
 	moved := e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename)
@@ -139,12 +148,28 @@ func (w *watch) handle(e fsnotify.Event) error {
 		}
 		return nil
 	}
+	if n == nil && (moved || e.Has(fsnotify.Write)) && w.config.Skip(key) {
+		w.unrecorded(key)
+	}
 	if w.see(key, pass{}) == absent && !moved {
 		// It came and went, or the way to the folder is another now, of which
 		// the system does not tell.
 		return w.present()
 	}
 	return nil
+}
+
+// unrecorded lets the object of a record be announced again that was removed or
+// written to. The pipeline does not write to records, it replaces them, and what it
+// removes has no object, or one that has its record already.
+func (w *watch) unrecorded(record string) {
+	key, ok := w.config.RecordOf(record)
+	if !ok || w.config.Skip(key) || w.known.isInner(key) || !utf8.ValidString(key) {
+		return
+	}
+	if s, err := w.look(key); err == nil && s.kind == file {
+		w.settling.again(key, s, time.Now())
+	}
 }
 
 // deaf reports whether the system tells of nothing.
@@ -247,6 +272,9 @@ func (w *watch) settle(u unsettled) {
 	s, err := w.look(u.key)
 	if err != nil || s != u.seen {
 		w.see(u.key, pass{})
+		if u.again && s.kind == file {
+			w.settling.again(u.key, s, time.Now())
+		}
 		return
 	}
 	was, known := w.known.file(u.key)

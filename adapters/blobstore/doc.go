@@ -3,9 +3,16 @@
 //
 // A record is a sidecar object for each algorithm, holding one line as
 // md5sum and its relatives print it, so that "md5sum -c" works after a download.
-// What else a record must know (the version that was read, that bucketsum wrote
-// it) is the sidecar's metadata. A folder knows no metadata: there it is a note
+// What else a record must know (the object and its version that was read, that
+// bucketsum wrote it) is the sidecar's metadata. A folder knows no metadata: there it is a note
 // out of sight under .bucketsum.
+//
+// A record that is wrong by now does not stay: with the record of a new version
+// go those of older versions, also of algorithms that are configured no more, and
+// with an object go all. An object store, where every look costs a request, is asked
+// for the former only when a record replaces one of another version, so that some may
+// stay after the first change of an object under other algorithms. Records of
+// another layout are neither read nor removed, and never taken for objects.
 //
 // What bucketsum did not write is never overwritten and never removed. In a
 // folder, a sidecar is bucketsum's as long as it holds the very line that its
@@ -15,8 +22,14 @@
 // A folder's files are read through gocloud's fileblob, except those whose names
 // it cannot address. Nothing outside of the folder is read, whatever symbolic
 // links say; what is not a regular file is not opened. The version of a file is
-// its modification time and size, as fileblob has it: a rewrite that restores
-// both is not seen.
+// told by its times of modification and change and its size, see package filebucket.
+// A folder in the folder that has notes of its own is another bucket and is not
+// listed.
+//
+// Several processes may work on one folder, by different users, too, if all of
+// them may write to it: the notes then let in whom the folder lets in. CleanUp takes
+// the notes of records that vanished with their objects for useless; where that was
+// only a file system that is not mounted, the records are the user's own from then on.
 //
 // # S3
 //

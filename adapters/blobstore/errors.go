@@ -18,7 +18,7 @@ func translate(err error) error {
 		return nil
 	}
 	switch {
-	case gcerrors.Code(err) == gcerrors.NotFound, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+	case gcerrors.Code(err) == gcerrors.NotFound, isNotFound(err):
 		return fmt.Errorf("%w (%w)", pipeline.ErrNotFound, err)
 	case errors.Is(err, syscall.ENAMETOOLONG):
 		return pipeline.Permanent(err)
@@ -28,6 +28,11 @@ func translate(err error) error {
 		return pipeline.Permanent(fmt.Errorf("it leads out of the bucket, by itself or by a symbolic link: %w", err))
 	}
 	return err
+}
+
+// isNotFound reports whether an error says that there is no file of a name.
+func isNotFound(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 // escapes reports whether os.Root refused a path that leads out of it. The

@@ -13,11 +13,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
 // files stores sidecars as files. Their metadata is a note each under
@@ -44,9 +44,9 @@ type note struct {
 }
 
 var (
-	tempDir = filepath.Join(Hidden, "tmp")
-	noteDir = filepath.Join(Hidden, "records")
-	lockDir = filepath.Join(Hidden, "locks")
+	tempDir = filepath.Join(filebucket.Hidden, "tmp")
+	noteDir = filepath.Join(filebucket.Hidden, filebucket.Notes)
+	lockDir = filepath.Join(filebucket.Hidden, "locks")
 )
 
 // noteName returns where the note of a sidecar is. A hash, as a key may be longer
@@ -61,24 +61,27 @@ func hash(key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func (f *files) reserved(key string) bool {
-	return strings.Contains(key, Hidden) && slices.Contains(strings.Split(key, "/"), Hidden)
-}
+func (f *files) reserved(key string) bool { return filebucket.IsHidden(key) }
+
+func (f *files) local() bool { return true }
 
 func (f *files) create(context.Context, string, *sidecar) error { return pipeline.ErrChanged }
 
-// lock excludes the other goroutines by key, and the other processes by one of
-// 256 files.
-func (f *files) lock(key string) (func(), error) {
-	unlock := f.locks.lock(key)
-	var file *os.File
-	name := filepath.Join(lockDir, hash(key)[:2])
-	err := f.inDir(name, func() (err error) {
-		file, err = f.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
-		return err
-	})
+// lock excludes the other goroutines and the other processes by one of 256
+// files.
+func (f *files) lock(ctx context.Context, key string) (func(), error) {
+	return f.lockNotes(ctx, hash(key)[:2])
+}
+
+// lockNotes locks all sidecars whose notes are in one directory.
+func (f *files) lockNotes(ctx context.Context, dir string) (func(), error) {
+	unlock, err := f.locks.lock(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	file, err := f.lockFile(filepath.Join(lockDir, dir))
 	if err == nil {
-		if err = flock(file); err != nil {
+		if err = flock(ctx, file); err != nil {
 			_ = file.Close() // nothing was written
 		}
 	}
@@ -92,6 +95,19 @@ func (f *files) lock(key string) (func(), error) {
 	}, nil
 }
 
+func (f *files) lockFile(name string) (file *os.File, err error) {
+	err = f.inDir(name, func() (err error) {
+		file, err = f.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+		if errors.Is(err, fs.ErrPermission) {
+			// Another user made it. Nothing is written to it, and mostly the
+			// system locks what can be read.
+			file, err = f.root.Open(name)
+		}
+		return err
+	})
+	return file, err
+}
+
 func (f *files) read(_ context.Context, key string) (*sidecar, error) {
 	line, err := f.readFile(filepath.FromSlash(key))
 	switch {
@@ -99,6 +115,8 @@ func (f *files) read(_ context.Context, key string) (*sidecar, error) {
 		return &sidecar{}, nil
 	case errors.Is(err, syscall.ENAMETOOLONG):
 		return nil, tooLong(key, err)
+	case strings.Contains(key, "\x00"):
+		return nil, Addressable(key)
 	case err != nil:
 		return nil, translate(err)
 	}
@@ -114,7 +132,7 @@ func (f *files) read(_ context.Context, key string) (*sidecar, error) {
 	case n.Previous:
 		// The process died between note and sidecar. It is ours, but what
 		// it was computed from is not known any more.
-		s.metadata = map[string]string{metaMarker: marker}
+		s.metadata = map[string]string{metaMarker: marker, metaKey: n.Metadata[metaKey]}
 	}
 	return s, nil
 }
@@ -126,13 +144,16 @@ func (f *files) readNote(key string) (note, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return note{}, fmt.Errorf("its note: %w", err)
 	}
-	return parseNote(data, key), nil
+	if n := parseNote(data); n.Key == key {
+		return n, nil
+	}
+	return note{}, nil
 }
 
 // parseNote reads the note of a sidecar; what is none gives an empty one.
-func parseNote(data []byte, key string) note {
+func parseNote(data []byte) note {
 	var n note
-	if json.Unmarshal(data, &n) != nil || n.Key != key || n.Line == "" {
+	if json.Unmarshal(data, &n) != nil || n.Key == "" || n.Line == "" {
 		return note{}
 	}
 	return n
@@ -310,10 +331,51 @@ func (f *files) inDir(name string, do func() error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := f.root.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+	dir := filepath.Dir(name)
+	if filebucket.IsHidden(filepath.ToSlash(dir)) {
+		err = f.makeHidden(dir)
+	} else {
+		err = f.root.MkdirAll(dir, 0o777)
+	}
+	if err != nil {
 		return err
 	}
 	return do()
+}
+
+// makeHidden makes a directory of our own and those above it. They let in whom
+// the folder lets in: others who may write to it may run bucketsum, too.
+func (f *files) makeHidden(dir string) error {
+	above := filepath.Dir(dir)
+	err := f.root.Mkdir(dir, 0o777)
+	if errors.Is(err, fs.ErrNotExist) {
+		if filebucket.IsHidden(filepath.ToSlash(above)) {
+			err = f.makeHidden(above)
+		} else {
+			err = f.root.MkdirAll(above, 0o777)
+		}
+		if err == nil {
+			err = f.root.Mkdir(dir, 0o777)
+		}
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !filebucket.IsHidden(filepath.ToSlash(above)) {
+		above = "."
+	}
+	info, err := f.root.Stat(above)
+	if err != nil {
+		return err
+	}
+	mode := info.Mode() & (fs.ModePerm | fs.ModeSetgid | fs.ModeSticky)
+	if err := f.root.Chmod(dir, mode|0o700); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
 }
 
 // syncDir makes the names in a directory survive a crash of the machine, where

@@ -148,7 +148,11 @@ func TestKeyLocksAreForgotten(t *testing.T) {
 	for i := range 200 {
 		wg.Go(func() {
 			key := string(rune('a' + i%3))
-			unlock := l.lock(key)
+			unlock, err := l.lock(t.Context(), key)
+			if err != nil {
+				t.Error(err)
+				return
+			}
 			mu.Lock()
 			counts[key]++
 			if counts[key] != 1 {

@@ -5,12 +5,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
 // sumOf returns a record of a version, whose line tells the versions apart.
@@ -29,7 +31,7 @@ func lineOf(r pipeline.Record) string {
 func notes(t *testing.T, dir string) []string {
 	t.Helper()
 	var names []string
-	err := filepath.WalkDir(filepath.Join(dir, blobstore.Hidden, "records"), func(name string, e fs.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(dir, filebucket.Hidden, "records"), func(name string, e fs.DirEntry, err error) error {
 		if err == nil && !e.IsDir() {
 			names = append(names, name)
 		}
@@ -44,7 +46,7 @@ func notes(t *testing.T, dir string) []string {
 // tempFiles returns what is left half-written.
 func tempFiles(t *testing.T, dir string) []string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(dir, blobstore.Hidden, "tmp", "*"))
+	names, err := filepath.Glob(filepath.Join(dir, filebucket.Hidden, "tmp", "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +167,7 @@ func TestCrash(t *testing.T) {
 		},
 		"sidecar without note": func(c *crashed) {
 			c.save(one)
-			os.RemoveAll(filepath.Join(c.dir, blobstore.Hidden))
+			os.RemoveAll(filepath.Join(c.dir, filebucket.Hidden))
 			c.save(one) // nothing is left to do
 			c.leftAlone(lineOf(one))
 		},
@@ -195,14 +197,14 @@ func TestCrash(t *testing.T) {
 		"temporary files": func(c *crashed) {
 			c.save(one)
 			for _, name := range []string{"X", "Y"} {
-				writeFile(c.T, filepath.Join(c.dir, blobstore.Hidden, "tmp", name), "half")
+				writeFile(c.T, filepath.Join(c.dir, filebucket.Hidden, "tmp", name), "half")
 			}
 			c.save(two)
 			c.recorded(two)
 			for o := range c.store.List(c.Context()) {
 				c.Errorf("listed: %s", o)
 			}
-			if err := c.store.CleanUp(); err != nil {
+			if err := c.store.CleanUp(c.Context()); err != nil {
 				c.Error(err)
 			}
 			if left := tempFiles(c.T, c.dir); len(left) != 0 {
@@ -315,8 +317,8 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
-// Two processes that share a folder see the records of each other, and what one
-// hides is none of the other's objects.
+// A folder with notes of its own is another bucket, whose records would look like
+// files of the user's.
 func TestNestedFolders(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "sub", "a"), "content")
@@ -324,9 +326,21 @@ func TestNestedFolders(t *testing.T) {
 	if err := inner.Bucket().Records.Save(t.Context(), sumOf("a", "e1", "01")); err != nil {
 		t.Fatal(err)
 	}
-	keys, _ := listed(t, outer)
-	if len(keys) != 1 || keys[0] != "sub/a" {
-		t.Errorf("got %q", keys)
+	writeFile(t, filepath.Join(dir, "a"), "content")
+	writeFile(t, filepath.Join(dir, "mounted", filebucket.Hidden, "tmp", "x"), "half a record")
+	writeFile(t, filepath.Join(dir, "mounted", "a"), "content")
+	var got []string
+	for o, err := range outer.List(t.Context()) {
+		if (o.Key == "sub/") != errors.Is(err, pipeline.ErrFiltered) {
+			t.Errorf("%s: %v", o.Key, err)
+		}
+		got = append(got, o.Key)
+	}
+	if want := []string{"a", "mounted/a", "sub/"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for key, err := range outer.Recorded(t.Context()) {
+		t.Errorf("recorded: %s, %v", key, err)
 	}
 	for _, key := range []string{".bucketsum", ".bucketsum/x", "sub/.bucketsum/records/x"} {
 		if !outer.Bucket().Records.IsRecord(key) {
@@ -357,7 +371,7 @@ func TestCheckWritable(t *testing.T) {
 	}
 
 	dir = t.TempDir()
-	writeFile(t, filepath.Join(dir, blobstore.Hidden), "his")
+	writeFile(t, filepath.Join(dir, filebucket.Hidden), "his")
 	err = openFolder(t, dir, blobstore.Config{}).CheckWritable()
 	if err == nil || !strings.Contains(err.Error(), "bucket inbox: cannot write records to "+dir) {
 		t.Errorf("got %v", err)

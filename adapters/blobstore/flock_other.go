@@ -2,7 +2,10 @@
 
 package blobstore
 
-import "os"
+import (
+	"context"
+	"os"
+)
 
 // flock does nothing: a folder must not be shared by several processes here.
-func flock(*os.File) error { return nil }
+func flock(context.Context, *os.File) error { return nil }

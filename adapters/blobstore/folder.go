@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -17,16 +16,12 @@ import (
 	"gocloud.dev/blob/fileblob"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
-
-// Hidden is the folder, in a bucket that is a folder, that holds what the
-// pipeline must remember and the user need not see. Nothing below a folder of
-// that name is an object, at whatever depth: one bucket may lie in another.
-const Hidden = ".bucketsum"
 
 // folder is a bucket of files.
 type folder struct {
-	dir string // absolute
+	dir string // absolute, without symbolic links
 	// root opens nothing outside of the folder, whatever symbolic links say.
 	root *os.Root
 	// bucket is gocloud's view of the folder. It only reads.
@@ -53,10 +48,15 @@ func folderOf(u *url.URL) (string, error) {
 
 // OpenFolder opens a folder of files as a bucket. The folder must exist.
 func OpenFolder(dir, name string, c Config) (*Store, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", name, err)
+	full, err := filepath.Abs(dir)
+	if err == nil {
+		// root and gocloud must not part when a link on the way leads elsewhere.
+		full, err = filepath.EvalSymlinks(full)
 	}
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: open %s: %w", name, dir, err)
+	}
+	dir = full
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", name, err)
@@ -86,14 +86,36 @@ func Addressable(key string) error {
 	return pipeline.Permanent(fmt.Errorf("the name %q cannot be summed: %s; rename it", key, reason))
 }
 
+var errNoFolder = errors.New("not a folder")
+
 func (f *folder) check(key string) error { return Addressable(key) }
 
 func (f *folder) stat(_ context.Context, key string) (state, error) {
 	_, info, err := f.find(key)
+	if err == nil {
+		err = f.ownRecord(key, info)
+	}
 	if err != nil {
 		return state{}, err
 	}
 	return stateOf(info), nil
+}
+
+// ownRecord returns ErrOwnRecord for what bucketsum wrote as a record, be it
+// where the layout has no records now. Only a small file with the name of an
+// algorithm in its key is looked at closer.
+func (f *folder) ownRecord(key string, info fs.FileInfo) error {
+	if info.Size() > maxLine || !mayBeRecord(key) {
+		return nil
+	}
+	s, err := f.files.read(context.Background(), key)
+	switch {
+	case errors.Is(err, pipeline.ErrNotFound):
+		return nil // whoever opens it will see
+	case err != nil:
+		return err
+	}
+	return s.isOwnRecord(key)
 }
 
 // find returns the name under which root has an object's file, and the file.
@@ -125,11 +147,7 @@ func (f *folder) resolve(name string) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	dir, err := filepath.EvalSymlinks(f.dir)
-	if err != nil {
-		return "", false
-	}
-	inside, err := filepath.Rel(dir, target)
+	inside, err := filepath.Rel(f.dir, target)
 	return inside, err == nil && filepath.IsLocal(inside)
 }
 
@@ -138,6 +156,9 @@ func (f *folder) resolve(name string) (string, bool) {
 func (f *folder) open(ctx context.Context, o pipeline.Object) (content, state, error) {
 	key := o.Key
 	name, found, err := f.find(key)
+	if err == nil {
+		err = f.ownRecord(key, found)
+	}
 	if err != nil {
 		return nil, state{}, err
 	}
@@ -208,14 +229,16 @@ func (f *folder) plain(key string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// stateOf returns the state of a file, with the ETag that fileblob forms.
 func stateOf(info fs.FileInfo) state {
-	return state{etag: fmt.Sprintf("%x-%x", info.ModTime().UnixNano(), info.Size()), size: info.Size()}
+	return state{etag: filebucket.VersionOf(info).ETag(), size: info.Size()}
 }
 
 // checkWritable tries what a record needs: a folder of our own, a file in it and
 // a new name beside the objects.
 func (f *folder) checkWritable() error {
+	if info, err := f.root.Lstat(filebucket.Hidden); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is %w, but that is where bucketsum keeps its notes: move it away", filebucket.Hidden, errNoFolder)
+	}
 	temp, err := f.files.temp([]byte("bucketsum can write here\n"), tempDir)
 	if err != nil {
 		return err
@@ -223,7 +246,7 @@ func (f *folder) checkWritable() error {
 	if err := f.root.Remove(temp); err != nil {
 		return err
 	}
-	probe := Hidden + ".probe"
+	probe := filebucket.Hidden + ".probe"
 	if err := f.root.Mkdir(probe, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -231,19 +254,4 @@ func (f *folder) checkWritable() error {
 		return err
 	}
 	return nil
-}
-
-// cleanUp removes temporary files.
-func (f *folder) cleanUp() error {
-	entries, err := fs.ReadDir(f.root.FS(), path.Join(Hidden, "tmp"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	errs := []error{err}
-	for _, e := range entries {
-		if err := f.root.Remove(filepath.Join(tempDir, e.Name())); !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
 // DefaultLayout puts the record beside its object: KEY.md5.
@@ -77,8 +78,8 @@ func layoutFault(template string) string {
 		return "it needs either {key} or {dir}/ followed by {base}, so that no two objects share a record"
 	case strings.HasPrefix(template, "/"), path.Clean(template) != template, elements[0] == "..":
 		return "it is not a clean relative path"
-	case slices.Contains(elements, Hidden):
-		return Hidden + " is where bucketsum keeps its own notes"
+	case slices.Contains(elements, filebucket.Hidden):
+		return filebucket.Hidden + " is where bucketsum keeps its own notes"
 	}
 	return ""
 }

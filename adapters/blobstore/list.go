@@ -10,24 +10,38 @@ import (
 	"slices"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
 // list implements contents.
-func (f *folder) list(ctx context.Context, skip func(string) bool) iter.Seq2[pipeline.Object, error] {
+func (f *folder) list(ctx context.Context, skip func(string) bool, onlyKeys bool) iter.Seq2[pipeline.Object, error] {
+	entry := f.entry
+	if onlyKeys {
+		entry = func(_ context.Context, key string) (pipeline.Object, bool, error) {
+			return pipeline.Object{Key: key}, true, f.check(key)
+		}
+	}
 	return func(yield func(pipeline.Object, error) bool) {
-		f.walk(ctx, "", skip, yield)
+		f.walk(ctx, "", skip, entry, yield)
 	}
 }
 
+// entryFunc returns the object of a file that was listed. It is not ok if there
+// is none to tell of.
+type entryFunc func(ctx context.Context, key string) (o pipeline.Object, ok bool, err error)
+
 // walk yields the files below a directory, whose key is empty for the folder
 // itself and else ends with a slash. It reports whether to go on.
-func (f *folder) walk(ctx context.Context, dir string, skip func(string) bool, yield func(pipeline.Object, error) bool) bool {
+func (f *folder) walk(ctx context.Context, dir string, skip func(string) bool, entry entryFunc, yield func(pipeline.Object, error) bool) bool {
 	names, err := f.names(dir)
 	if errors.Is(err, fs.ErrNotExist) && dir != "" {
 		return true // removed since its parent was read
 	}
 	if err != nil && !yield(pipeline.Object{Key: dir}, fmt.Errorf("the folder cannot be read: %w", err)) {
 		return false
+	}
+	if _, inner := slices.BinarySearch(names, filebucket.Hidden+"/"); inner && dir != "" && f.isBucket(dir) {
+		return yield(pipeline.Object{Key: dir}, fmt.Errorf("it is a bucket of its own: %w", pipeline.ErrFiltered))
 	}
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
@@ -39,7 +53,7 @@ func (f *folder) walk(ctx context.Context, dir string, skip func(string) bool, y
 			continue
 		}
 		if name[len(name)-1] == '/' {
-			if !f.walk(ctx, key, skip, yield) {
+			if !f.walk(ctx, key, skip, entry, yield) {
 				return false
 			}
 			continue
@@ -47,11 +61,18 @@ func (f *folder) walk(ctx context.Context, dir string, skip func(string) bool, y
 		if skip(key) {
 			continue
 		}
-		if o, ok, err := f.entry(ctx, key); ok && !yield(o, err) {
+		if o, ok, err := entry(ctx, key); ok && !yield(o, err) {
 			return false
 		}
 	}
 	return true
+}
+
+// isBucket reports whether a directory, whose key ends with a slash, has notes of
+// its own.
+func (f *folder) isBucket(dir string) bool {
+	info, err := f.root.Lstat(filepath.Join(filepath.FromSlash(dir), noteDir))
+	return err == nil && info.IsDir()
 }
 
 // names returns the names in a directory, those of directories with a slash, in
@@ -75,8 +96,7 @@ func (f *folder) names(dir string) ([]string, error) {
 	return names, err
 }
 
-// entry returns the object of a file that was listed. It is not ok if there is
-// none to tell of.
+// entry is an entryFunc that looks at the file.
 func (f *folder) entry(ctx context.Context, key string) (o pipeline.Object, ok bool, err error) {
 	o.Key = key
 	if err := f.check(key); err != nil {
@@ -86,6 +106,9 @@ func (f *folder) entry(ctx context.Context, key string) (o pipeline.Object, ok b
 	if err == nil {
 		o.ETag, o.Size = s.etag, s.size
 		return o, true, nil
+	}
+	if errors.Is(err, pipeline.ErrOwnRecord) {
+		return o, false, nil // by another layout
 	}
 	if errors.Is(err, pipeline.ErrNotFound) {
 		link, gone := f.root.Lstat(filepath.FromSlash(key))

@@ -45,7 +45,7 @@ func (b *objects) stat(ctx context.Context, key string) (state, error) {
 	if err != nil {
 		return state{}, translate(err)
 	}
-	return state{etag: trimETag(attrs.ETag), size: attrs.Size}, nil
+	return state{etag: trimETag(attrs.ETag), size: attrs.Size}, (&sidecar{metadata: attrs.Metadata}).isOwnRecord(key)
 }
 
 // open asks for the state first, as a gocloud reader knows no ETag, and then
@@ -55,6 +55,9 @@ func (b *objects) open(ctx context.Context, o pipeline.Object) (content, state, 
 	attrs, err := b.bucket.Attributes(ctx, key)
 	if err != nil {
 		return nil, state{}, translate(err)
+	}
+	if err := (&sidecar{metadata: attrs.Metadata}).isOwnRecord(key); err != nil {
+		return nil, state{}, err
 	}
 	r, err := b.bucket.NewReader(ctx, key, nil)
 	if err != nil {
@@ -86,7 +89,7 @@ func (c objectContent) claims(context.Context) []pipeline.Claim {
 	return all
 }
 
-func (b *objects) list(ctx context.Context, skip func(string) bool) iter.Seq2[pipeline.Object, error] {
+func (b *objects) list(ctx context.Context, skip func(string) bool, onlyKeys bool) iter.Seq2[pipeline.Object, error] {
 	return func(yield func(pipeline.Object, error) bool) {
 		for entries := b.bucket.List(nil); ; {
 			entry, err := entries.Next(ctx)
@@ -104,13 +107,13 @@ func (b *objects) list(ctx context.Context, skip func(string) bool) iter.Seq2[pi
 				continue
 			}
 			o := pipeline.Object{Key: entry.Key}
-			if err = b.check(o.Key); err == nil {
+			if err = b.check(o.Key); err == nil && !onlyKeys {
 				var s state
 				s, err = b.stat(ctx, o.Key)
 				o.ETag, o.Size = s.etag, s.size
 			}
-			if errors.Is(err, pipeline.ErrNotFound) {
-				continue // deleted since the page was made
+			if errors.Is(err, pipeline.ErrNotFound) || errors.Is(err, pipeline.ErrOwnRecord) {
+				continue // deleted since the page was made, or by another layout
 			}
 			if !yield(o, err) {
 				return
@@ -155,9 +158,13 @@ func (b *objects) remove(ctx context.Context, key string, old *sidecar) error {
 	return translate(b.bucket.Delete(ctx, key))
 }
 
-func (b *objects) reserved(string) bool { return false }
+func (b *objects) reserved(key string) bool { return isCheckpoint(key) }
 
 func (b *objects) create(context.Context, string, *sidecar) error { return pipeline.ErrChanged }
 
 // lock excludes this process only.
-func (b *objects) lock(key string) (func(), error) { return b.locks.lock(key), nil }
+func (b *objects) lock(ctx context.Context, key string) (func(), error) {
+	return b.locks.lock(ctx, key)
+}
+
+func (b *objects) local() bool { return false }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -14,6 +15,7 @@ import (
 type records struct {
 	layout     Layout
 	algorithms []string
+	former     []string // algorithms of which there may be records from before
 	sidecars   sidecars
 	prefix     string                // of the keys of all records, in a bucket of their own
 	reserved   func(key string) bool // in the bucket of the objects
@@ -28,7 +30,8 @@ func newRecords(c Config, s sidecars) *records {
 	if len(c.Algorithms) == 0 {
 		c.Algorithms = []string{"md5"}
 	}
-	return &records{layout: c.Layout.orDefault(), algorithms: c.Algorithms, sidecars: s, reserved: s.reserved}
+	former := slices.DeleteFunc(slices.Clone(allAlgorithms), func(alg string) bool { return slices.Contains(c.Algorithms, alg) })
+	return &records{layout: c.Layout.orDefault(), algorithms: c.Algorithms, former: former, sidecars: s, reserved: s.reserved}
 }
 
 // IsRecord implements pipeline.Recorder. Where records have a bucket of their own,
@@ -53,7 +56,7 @@ func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Recor
 		if errors.Is(err, pipeline.ErrNotFound) {
 			continue
 		} else if err != nil {
-			return pipeline.Record{}, fmt.Errorf("read the %s record of %s: %w", alg, printable(o), err)
+			return pipeline.Record{}, fmt.Errorf("read the %s record of %s: %w", alg, printable(o), legible(err))
 		}
 		record, ok := s.record(o, alg)
 		switch {
@@ -72,32 +75,42 @@ func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Recor
 }
 
 // Save implements pipeline.Recorder. What is recorded already is not written
-// again.
+// again. The records of algorithms that are configured no more, and of another
+// version, are removed: they would be wrong from now on. An object store is
+// looked through for them only if the record replaces one of another version.
 func (r *records) Save(ctx context.Context, record pipeline.Record) error {
 	var errs []error
+	overwritten := r.sidecars.local()
 	for _, alg := range r.algorithms {
 		value := record.Digests[alg]
 		if value == "" {
 			continue
 		}
-		if err := r.save(ctx, record, alg, value); err != nil {
-			errs = append(errs, fmt.Errorf("write the %s record of %s: %w", alg, printable(record.Source), err))
+		replaced, err := r.save(ctx, record, alg, value)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("write the %s record of %s: %w", alg, printable(record.Source), legible(err)))
 		}
+		overwritten = overwritten || replaced
+	}
+	if overwritten && len(errs) == 0 {
+		_, err := r.removeAll(ctx, record.Source, r.former, (*sidecar).outdated)
+		errs = append(errs, err)
 	}
 	return joined(errs)
 }
 
-func (r *records) save(ctx context.Context, record pipeline.Record, alg, value string) error {
+// save reports whether it replaced the record of another version.
+func (r *records) save(ctx context.Context, record pipeline.Record, alg, value string) (replaced bool, err error) {
 	o := record.Source
 	key := r.key(o, alg)
-	unlock, err := r.sidecars.lock(key)
+	unlock, err := r.sidecars.lock(ctx, key)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer unlock()
 	fresh := newSidecar(record, value)
 	if err := r.sidecars.create(ctx, key, fresh); !errors.Is(err, pipeline.ErrChanged) {
-		return err // most objects have no record yet
+		return false, err // most objects have no record yet
 	}
 	for range 8 { // each time somebody who knows no lock wrote at the same instant
 		old, err := r.sidecars.read(ctx, key)
@@ -105,41 +118,60 @@ func (r *records) save(ctx context.Context, record pipeline.Record, alg, value s
 		case errors.Is(err, pipeline.ErrNotFound):
 			old = nil
 		case err != nil:
-			return err
+			return false, err
 		case !old.ours() && old.line == fresh.line:
-			return nil // somebody had the same idea; it stays theirs
+			return false, nil // somebody had the same idea; it stays theirs
 		case !old.ours():
-			return pipeline.Permanent(fmt.Errorf(
+			return false, pipeline.Permanent(fmt.Errorf(
 				"bucketsum did not write what is there as %q and leaves it alone: move it away, or choose other names with --record", key))
 		case old.newerThan(o, alg):
-			return fmt.Errorf("%w: that of a newer version is there", pipeline.ErrChanged)
+			return false, fmt.Errorf("%w: that of a newer version is there", pipeline.ErrChanged)
 		case old.says(fresh, o, alg):
-			return nil
+			return false, nil
 		}
 		if err := r.sidecars.write(ctx, key, fresh, old); !errors.Is(err, pipeline.ErrChanged) {
-			return err
+			return old != nil && old.outdated(o, alg), err
 		}
 	}
-	return fmt.Errorf("others write %q all the time", key)
+	return false, fmt.Errorf("others write %q all the time", key)
 }
 
-// Remove implements pipeline.Recorder.
+// Remove implements pipeline.Recorder. It removes the records of all algorithms,
+// configured or not.
 func (r *records) Remove(ctx context.Context, o pipeline.Object) (bool, error) {
+	return r.removeAll(ctx, o, allAlgorithms, func(*sidecar, pipeline.Object, string) bool { return true })
+}
+
+// sidecarTest asks something of the sidecar of an object.
+type sidecarTest func(s *sidecar, o pipeline.Object, alg string) bool
+
+// removeAll removes the records of an object for which is holds.
+func (r *records) removeAll(ctx context.Context, o pipeline.Object, algorithms []string, is sidecarTest) (bool, error) {
 	removed := false
 	var errs []error
-	for _, alg := range r.algorithms {
-		done, err := r.remove(ctx, o, alg)
+	for _, alg := range algorithms {
+		done, err := r.remove(ctx, o, alg, is)
 		removed = removed || done
 		if err != nil {
-			errs = append(errs, fmt.Errorf("remove the %s record of %s: %w", alg, printable(o), err))
+			errs = append(errs, fmt.Errorf("remove the %s record of %s: %w", alg, printable(o), legible(err)))
 		}
 	}
 	return removed, joined(errs)
 }
 
-func (r *records) remove(ctx context.Context, o pipeline.Object, alg string) (bool, error) {
+// remove removes the record of one algorithm if is holds.
+func (r *records) remove(ctx context.Context, o pipeline.Object, alg string, is sidecarTest) (bool, error) {
 	key := r.key(o, alg)
-	unlock, err := r.sidecars.lock(key)
+	if !slices.Contains(r.algorithms, alg) {
+		// Mostly there is none, which needs no lock.
+		switch s, err := r.sidecars.read(ctx, key); {
+		case errors.Is(err, pipeline.ErrNotFound), errors.Is(err, syscall.ENAMETOOLONG):
+			return false, nil
+		case err == nil && !s.of(o):
+			return false, nil
+		}
+	}
+	unlock, err := r.sidecars.lock(ctx, key)
 	if err != nil {
 		return false, err
 	}
@@ -153,7 +185,7 @@ func (r *records) remove(ctx context.Context, o pipeline.Object, alg string) (bo
 			return false, r.sidecars.remove(ctx, key, nil)
 		case err != nil:
 			return false, err
-		case !old.ours():
+		case !old.of(o) || !is(old, o, alg):
 			return false, nil
 		case old.recordedAfter(o, alg):
 			return false, fmt.Errorf("%w: it is of a newer version", pipeline.ErrChanged)

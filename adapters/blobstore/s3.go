@@ -69,6 +69,8 @@ type s3Bucket struct {
 	locks      keyLocks
 	conditions atomic.Int32 // whether the store heeds the conditions of writes
 	stall      time.Duration
+	patience   float64 // share of its time that a reader waits before ranges are worth it
+	memory     *Memory
 }
 
 var (
@@ -99,7 +101,7 @@ func openS3(ctx context.Context, u *url.URL, name string, c Config) (*Store, err
 	if retryer, ok := options.Retryer.(aws.RetryerV2); ok {
 		options.Retryer = s3Retryer{retryer}
 	}
-	options.HTTPClient = &http.Client{Transport: transport, CheckRedirect: keepMethod}
+	options.HTTPClient = &http.Client{Transport: readableErrors{transport}, CheckRedirect: keepMethod}
 	// It would warn for every object that was uploaded in parts.
 	options.DisableLogOutputChecksumValidationSkipped = true
 	b := &s3Bucket{
@@ -110,9 +112,15 @@ func openS3(ctx context.Context, u *url.URL, name string, c Config) (*Store, err
 		records: c.Records,
 		log:     c.Log,
 		stall:   time.Minute,
+		memory:  c.Memory,
+
+		patience: 0.5,
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
+	}
+	if b.memory == nil {
+		b.memory = NewMemory(0)
 	}
 	if b.bucket, err = s3blob.OpenBucket(ctx, b.client, b.name, &b.writes); err != nil {
 		return nil, errors.Join(fmt.Errorf("open bucket %s: %w", name, err), opened.Close())
@@ -182,6 +190,14 @@ func (b *s3Bucket) reachable(ctx context.Context) error {
 		MaxKeys:      aws.Int32(1),
 		RequestPayer: b.payer(),
 	})
+	if s3FaultOf(err).code == "AccessDenied" {
+		// A policy may allow no more than some prefix.
+		if _, there := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name}); there == nil {
+			b.log.WarnContext(ctx, "the bucket may not be listed as a whole: without s3:ListBucket nothing can be backfilled, and S3 may deny access to a key that is gone instead of saying so",
+				"bucket", b.name, "err", err)
+			return nil
+		}
+	}
 	return b.translate(err, "s3:ListBucket")
 }
 

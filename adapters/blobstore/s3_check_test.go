@@ -1,8 +1,10 @@
 package blobstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -115,5 +117,53 @@ func TestCheck(t *testing.T) {
 	cancel()
 	if err := b.open(t, blobstore.Config{}).Check(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A policy may let a program read a bucket without listing all of it.
+func TestBucketThatCannotBeListed(t *testing.T) {
+	for name, test := range map[string]struct {
+		list, head int
+		code       string
+		want       string
+		warns      bool
+	}{
+		"but is there":             {list: 403, code: "AccessDenied", head: 200, warns: true},
+		"nor be looked at":         {list: 403, code: "AccessDenied", head: 403, want: "s3:ListBucket"},
+		"for want of credentials":  {list: 403, code: "InvalidAccessKeyId", head: 200, want: "renew them"},
+		"as the store has a fault": {list: 400, code: "AuthorizationHeaderMalformed", head: 200, want: "AWS_REGION"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := nobody.Before(t, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+				if r.Method == http.MethodHead {
+					w.WriteHeader(test.head)
+					return
+				}
+				answer(w, test.list, test.code)
+			})
+			var log bytes.Buffer
+			store := s3Bucket{server, "test", nil}.open(t, blobstore.Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
+			err := store.Check(t.Context())
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+			if warned := strings.Contains(log.String(), "level=WARN") && strings.Contains(log.String(), "s3:ListBucket"); warned != test.warns {
+				t.Errorf("logged %q", log.String())
+			}
+		})
+	}
+}
+
+// versitygw has a code of its own for an access key that nobody has.
+func TestAccessKeyThatVersitygwDoesNotKnow(t *testing.T) {
+	b := makeBucket(t, awsenv.StartVersitygw(t), false)
+	t.Setenv("AWS_ACCESS_KEY_ID", "nobody")
+	store := b.open(t, blobstore.Config{})
+	_, err := store.Open(t.Context(), pipeline.Object{Bucket: b.name, Key: "a", ETag: "e", Size: 7})
+	for what, err := range map[string]error{"Check": store.Check(t.Context()), "Open": err} {
+		if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "the credentials have expired or are not those of the store") {
+			t.Errorf("%s: got %v, want a transient error that says what to do", what, err)
+		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 // coming.
 const resumeAttempts = 6
 
-// s3Content is the content of one version of an object. When its body breaks
+// s3Content is the content of one version of an object, or a range of it. When its body breaks
 // off or nothing comes for a while, it goes on at the same offset of the same
 // version. It is used by one goroutine at a time.
 type s3Content struct {
@@ -32,14 +32,15 @@ type s3Content struct {
 	// first answer sets what the event did not tell.
 	versionID string
 	etag      string // without quotes
-	size      int64  // bytes
+	size      int64  // bytes of the whole
 	begun     bool   // there was an answer
 
 	claimed []pipeline.Claim // what the first answer says of the content; see claims
 	asked   bool             // somebody else checks what is claimed
 	guard   *guard           // else this does; nil if there is nothing to check
 
-	offset   int64 // bytes read
+	offset   int64 // of the next byte
+	end      int64 // of the last byte and one; 0: that of the object
 	body     *blob.Reader
 	cancel   context.CancelCauseFunc // ends the request of body
 	watchdog *time.Timer             // does so when nothing comes
@@ -53,7 +54,11 @@ var errStalled = errors.New("nothing came for too long")
 // get asks for the rest of the content.
 func (c *s3Content) get() error {
 	ctx, cancel := context.WithCancelCause(c.ctx)
-	body, err := c.s3.bucket.NewRangeReader(ctx, c.key, c.offset, -1, &blob.ReaderOptions{
+	length := int64(-1)
+	if c.begun && c.end < c.size {
+		length = c.end - c.offset
+	}
+	body, err := c.s3.bucket.NewRangeReader(ctx, c.key, c.offset, length, &blob.ReaderOptions{
 		BeforeRead: func(as func(any) bool) error {
 			var in *s3.GetObjectInput
 			var calls *[]func(*s3.Options)
@@ -99,7 +104,10 @@ func (c *s3Content) accept(out *s3.GetObjectOutput) error {
 		return errUnknownLength
 	}
 	if !c.begun {
-		c.begun, c.size, c.etag, c.claimed = true, length, etag, c.s3.claimsOf(out)
+		if err := (&sidecar{metadata: unescapeMetadata(out.Metadata)}).isOwnRecord(c.key); err != nil {
+			return err
+		}
+		c.begun, c.size, c.end, c.etag, c.claimed = true, length, length, etag, c.s3.claimsOf(out)
 		if versionID != "" || c.versionID != "" {
 			// What has another version is another object, see Store.Open.
 			c.versionID = versionID
@@ -107,20 +115,42 @@ func (c *s3Content) accept(out *s3.GetObjectOutput) error {
 		return nil
 	}
 	want := ""
-	if c.offset > 0 {
-		want = fmt.Sprintf("bytes %d-%d/%d", c.offset, c.size-1, c.size)
+	if c.offset > 0 || c.end < c.size {
+		want = fmt.Sprintf("bytes %d-%d/%d", c.offset, c.end-1, c.size)
 	}
 	switch {
 	case etag != c.etag || versionID != c.versionID:
 		return fmt.Errorf("%w: it was replaced while it was read", pipeline.ErrChanged)
-	case aws.ToString(out.ContentRange) != want || length != c.size-c.offset:
-		return fmt.Errorf("the store was asked for the %d bytes from byte %d on and sends %d (%q)", c.size-c.offset, c.offset, length, aws.ToString(out.ContentRange))
+	case aws.ToString(out.ContentRange) != want || length != c.end-c.offset:
+		return fmt.Errorf("the store was asked for the %d bytes from byte %d on and sends %d (%q)", c.end-c.offset, c.offset, length, aws.ToString(out.ContentRange))
 	}
 	return nil
 }
 
 // Read implements io.Reader.
 func (c *s3Content) Read(p []byte) (int, error) {
+	begins := c.offset == 0
+	n, err := c.read(p)
+	return n, c.check(begins, p[:n], err)
+}
+
+// check returns err, or what the guard has to say at the end. It is given what was
+// read, and whether it is the first.
+func (c *s3Content) check(begins bool, p []byte, err error) error {
+	if begins && !c.asked && c.guard == nil {
+		c.guard = newGuard(c.claimed)
+	}
+	c.guard.write(p)
+	if err == io.EOF {
+		if fault := c.guard.check(); fault != nil {
+			return fault
+		}
+	}
+	return err
+}
+
+// read reads what nobody has checked.
+func (c *s3Content) read(p []byte) (int, error) {
 	for {
 		if c.closed {
 			return 0, fs.ErrClosed
@@ -130,27 +160,18 @@ func (c *s3Content) Read(p []byte) (int, error) {
 				return 0, err
 			}
 		}
-		if c.offset == 0 && !c.asked && c.guard == nil {
-			c.guard = newGuard(c.claimed)
-		}
 		c.watchdog.Reset(c.s3.stall)
 		n, err := c.body.Read(p)
 		c.watchdog.Stop()
-		c.guard.write(p[:n])
 		if c.offset += int64(n); n > 0 {
 			c.failures = 0
 		}
 		switch {
-		case err == io.EOF && c.offset == c.size:
-			if err := c.guard.check(); err != nil {
-				return n, err
-			}
-			return n, io.EOF
-		case err == nil:
-			return n, nil
+		case err == nil, err == io.EOF && c.offset == c.end:
+			return n, err
 		case c.ctx.Err() != nil:
 			return n, c.ctx.Err()
-		case c.offset == c.size:
+		case c.offset == c.end:
 			// All came, and yet it is no end.
 			return n, c.s3.translate(err, "s3:GetObject")
 		}

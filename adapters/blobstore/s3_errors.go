@@ -80,7 +80,7 @@ func (b *s3Bucket) translate(err error, needs string) error {
 	case f.code == "InvalidObjectState":
 		return fmt.Errorf("%w (%w)", pipeline.ErrArchived, err)
 	case f.code == "KeyTooLongError":
-		return pipeline.Permanent(err)
+		return pipeline.Permanent(fmt.Errorf("%w: %w", syscall.ENAMETOOLONG, err))
 	}
 	if b.stale(f) {
 		// Whoever provides the credentials may have better ones by now.
@@ -97,7 +97,8 @@ func (b *s3Bucket) translate(err error, needs string) error {
 // stale reports that the store does not accept the credentials.
 func (b *s3Bucket) stale(f s3Fault) bool {
 	switch f.code {
-	case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch":
+	case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch",
+		"XAdminUserNotFound": // versitygw's, of an access key
 		return true
 	}
 	return false
@@ -129,6 +130,20 @@ func (b *s3Bucket) explain(err error, f s3Fault, needs string) string {
 		return "the store does not understand the request: an object that is encrypted with a key of your own needs --sse-c-key-file with that key; else the credentials may have expired"
 	}
 	return b.unreached(err)
+}
+
+// explainRecord says which flag is wrong if the store does not take a record as it
+// is written; empty if that is not why.
+func explainRecord(f s3Fault) string {
+	switch {
+	case f.code == "InvalidStorageClass":
+		return "the store has no such storage class: correct --record-storage-class"
+	case f.code == "InvalidTag":
+		return "the store does not take the tags of records: correct --record-tag"
+	case strings.HasPrefix(f.code, "KMS."):
+		return "the KMS key of records cannot be used: correct --record-kms-key (or kmskeyid=… in the bucket's URL, or the bucket's default), enable the key, and allow this program kms:GenerateDataKey and kms:Decrypt"
+	}
+	return ""
 }
 
 // unreached says why a request did not reach the store.

@@ -164,3 +164,23 @@ func TestListedObject(t *testing.T) {
 		t.Error("a key that cannot be decoded is passed on")
 	}
 }
+
+// An error that breaks off keeps its status, and why it did.
+func TestErrorThatBreaksOff(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		w.WriteHeader(http.StatusPreconditionFailed)
+		_, _ = io.WriteString(w, "<Error>&#x1;&#xFFFE;&#9;\x02")
+	}))
+	defer server.Close()
+	client := http.Client{Transport: readableErrors{&http.Transport{DisableKeepAlives: true}}}
+	response, err := client.Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if response.StatusCode != http.StatusPreconditionFailed || string(body) != "<Error>\uFFFD\uFFFD&#9;\uFFFD" || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %d %q, %v", response.StatusCode, body, err)
+	}
+}

@@ -131,3 +131,39 @@ func TestListS3(t *testing.T) {
 		break // a listing may be left
 	}
 }
+
+// What no store has ever called a version cannot be asked for, now or later.
+func TestEventsThatCannotBeAskedFor(t *testing.T) {
+	var requests atomic.Int64
+	server := nobody.Before(t, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		requests.Add(1)
+		answer(w, 404, "NoSuchKey")
+	})
+	store := s3Bucket{server, "test", nil}.open(t, blobstore.Config{})
+	tagged := s3Bucket{server, "test", nil}.open(t, tagging("md5"))
+	for _, garbage := range []string{"\x01", "a\nb", "a\x7f", "ü", "a\xff"} {
+		for what, o := range map[string]pipeline.Object{
+			"ETag":       {Bucket: "test", Key: "a", ETag: garbage, Size: 7},
+			"version id": {Bucket: "test", Key: "a", ETag: "e", VersionID: garbage, Size: 7},
+		} {
+			if _, err := store.Open(t.Context(), o); pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), what) {
+				t.Errorf("Open with %s %q: got %v, want a permanent error that says so", what, garbage, err)
+			}
+			if o.VersionID == "" {
+				continue // tags are of a version, or of the current one
+			}
+			_, err := tagged.Bucket().Records.Lookup(t.Context(), o)
+			for method, err := range map[string]error{"Lookup": err, "Save": tagged.Bucket().Records.Save(t.Context(), record(o))} {
+				if pipeline.Classify(err) != pipeline.ClassPermanent {
+					t.Errorf("%s of version %q: got %v, want a permanent error", method, garbage, err)
+				}
+			}
+		}
+	}
+	if n := requests.Load(); n != 0 {
+		t.Errorf("the store was asked %d times", n)
+	}
+	// Of a version that has an id the ETag is not asked for.
+	_, err := store.Open(t.Context(), pipeline.Object{Bucket: "test", Key: "a", ETag: "\x01", VersionID: "v1", Size: 7})
+	isA(t, err, pipeline.ErrNotFound)
+}

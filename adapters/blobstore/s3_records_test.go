@@ -284,7 +284,7 @@ func TestArchivedRecords(t *testing.T) {
 		b.put(t, "a.md5", v.Digests["md5"]+"  a\n", func(in *s3.PutObjectInput) {
 			in.StorageClass = types.StorageClassDeepArchive
 			in.Metadata = map[string]string{
-				"written-by": "bucketsum", "source-etag": v.Source.ETag, "source-version-id": v.Source.VersionID,
+				"written-by": "bucketsum", "source-key": "a", "source-etag": v.Source.ETag, "source-version-id": v.Source.VersionID,
 				"source-size": "1", "source-sequencer": sequencer, "computed-at": "2025-03-14T15:09:26Z",
 			}
 		})
@@ -347,5 +347,40 @@ func TestRequestsOfAnObject(t *testing.T) {
 	}
 	if len(requests) != 1 {
 		t.Errorf("to see that it is recorded took %q", requests)
+	}
+}
+
+// What is wrong with how records are written is told by the name of the flag.
+func TestRecordsThatTheStoreDoesNotTake(t *testing.T) {
+	for code, flag := range map[string]string{
+		"InvalidStorageClass":          "--record-storage-class",
+		"InvalidTag":                   "--record-tag",
+		"KMS.NotFoundException":        "--record-kms-key",
+		"KMS.DisabledException":        "--record-kms-key",
+		"KMS.InvalidKeyUsageException": "--record-kms-key",
+		"EntityTooLarge":               "",
+	} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			server := nobody.Before(t, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+				if r.Method == http.MethodPut {
+					answer(w, 400, code)
+					return
+				}
+				answer(w, 404, "NoSuchKey")
+			})
+			store := s3Bucket{server, "test", nil}.open(t, blobstore.Config{Records: blobstore.RecordOptions{
+				KMSKey: "some key", StorageClass: "COLD", Tags: map[string]string{"team": "!"},
+			}})
+			err := store.Bucket().Records.Save(t.Context(), record(pipeline.Object{Bucket: "test", Key: "a", ETag: "e", Size: 7}))
+			if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), code) {
+				t.Fatalf("got %v, want a transient error that says %s", err, code)
+			}
+			for _, f := range []string{"--record-storage-class", "--record-tag", "--record-kms-key"} {
+				if strings.Contains(err.Error(), f) != (f == flag) {
+					t.Errorf("%v: want it to name %q only", err, flag)
+				}
+			}
+		})
 	}
 }

@@ -26,9 +26,13 @@ const (
 )
 
 // lock excludes this process only; others are kept off by conditions.
-func (b *s3Bucket) lock(key string) (func(), error) { return b.locks.lock(key), nil }
+func (b *s3Bucket) lock(ctx context.Context, key string) (func(), error) {
+	return b.locks.lock(ctx, key)
+}
 
-func (b *s3Bucket) reserved(string) bool { return false }
+func (b *s3Bucket) local() bool { return false }
+
+func (b *s3Bucket) reserved(key string) bool { return isCheckpoint(key) }
 
 // create takes one request, from when on the store is known to refuse it where
 // something is.
@@ -56,6 +60,9 @@ func (b *s3Bucket) read(ctx context.Context, key string) (*sidecar, error) {
 		return nil, err
 	}
 	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key, RequestPayer: b.payer()})
+	if f := s3FaultOf(err); f.status == http.StatusNotFound && f.code == "" {
+		return nil, b.whatIsGone(ctx, err) // XML cannot name a key with control characters
+	}
 	if err != nil {
 		err = b.translate(err, "s3:GetObject")
 		if errors.Is(err, pipeline.ErrArchived) {
@@ -156,6 +163,9 @@ func (b *s3Bucket) put(ctx context.Context, key, line string, metadata map[strin
 	_, err := b.client.PutObject(ctx, in)
 	if c.ifMatch != "" && s3FaultOf(err).notFound() {
 		return fmt.Errorf("%w (%w)", pipeline.ErrChanged, err)
+	}
+	if why := explainRecord(s3FaultOf(err)); why != "" {
+		return fmt.Errorf("%s: %w", why, err)
 	}
 	return b.translate(err, "s3:PutObject (with tags: s3:PutObjectTagging)")
 }

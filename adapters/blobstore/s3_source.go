@@ -34,6 +34,24 @@ func (b *s3Bucket) check(key string) error {
 	return nil
 }
 
+// checkVersion explains why no object can have the version id, or the ETag if that
+// is what it would be asked for by; nil if one can. No store has others than of
+// printable ASCII, and no header could carry them.
+func checkVersion(o pipeline.Object) error {
+	switch {
+	case !isPrintable(o.VersionID):
+		return pipeline.Permanent(fmt.Errorf("no object has a version id like %q", o.VersionID))
+	case versionOf(o.VersionID) == "" && !isPrintable(o.ETag):
+		return pipeline.Permanent(fmt.Errorf("no object has an ETag like %q", o.ETag))
+	}
+	return nil
+}
+
+// isPrintable reports whether a string is of printable ASCII only.
+func isPrintable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
 // isFolder returns ErrFiltered for the empty object that consoles and tools put
 // where they want a folder. Any other empty object is summed, and so is one whose
 // key ends with a slash but that has content.
@@ -58,10 +76,7 @@ func (b *s3Bucket) stat(ctx context.Context, key string) (state, error) {
 		return err
 	})
 	if s3FaultOf(err).status == http.StatusNotFound {
-		// An answer to HEAD does not say whether the key or the bucket is gone.
-		if _, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name}); s3FaultOf(err).status == http.StatusNotFound {
-			return state{}, fmt.Errorf("%s: %w", b.explain(err, s3Fault{code: "NoSuchBucket"}, ""), err)
-		}
+		return state{}, b.whatIsGone(ctx, err) // an answer to HEAD does not say
 	}
 	if err != nil {
 		return state{}, b.translate(err, "s3:GetObject")
@@ -70,13 +85,28 @@ func (b *s3Bucket) stat(ctx context.Context, key string) (state, error) {
 		return state{}, errUnknownLength
 	}
 	s := state{trimETag(aws.ToString(out.ETag)), *out.ContentLength, versionOf(aws.ToString(out.VersionId))}
+	if err := (&sidecar{metadata: unescapeMetadata(out.Metadata)}).isOwnRecord(key); err != nil {
+		return s, err
+	}
 	return s, isFolder(key, s.size)
+}
+
+// whatIsGone finds out whether it is the object or the bucket, when the answer to
+// a request is that something is not found.
+func (b *s3Bucket) whatIsGone(ctx context.Context, err error) error {
+	if _, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name}); s3FaultOf(err).status == http.StatusNotFound {
+		return fmt.Errorf("%s: %w", b.explain(err, s3Fault{code: "NoSuchBucket"}, ""), err)
+	}
+	return fmt.Errorf("%w (%w)", pipeline.ErrNotFound, err)
 }
 
 var errUnknownLength = errors.New("the store does not say how long the object is")
 
 func (b *s3Bucket) open(ctx context.Context, o pipeline.Object) (content, state, error) {
 	if err := isFolder(o.Key, o.Size); err != nil {
+		return nil, state{}, err
+	}
+	if err := checkVersion(o); err != nil {
 		return nil, state{}, err
 	}
 	c := &s3Content{s3: b, ctx: ctx, key: o.Key, versionID: o.VersionID}
@@ -90,8 +120,9 @@ func (b *s3Bucket) open(ctx context.Context, o pipeline.Object) (content, state,
 	if err == nil {
 		if err = isFolder(o.Key, c.size); err != nil {
 			c.drop()
+			return nil, state{}, err
 		}
-		return c, state{c.etag, c.size, versionOf(c.versionID)}, err
+		return newRanges(c), state{c.etag, c.size, versionOf(c.versionID)}, nil
 	}
 	if f := s3FaultOf(err); f.code == "InvalidArgument" && o.VersionID != "" {
 		return nil, state{}, pipeline.Permanent(fmt.Errorf("the store has no versions with ids like %q: %w", o.VersionID, err))
@@ -99,7 +130,7 @@ func (b *s3Bucket) open(ctx context.Context, o pipeline.Object) (content, state,
 	return nil, state{}, b.translate(err, "s3:GetObject, s3:GetObjectVersion")
 }
 
-func (b *s3Bucket) list(ctx context.Context, skip func(string) bool) iter.Seq2[pipeline.Object, error] {
+func (b *s3Bucket) list(ctx context.Context, skip func(string) bool, _ bool) iter.Seq2[pipeline.Object, error] {
 	return func(yield func(pipeline.Object, error) bool) {
 		pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{
 			Bucket: &b.name,

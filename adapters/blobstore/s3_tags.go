@@ -49,7 +49,7 @@ type tagRecords struct {
 var _ pipeline.Recorder = (*tagRecords)(nil)
 
 // IsRecord implements pipeline.Recorder: tags have no keys.
-func (r *tagRecords) IsRecord(string) bool { return false }
+func (r *tagRecords) IsRecord(key string) bool { return isCheckpoint(key) }
 
 // Remove implements pipeline.Recorder: the tags of an object go with it.
 func (r *tagRecords) Remove(context.Context, pipeline.Object) (bool, error) { return false, nil }
@@ -78,7 +78,11 @@ func (r *tagRecords) Save(ctx context.Context, record pipeline.Record) error {
 
 func (r *tagRecords) save(ctx context.Context, record pipeline.Record) error {
 	o := record.Source
-	defer r.locks.lock(o.Key)()
+	unlock, err := r.locks.lock(ctx, o.Key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	tags, version, err := r.get(ctx, o)
 	if err != nil {
 		return err
@@ -119,6 +123,9 @@ func (r *tagRecords) save(ctx context.Context, record pipeline.Record) error {
 // get returns the tags of the version that o names, or of the current one, and its
 // id if S3 tells it.
 func (r *tagRecords) get(ctx context.Context, o pipeline.Object) (map[string]string, string, error) {
+	if err := checkVersion(o); err != nil {
+		return nil, "", err
+	}
 	in := &s3.GetObjectTaggingInput{Bucket: &r.s3.name, Key: &o.Key, RequestPayer: r.s3.payer()}
 	if o.VersionID != "" {
 		in.VersionId = &o.VersionID

@@ -30,7 +30,7 @@ type s3Bucket struct {
 }
 
 // makeBucket makes an empty bucket.
-func makeBucket(t *testing.T, server awsenv.Server, versioned bool) s3Bucket {
+func makeBucket(t testing.TB, server awsenv.Server, versioned bool) s3Bucket {
 	t.Helper()
 	b := s3Bucket{server, "test-" + strings.ToLower(rand.Text()), nil}
 	transport := &http.Transport{}
@@ -72,7 +72,7 @@ func (b s3Bucket) through(s awsenv.Server) s3Bucket {
 	return b
 }
 
-func (b s3Bucket) setVersioning(t *testing.T, status types.BucketVersioningStatus) {
+func (b s3Bucket) setVersioning(t testing.TB, status types.BucketVersioningStatus) {
 	t.Helper()
 	_, err := b.client.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
 		Bucket: &b.name, VersioningConfiguration: &types.VersioningConfiguration{Status: status},
@@ -83,7 +83,7 @@ func (b s3Bucket) setVersioning(t *testing.T, status types.BucketVersioningStatu
 }
 
 // put stores an object and returns it as an event would name it.
-func (b s3Bucket) put(t *testing.T, key, content string, set ...func(*s3.PutObjectInput)) pipeline.Object {
+func (b s3Bucket) put(t testing.TB, key, content string, set ...func(*s3.PutObjectInput)) pipeline.Object {
 	t.Helper()
 	in := &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: strings.NewReader(content)}
 	for _, f := range set {
@@ -151,7 +151,7 @@ func (b s3Bucket) keys(t *testing.T) []string {
 }
 
 // open opens the bucket as the pipeline does.
-func (b s3Bucket) open(t *testing.T, c blobstore.Config) *blobstore.Store {
+func (b s3Bucket) open(t testing.TB, c blobstore.Config) *blobstore.Store {
 	t.Helper()
 	store, err := blobstore.Open(t.Context(), b.url(), b.name, c)
 	if err != nil {
@@ -298,7 +298,7 @@ func TestRecordsInAFolder(t *testing.T) {
 	b := makeBucket(t, awsenv.StartVersitygw(t), false)
 	store := b.open(t, blobstore.Config{Records: blobstore.RecordOptions{Bucket: "file://" + dir}})
 	o := b.put(t, "dir/a", "content")
-	if err := errors.Join(store.Check(t.Context()), store.CheckWritable(), store.CleanUp(), store.Bucket().Records.Save(t.Context(), record(o))); err != nil {
+	if err := errors.Join(store.Check(t.Context()), store.CheckWritable(), store.CleanUp(t.Context()), store.Bucket().Records.Save(t.Context(), record(o))); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := fmt.Sprint(userKeys(t, dir)), fmt.Sprintf("[%s/dir/a.md5]", b.name); got != want {

@@ -2,7 +2,10 @@ package blobstore
 
 import (
 	"context"
+	"fmt"
+	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +17,7 @@ import (
 // Keys of a record's metadata.
 const (
 	metaMarker    = "written-by"
+	metaKey       = "source-key"
 	metaETag      = "source-etag"
 	metaVersionID = "source-version-id"
 	metaSize      = "source-size" // bytes
@@ -28,9 +32,15 @@ const (
 	marker = "bucketsum"
 )
 
+var allAlgorithms = digest.Names()
+
 // sidecarLimit is how many bytes of a sidecar or a note are read at most. They
 // have a few hundred; what is longer was not written by bucketsum.
 const sidecarLimit = 64 << 10
+
+// maxLine is more bytes than the line of any sidecar has whose object could have
+// a sidecar: a value has 128, a key on S3 1,024, and half of it may be escaped.
+const maxLine = 4 << 10
 
 // sidecar is a record as it is stored.
 type sidecar struct {
@@ -46,8 +56,8 @@ type sidecar struct {
 // sidecars is where records are stored. Its methods are safe for concurrent use.
 type sidecars interface {
 	// lock waits until nobody else works on the key, and returns what gives it
-	// back. The methods that change a sidecar are called under its lock.
-	lock(key string) (unlock func(), err error)
+	// back, or the error of ctx when that ends. The methods that change a sidecar are called under its lock.
+	lock(ctx context.Context, key string) (unlock func(), err error)
 	// read returns what is stored under the key. ErrNotFound if nothing is.
 	read(ctx context.Context, key string) (*sidecar, error)
 	// write stores s in the place of old, which read returned or is nil if there
@@ -57,6 +67,8 @@ type sidecars interface {
 	// and whatever else is remembered of it. ErrNotFound if it is gone,
 	// ErrChanged if something else is there by now.
 	remove(ctx context.Context, key string, old *sidecar) error
+	// local reports whether it costs next to nothing to look where no sidecar is.
+	local() bool
 	// reserved reports whether the store keeps things of its own at the key.
 	reserved(key string) bool
 	// create stores s where nothing is, without looking first. ErrChanged if
@@ -67,6 +79,7 @@ type sidecars interface {
 func newSidecar(r pipeline.Record, value string) *sidecar {
 	metadata := map[string]string{
 		metaMarker:   marker,
+		metaKey:      sourceKey(r.Source.Key),
 		metaETag:     r.Source.ETag,
 		metaSize:     strconv.FormatInt(r.Source.Size, 10),
 		metaComputed: r.ComputedAt.UTC().Format(time.RFC3339Nano),
@@ -84,11 +97,42 @@ func newSidecar(r pipeline.Record, value string) *sidecar {
 // ours reports whether bucketsum wrote the sidecar.
 func (s *sidecar) ours() bool { return s.metadata[metaMarker] == marker }
 
+// of reports whether bucketsum wrote the sidecar for the object: another layout
+// may have that of another object in the same place, and whoever copies a sidecar
+// may copy its metadata along.
+func (s *sidecar) of(o pipeline.Object) bool {
+	return s.ours() && s.metadata[metaKey] == sourceKey(o.Key)
+}
+
+// sourceKey returns what metadata has of an object's key. S3 takes 2 KiB of
+// metadata, in which a key of 1,024 bytes may take thrice its length.
+func sourceKey(key string) string {
+	if len(url.PathEscape(key)) > 1024 {
+		return "sha256-" + hash(key)
+	}
+	return key
+}
+
+// mayBeRecord reports whether some layout could have a record at the key: it
+// then has the name of the algorithm in it.
+func mayBeRecord(key string) bool {
+	return slices.ContainsFunc(allAlgorithms, func(alg string) bool { return strings.Contains(key, alg) })
+}
+
+// isOwnRecord returns ErrOwnRecord if the object of this key is a sidecar that
+// bucketsum wrote there, be it by another layout.
+func (s *sidecar) isOwnRecord(key string) error {
+	if source := s.metadata[metaKey]; s.ours() && source != "" && source != key && mayBeRecord(key) {
+		return fmt.Errorf("it %w, of %q by another layout", pipeline.ErrOwnRecord, source)
+	}
+	return nil
+}
+
 // record reads the sidecar as that of an object. It is none if bucketsum did not
-// write it, or its line is not one of the algorithm and the object's name: whoever
-// copies a sidecar may copy its metadata along.
+// write it for the object, or its line is not one of the algorithm and the object's
+// name.
 func (s *sidecar) record(o pipeline.Object, alg string) (pipeline.Record, bool) {
-	if !s.ours() {
+	if !s.of(o) {
 		return pipeline.Record{}, false
 	}
 	line, err := digest.ParseLine(strings.TrimSuffix(s.line, "\n"))
@@ -113,6 +157,13 @@ func (s *sidecar) record(o pipeline.Object, alg string) (pipeline.Record, bool) 
 func (s *sidecar) newerThan(o pipeline.Object, alg string) bool {
 	r, ok := s.record(o, alg)
 	return ok && !r.Source.SameVersion(o) && pipeline.CompareSequencers(r.Source.Sequencer, o.Sequencer) > 0
+}
+
+// outdated reports whether bucketsum wrote the sidecar for the object and it is
+// not of this version of it, nor known to be of a newer one.
+func (s *sidecar) outdated(o pipeline.Object, alg string) bool {
+	r, ok := s.record(o, alg)
+	return s.of(o) && (!ok || !r.Source.SameVersion(o) && pipeline.CompareSequencers(r.Source.Sequencer, o.Sequencer) <= 0)
 }
 
 // recordedAfter reports whether the sidecar tells of an event that is known to

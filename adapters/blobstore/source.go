@@ -17,7 +17,7 @@ func (s *Store) Stat(ctx context.Context, o pipeline.Object) (pipeline.Object, e
 		now, err = s.contents.stat(ctx, o.Key)
 	}
 	if err != nil {
-		return o, fmt.Errorf("look at %s: %w", printable(o), err)
+		return o, fmt.Errorf("look at %s: %w", printable(o), legible(err))
 	}
 	return now.of(o), nil
 }
@@ -36,7 +36,7 @@ func (s *Store) Open(ctx context.Context, o pipeline.Object) (pipeline.Reader, e
 		c, now, err = s.contents.open(ctx, o)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", printable(o), err)
+		return nil, fmt.Errorf("open %s: %w", printable(o), legible(err))
 	}
 	if !now.is(o) {
 		_ = c.Close() // nothing was read

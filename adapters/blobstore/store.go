@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
-	"unicode/utf8"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
@@ -23,6 +22,7 @@ type Config struct {
 	Algorithms []string // those that records hold; default md5
 	Records    RecordOptions
 	S3         S3Options
+	Memory     *Memory      // that stores share; default: each has one of its own
 	Log        *slog.Logger // what whoever runs this should know; default: nothing is logged
 }
 
@@ -71,8 +71,9 @@ type contents interface {
 	// ErrNotFound if there is none, ErrChanged if it is being replaced.
 	open(ctx context.Context, o pipeline.Object) (content, state, error)
 	// list returns all objects but those to be skipped, in the lexical order of
-	// their keys. See Store.List.
-	list(ctx context.Context, skip func(key string) bool) iter.Seq2[pipeline.Object, error]
+	// their keys. See Store.List. If only the keys are asked for, nothing is
+	// looked up for each.
+	list(ctx context.Context, skip func(key string) bool, onlyKeys bool) iter.Seq2[pipeline.Object, error]
 }
 
 // state is what a store tells of one version of an object.
@@ -181,10 +182,11 @@ func NameOf(u *url.URL) string {
 
 // Bucket returns the store as the ports of the pipeline.
 func (s *Store) Bucket() pipeline.Bucket {
+	b := pipeline.Bucket{Source: s, Records: s.recorder, Checkpoints: s.checkpoints()}
 	if s.recorder == nil {
-		return pipeline.Bucket{Source: s, Records: s.records}
+		b.Records = s.records
 	}
-	return pipeline.Bucket{Source: s, Records: s.recorder}
+	return b
 }
 
 // List returns every object of the bucket that is not a record, with its ETag
@@ -192,18 +194,20 @@ func (s *Store) Bucket() pipeline.Bucket {
 // at all (a name that is not UTF-8, a folder that cannot be read, a device) comes
 // with an error, so that nothing is passed over in silence; its other fields are
 // then unknown. The listing goes on after an error, but for that of the store as a
-// whole or the end of ctx. Symbolic links to folders are not followed.
+// whole or the end of ctx. Symbolic links to folders are not followed. A folder in a
+// folder that is a bucket of its own, as it has notes of its records, comes as one
+// ErrFiltered.
 //
 // In a folder it takes the memory of the names of one directory for each level. S3
 // lists ETags and sizes, but no versions; other object stores are asked for each
 // object, one request each.
 func (s *Store) List(ctx context.Context) iter.Seq2[pipeline.Object, error] {
 	return func(yield func(pipeline.Object, error) bool) {
-		for o, err := range s.contents.list(ctx, s.Bucket().Records.IsRecord) {
+		for o, err := range s.contents.list(ctx, s.Bucket().Records.IsRecord, false) {
 			o.Bucket = s.name
 			if err != nil {
 				o.Size = pipeline.UnknownSize
-				err = fmt.Errorf("list %s: %w", printable(o), err)
+				err = fmt.Errorf("list %s: %w", printable(o), legible(err))
 			}
 			if !yield(o, err) {
 				return
@@ -218,9 +222,9 @@ func (s *Store) List(ctx context.Context) iter.Seq2[pipeline.Object, error] {
 func (s *Store) Recorded(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		notRecord := func(key string) bool { return !s.records.layout.IsRecord(key) }
-		for record, err := range s.contents.list(ctx, notRecord) {
+		for record, err := range s.contents.list(ctx, notRecord, true) {
 			key, _, ok := s.records.layout.ObjectKey(record.Key)
-			if !ok && err == nil {
+			if !ok && err == nil || errors.Is(err, pipeline.ErrFiltered) {
 				continue
 			}
 			if !yield(key, err) {
@@ -239,23 +243,28 @@ func (s *Store) CheckWritable() error {
 	if s.folder == nil {
 		return nil
 	}
-	if err := s.folder.checkWritable(); err != nil {
+	err := s.folder.checkWritable()
+	if errors.Is(err, errNoFolder) {
+		return fmt.Errorf("bucket %s: cannot write records to %s: %w", s.name, s.folder.dir, err)
+	}
+	if err != nil {
 		return fmt.Errorf("bucket %s: cannot write records to %s: %w; the folder must be writable for the user that runs bucketsum",
 			s.name, s.folder.dir, err)
 	}
 	return nil
 }
 
-// CleanUp removes what a process that was killed left half-written in a folder.
+// CleanUp removes from a folder what a process that was killed left half-written,
+// and what is remembered of records that are gone together with their objects.
 // A write that another process has under way fails then, and its retry succeeds.
-func (s *Store) CleanUp() error {
+func (s *Store) CleanUp(ctx context.Context) error {
 	if s.keeper != nil {
-		return s.keeper.CleanUp()
+		return s.keeper.CleanUp(ctx)
 	}
 	if s.folder == nil {
 		return nil
 	}
-	return s.folder.cleanUp()
+	return s.folder.cleanUp(ctx, s.records.layout)
 }
 
 // Check reports what keeps the bucket, or that of its records, from being used:
@@ -287,13 +296,4 @@ func (s *Store) Close() error {
 		err = errors.Join(err, s.keeper.Close())
 	}
 	return err
-}
-
-// printable returns bucket and key for people to read, with what would garble a
-// terminal escaped.
-func printable(o pipeline.Object) string {
-	if strings.ContainsFunc(o.Key, func(r rune) bool { return r < ' ' || r == utf8.RuneError || r == 0x7f }) {
-		return fmt.Sprintf("%s/%q", o.Bucket, o.Key)
-	}
-	return o.String()
 }

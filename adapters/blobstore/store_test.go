@@ -18,6 +18,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
@@ -105,7 +106,7 @@ func userKeys(t testing.TB, dir string) []string {
 	t.Helper()
 	var keys []string
 	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
-		if err == nil && e.Name() == blobstore.Hidden {
+		if err == nil && e.Name() == filebucket.Hidden {
 			return fs.SkipDir
 		}
 		if err == nil && !e.IsDir() {

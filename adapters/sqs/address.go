@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -24,7 +25,7 @@ var hostRegion = regexp.MustCompile(`^(?:sqs\.([a-z0-9-]+)|([a-z0-9-]+)\.queue)\
 func parseAddress(raw string) (address, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return address{}, fmt.Errorf("queue URL: %w", err)
+		return address{}, errors.New("queue URL: not a URL") // net/url's error quotes it, secrets and all
 	}
 	fault := func(format string, args ...any) (address, error) {
 		return address{}, fmt.Errorf("queue URL %s: %w", redacted(raw), fmt.Errorf(format, args...))
@@ -36,6 +37,9 @@ func parseAddress(raw string) (address, error) {
 	case SchemeParallel:
 	default:
 		return fault("its scheme is neither %s nor %s", SchemeParallel, SchemeOrdered)
+	}
+	if u.User != nil {
+		return fault("it must hold no user name or password: credentials come from the environment, a profile or a role")
 	}
 	if u.Host == "" || len(u.Path) < 2 {
 		return fault("it must have the form %s://HOST/ACCOUNT/NAME", u.Scheme)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,6 +29,10 @@ const (
 	// again must not pass for the one before.
 	MetadataDeduplication = "MessageDeduplicationId"
 )
+
+// SuffixBinary is what the name of a binary attribute gets in the metadata of a
+// received message, whose value is the attribute's in base64 (with padding).
+const SuffixBinary = ".base64"
 
 const (
 	// attributeRest holds the metadata that does not fit into attributes of its
@@ -124,23 +129,39 @@ func fold(metadata map[string]string, attributes map[string]types.MessageAttribu
 }
 
 // normalized returns the attributes of a received message as all our readers
-// know them: what fold has put together is apart again.
+// know them: all text, and what fold has put together is apart again.
 func normalized(attributes map[string]types.MessageAttributeValue) map[string]types.MessageAttributeValue {
-	rest, folded := unfold(aws.ToString(attributes[attributeRest].StringValue))
-	id, named := attributes[watermillsqs.UUIDAttribute]
-	if !folded && !named {
-		return attributes
+	out := make(map[string]types.MessageAttributeValue, len(attributes))
+	for k, v := range attributes {
+		if !strings.HasPrefix(aws.ToString(v.DataType), watermillsqs.AWSBinaryDataType) {
+			out[k] = text(aws.ToString(v.StringValue)) // whatever the sender calls its type
+			continue
+		}
+		k += SuffixBinary
+		if _, taken := attributes[k]; !taken {
+			out[k] = text(base64.StdEncoding.EncodeToString(v.BinaryValue))
+		}
 	}
-	out := maps.Clone(attributes)
-	if folded {
+	if rest, folded := unfold(aws.ToString(out[attributeRest].StringValue)); folded {
 		delete(out, attributeRest)
+		for k, v := range rest {
+			out[k] = text(v)
+		}
 	}
-	for k, v := range rest {
-		out[k] = text(v)
-	}
-	if named {
+	if id, named := out[watermillsqs.UUIDAttribute]; named {
 		delete(out, watermillsqs.UUIDAttribute)
 		out[attributeUUID] = id
+	}
+	return out
+}
+
+// escaped returns the attributes so that gocloud, which takes every sender for
+// one of its own and unescapes names and values, makes them what they are.
+func escaped(attributes map[string]types.MessageAttributeValue) map[string]types.MessageAttributeValue {
+	out := make(map[string]types.MessageAttributeValue, len(attributes))
+	for k, v := range attributes {
+		// gocloud takes __0x5f__ for an underscore, and what follows no more for an escape.
+		out[strings.ReplaceAll(k, "__0x", "__0x5f___0x")] = text(url.PathEscape(aws.ToString(v.StringValue)))
 	}
 	return out
 }

@@ -24,6 +24,13 @@
 // defaults to the one in the host. Credentials, and an endpoint other than
 // AWS's (AWS_ENDPOINT_URL), come from the SDK's default chain.
 //
+// Message attributes are the metadata of a received message, byte for byte as
+// they were sent, and whatever type they have: a number is its text, and a
+// binary attribute x is x.base64 ([SuffixBinary]). gocloud's escapes are taken
+// for what they stand for only inside SNS's envelope (raw=false).
+//
+// Credentials that SQS does not accept any more are asked for anew.
+//
 // Queues are never created.
 package sqs
 

@@ -30,7 +30,17 @@ func isMissing(err error) bool {
 
 func isDenied(err error) bool {
 	switch code(err) {
-	case "AccessDenied", "InvalidClientTokenId", "UnrecognizedClient", "InvalidSecurity", "SignatureDoesNotMatch", "InvalidAddress":
+	case "AccessDenied", "InvalidAddress":
+		return true
+	}
+	return false
+}
+
+// isStale reports whether SQS does not accept the credentials.
+func isStale(err error) bool {
+	switch code(err) {
+	case "ExpiredToken", "TokenRefreshRequired", "InvalidToken", "InvalidClientTokenId", "InvalidAccessKeyId",
+		"UnrecognizedClient", "InvalidSecurity", "SignatureDoesNotMatch":
 		return true
 	}
 	return false
@@ -70,6 +80,8 @@ func (q *queue) explained(err error) error {
 	case isMissing(err):
 		return fmt.Errorf("queue %s does not exist in region %s: create it or correct the URL; queues are never created here: %w",
 			q.address.queue, q.aws.Region, err)
+	case isStale(err):
+		return fmt.Errorf("no access to queue %s: the credentials have expired or are not valid: renew them: %w", q.address.queue, err)
 	case isDenied(err):
 		return fmt.Errorf("no access to queue %s: let these credentials do sqs:GetQueueAttributes, sqs:ReceiveMessage, sqs:ChangeMessageVisibility and sqs:DeleteMessage on it: %w",
 			q.address.queue, err)

@@ -47,9 +47,7 @@ func (p *Publisher) Open(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	_, err = q.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
-		QueueUrl: &q.address.queue, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
-	})
+	_, err = q.attributes(ctx, types.QueueAttributeNameQueueArn)
 	if err != nil && code(err) != "AccessDenied" { // whoever may send need not be allowed more
 		return q.explained(err)
 	}
@@ -67,7 +65,7 @@ func (p *Publisher) Publish(url string, messages ...*message.Message) error {
 		if err != nil {
 			return err
 		}
-		if err := inner.Publish(url, m); err != nil {
+		if err := inner.Publish(redacted(url), m); err != nil {
 			return fmt.Errorf("publish to %s: %w", redacted(url), err)
 		}
 	}

@@ -47,6 +47,7 @@ func TestMetadataTravels(t *testing.T) {
 		"many":       many,
 		"odd names":  {"a b": "1", "": "2", "..": "3", "AWS.x": "4", "äöü": "5", strings.Repeat("n", 300): "6"},
 		"odd values": {"empty": "", "control": "a\x00b\x1b[0m", "newline": "a\nb", "last": "\uFFFF\uFFFE"},
+		"escapes":    {"percent": "100%25 a%2Fb", "n__0x2f__": "1", "n / __0x2f__": "__0x2f__"},
 		"own name":   {"bucketsum.metadata": "x"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -50,7 +50,7 @@ func New(c Config) (*Queues, error) {
 type queue struct {
 	config  Config
 	address address
-	aws     aws.Config
+	aws     aws.Config  // renews its credentials
 	client  *sqs.Client // does nothing about leases
 	slots   *semaphore.Weighted
 	deletes *batcher.Batcher
@@ -59,6 +59,7 @@ type queue struct {
 
 	visibility atomic.Int64 // a time.Duration
 	warned     atomic.Bool
+	streak     streak // of receives through watermill-aws
 
 	mu     sync.Mutex
 	leases map[string]*lease // by receipt handle
@@ -99,6 +100,7 @@ func (s *Queues) queue(ctx context.Context, url string) (*queue, error) {
 	if cfg.Region == "" {
 		return nil, fmt.Errorf("queue %s: no region: add region=… to its URL or set AWS_REGION", a.queue)
 	}
+	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), renewing(cfg.Credentials))
 	q := &queue{
 		config: s.config, address: a, aws: cfg,
 		client: sqs.NewFromConfig(cfg),
@@ -111,18 +113,28 @@ func (s *Queues) queue(ctx context.Context, url string) (*queue, error) {
 	return q, nil
 }
 
+// attributes reads an attribute of the queue, or all.
+func (q *queue) attributes(ctx context.Context, name types.QueueAttributeName) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	out, err := q.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+		QueueUrl: &q.address.queue, AttributeNames: []types.QueueAttributeName{name},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out.Attributes, nil
+}
+
 // check reads the queue's attributes.
 func (q *queue) check(ctx context.Context) error {
-	out, err := q.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
-		QueueUrl:       &q.address.queue,
-		AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll},
-	})
+	attributes, err := q.attributes(ctx, types.QueueAttributeNameAll)
 	if err != nil {
 		return q.explained(err)
 	}
 	visibility := q.address.visibility
 	if visibility == 0 {
-		seconds, _ := strconv.Atoi(out.Attributes["VisibilityTimeout"]) // 0 if SQS does not say
+		seconds, _ := strconv.Atoi(attributes["VisibilityTimeout"]) // 0 if SQS does not say
 		visibility = time.Duration(seconds) * time.Second
 	}
 	warn := q.config.Log.With("queue", q.address.queue).Warn
@@ -138,7 +150,7 @@ func (q *queue) check(ctx context.Context) error {
 	}
 	q.visibility.Store(int64(visibility))
 
-	switch raw := out.Attributes["RedrivePolicy"]; {
+	switch raw := attributes["RedrivePolicy"]; {
 	case raw == "":
 		warn("queue has no redrive policy: a message that can never be handled comes back for ever; give it a dead-letter queue")
 	case maxReceives(raw) == 1:

@@ -12,6 +12,10 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
+// answerTime is how long SQS has for an answer, beyond the time that it was asked
+// to wait; repetitions included. A connection that died silently would have no end.
+const answerTime = 30 * time.Second
+
 // leasing makes a client hold what it receives. It is where leases start, because
 // nothing else sees a message before it waits in somebody's buffer, with its
 // visibility running out.
@@ -26,7 +30,19 @@ func (q *queue) intercept(
 ) (out middleware.InitializeOutput, metadata middleware.Metadata, err error) {
 	switch p := in.Parameters.(type) {
 	case *sqs.ReceiveMessageInput:
-		return q.receive(ctx, *p, in, next)
+		out, metadata, err = q.receive(ctx, *p, in, next)
+		if !q.address.ordered {
+			return out, metadata, err // its reader waits by itself
+		}
+		if err == nil {
+			q.recovered()
+			return out, metadata, nil
+		}
+		if !q.backOff(ctx, err) {
+			return out, metadata, ctx.Err()
+		}
+		// watermill-aws would log an error each time, and ask again in a second.
+		return middleware.InitializeOutput{Result: &sqs.ReceiveMessageOutput{}}, metadata, nil
 	case *sqs.DeleteMessageInput:
 		// The end of the lease has deleted it, see Subscriber.
 		return middleware.InitializeOutput{Result: &sqs.DeleteMessageOutput{}}, metadata, nil
@@ -57,8 +73,14 @@ func (q *queue) receive(
 	p.AttributeNames = nil
 	p.MessageSystemAttributeNames = []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll}
 	in.Parameters = &p // the caller may use its own for other calls
-	out, metadata, err = next.HandleInitialize(ctx, in)
+	limit := time.Duration(p.WaitTimeSeconds)*time.Second + answerTime
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	out, metadata, err = next.HandleInitialize(limited, in)
 	if err != nil {
+		if limited.Err() != nil && ctx.Err() == nil {
+			err = fmt.Errorf("no answer within %s: %w", limit, err)
+		}
 		return out, metadata, err
 	}
 	result, ok := out.Result.(*sqs.ReceiveMessageOutput)
@@ -68,6 +90,9 @@ func (q *queue) receive(
 	for i := range result.Messages {
 		m := &result.Messages[i]
 		m.MessageAttributes = normalized(m.MessageAttributes)
+		if !q.address.ordered {
+			m.MessageAttributes = escaped(m.MessageAttributes)
+		}
 		if q.hold(m, visibility) {
 			slots--
 		}

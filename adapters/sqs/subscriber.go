@@ -30,7 +30,8 @@ const settleTime = time.Second
 //
 // What it adds to watermill-aws's subscriber: leases, so that work can outlast
 // the visibility; acks whose failures are retried, also while it closes; messages whose
-// contexts end with their lease and not with Close; a wait before a redelivery.
+// contexts end with their lease and not with Close; a wait before a redelivery,
+// and one before the next receive that grows while SQS fails.
 type Subscriber struct {
 	queues *Queues
 
@@ -91,7 +92,7 @@ func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	unhook := context.AfterFunc(s.stopping, cancel)
-	in, err := inner.Subscribe(ctx, url)
+	in, err := inner.Subscribe(ctx, q.address.queue) // it logs its topic, and ours may hold secrets
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("subscribe to %s: %w", redacted(url), err)

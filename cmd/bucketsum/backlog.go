@@ -35,9 +35,10 @@ func (b *backlog) Publish(topic string, messages ...*message.Message) error {
 	return nil
 }
 
-// handled makes room for what came to its end. It is a pipeline.Observer.
+// handled makes room for what came to its end; a continuation has the room of its
+// message. It is a pipeline.Observer.
 func (b *backlog) handled(d pipeline.Delivery) {
-	if d.Fate != pipeline.Nacked {
+	if d.Fate != pipeline.Nacked && d.Fate != pipeline.Continued {
 		<-b.slots
 	}
 }

@@ -19,7 +19,8 @@ import (
 type workerConfig struct {
 	algorithms   []string
 	record       string
-	concurrency  int
+	concurrency  slots
+	memory       byteSize
 	listen       string
 	include      []string
 	exclude      []string
@@ -28,6 +29,7 @@ type workerConfig struct {
 	nativeChecks string
 	onMismatch   string
 	drainTimeout time.Duration
+	resume       resumeConfig
 	maxUpload    int64
 	log          logConfig
 
@@ -38,7 +40,9 @@ type workerConfig struct {
 func (c *workerConfig) flags(fs *pflag.FlagSet, listen, logLevel string, drain time.Duration) {
 	fs.StringSliceVar(&c.algorithms, "algorithms", []string{"md5"}, "checksums to compute in one pass: "+strings.Join(digest.Names(), ", "))
 	fs.StringVar(&c.record, "record", blobstore.DefaultLayout, "where the record of an object is: {key} or {dir}/ and {base}, and {alg}")
-	fs.IntVar(&c.concurrency, "concurrency", 4, "objects in work at once, at most")
+	c.concurrency = autoSlots
+	fs.Var(&c.concurrency, "concurrency", "objects in work at once, at most")
+	fs.Var(&c.memory, "memory", "what may be held of large objects that are read ahead, as 256MiB; auto: a quarter of the memory, at most 128MiB")
 	fs.StringVar(&c.listen, "listen", listen, "address of the HTTP side: the page, POST /md5, GET /status, /records, /health; 'off' for none")
 	fs.StringArrayVar(&c.include, "include", nil, "sum only keys that match this glob, as 'photos/**/*.raw'; may be repeated")
 	fs.StringArrayVar(&c.exclude, "exclude", nil, "do not sum keys that match this glob; may be repeated")
@@ -47,6 +51,7 @@ func (c *workerConfig) flags(fs *pflag.FlagSet, listen, logLevel string, drain t
 	fs.StringVar(&c.nativeChecks, "native-checks", "on", "compare objects with what their store claims of them (ETag, stored checksums): on or off")
 	fs.StringVar(&c.onMismatch, "on-mismatch", "dead-letter", "an object that is not what its store claims: dead-letter (without a record) or record")
 	fs.DurationVar(&c.drainTimeout, "drain-timeout", drain, "time that work in flight has after a SIGTERM or Ctrl-C")
+	c.resume.flags(fs)
 	fs.Int64Var(&c.maxUpload, "max-upload", 0, "largest upload to POST /md5 in bytes; 0: 5 TiB, -1: no limit")
 	c.log.flags(fs, logLevel)
 }
@@ -80,6 +85,9 @@ func (c *workerConfig) validate() error {
 	}
 	if c.drainTimeout <= 0 {
 		faults = append(faults, fmt.Errorf("--drain-timeout: %s is not more than 0", c.drainTimeout))
+	}
+	if err := c.resume.validate(); err != nil {
+		faults = append(faults, err)
 	}
 	if c.maxUpload < web.Unlimited {
 		faults = append(faults, fmt.Errorf("--max-upload: %d is less than -1", c.maxUpload))

@@ -16,6 +16,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/events"
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 	"github.com/bucketsum/bucketsum/testenv"
 )
 
@@ -35,8 +36,9 @@ it or change become events on a queue in memory, as S3 sends them, and go throug
 the same pipeline as on AWS. What lies there without a current checksum is
 summed at the start. What is not finished at the end, the next start does.
 
-Symbolic links are not followed out of DIR. What bucketsum must remember lies in
-DIR/` + blobstore.Hidden + `.`,
+Symbolic links are not followed out of DIR. A folder in it on which local was run
+by itself is left alone. What bucketsum must remember lies in
+DIR/` + filebucket.Hidden + `.`,
 	examples: `
   bucketsum local ./inbox
   bucketsum local --algorithms md5,sha256 --record '{dir}/.sums/{base}.{alg}' /srv/photos
@@ -76,7 +78,12 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		return err
 	}
 	name := filepath.Base(full)
-	store, err := openLocalFolder(dir, name, config)
+	// Whoever reads it and whoever watches it must mean the same folder, whatever
+	// becomes of a link on the way to it.
+	if full, err = makeFolder(full); err != nil {
+		return err
+	}
+	store, err := openLocalFolder(ctx, full, name, config)
 	if err != nil {
 		return err
 	}
@@ -91,7 +98,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 	activity := web.NewActivity()
 	report := newReport(p.stdout, config.algorithms[0], activity)
 
-	queues, err := newQueues(config.concurrency, config.drainTimeout, log)
+	queues, err := newQueues(int(config.concurrency), config.drainTimeout, log)
 	if err != nil {
 		return err
 	}
@@ -106,7 +113,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 	}
 	waiting := newBacklog(publisher, 1000)
 	folder, err := testenv.NewFolder(testenv.Config{
-		Dir:       dir,
+		Dir:       full,
 		Bucket:    name,
 		Publisher: waiting,
 		Topic:     localEvents,
@@ -120,6 +127,23 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 			return false, nil
 		},
 		Remembered: store.Recorded,
+		RecordOf: func(key string) (string, bool) {
+			object, _, ok := config.layout.ObjectKey(key)
+			return object, ok
+		},
+		Unreadable: func(key string, err error) {
+			o := pipeline.Object{Bucket: name, Key: key + "/"}
+			if err == nil {
+				activity.Mended(o)
+				return
+			}
+			reason := fmt.Sprintf("the folder cannot be read, and what is in it gets no checksums: %v", err)
+			activity.Fail(o, reason)
+			report.failure(o.Key, reason)
+		},
+		Inner: func(key string) {
+			report.line("%s is left alone: it is a bucket of its own, with its records in %s/%s; run bucketsum local on it", printable(key+"/"), printable(key), filebucket.Hidden)
+		},
 		Unaddressable: func(key string, err error) {
 			activity.Fail(pipeline.Object{Bucket: name, Key: key}, err.Error())
 			report.failure(key, err.Error())
@@ -135,14 +159,23 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		return err
 	}
 	w := worker{
-		workerConfig:  config,
-		queue:         localEvents,
-		deadLetter:    localDeadLetters,
-		buckets:       map[string]pipeline.Bucket{name: bucket},
-		sources:       map[string]string{name: (&url.URL{Scheme: "file", Path: filepath.ToSlash(full)}).String()},
-		activity:      activity,
-		publish:       report.result,
-		observe:       waiting.handled,
+		workerConfig: config,
+		queue:        localEvents,
+		deadLetter:   localDeadLetters,
+		buckets:      map[string]pipeline.Bucket{name: bucket},
+		activity:     activity,
+		sources:      map[string]string{name: (&url.URL{Scheme: "file", Path: filepath.ToSlash(full)}).String()},
+		publish:      report.result,
+		observe: func(d pipeline.Delivery) {
+			waiting.handled(d)
+			for _, h := range d.Events {
+				// Such an event is dropped as there is a newer one. Here that may
+				// not be so: the system does not tell of every change.
+				if errors.Is(h.Err, pipeline.ErrChanged) {
+					folder.Look(h.Event.Object.Key)
+				}
+			}
+		},
 		retry:         pipeline.Retry{Max: 2, Initial: 200 * time.Millisecond},
 		maxDeliveries: 3,
 		hosts:         []string{"localhost"},
@@ -164,11 +197,17 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 	return err
 }
 
-// openLocalFolder opens the folder as a bucket, after making it if it is missing.
-func openLocalFolder(dir, name string, config workerConfig) (*blobstore.Store, error) {
+// makeFolder makes the folder if it is missing, and returns its path without
+// symbolic links.
+func makeFolder(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("make the folder: %w", err)
+		return "", fmt.Errorf("make the folder: %w", err)
 	}
+	return filepath.EvalSymlinks(dir)
+}
+
+// openLocalFolder opens the folder as a bucket.
+func openLocalFolder(ctx context.Context, dir, name string, config workerConfig) (*blobstore.Store, error) {
 	store, err := blobstore.OpenFolder(dir, name, blobstore.Config{Layout: config.layout, Algorithms: config.algorithms})
 	if err != nil {
 		return nil, err
@@ -176,7 +215,7 @@ func openLocalFolder(dir, name string, config workerConfig) (*blobstore.Store, e
 	if err := store.CheckWritable(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	if err := store.CleanUp(); err != nil {
+	if err := store.CleanUp(ctx); err != nil && ctx.Err() == nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	return store, nil

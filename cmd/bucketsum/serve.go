@@ -27,6 +27,11 @@ parts, checksums that it keeps) is compared with what was read. An object that i
 not what its store claims has no record and its event is dead-lettered, unless
 --on-mismatch record. --results is told what became of each object.
 
+Large objects have checkpoints, in .bucketsum/checkpoints/ of the bucket that has
+the records: whoever comes after an interruption goes on there. What takes longer
+than --slice goes on in a new message, as no lease on SQS lasts longer than 12
+hours. For that this program needs to send to the --queue.
+
 On SIGTERM it takes no more messages, finishes what it has in work within
 --drain-timeout and ends with 0, or with 1 if something went back to the queue.
 A second SIGTERM ends it at once.
@@ -63,7 +68,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	if queue == "" {
 		faults = append(faults, errors.New("--queue is missing"))
 	} else {
-		faults = append(faults, checkURL("--queue", queue, queueSchemes))
+		faults = append(faults, checkURL("--queue", queue, queueSchemes), config.resume.validateQueue(queue))
 	}
 	if deadLetter != "" {
 		faults = append(faults, checkURL("--dead-letter", deadLetter, queueSchemes))
@@ -81,7 +86,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	log := config.log.logger(p.stderr)
 	warnOf(queue, log)
 	stores, err := openBuckets(ctx, urls, blobstore.Config{
-		Layout: config.layout, Algorithms: config.algorithms, Records: store.records, S3: store.s3, Log: log,
+		Layout: config.layout, Algorithms: config.algorithms, Records: store.records, S3: store.s3, Memory: config.memory.memory(), Log: log,
 	})
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
@@ -52,6 +53,9 @@ type sumOptions struct {
 	text       bool
 	zero       bool
 
+	concurrency slots
+	memory      byteSize
+
 	check         bool
 	ignoreMissing bool
 	quiet         bool
@@ -66,6 +70,9 @@ func (o *sumOptions) flags(fs *pflag.FlagSet) {
 	fs.BoolVarP(&o.binary, "binary", "b", false, "mark names with an asterisk; the content is read alike")
 	fs.BoolVarP(&o.text, "text", "t", false, "do not mark names (the default)")
 	fs.BoolVarP(&o.zero, "zero", "z", false, "end lines with NUL, and do not escape names")
+	o.concurrency = autoSlots
+	fs.Var(&o.concurrency, "concurrency", "files read at once, at most; a disk that has to seek is fastest with 1")
+	fs.Var(&o.memory, "memory", "what may be held of large objects that are read ahead, as 256MiB; auto: a quarter of the memory, at most 128MiB")
 	fs.BoolVarP(&o.check, "check", "c", false, "read checksums from the arguments and verify them")
 	fs.BoolVar(&o.ignoreMissing, "ignore-missing", false, "with --check: pass over files that do not exist")
 	fs.BoolVar(&o.quiet, "quiet", false, "with --check: do not print OK for files that match")
@@ -77,6 +84,9 @@ func (o *sumOptions) flags(fs *pflag.FlagSet) {
 // validate returns everything that is wrong, as a usageError.
 func (o *sumOptions) validate() error {
 	var faults []error
+	if o.concurrency < 1 {
+		faults = append(faults, fmt.Errorf("--concurrency: %d is less than 1", int(o.concurrency)))
+	}
 	for i, name := range o.algorithms {
 		o.algorithms[i] = strings.TrimSpace(name)
 	}
@@ -137,7 +147,7 @@ func runSum(ctx context.Context, p process, c command, args []string) error {
 		}
 	}
 	return sumInterruptibly(ctx, func() (err error) {
-		r := newSumReader(p.stdin)
+		r := newSumReader(p.stdin, o.memory.memory())
 		defer func() { err = errors.Join(err, r.close()) }()
 		if o.check {
 			return sumCheck(ctx, p, &o, r, names)
@@ -146,29 +156,70 @@ func runSum(ctx context.Context, p process, c command, args []string) error {
 	})
 }
 
+// sumTask is an argument to work on, or why that is not possible.
+type sumTask struct {
+	object sumObject
+	err    error
+}
+
+// sumOutcome is what became of a task.
+type sumOutcome struct {
+	sumTask
+	sums map[string]string // by algorithm
+}
+
 // sumPrint prints the checksums of what the arguments name.
 func sumPrint(ctx context.Context, p process, o *sumOptions, r *sumReader, names []string) error {
 	failed := false
-	for _, name := range names {
-		for object, err := range r.expand(ctx, name) {
-			var sums map[string]string
-			if err == nil {
-				sums, err = r.sums(ctx, object, o.algorithms)
+	work := ordered[sumTask, sumOutcome]{
+		width: int(o.concurrency),
+		alone: func(t sumTask) bool { return t.object.isStream() },
+		work: func(t sumTask) sumOutcome {
+			done := sumOutcome{sumTask: t}
+			if t.err == nil {
+				done.sums, done.err = r.sums(ctx, t.object, o.algorithms)
 			}
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if err != nil {
-				complain(p, object.name, err)
-				failed = true
-				continue
-			}
-			for _, algorithm := range o.algorithms {
-				if _, err := io.WriteString(p.stdout, o.line(algorithm, sums[algorithm], object.name)); err != nil {
+			return done
+		},
+		tell: func(turn []sumOutcome) error {
+			var lines strings.Builder
+			flush := func() error {
+				if _, err := io.WriteString(p.stdout, lines.String()); err != nil {
 					return writeError{err}
+				}
+				lines.Reset()
+				return nil
+			}
+			for _, done := range turn {
+				if done.object.listed && errors.Is(done.err, pipeline.ErrOwnRecord) {
+					continue // a record is no object
+				}
+				if done.err != nil {
+					if err := flush(); err != nil {
+						return err
+					}
+					complain(p, done.object.name, done.err)
+					failed = true
+					continue
+				}
+				for _, algorithm := range o.algorithms {
+					lines.WriteString(o.line(algorithm, done.sums[algorithm], done.object.name))
+				}
+			}
+			return flush()
+		},
+	}
+	err := work.run(ctx, func(yield func(sumTask) bool) {
+		for _, name := range names {
+			for object, err := range r.expand(ctx, name) {
+				if !yield(sumTask{object, err}) {
+					return
 				}
 			}
 		}
+	})
+	if err != nil {
+		return err
 	}
 	if failed {
 		return statusError(exitFailed)

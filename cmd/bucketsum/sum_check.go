@@ -74,43 +74,82 @@ func (c *checker) run(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer in.Close() // was only read
+	var broke error
+	work := ordered[checkTask, checkOutcome]{
+		width: int(c.o.concurrency),
+		alone: func(t checkTask) bool { return t.object.isStream() },
+		work: func(t checkTask) checkOutcome {
+			done := checkOutcome{checkTask: t}
+			if t.improper == nil && t.err == nil {
+				done.sums, done.err = c.r.sums(ctx, t.object, []string{t.line.Algorithm})
+			}
+			return done
+		},
+		tell: func(turn []checkOutcome) error {
+			for _, done := range turn {
+				if err := c.tell(done); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	if err := work.run(ctx, func(yield func(checkTask) bool) { broke = c.tasks(in, yield) }); err != nil {
+		return false, err
+	}
+	if broke != nil {
+		return false, broke
+	}
+	return c.conclude(), nil
+}
+
+// checkTask is a line of a checksum file.
+type checkTask struct {
+	number   int
+	improper error // why it cannot be used
+	line     digest.Line
+	object   sumObject
+	err      error // why its name cannot be one of an object
+}
+
+// checkOutcome is what became of it.
+type checkOutcome struct {
+	checkTask
+	sums map[string]string // by algorithm
+}
+
+// tasks yields the lines of a checksum file but for empty ones and comments. An
+// error is one of the file.
+func (c *checker) tasks(in io.Reader, yield func(checkTask) bool) error {
 	var (
 		lines  = bufio.NewReaderSize(in, 64<<10)
 		parser digest.Parser
 	)
 	for number := 1; ; number++ {
-		if ctx.Err() != nil {
-			return false, context.Cause(ctx)
-		}
 		s, err := readSumLine(lines)
 		if err == io.EOF {
-			break
+			return nil
 		}
 		if err != nil && !errors.Is(err, errLongLine) {
-			return false, err
+			return err
 		}
 		if err == nil && (strings.HasPrefix(s, "#") || strings.TrimSuffix(s, "\r") == "") {
 			continue
 		}
 		before := parser
-		var line digest.Line
+		t := checkTask{number: number, improper: err}
 		if err == nil {
-			line, err = c.parse(&parser, s)
+			t.line, t.improper = c.parse(&parser, s)
 		}
-		if err != nil {
+		if t.improper != nil {
 			parser = before
-			c.improper++
-			if c.o.warn {
-				fmt.Fprintf(c.p.stderr, "bucketsum sum: %s: %d: improperly formatted checksum line: %v\n", c.listName(), number, err)
-			}
-			continue
+		} else {
+			t.object, t.err = parseSumName(t.line.Name)
 		}
-		c.proper++
-		if err := c.verify(ctx, line); err != nil {
-			return false, err
+		if !yield(t) {
+			return nil
 		}
 	}
-	return c.conclude(), nil
 }
 
 // parse reads a line and finds out its algorithm.
@@ -129,25 +168,25 @@ func (c *checker) parse(parser *digest.Parser, s string) (digest.Line, error) {
 	return line, err
 }
 
-// verify reads one file and prints how it compares. An error is no fault of
-// the file.
-func (c *checker) verify(ctx context.Context, line digest.Line) error {
-	object, err := parseSumName(line.Name)
-	var sums map[string]string
-	if err == nil {
-		sums, err = c.r.sums(ctx, object, []string{line.Algorithm})
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	switch {
-	case err != nil && c.o.ignoreMissing && isMissing(err):
+// tell prints how one file compares, and counts it.
+func (c *checker) tell(done checkOutcome) error {
+	if done.improper != nil {
+		c.improper++
+		if c.o.warn {
+			fmt.Fprintf(c.p.stderr, "bucketsum sum: %s: %d: improperly formatted checksum line: %v\n", c.listName(), done.number, done.improper)
+		}
 		return nil
-	case err != nil:
-		complain(c.p, line.Name, err)
+	}
+	c.proper++
+	line := done.line
+	switch {
+	case done.err != nil && c.o.ignoreMissing && isMissing(done.err):
+		return nil
+	case done.err != nil:
+		complain(c.p, line.Name, done.err)
 		c.unread++
 		return c.print(line.Name, "FAILED open or read")
-	case sums[line.Algorithm] != line.Value:
+	case done.sums[line.Algorithm] != line.Value:
 		c.mismatched++
 		return c.print(line.Name, "FAILED")
 	default:

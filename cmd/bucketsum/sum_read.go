@@ -13,24 +13,29 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
 // sumReader reads what arguments and checksum lines name: standard input for
-// "-", else files and objects. Not safe for concurrent use.
+// "-", else files and objects. Safe for concurrent use, but for standard input.
 type sumReader struct {
-	stdin   io.Reader
-	buckets map[string]*blob.Bucket // by URL, opened when first needed
-	digests map[string]*digest.Digest
+	stdin  io.Reader
+	memory *blobstore.Memory
+
+	mu      sync.Mutex
+	buckets map[string]*blobstore.Store // by URL, opened when first needed
+	digests map[string]*sync.Pool       // of *digest.Digest, by algorithms
 }
 
-func newSumReader(stdin io.Reader) *sumReader {
-	return &sumReader{stdin: stdin, buckets: make(map[string]*blob.Bucket), digests: make(map[string]*digest.Digest)}
+func newSumReader(stdin io.Reader, memory *blobstore.Memory) *sumReader {
+	return &sumReader{stdin: stdin, memory: memory, buckets: make(map[string]*blobstore.Store), digests: make(map[string]*sync.Pool)}
 }
 
 func (r *sumReader) close() error {
@@ -44,10 +49,17 @@ func (r *sumReader) close() error {
 // sumObject is something to read: the object of a bucket, standard input or a
 // file.
 type sumObject struct {
+	listed bool   // nobody named it
 	name   string // as it is printed
 	bucket string // URL; empty for a file
 	key    string // "" or with a slash at its end: all objects under it
 	file   string // path; with a slash at its end, from a URL, all files under it
+}
+
+// isStream reports whether o may be something that can be read only once, or that
+// asks somebody to type.
+func (o sumObject) isStream() bool {
+	return o.file == "-" || strings.HasPrefix(o.file, "/dev/") || strings.HasPrefix(o.file, "/proc/")
 }
 
 // expand returns what an argument stands for: itself, or what is under a prefix
@@ -76,18 +88,13 @@ func (r *sumReader) listBucket(ctx context.Context, prefix sumObject, yield func
 		return
 	}
 	found := false
-	objects := bucket.List(&blob.ListOptions{Prefix: prefix.key})
-	for {
-		o, err := objects.Next(ctx)
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			yield(prefix, err)
-			return
-		}
+	for key, err := range bucket.Keys(ctx, prefix.key) {
 		found = true
-		if !yield(sumObject{name: o.Key, bucket: prefix.bucket, key: o.Key}, nil) {
+		object := sumObject{name: key, bucket: prefix.bucket, key: key, listed: true}
+		if err != nil {
+			object = prefix
+		}
+		if !yield(object, err) {
 			return
 		}
 	}
@@ -129,16 +136,16 @@ func listFolder(ctx context.Context, root, dir string, yield func(sumObject, err
 		key := dir + e.Name()
 		object := sumObject{name: key, file: root + key}
 		switch {
-		case e.IsDir() && e.Name() == blobstore.Hidden:
+		case e.IsDir() && e.Name() == filebucket.Hidden:
 			continue
 		case e.IsDir():
 			var below bool
 			below, more = listFolder(ctx, root, key+"/", yield)
 			found = found || below
-		case !isFile(object.file, e):
-			found, more = true, yield(object, errNoFile)
 		default:
-			found, more = true, yield(object, nil)
+			var err error
+			object.file, err = fileIn(root, object.file, e)
+			found, more = true, yield(object, err)
 		}
 		if !more {
 			return found, false
@@ -147,14 +154,43 @@ func listFolder(ctx context.Context, root, dir string, yield func(sumObject, err
 	return found, true
 }
 
-// isFile reports whether reading path is worth trying: it is a regular file, a
-// link to one, or something that cannot be looked at.
-func isFile(path string, e fs.DirEntry) bool {
+// fileIn returns the path of the file that an entry of the folder root, or of one in
+// it, is or is a link to. What a link leads to has to be in root, too: whoever may
+// put files there cannot have others read. That something cannot be looked at,
+// reading it will tell.
+func fileIn(root, path string, e fs.DirEntry) (string, error) {
 	if e.Type()&fs.ModeSymlink == 0 {
-		return e.Type().IsRegular()
+		if !e.Type().IsRegular() {
+			return path, errNoFile
+		}
+		return path, nil
 	}
 	info, err := os.Stat(path)
-	return err != nil || info.Mode().IsRegular()
+	if err != nil {
+		return path, nil
+	}
+	if !info.Mode().IsRegular() {
+		return path, errNoFile
+	}
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return path, err
+	}
+	inside, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return path, err
+	}
+	// A relative folder and an absolute link to what is in it have to compare.
+	if target, err = filepath.Abs(target); err != nil {
+		return path, err
+	}
+	if inside, err = filepath.Abs(inside); err != nil {
+		return path, err
+	}
+	if way, err := filepath.Rel(inside, target); err != nil || !filepath.IsLocal(way) {
+		return path, errOutside
+	}
+	return target, nil
 }
 
 // sums returns the checksums of one object, by algorithm.
@@ -164,19 +200,30 @@ func (r *sumReader) sums(ctx context.Context, o sumObject, algorithms []string) 
 		return nil, err
 	}
 	defer in.Close() // was only read
-	id := strings.Join(algorithms, ",")
-	d := r.digests[id]
-	if d == nil {
+	pool := r.pool(algorithms)
+	d, ok := pool.Get().(*digest.Digest)
+	if !ok {
 		if d, err = digest.New(algorithms...); err != nil {
 			return nil, err
 		}
-		r.digests[id] = d
 	}
+	defer pool.Put(d)
 	d.Reset()
 	if _, err := digest.Copy(ctx, d, in); err != nil {
 		return nil, err
 	}
 	return d.Sums(), nil
+}
+
+// pool returns where digests of the algorithms are kept for the next file.
+func (r *sumReader) pool(algorithms []string) *sync.Pool {
+	id := strings.Join(algorithms, ",")
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.digests[id] == nil {
+		r.digests[id] = new(sync.Pool)
+	}
+	return r.digests[id]
 }
 
 // content opens what o names.
@@ -185,22 +232,24 @@ func (r *sumReader) content(ctx context.Context, o sumObject) (io.ReadCloser, er
 		return io.NopCloser(r.stdin), nil
 	}
 	if o.bucket == "" {
-		return os.Open(o.file)
+		return openSumFile(o.file)
 	}
 	bucket, err := r.open(ctx, o.bucket)
 	if err != nil {
 		return nil, err
 	}
-	return bucket.NewReader(ctx, o.key, nil)
+	return bucket.Open(ctx, pipeline.Object{Bucket: o.bucket, Key: o.key, Size: pipeline.UnknownSize})
 }
 
-func (r *sumReader) open(ctx context.Context, bucketURL string) (*blob.Bucket, error) {
+func (r *sumReader) open(ctx context.Context, bucketURL string) (*blobstore.Store, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if b := r.buckets[bucketURL]; b != nil {
 		return b, nil
 	}
-	b, err := blob.OpenBucket(ctx, bucketURL)
+	b, err := blobstore.Open(ctx, bucketURL, withoutPassword(bucketURL), blobstore.Config{Memory: r.memory})
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", bucketURL, err)
+		return nil, err
 	}
 	r.buckets[bucketURL] = b
 	return b, nil
@@ -284,11 +333,12 @@ var (
 	errNoObjects = errors.New("no objects are there")
 	errNoObject  = errors.New("no such object")
 	errNoFile    = errors.New("not a regular file")
+	errOutside   = errors.New("the link leads out of the folder")
 )
 
 // isMissing reports whether err says that a file or object does not exist.
 func isMissing(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || gcerrors.Code(err) == gcerrors.NotFound
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, pipeline.ErrNotFound)
 }
 
 // sumReason returns the error as the tools that bucketsum stands in for give
@@ -297,7 +347,7 @@ func sumReason(err error) string {
 	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
 		return failed.Err.Error()
 	}
-	if gcerrors.Code(err) == gcerrors.NotFound {
+	if errors.Is(err, pipeline.ErrNotFound) {
 		return errNoObject.Error()
 	}
 	return strings.ReplaceAll(err.Error(), "\n", "; ")

@@ -324,14 +324,26 @@ func TestSumFolderURL(t *testing.T) {
 	if err := os.Symlink("..", "sub/loop"); err != nil {
 		t.Fatal(err)
 	}
-	names = append(names, "sub/a")
+	outside := filepath.Join(t.TempDir(), "secret")
+	sumWrite(t, map[string]string{outside: "x"})
+	inside, err := filepath.Abs("sub/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{"sub/out": outside, "sub/in": "../sub/a", "sub/in-absolute": inside} {
+		if err := os.Symlink(target, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names = append(names, "sub/a", "sub/in", "sub/in-absolute")
 	slices.Sort(names)
 	list := sumRun(t, "", "file://./")
 	want := sumRun(t, "", append([]string{"--"}, names...)...)
 	if diff := cmp.Diff(want.Stdout, list.Stdout); diff != "" {
 		t.Error(diff)
 	}
-	say := "bucketsum sum: sub/link: no such file or directory\nbucketsum sum: sub/loop: not a regular file\n"
+	say := "bucketsum sum: sub/link: no such file or directory\nbucketsum sum: sub/loop: not a regular file\n" +
+		"bucketsum sum: sub/out: the link leads out of the folder\n"
 	if list.Stderr != say || list.Status != exitFailed {
 		t.Errorf("status %d, stderr %s", list.Status, list.Stderr)
 	}
@@ -354,7 +366,7 @@ func TestSumURLsOfHosts(t *testing.T) {
 		Stdout: sumMD5OfX + "  photos/1 a\n" + `\` + sumMD5OfX + `  photos/é\nü` + "\n" +
 			"9336ebf25087d91c818ee6e9ec29f8c1  sumtest://b//a\n" +
 			sumMD5OfX + "  sumtest://b/photos/1%20a\n" + sumMD5OfX + "  sumtest://b/a\n",
-		Stderr: "bucketsum sum: sumtest://other/a: open sumtest://other: no access\n" +
+		Stderr: "bucketsum sum: sumtest://other/a: open bucket sumtest://other: no access\n" +
 			"bucketsum sum: sumtest://b/photos: no such object\n",
 		Status: exitFailed,
 	}

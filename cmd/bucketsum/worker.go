@@ -46,7 +46,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 	buckets := make(map[string]pipeline.Bucket)
 	records := make(map[string]web.Records)
 	for name, b := range w.buckets {
-		buckets[name] = pipeline.Bucket{Source: w.activity.Source(b.Source), Records: b.Records}
+		buckets[name] = pipeline.Bucket{Source: w.activity.Source(b.Source), Records: b.Records, Checkpoints: b.Checkpoints}
 		records[name] = b.Records
 	}
 	announce := func(context.Context, pipeline.Result) error { return nil }
@@ -57,6 +57,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		KeepRecords:      w.onDelete == "keep",
 		IgnoreClaims:     w.nativeChecks == "off",
 		RecordMismatches: w.onMismatch == "record",
+		Resume:           w.resume.resume(),
 		Publish: func(ctx context.Context, r pipeline.Result) error {
 			return errors.Join(w.activity.Publish(ctx, r), w.publish(ctx, r), announce(ctx, r))
 		},
@@ -65,7 +66,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 	if err != nil {
 		return err
 	}
-	queues, err := newQueues(w.concurrency, w.drainTimeout, w.log)
+	queues, err := newQueues(int(w.concurrency), w.drainTimeout, w.log)
 	if err != nil {
 		return err
 	}
@@ -83,12 +84,21 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		}
 		deadLetters = pipeline.DeadLetters{Publisher: publisher, Topic: w.deadLetter, Announce: announce}
 	}
+	var continuations pipeline.Continuations
+	if w.resume.slice > 0 {
+		topic := topicOf(w.queue)
+		publisher, err := queues.publisher(ctx, topic)
+		if err != nil {
+			return fmt.Errorf("--slice: %w", err)
+		}
+		continuations = pipeline.Continuations{Publisher: publisher, Topic: topic}
+	}
 	subscriber, err := queues.subscriber(w.queue)
 	if err != nil {
 		return fmt.Errorf("--queue: %w", err)
 	}
 	w.log.Info("serving", "version", version(), "buckets", slices.Sorted(maps.Keys(w.buckets)),
-		"algorithms", w.algorithms, "concurrency", w.concurrency, "listen", w.listen)
+		"algorithms", w.algorithms, "concurrency", int(w.concurrency), "listen", w.listen)
 	parts := append(beside, func(ctx context.Context) error {
 		return pipeline.Run(ctx, pipeline.Config{
 			Subscriber:    subscriber,
@@ -96,6 +106,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 			Decode:        events.Decode,
 			Handle:        handle,
 			DeadLetters:   deadLetters,
+			Continuations: continuations,
 			MaxDeliveries: w.maxDeliveries,
 			Retry:         w.retry,
 			DrainTimeout:  w.drainTimeout,

@@ -105,6 +105,15 @@ func (a *Activity) Fail(o pipeline.Object, reason string) {
 	a.fail(failureOf(o, reason, true))
 }
 
+// Mended takes back that an object failed: what [Activity.Fail] said of it is not
+// so any more.
+func (a *Activity) Mended(o pipeline.Object) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.totals.Failed--
+	a.forget(bounded(o.Bucket, maxKeptKey), bounded(o.Key, maxKeptKey))
+}
+
 // Observe counts what failed in a delivery. It is a pipeline.Observer.
 func (a *Activity) Observe(d pipeline.Delivery) {
 	if d.Fate == pipeline.Nacked {
@@ -112,7 +121,7 @@ func (a *Activity) Observe(d pipeline.Delivery) {
 		a.totals.Returned++
 		a.mu.Unlock()
 	}
-	if d.Fate == pipeline.Acked || d.Err == nil || errors.Is(d.Err, pipeline.ErrDrainTimeout) {
+	if d.Fate == pipeline.Acked || d.Fate == pipeline.Continued || d.Err == nil || errors.Is(d.Err, pipeline.ErrDrainTimeout) {
 		return // done; or nothing is wrong with it but that we stop
 	}
 	failed := false
@@ -202,13 +211,28 @@ func (s observedSource) Open(ctx context.Context, o pipeline.Object) (pipeline.R
 	if err != nil {
 		return nil, err
 	}
-	o = opened.Object()
+	return s.observe(opened, 0), nil
+}
+
+// OpenAt implements pipeline.OffsetSource. What comes before the offset counts as
+// read.
+func (s observedSource) OpenAt(ctx context.Context, o pipeline.Object, offset int64) (pipeline.Reader, error) {
+	opened, err := pipeline.OpenAt(ctx, s.Source, o, offset)
+	if err != nil {
+		return nil, err
+	}
+	return s.observe(opened, offset), nil
+}
+
+func (s observedSource) observe(opened pipeline.Reader, offset int64) pipeline.Reader {
+	o := opened.Object()
 	r := &read{Reader: opened, activity: s.activity, work: Work{
 		Bucket: bounded(o.Bucket, maxKeptKey), Key: bounded(o.Key, maxKeptKey), VersionID: bounded(o.VersionID, maxKeptKey),
 		Size: known(o.Size), StartedAt: stamp(time.Now()),
 	}}
+	r.bytes.Store(offset)
 	s.activity.begin(r)
-	return r, nil
+	return r
 }
 
 // read is an object that is being read.

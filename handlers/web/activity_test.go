@@ -131,6 +131,17 @@ func TestActivityFailureEnds(t *testing.T) {
 	}
 }
 
+// TestActivityMended counts only what is still wrong.
+func TestActivityMended(t *testing.T) {
+	a := web.NewActivity()
+	a.Fail(object("closed/", pipeline.UnknownSize), "permission denied")
+	a.Fail(object("other/", pipeline.UnknownSize), "permission denied")
+	a.Mended(object("closed/", pipeline.UnknownSize))
+	if s := a.Status(); s.Totals.Failed != 1 || len(s.Failures) != 1 || s.Failures[0].Key != "other/" {
+		t.Errorf("status is %+v", s)
+	}
+}
+
 func TestActivityBounds(t *testing.T) {
 	a := web.NewActivity()
 	long := strings.Repeat("ä", 100_000)

@@ -75,15 +75,18 @@ func (d *Digest) Save() ([]byte, error) {
 // Restore returns the Digest that was saved. Its [Digest.Size] tells where to
 // read on and its [Digest.Algorithms] what it computes. Bytes that are damaged,
 // of another version or from elsewhere are an error that wraps [ErrBadState].
-func Restore(state []byte) (*Digest, error) {
-	d, err := restore(state)
+func Restore(state []byte) (*Digest, error) { return restoreOf(state, lookup) }
+
+// restoreOf restores a Digest of algorithms that find knows.
+func restoreOf(state []byte, find func(name string) (algorithm, error)) (*Digest, error) {
+	d, err := restore(state, find)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadState, err)
 	}
 	return d, nil
 }
 
-func restore(state []byte) (*Digest, error) {
+func restore(state []byte, find func(name string) (algorithm, error)) (*Digest, error) {
 	rest, ok := bytes.CutPrefix(state, []byte(stateMagic))
 	if !ok || len(state) > stateLimit {
 		return nil, errors.New("bucketsum did not write it")
@@ -112,7 +115,7 @@ func restore(state []byte) (*Digest, error) {
 		if in.short {
 			break
 		}
-		a, err := lookup(name)
+		a, err := find(name)
 		if err != nil {
 			return nil, err
 		}

@@ -49,6 +49,7 @@ func TestStore(t *testing.T, newStore func(t *testing.T) Store) {
 		{"SaveUnordered", testSaveUnordered},
 		{"SaveConcurrently", testSaveConcurrently},
 		{"Algorithms", testAlgorithms},
+		{"AlgorithmsChange", testAlgorithmsChange},
 		{"MixedVersions", testMixedVersions},
 		{"Remove", testRemove},
 		{"RemoveOlder", testRemoveOlder},

@@ -149,8 +149,37 @@ func testAlgorithms(s *storeTest) {
 	s.save(b, want)
 	s.recorded(b, want)
 	s.recorded(s.Open(s.T, "sha256"), only(want, "sha256"))
-	s.removes(s.Open(s.T, "sha256"), want.Source, true)
-	s.recorded(b, only(want, "md5"))
+}
+
+// What was recorded while other algorithms were configured must not outlive the
+// content that it is of.
+func testAlgorithmsChange(s *storeTest) {
+	former, b := s.Open(s.T, "md5", "blake3"), s.Open(s.T, "sha256")
+	old := record(s.version("a", "e1", "01"), "old")
+	s.save(former, old)
+	s.save(b, old)
+	s.recorded(former, only(old, "md5")) // it is of the same version
+	newer := record(s.version("a", "e2", "02"), "newer")
+	s.save(b, newer)
+	s.unrecorded(former, "a")
+	s.recorded(b, only(newer, "sha256"))
+	s.holdsNothing(s.RecordKey("a", "md5"))
+
+	// One that is known to be newer stays, and so does what the user made.
+	newest := record(s.version("a", "e4", "04"), "newest")
+	s.save(former, newest)
+	s.Put(s.T, s.RecordKey("a", "sha1"), "his own\n")
+	s.save(b, record(s.version("a", "e3", "03"), "late"))
+	s.recorded(former, only(newest, "md5"))
+
+	// With the object all go.
+	s.removes(b, s.version("a", "", "05"), true)
+	s.unrecorded(former, "a")
+	s.unrecorded(b, "a")
+	s.holds(s.RecordKey("a", "sha1"), "his own\n")
+	s.save(former, record(s.version("b", "e1", "01"), "content"))
+	s.removes(b, s.version("b", "", "02"), true)
+	s.holdsNothing(s.RecordKey("b", "md5"))
 }
 
 // The process died between the records of two algorithms.

@@ -137,6 +137,14 @@ func (s *storeTest) holds(key, want string) {
 	}
 }
 
+// holdsNothing asks that a user finds nothing under a key.
+func (s *storeTest) holdsNothing(key string) {
+	s.Helper()
+	if got, ok := s.Get(s.T, key); ok {
+		s.Errorf("%q holds %q, want nothing", key, got)
+	}
+}
+
 // isClass asks for an error of a class and, if it is one, a sentinel.
 func (s *storeTest) isClass(err error, class pipeline.Class, sentinel error) {
 	s.Helper()

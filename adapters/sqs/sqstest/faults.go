@@ -1,6 +1,7 @@
 package sqstest
 
 import (
+	"errors"
 	"net/http"
 	"time"
 )
@@ -19,9 +20,14 @@ type Fault struct {
 	// Entries, if not 0, fails the first so many entries of a batch and not the
 	// call.
 	Entries int
+	// Silent leaves the call without an answer until its caller gives up.
+	Silent bool
 
 	until time.Time
 }
+
+// errSilent is the error of a call that gets no answer.
+var errSilent = errors.New("no answer")
 
 // Throttling is the fault that SQS answers when it is asked too often.
 func Throttling(d time.Duration) Fault {
@@ -74,6 +80,9 @@ func (s *Server) fault(action string, now time.Time, entries bool) *Fault {
 
 func (s *Server) faultOf(action string, now time.Time) error {
 	if f := s.fault(action, now, false); f != nil {
+		if f.Silent {
+			return errSilent
+		}
 		return &apiError{Code: f.Code, Message: "injected", Status: f.Status}
 	}
 	return nil

@@ -132,6 +132,9 @@ func (s *Server) answer(ctx context.Context, target string, body []byte) answer 
 		}
 		return refusal(err)
 	}
+	if errors.Is(err, errSilent) {
+		<-ctx.Done()
+	}
 	return refusal(err)
 }
 

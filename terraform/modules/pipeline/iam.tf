@@ -2,10 +2,13 @@ locals {
   # Every action that the worker calls, and no other.
   worker_actions = {
     # ListBucket tells a missing key (404) from one that may not be read (403).
-    buckets      = ["s3:ListBucket"]
-    objects      = ["s3:GetObject", "s3:GetObjectVersion"]
-    records      = concat(["s3:GetObject", "s3:PutObject"], var.on_delete == "remove" ? ["s3:DeleteObject"] : [])
-    work         = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+    buckets = ["s3:ListBucket"]
+    objects = ["s3:GetObject", "s3:GetObjectVersion"]
+    records = concat(["s3:GetObject", "s3:PutObject"], var.on_delete == "remove" ? ["s3:DeleteObject"] : [])
+    # How far large objects are; deleted when they are done, whatever on_delete says.
+    checkpoints = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+    # SendMessage is for work that outlasts a lease and goes on in a new message.
+    work         = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "sqs:SendMessage"]
     dead_letters = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
     keys         = ["kms:Decrypt", "kms:GenerateDataKey"]
   }
@@ -31,6 +34,12 @@ locals {
           Effect   = "Allow"
           Action   = local.worker_actions.records
           Resource = flatten([for label, arn in local.bucket_arns : [for key in local.record_keys[label] : "${arn}/${key}"]])
+        },
+        {
+          Sid      = "Checkpoints"
+          Effect   = "Allow"
+          Action   = local.worker_actions.checkpoints
+          Resource = [for arn in values(local.bucket_arns) : "${arn}/.bucketsum/checkpoints/*"]
         },
         {
           Sid      = "Work"

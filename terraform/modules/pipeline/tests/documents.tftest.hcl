@@ -109,10 +109,11 @@ run "existing_bucket" {
         { Sid = "Buckets", Effect = "Allow", Action = ["s3:ListBucket"], Resource = ["arn:aws:s3:::acme-inbox"] },
         { Sid = "Objects", Effect = "Allow", Action = ["s3:GetObject", "s3:GetObjectVersion"], Resource = ["arn:aws:s3:::acme-inbox/*"] },
         { Sid = "Records", Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], Resource = ["arn:aws:s3:::acme-inbox/*.md5"] },
+        { Sid = "Checkpoints", Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], Resource = ["arn:aws:s3:::acme-inbox/.bucketsum/checkpoints/*"] },
         {
           Sid      = "Work"
           Effect   = "Allow"
-          Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+          Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "sqs:SendMessage"]
           Resource = ["arn:aws:sqs:eu-central-1:123456789012:sums"]
         },
         {
@@ -236,8 +237,8 @@ run "keep_on_delete" {
     error_message = "deletions are queued"
   }
   assert {
-    condition     = !contains(output.documents.worker_actions, "s3:DeleteObject")
-    error_message = "the worker may delete"
+    condition     = [for s in output.documents.worker_policy.Statement : s.Sid if contains(s.Action, "s3:DeleteObject")] == ["Checkpoints"]
+    error_message = "the worker may delete records"
   }
 }
 

@@ -1,0 +1,145 @@
+package blobstore
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
+)
+
+// cleanUp removes temporary files, and the notes of sidecars that are gone
+// together with their objects.
+func (f *folder) cleanUp(ctx context.Context, layout Layout) error {
+	return errors.Join(f.removeTemps(), f.removeNotes(ctx, layout))
+}
+
+func (f *folder) removeTemps() error {
+	names, err := f.entries(tempDir)
+	errs := []error{err}
+	for _, name := range names {
+		if err := f.root.Remove(filepath.Join(tempDir, name)); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// removeNotes opens only notes that no file in the folder has, as there may be
+// very many: which those are, the names alone tell.
+func (f *folder) removeNotes(ctx context.Context, layout Layout) error {
+	dirs, err := f.entries(noteDir)
+	if len(dirs) == 0 || err != nil {
+		return err
+	}
+	there := make(map[uint64]struct{})
+	if f.hashNames(ctx, "", there) != nil {
+		return ctx.Err() // what could not be looked at may be there
+	}
+	var errs []error
+	for _, d := range dirs {
+		dir := filepath.Join(noteDir, d)
+		notes, err := f.entries(dir)
+		errs = append(errs, err)
+		notes = slices.DeleteFunc(notes, func(name string) bool {
+			id, ok := noteID(d + strings.TrimSuffix(name, ".json"))
+			_, has := there[id]
+			return !ok || has
+		})
+		if len(notes) > 0 {
+			errs = append(errs, f.removeOrphans(ctx, dir, notes, layout))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// removeOrphans removes those of the notes in a directory whose sidecar and
+// object are gone. All of them have the same lock.
+func (f *folder) removeOrphans(ctx context.Context, dir string, notes []string, layout Layout) error {
+	unlock, err := f.files.lockNotes(ctx, filepath.Base(dir))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	gone := func(key string) bool {
+		_, err := f.root.Lstat(filepath.FromSlash(key))
+		return err != nil && isNotFound(err)
+	}
+	var errs []error
+	for _, name := range notes {
+		name = filepath.Join(dir, name)
+		data, err := f.files.readFile(name)
+		if err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, err)
+			}
+			continue
+		}
+		n := parseNote(data)
+		object := n.Metadata[metaKey]
+		if key, _, ok := layout.ObjectKey(n.Key); ok && sourceKey(key) == object {
+			object = key // it may be too long for a note
+		}
+		if n.Key != "" && noteName(n.Key) == name && gone(n.Key) && (object == "" || gone(object)) {
+			errs = append(errs, f.files.forget(n.Key))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// hashNames collects what the notes of the files below a directory would be
+// called, were they sidecars.
+func (f *folder) hashNames(ctx context.Context, dir string, into map[uint64]struct{}) error {
+	names, err := f.names(dir)
+	if errors.Is(err, fs.ErrNotExist) && dir != "" {
+		return nil // removed since its parent was read
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		key := dir + name
+		switch {
+		case name == filebucket.Hidden+"/":
+		case strings.HasSuffix(name, "/"):
+			if err := f.hashNames(ctx, key, into); err != nil {
+				return err
+			}
+		case mayBeRecord(key):
+			if id, ok := noteID(hash(key)); ok {
+				into[id] = struct{}{}
+			}
+		}
+	}
+	return nil
+}
+
+// noteID returns the beginning of a hash, which is all that is kept of it: if two
+// are the same, a note stays that could go.
+func noteID(hash string) (uint64, bool) {
+	b, err := hex.DecodeString(hash)
+	if err != nil || len(b) < 8 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(b), true
+}
+
+// entries returns the names in a directory; none if it is not there.
+func (f *folder) entries(dir string) ([]string, error) {
+	d, err := f.root.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(-1)
+}

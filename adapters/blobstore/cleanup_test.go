@@ -1,0 +1,158 @@
+package blobstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
+)
+
+// Notes of what vanished while nobody looked do not pile up.
+func TestCleanUpNotes(t *testing.T) {
+	dir := t.TempDir()
+	store := openFolder(t, dir, blobstore.Config{Layout: mustLayout(t, "{dir}/.sums/{base}.{alg}")})
+	other := openFolder(t, dir, blobstore.Config{Algorithms: []string{"sha256"}})
+	save := func(s *blobstore.Store, key string) {
+		t.Helper()
+		writeFile(t, filepath.Join(dir, key), key)
+		r := sumOf(key, "e1", "01")
+		r.Digests["sha256"] = strings.Repeat("0", 64)
+		if err := s.Bucket().Records.Save(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	long := strings.Repeat("ü", 100) + "/" + strings.Repeat("ü", 100)
+	for _, key := range []string{"stays", "sub/stays", "sidecar only", "object only", "sub/gone", "gone/a", "gone/b/c", long} {
+		save(store, key)
+	}
+	save(other, "other layout stays")
+	save(other, "gone/other layout")
+	for _, err := range []error{
+		os.RemoveAll(filepath.Join(dir, "gone")),
+		os.RemoveAll(filepath.Join(dir, filepath.Dir(long))),
+		os.Remove(filepath.Join(dir, "sub", "gone")),
+		os.Remove(filepath.Join(dir, "sub", ".sums", "gone.md5")),
+		os.Remove(filepath.Join(dir, "sidecar only")),
+		os.Remove(filepath.Join(dir, ".sums", "object only.md5")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(notes(t, dir)); got != 10 {
+		t.Fatalf("%d notes before", got)
+	}
+	if err := store.CleanUp(t.Context()); err != nil {
+		t.Error(err)
+	}
+	var left []string
+	for _, name := range notes(t, dir) {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, after, _ := strings.Cut(string(data), `"key":"`)
+		key, _, _ := strings.Cut(after, `"`)
+		left = append(left, key)
+	}
+	slices.Sort(left)
+	want := []string{".sums/object only.md5", ".sums/sidecar only.md5", ".sums/stays.md5", "other layout stays.sha256", "sub/.sums/stays.md5"}
+	if !slices.Equal(left, want) {
+		t.Errorf("left are the notes of %q, want %q", left, want)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := store.CleanUp(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end of its context: %v", err)
+	}
+}
+
+// Where a folder cannot be looked at, no note is known to be of no use.
+func TestCleanUpUnreadable(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root reads everything")
+	}
+	dir := t.TempDir()
+	store := openFolder(t, dir, blobstore.Config{})
+	writeFile(t, filepath.Join(dir, "sub", "a"), "a")
+	if err := store.Bucket().Records.Save(t.Context(), sumOf("sub/a", "e1", "01")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(dir, "sub"), 0); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(filepath.Join(dir, "sub"), 0o777)
+	if err := store.CleanUp(t.Context()); err != nil || len(notes(t, dir)) != 1 {
+		t.Errorf("got %v, %q", err, notes(t, dir))
+	}
+}
+
+// What is in the way of the notes is named.
+func TestHiddenIsNoFolder(t *testing.T) {
+	for name, take := range map[string]func(name string) error{
+		"file": func(name string) error { return os.WriteFile(name, nil, 0o666) },
+		"link": func(name string) error { return os.Symlink(os.TempDir(), name) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := take(filepath.Join(dir, filebucket.Hidden)); err != nil {
+				t.Fatal(err)
+			}
+			err := openFolder(t, dir, blobstore.Config{}).CheckWritable()
+			if err == nil || !strings.Contains(err.Error(), ".bucketsum is not a folder") || !strings.Contains(err.Error(), "move it away") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// Whoever may write to the folder may run bucketsum on it, whatever the umask of
+// the one who did so first.
+func TestModesOfHidden(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o777|fs.ModeSetgid); err != nil {
+		t.Fatal(err)
+	}
+	if err := openFolder(t, dir, blobstore.Config{}).Bucket().Records.Save(t.Context(), sumOf("a", "e1", "01")); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(filepath.Join(dir, filebucket.Hidden), func(name string, e fs.DirEntry, err error) error {
+		if err != nil || !e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil && info.Mode().Perm() != 0o777 {
+			err = fmt.Errorf("%s has mode %s", name, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func BenchmarkCleanUp(b *testing.B) {
+	dir := b.TempDir()
+	store := openFolder(b, dir, blobstore.Config{})
+	const notes = 10_000
+	for i := range notes {
+		r := sumOf(fmt.Sprintf("%d/%d", i%100, i), "e1", "01")
+		if err := store.Bucket().Records.Save(b.Context(), r); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		if err := store.CleanUp(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/notes, "ns/note")
+}

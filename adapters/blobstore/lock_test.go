@@ -1,0 +1,93 @@
+//go:build unix
+
+package blobstore_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
+)
+
+// Another process that has a lock and does not go on must not keep this one from
+// its end.
+func TestLockOfAnother(t *testing.T) {
+	dir := t.TempDir()
+	records := openFolder(t, dir, blobstore.Config{}).Bucket().Records
+	r := sumOf("a", "e1", "01")
+	if err := records.Save(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	locks, err := filepath.Glob(filepath.Join(dir, filebucket.Hidden, "locks", "*"))
+	if err != nil || len(locks) != 1 {
+		t.Fatalf("locks are %q, %v", locks, err)
+	}
+	file, err := os.Open(locks[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, err := records.Remove(ctx, r.Source)
+		done <- err
+	}()
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) || pipeline.Classify(err) != pipeline.ClassTransient {
+		t.Errorf("got %v", err)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_UN); err != nil {
+		t.Fatal(err)
+	}
+	if removed, err := records.Remove(t.Context(), r.Source); !removed || err != nil {
+		t.Errorf("got %v, %v", removed, err)
+	}
+}
+
+// The link by which a folder is named may lead elsewhere while it is open.
+func TestLinkIsRetargeted(t *testing.T) {
+	first, second := t.TempDir(), t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	writeFile(t, filepath.Join(first, "a"), "first")
+	writeFile(t, filepath.Join(second, "a"), "second")
+	if err := os.Symlink(first, link); err != nil {
+		t.Fatal(err)
+	}
+	store := openFolder(t, link, blobstore.Config{})
+	if err := errors.Join(os.Remove(link), os.Symlink(second, link)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := read(t, store, "a"); got != "first" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestKeysOfNoFile(t *testing.T) {
+	b := openFolder(t, t.TempDir(), blobstore.Config{}).Bucket()
+	o := sumOf("a\x00b", "e1", "01")
+	_, statErr := b.Source.Stat(t.Context(), o.Source)
+	_, openErr := b.Source.Open(t.Context(), o.Source)
+	_, lookupErr := b.Records.Lookup(t.Context(), o.Source)
+	_, removeErr := b.Records.Remove(t.Context(), o.Source)
+	for name, err := range map[string]error{"Stat": statErr, "Open": openErr, "Lookup": lookupErr, "Remove": removeErr, "Save": b.Records.Save(t.Context(), o)} {
+		if pipeline.Classify(err) != pipeline.ClassPermanent {
+			t.Errorf("%s: got %v, want a permanent error", name, err)
+		}
+	}
+	// What a terminal would act on is not in errors.
+	_, err := b.Source.Open(t.Context(), object("x\u202egpj.exe"))
+	if err == nil || strings.Contains(err.Error(), "\u202e") || !strings.Contains(err.Error(), `\u202e`) {
+		t.Errorf("got %q", err)
+	}
+}

@@ -1,0 +1,226 @@
+package blobstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// rangeServer is a store with one object, and counts what it is asked for.
+type rangeServer struct {
+	content []byte
+	// spoil may change an answer to the n-th request, from one on. What it returns
+	// is sent, and nothing after that if it is short.
+	spoil func(n int, w http.ResponseWriter, body []byte) []byte
+
+	mu       sync.Mutex
+	requests int
+	ranges   int // with an end before that of the object
+	asked    int // bytes
+}
+
+func (s *rangeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	from, to := 0, len(s.content)
+	header := r.Header.Get("Range")
+	if header != "" {
+		first, last, _ := strings.Cut(strings.TrimPrefix(header, "bytes="), "-")
+		from, _ = strconv.Atoi(first)
+		if last != "" {
+			to, _ = strconv.Atoi(last)
+			to++
+		}
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to-1, len(s.content)))
+	}
+	s.mu.Lock()
+	s.requests++
+	n := s.requests
+	if header != "" && to < len(s.content) {
+		s.ranges++
+		s.asked += to - from
+	}
+	s.mu.Unlock()
+	w.Header().Set("ETag", `"e"`)
+	w.Header().Set("Content-Length", fmt.Sprint(to-from))
+	body := s.content[from:to]
+	if s.spoil != nil {
+		body = s.spoil(n, w, body)
+	}
+	if header != "" {
+		w.WriteHeader(http.StatusPartialContent)
+	}
+	_, _ = w.Write(body)
+	if len(body) < to-from {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(b) // it never fails
+	return b
+}
+
+// openRanges opens the object of a server, as a reader who is never patient.
+func openRanges(t *testing.T, ctx context.Context, s *rangeServer, memory *Memory) pipeline.Reader {
+	t.Helper()
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	store, err := Open(t.Context(), "s3://test?region=us-east-1&use_path_style=true&endpoint="+server.URL, "test", Config{Memory: memory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	store.s3.patience = 0
+	r, err := store.Open(ctx, pipeline.Object{Bucket: "test", Key: "a", ETag: "e", Size: pipeline.UnknownSize})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestRanges(t *testing.T) {
+	content := randomBytes(6*partBytes + 12345)
+	cut := func(n int, _ http.ResponseWriter, body []byte) []byte {
+		if n%2 == 0 {
+			return body[:len(body)/2]
+		}
+		return body
+	}
+	for _, test := range []struct {
+		name   string
+		spoil  func(int, http.ResponseWriter, []byte) []byte
+		memory int64
+		ranges bool
+	}{
+		{"plain", nil, 0, true},
+		{"every other body breaks off", cut, 0, true},
+		{"memory for two parts", nil, 2*partBytes + 1, true},
+		{"memory for none", nil, partBytes - 1, false},
+		{"memory for none, every other body breaks off", cut, partBytes - 1, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			memory := NewMemory(test.memory)
+			before := memory.left.Load()
+			s := &rangeServer{content: content, spoil: test.spoil}
+			r := openRanges(t, t.Context(), s, memory)
+			got, err := io.ReadAll(r)
+			if err := errors.Join(err, r.Close(), r.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, content) {
+				t.Error("the content is another")
+			}
+			if s.ranges > 0 != test.ranges {
+				t.Errorf("%d ranges were asked for", s.ranges)
+			}
+			if test.spoil == nil && s.asked > len(content) {
+				t.Errorf("ranges were asked for of %d bytes of %d", s.asked, len(content))
+			}
+			if left := memory.left.Load(); left != before {
+				t.Errorf("%d bytes of memory were not given back", before-left)
+			}
+			if n := s3Requests.Load(); n != 0 {
+				t.Errorf("%d requests count as under way", n)
+			}
+			if _, err := r.Read(make([]byte, 1)); !errors.Is(err, fs.ErrClosed) {
+				t.Errorf("after Close: %v", err)
+			}
+		})
+	}
+}
+
+// An object that is replaced while it is read is told by the first range that is
+// of another.
+func TestRangesOfWhatIsReplaced(t *testing.T) {
+	s := &rangeServer{content: randomBytes(6 * partBytes)}
+	s.spoil = func(n int, w http.ResponseWriter, body []byte) []byte {
+		if n > 1 {
+			w.Header().Set("ETag", `"another"`)
+		}
+		return body
+	}
+	r := openRanges(t, t.Context(), s, nil)
+	if n, err := io.Copy(io.Discard, r); !errors.Is(err, pipeline.ErrChanged) {
+		t.Errorf("got %d bytes, %v", n, err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whoever closes a reader or ends its context halfway leaves nothing behind.
+func TestRangesThatNobodyWants(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		end  func(r pipeline.Reader, cancel func()) error
+	}{
+		{"closed", func(r pipeline.Reader, _ func()) error { return r.Close() }},
+		{"cancelled", func(r pipeline.Reader, cancel func()) error {
+			cancel()
+			if _, err := io.Copy(io.Discard, r); !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("Read: %w", err)
+			}
+			return r.Close()
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			memory := NewMemory(0)
+			before := memory.left.Load()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			s := &rangeServer{content: randomBytes(8 * partBytes)}
+			r := openRanges(t, ctx, s, memory)
+			if _, err := io.CopyN(io.Discard, r, 4*partBytes); err != nil {
+				t.Fatal(err)
+			}
+			if err := test.end(r, cancel); err != nil {
+				t.Error(err)
+			}
+			if left := memory.left.Load(); left != before {
+				t.Errorf("%d bytes of memory were not given back", before-left)
+			}
+			if n := s3Requests.Load(); n != 0 {
+				t.Errorf("%d requests count as under way", n)
+			}
+		})
+	}
+}
+
+func TestPartLength(t *testing.T) {
+	const mib = 1 << 20
+	for _, test := range []struct {
+		etag string
+		size int64
+		want int64
+	}{
+		{"0123", 100 * mib, 8 * mib},            // one part
+		{"0123-13", 100 * mib, 8 * mib},         // parts of 8 MiB
+		{"0123-20", 100 * mib, 10 * mib},        // of 5 MiB: two at once
+		{"0123-7", 100*mib - 1, 15 * mib},       // of 15 MiB
+		{"0123-10", 640 * mib, 8 * mib},         // of 64 MiB: an eighth
+		{"0123-100", 100*100*mib - 7, 10 * mib}, // of 100 MiB: a tenth
+		{"0123-x", 100 * mib, 8 * mib},
+		{"0123-0", 100 * mib, 8 * mib},
+		{"0123-7", 1, 8 * mib}, // nobody's
+	} {
+		if got := partLength(test.etag, test.size); got != test.want {
+			t.Errorf("%s of %d bytes: %d MiB, want %d", test.etag, test.size, got/mib, test.want/mib)
+		}
+	}
+}

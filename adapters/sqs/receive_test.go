@@ -1,0 +1,78 @@
+package sqs_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bucketsum/bucketsum/adapters/sqs"
+	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
+)
+
+func TestReceiveWithoutAnswerEnds(t *testing.T) {
+	both(t, func(b *bench, url string) {
+		// One receive at a time, so that no other hides it.
+		b.server.Inject(sqstest.Fault{Action: "ReceiveMessage", Silent: true, Times: 1})
+		w := b.worker(url, sqs.Config{Concurrency: 1})
+		b.send(url, "a")
+		w.next().Ack()
+		w.close()
+		if log := b.log.String(); !strings.Contains(log, "no answer within 50s") {
+			b.t.Errorf("log is:\n%s", log)
+		}
+	})
+}
+
+func TestOpenWithoutAnswerEnds(t *testing.T) {
+	both(t, func(b *bench, url string) {
+		queues := b.queues(sqs.Config{})
+		b.server.Inject(sqstest.Fault{Action: "GetQueueAttributes", Silent: true})
+		for name, open := range map[string]func(context.Context, string) error{
+			"queues": queues.Open, "publisher": sqs.NewPublisher(queues).Open,
+		} {
+			ctx, cancel := context.WithTimeout(b.t.Context(), 24*time.Hour)
+			if err := open(ctx, url); err == nil || ctx.Err() != nil {
+				b.t.Errorf("%s: error is %v, and it took a day: %v", name, err, ctx.Err())
+			}
+			cancel()
+		}
+		queues.Close()
+	})
+}
+
+func TestReceivesBackOff(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		url := b.create(sqs.SchemeOrdered, "objects.fifo", nil)
+		w := b.worker(url, sqs.Config{Concurrency: 4})
+		outage := func() (receives, warnings int) {
+			before, logged := b.server.Calls("ReceiveMessage"), strings.Count(b.log.String(), "level=WARN")
+			b.server.Inject(sqstest.Fault{Action: "ReceiveMessage", Code: "AccessDeniedException", Status: 400})
+			time.Sleep(time.Hour)
+			b.server.Heal()
+			b.send(url, "a"+time.Now().String())
+			receives = b.server.Calls("ReceiveMessage") - before
+			w.next().Ack()
+			return receives, strings.Count(b.log.String(), "level=WARN") - logged
+		}
+		for range 2 { // the second starts anew
+			// About 2 s, 4 s … 256 s and then 5 min apart, in four loops.
+			if receives, warnings := outage(); receives < 4*8 || receives > 4*25 || warnings != 1 {
+				t.Errorf("%d receives and %d warnings in an hour", receives, warnings)
+			}
+		}
+		if log := b.log.String(); strings.Contains(log, "level=ERROR") || strings.Count(log, "from again") != 2 {
+			t.Errorf("log is:\n%s", log)
+		}
+
+		// Nothing keeps a receiver that waits from closing.
+		b.server.Inject(sqstest.Fault{Action: "ReceiveMessage", Code: "AccessDeniedException", Status: 400})
+		time.Sleep(time.Hour)
+		start := time.Now()
+		w.close()
+		if d := time.Since(start); d > 5*time.Second {
+			t.Errorf("closed after %s", d)
+		}
+	})
+}

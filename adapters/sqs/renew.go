@@ -1,0 +1,29 @@
+package sqs
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go/middleware"
+)
+
+// renewing makes a client ask for credentials anew after SQS did not accept
+// those that it has: whoever provides them may have better ones by now. The
+// SDK keeps them until the time that came with them, if one did.
+func renewing(credentials aws.CredentialsProvider) func(*middleware.Stack) error {
+	return func(stack *middleware.Stack) error {
+		cache, ok := credentials.(*aws.CredentialsCache)
+		if !ok {
+			return nil // nothing is kept
+		}
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Renew", func(
+			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+		) (middleware.InitializeOutput, middleware.Metadata, error) {
+			out, metadata, err := next.HandleInitialize(ctx, in)
+			if isStale(err) {
+				cache.Invalidate()
+			}
+			return out, metadata, err
+		}), middleware.Before)
+	}
+}

@@ -1,0 +1,124 @@
+package sqs_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/bucketsum/bucketsum/adapters/sqs"
+	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
+)
+
+// identity gives credentials that do not say when they expire, and is a server
+// that accepts only the last ones.
+type identity struct {
+	server *sqstest.Server
+	code   string // the server's error about others
+
+	key   atomic.Value // string
+	given atomic.Int64 // how often
+}
+
+func (i *identity) Retrieve(context.Context) (aws.Credentials, error) {
+	i.given.Add(1)
+	return aws.Credentials{AccessKeyID: i.key.Load().(string), SecretAccessKey: "test"}, nil
+}
+
+func (i *identity) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.Contains(r.Header.Get("Authorization"), "Credential="+i.key.Load().(string)+"/") {
+		return i.server.RoundTrip(r)
+	}
+	return &http.Response{
+		StatusCode: http.StatusForbidden, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:  http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
+		Body:    io.NopCloser(strings.NewReader(`{"__type": "com.amazon.coral.service#` + i.code + `", "message": "not accepted"}`)),
+		Request: r,
+	}, nil
+}
+
+func TestExpiredCredentials(t *testing.T) {
+	for _, code := range []string{"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"} {
+		t.Run(code, func(t *testing.T) {
+			both(t, func(b *bench, url string) { expire(b, url, code) })
+		})
+	}
+}
+
+func expire(b *bench, ours, code string) {
+	t := b.t
+	id := &identity{server: b.server, code: code}
+	id.key.Store("first")
+	config := sqs.Config{LoadConfig: func(context.Context, url.Values) (aws.Config, error) {
+		c := configOf(id)
+		c.Credentials = aws.NewCredentialsCache(id)
+		return c, nil
+	}}
+	queues := b.queues(config)
+	publisher := sqs.NewPublisher(queues)
+	if err := queues.Open(t.Context(), ours); err != nil {
+		t.Fatal(err)
+	}
+	given := id.given.Load()
+
+	// Each operation meets credentials that have expired, and then has new ones.
+	for name, do := range map[string]func() error{
+		"open":           func() error { return queues.Open(t.Context(), ours) },
+		"open publisher": func() error { return publisher.Open(t.Context(), ours) },
+		"publish":        func() error { return publisher.Publish(ours, message.NewMessage("id", []byte("a"))) },
+	} {
+		id.key.Store(name)
+		err := do()
+		if err == nil {
+			t.Errorf("%s: expired credentials are accepted", name)
+		}
+		if strings.HasPrefix(name, "open") && !strings.Contains(err.Error(), "renew them") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := do(); err != nil {
+			t.Errorf("%s with new credentials: %v", name, err)
+		}
+		if err := do(); err != nil {
+			t.Errorf("%s again: %v", name, err)
+		}
+	}
+	if n := id.given.Load() - given; n != 3 {
+		t.Errorf("credentials were asked for %d times, want 3", n)
+	}
+	queues.Close()
+
+	// So do receives, acks and their like.
+	w := b.worker(ours, config)
+	m := w.next()
+	id.key.Store("second")
+	m.Ack()
+	w.next().Ack()
+	w.close()
+	if got := b.counts(ours); got != "0 visible, 0 in flight" {
+		t.Errorf("left: %s", got)
+	}
+}
+
+func TestExpiredCredentialsOfAnIdleReceiver(t *testing.T) {
+	both(t, func(b *bench, ours string) {
+		id := &identity{server: b.server, code: "ExpiredToken"}
+		id.key.Store("first")
+		w := b.worker(ours, sqs.Config{LoadConfig: func(context.Context, url.Values) (aws.Config, error) {
+			c := configOf(id)
+			c.Credentials = aws.NewCredentialsCache(id)
+			return c, nil
+		}})
+		id.key.Store("second")
+		b.send(ours, "a")
+		w.next().Ack()
+		b.send(ours, "b")
+		w.next().Ack()
+		w.close()
+	})
+}

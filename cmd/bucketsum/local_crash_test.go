@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestLocalKilled kills the process in the middle and asks the next one to
+// finish the work.
+func TestLocalKilled(t *testing.T) {
+	dir := t.TempDir()
+	var names []string
+	for i := range 300 {
+		name := fmt.Sprintf("d%d/file %d", i%7, i)
+		names = append(names, name)
+		write(t, dir, name, bytes.Repeat([]byte(name), i*97))
+	}
+	for range 2 {
+		r := startLocal(t, dir)
+		r.until(80, isSummed)
+		r.stop(syscall.SIGKILL)
+	}
+	r := startLocal(t, dir)
+	write(t, dir, "last", nil)
+	names = append(names, "last")
+	r.until(1, func(string) bool { return len(recordsIn(t, dir)) == len(names) })
+	if status := r.stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("exit status is %d", status)
+	}
+	wantRecords(t, dir, names)
+	left, err := os.ReadDir(filepath.Join(dir, ".bucketsum", "tmp"))
+	if err != nil && !os.IsNotExist(err) || len(left) > 0 {
+		t.Errorf("half-written files are left: %v, %v", left, err)
+	}
+}
+
+func recordsIn(t *testing.T, dir string) []string {
+	return slices.DeleteFunc(filesIn(t, dir), func(name string) bool { return !strings.HasSuffix(name, ".md5") })
+}
+
+// TestLocalStopped stops the process in the middle: what is there is whole,
+// and the next start does the rest.
+func TestLocalStopped(t *testing.T) {
+	dir := t.TempDir()
+	var names []string
+	for i := range 100 {
+		name := fmt.Sprintf("file %d", i)
+		names = append(names, name)
+		write(t, dir, name, bytes.Repeat([]byte(name), 1<<16))
+	}
+	r := startLocal(t, dir, "--concurrency", "4") // else all may be done by then
+	r.until(20, isSummed)
+	if status := r.stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("exit status is %d", status)
+	}
+	for _, record := range recordsIn(t, dir) {
+		md5sum(t, dir, record)
+	}
+	again := startLocal(t, dir)
+	again.until(1, func(string) bool { return len(recordsIn(t, dir)) == len(names) })
+	again.stop(syscall.SIGTERM)
+	wantRecords(t, dir, names)
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestLocalNoFiles asks that what is no file neither blocks nor is summed, and
+// that a name which no event can carry is named.
+func TestLocalNoFiles(t *testing.T) {
+	dir := t.TempDir()
+	outside := filepath.Join(t.TempDir(), "outside")
+	write(t, filepath.Dir(outside), "outside", []byte("secret"))
+	for _, err := range []error{
+		syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o666),
+		os.Symlink(outside, filepath.Join(dir, "link out")),
+		os.Symlink(".", filepath.Join(dir, "loop")),
+		os.Mkdir(filepath.Join(dir, "folder"), 0o777),
+		os.WriteFile(filepath.Join(dir, "not\xffutf8"), nil, 0o666),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := startLocal(t, dir)
+	write(t, dir, "file", nil)
+	failed := false
+	r.until(1, func(line string) bool {
+		failed = failed || strings.Contains(line, "FAILED") && strings.Contains(line, `not\xffutf8`)
+		return isSummed(line)
+	})
+	if !failed {
+		t.Error("the name that is not UTF-8 was passed over")
+	}
+	if status := r.stop(syscall.SIGTERM); status != exitFailed {
+		t.Errorf("exit status is %d", status)
+	}
+	if got := recordsIn(t, dir); !slices.Equal(got, []string{"file.md5"}) {
+		t.Errorf("records are %q", got)
+	}
+}
+
+// TestLocalFolderGone asks that the process ends and says why when there is
+// nothing to watch any more.
+func TestLocalFolderGone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "inbox")
+	r := startLocal(t, dir)
+	write(t, dir, "f", nil)
+	r.until(1, isSummed)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	r.until(1, contains("deleted or moved away"))
+	for range r.lines { // to the end
+	}
+	<-r.ended
+	if status := r.cmd.ProcessState.ExitCode(); status != exitFailed {
+		t.Errorf("exit status is %d", status)
+	}
+}
+
+// TestLocalBucketInBucket asks that records of another bucketsum below are not
+// taken for the user's files.
+func TestLocalBucketInBucket(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "a", []byte("a"))
+	write(t, dir, "sub/n", []byte("n"))
+	inner := startLocal(t, filepath.Join(dir, "sub"))
+	inner.until(1, isSummed)
+	inner.stop(syscall.SIGTERM)
+	outer := startLocal(t, dir)
+	named, summed := false, false
+	outer.until(1, func(line string) bool {
+		named = named || strings.HasPrefix(line, "sub/ is left alone: it is a bucket of its own")
+		summed = summed || isSummed(line)
+		return named && summed
+	})
+	if status := outer.stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("exit status is %d", status)
+	}
+	wantRecords(t, dir, []string{"a", "sub/n"})
+}
+
+// TestLocalLinkIsRetargeted asks that the folder stays the one that it was.
+func TestLocalLinkIsRetargeted(t *testing.T) {
+	first, second, link := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "inbox")
+	if err := os.Symlink(first, link); err != nil {
+		t.Fatal(err)
+	}
+	r := startLocal(t, link)
+	if err := errors.Join(os.Remove(link), os.Symlink(second, link)); err != nil {
+		t.Fatal(err)
+	}
+	write(t, first, "f", []byte("f"))
+	r.until(1, isSummed)
+	r.stop(syscall.SIGTERM)
+	wantRecords(t, first, []string{"f"})
+}
+
+// TestLocalHiddenIsTaken asks for a clear line about what is in the way.
+func TestLocalHiddenIsTaken(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, ".bucketsum", []byte("his own"))
+	status, _, stderr := call(t, nil, "local", "--listen", "off", dir)
+	if status != exitFailed || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, ".bucketsum is not a folder") {
+		t.Errorf("status %d, stderr %q", status, stderr)
+	}
+}
+
+// TestLocalUnreadable asks that what cannot be read is named, and that it is
+// summed when its user mends that.
+func TestLocalUnreadable(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root reads everything")
+	}
+	dir := t.TempDir()
+	write(t, dir, "file", []byte("f"))
+	write(t, dir, "closed/a", []byte("a"))
+	mode := func(name string, mode os.FileMode) {
+		t.Helper()
+		if err := os.Chmod(filepath.Join(dir, name), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mode("file", 0)
+	mode("closed", 0)
+	r := startLocal(t, dir)
+	named := make(map[string]bool)
+	r.until(2, func(line string) bool {
+		name, _, ok := strings.Cut(strings.TrimPrefix(line, "FAILED  "), ":")
+		ok = ok && strings.HasPrefix(line, "FAILED") && strings.Contains(line, "permission denied") && !named[name]
+		if ok {
+			named[name] = true
+		}
+		return ok
+	})
+	if !named["file"] || !named["closed/"] {
+		t.Errorf("named are %v", named)
+	}
+	mode("file", 0o666)
+	mode("closed", 0o777)
+	r.until(2, isSummed)
+	r.stop(syscall.SIGTERM)
+	wantRecords(t, dir, []string{"file", "closed/a"})
+}

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"crypto/md5"
+	"crypto/rand"
+	"encoding/hex"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const sparseSize = 512 << 20
+
+// sparse makes a large file in a new folder, of holes but for a few bytes that no
+// two of its stretches have in common. It returns the folder and the MD5.
+func sparse(t *testing.T) (dir, sum string) {
+	t.Helper()
+	dir = t.TempDir()
+	f, err := os.Create(filepath.Join(dir, "large"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for offset := int64(0); offset < sparseSize; offset += 5<<20 + 11 {
+		if _, err := f.WriteAt([]byte(rand.Text()), offset); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Truncate(sparseSize); err != nil {
+		t.Fatal(err)
+	}
+	h := md5.New()
+	if _, err := io.Copy(h, f); err != nil {
+		t.Fatal(err)
+	}
+	return dir, hex.EncodeToString(h.Sum(nil))
+}
+
+// startResuming runs local on a folder with many checkpoints.
+func startResuming(t *testing.T, dir string, args ...string) *running {
+	t.Helper()
+	return start(t, append([]string{"local", "--listen", "off", "--settle", "0s", "--log-level", "debug",
+		"--checkpoint-above", "100MB", "--checkpoint-every", "16MiB"}, append(args, dir)...)...)
+}
+
+var logOffset = regexp.MustCompile(` offset=(\d+)`)
+
+// offset returns the offset that a line of the log names.
+func offset(t *testing.T, line string) int64 {
+	t.Helper()
+	m := logOffset.FindStringSubmatch(line)
+	if m == nil {
+		t.Fatalf("%q has no offset", line)
+	}
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// summed waits until the large file has its record and looks at it.
+func (r *running) summed(dir, sum string) {
+	r.t.Helper()
+	r.until(1, func(line string) bool { return strings.HasPrefix(line, sum) && strings.HasSuffix(line, "large") })
+	if status := r.stop(syscall.SIGTERM); status != exitOK {
+		r.t.Errorf("status is %d", status)
+	}
+	record, err := os.ReadFile(filepath.Join(dir, "large.md5"))
+	if err != nil || string(record) != sum+"  large\n" {
+		r.t.Errorf("the record is %q, %v", record, err)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, ".bucketsum", "checkpoints", "*"))
+	if err != nil || left != nil {
+		r.t.Errorf("checkpoints are left: %v, %v", left, err)
+	}
+}
+
+const (
+	saved   = `msg="checkpoint saved"`
+	resumed = `msg="reading goes on at a checkpoint"`
+)
+
+func TestKilledThreeTimes(t *testing.T) {
+	dir, sum := sparse(t)
+	last := int64(0)
+	for n := range 3 {
+		r := startResuming(t, dir)
+		if n > 0 {
+			if at := offset(t, r.until(1, contains(resumed))); at < last {
+				t.Errorf("it begins at %d, the checkpoint was at %d", at, last)
+			}
+		}
+		last = offset(t, r.until(2, contains(saved)))
+		r.stop(syscall.SIGKILL)
+		if _, err := os.Stat(filepath.Join(dir, "large.md5")); err == nil {
+			t.Fatal("it was faster than the kill, which proves nothing")
+		}
+	}
+	r := startResuming(t, dir)
+	if at := offset(t, r.until(1, contains(resumed))); at < last || at < 6*16<<20 {
+		t.Errorf("it begins at %d, the checkpoint was at %d", at, last)
+	}
+	r.summed(dir, sum)
+}
+
+func TestTerminated(t *testing.T) {
+	dir, sum := sparse(t)
+	r := startResuming(t, dir, "--drain-timeout", "1ms")
+	r.until(1, contains(saved))
+	if status := r.stop(syscall.SIGTERM); status != exitFailed {
+		t.Errorf("status is %d", status)
+	}
+	last := int64(0)
+	for _, line := range r.output() {
+		if strings.Contains(line, saved) {
+			last = offset(t, line)
+		}
+	}
+	r = startResuming(t, dir)
+	if at := offset(t, r.until(1, contains(resumed))); at != last {
+		t.Errorf("it begins at %d, it was stopped at %d", at, last)
+	}
+	r.summed(dir, sum)
+}
+
+func TestSliced(t *testing.T) {
+	dir, sum := sparse(t)
+	r := startResuming(t, dir, "--slice", "100ms", "--concurrency", "1")
+	r.summed(dir, sum)
+	slices, results := 0, 0
+	for _, line := range r.output() {
+		if strings.Contains(line, `msg="message goes on in a new one"`) {
+			slices++
+		}
+		if strings.HasSuffix(line, " large") {
+			results++
+		}
+	}
+	if slices < 2 || results != 1 {
+		t.Errorf("%d continuations, %d results", slices, results)
+	}
+}
+
+// TestSliceNeedsItsQueue holds which mistakes with sizes and slices are told.
+func TestSliceNeedsItsQueue(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"size":     {[]string{"--checkpoint-above", "4 gigs"}, "4GiB"},
+		"negative": {[]string{"--checkpoint-every", "-1"}, "--checkpoint-every"},
+		"overflow": {[]string{"--checkpoint-every", "9999999999TiB"}, "--checkpoint-every"},
+		"slice":    {[]string{"--slice", "-1s"}, "--slice"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, _, stderr := call(t, nil, append([]string{"local", t.TempDir()}, tc.args...)...)
+			if status != exitUsage || !strings.Contains(stderr, tc.want) {
+				t.Errorf("status %d, %q", status, stderr)
+			}
+		})
+	}
+	for text, want := range map[string]byteSize{"0": 0, "7": 7, "4GiB": 4 << 30, "500MB": 500e6, "1 KiB": 1024, "12B": 12} {
+		var s byteSize
+		if err := s.Set(text); err != nil || s != want {
+			t.Errorf("%q is %d, %v", text, s, err)
+		}
+	}
+}
+
+// TestQueueTakesSlices turns slices off where the URL of the queue is not that of
+// its topic, and says so to who asked for them.
+func TestQueueTakesSlices(t *testing.T) {
+	for _, tc := range []struct {
+		queue string
+		args  []string
+		off   bool
+		fault bool
+	}{
+		{"awssqs://sqs.eu-central-1.amazonaws.com/1/q", nil, false, false},
+		{"sqs://sqs.eu-central-1.amazonaws.com/1/q.fifo", []string{"--slice", "1h"}, false, false},
+		{"mem://q?ackdeadline=1m", nil, false, false},
+		{"gcppubsub://projects/p/subscriptions/s", nil, true, false},
+		{"gcppubsub://projects/p/subscriptions/s", []string{"--slice", "1h"}, true, true},
+		{"gcppubsub://projects/p/subscriptions/s", []string{"--slice", "0"}, true, false},
+	} {
+		var c resumeConfig
+		fs := newFlags(serveCommand)
+		c.flags(fs)
+		if err := fs.Parse(tc.args); err != nil {
+			t.Fatal(err)
+		}
+		err := c.validateQueue(tc.queue)
+		if (err != nil) != tc.fault || (c.resume().Slice == 0) != tc.off {
+			t.Errorf("%s %v: %v, slices of %s", tc.queue, tc.args, err, c.slice)
+		}
+	}
+}
+
+// TestSlicedOnAWS cuts the work on an object on S3 into messages on SQS, and kills
+// the worker in between.
+func TestSlicedOnAWS(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts moto and processes of the AWS command line")
+	}
+	a := newAccount(t)
+	for _, pair := range a.server.Environ() {
+		name, value, _ := strings.Cut(pair, "=")
+		t.Setenv(name, value)
+	}
+	content := make([]byte, 48<<20)
+	if _, err := rand.Read(content); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write(t, dir, "large", content)
+	flags := []string{"--checkpoint-above", "1MiB", "--checkpoint-every", "4MiB", "--slice", "20ms", "--concurrency", "1"}
+	first := a.worker(flags...)
+	a.aws("s3", "cp", "--quiet", filepath.Join(dir, "large"), "s3://objects/")
+	first.until(1, contains(saved))
+	first.stop(syscall.SIGKILL)
+	second := a.worker(flags...)
+	second.until(1, contains("outcome=recorded"))
+	for a.left(a.queue) > 0 { // the events of the checkpoints come, too
+		second.until(1, contains(`msg="message`))
+	}
+	if status := second.stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("exit status is %d", status)
+	}
+	output := strings.Join(second.output(), "\n")
+	if !strings.Contains(output, resumed) || !strings.Contains(output, `msg="message goes on in a new one"`) {
+		t.Error("it was not resumed, or not cut")
+	}
+	got := a.contents()
+	if want := sumOf(content) + "  large\n"; string(got["large.md5"]) != want || len(got) != 2 {
+		t.Errorf("%d objects, the record is %q, want %q", len(got), got["large.md5"], want)
+	}
+	a.wantDeadLetters(nil)
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"iter"
+	"sync"
+)
+
+// sumWindow is how many results may wait for one before them, so that neither a
+// huge file holds up many small ones nor results pile up without end.
+const sumWindow = 4096
+
+// ordered does some work for each of many items, several at once, and tells of
+// the results in the order of the items.
+type ordered[T, R any] struct {
+	width int
+	// alone reports that the work on an item is to begin when that on all before it
+	// has been told of, and to end before any after it begins.
+	alone func(T) bool
+	work  func(T) R
+	// tell is given results that follow each other, as soon as they are there. An
+	// error ends all.
+	tell func([]R) error
+
+	taking sync.Mutex // held while an item is taken, and worked on alone
+	ctx    context.Context
+	next   func() (T, bool)
+	taken  int
+
+	mu      sync.Mutex
+	changed sync.Cond // head has grown, or all is over
+	results map[int]R // that wait for their turn
+	head    int       // the first that was not told of
+	telling bool
+	err     error
+	workers int
+	ended   sync.WaitGroup
+}
+
+// run returns when all is done, and all goroutines have ended.
+func (o *ordered[T, R]) run(ctx context.Context, items iter.Seq[T]) error {
+	next, stop := iter.Pull(items)
+	defer stop()
+	o.ctx, o.next, o.results = ctx, next, make(map[int]R)
+	o.changed.L = &o.mu
+	unwatch := context.AfterFunc(ctx, func() { o.fail(context.Cause(ctx)) })
+	defer unwatch()
+	o.spawn()
+	o.ended.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return o.err
+}
+
+// spawn starts one more worker, if there may be one more.
+func (o *ordered[T, R]) spawn() {
+	if o.workers < o.width {
+		o.workers++
+		o.ended.Go(func() {
+			for o.step() {
+			}
+		})
+	}
+}
+
+// step works on one item and reports whether to go on.
+func (o *ordered[T, R]) step() bool {
+	o.taking.Lock()
+	item, ok := o.next()
+	if !ok {
+		o.taking.Unlock()
+		return false
+	}
+	place := o.taken
+	o.taken++
+	if o.alone(item) {
+		defer o.taking.Unlock()
+		return o.wait(place) && o.done(place, o.work(item))
+	}
+	ok = o.wait(place - sumWindow)
+	if ok {
+		o.spawn()
+	}
+	o.taking.Unlock()
+	return ok && o.done(place, o.work(item))
+}
+
+// wait returns when all results before a place were told of, and reports whether
+// to go on.
+func (o *ordered[T, R]) wait(place int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.head < place && o.err == nil {
+		o.changed.Wait()
+	}
+	return o.err == nil
+}
+
+// fail ends all.
+func (o *ordered[T, R]) fail(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		o.err = err
+	}
+	o.changed.Broadcast()
+}
+
+// done adds a result, tells of those whose turn it is unless somebody is at it,
+// and reports whether to go on.
+func (o *ordered[T, R]) done(place int, result R) bool {
+	o.mu.Lock()
+	o.results[place] = result
+	for !o.telling && o.err == nil && o.ctx.Err() == nil {
+		var turn []R
+		for {
+			r, ok := o.results[o.head+len(turn)]
+			if !ok {
+				break
+			}
+			delete(o.results, o.head+len(turn))
+			turn = append(turn, r)
+		}
+		if len(turn) == 0 {
+			break
+		}
+		o.telling = true
+		o.mu.Unlock()
+		err := o.tell(turn)
+		o.mu.Lock()
+		o.telling = false
+		o.head += len(turn)
+		if err != nil && o.err == nil {
+			o.err = err
+		}
+		o.changed.Broadcast()
+	}
+	defer o.mu.Unlock()
+	return o.err == nil && o.ctx.Err() == nil
+}

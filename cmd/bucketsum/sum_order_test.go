@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+)
+
+func upTo(n int) func(func(int) bool) {
+	return func(yield func(int) bool) {
+		for i := range n {
+			if !yield(i) {
+				return
+			}
+		}
+	}
+}
+
+// Results are told of in order, whatever order the work ends in, and no more work
+// is under way than there may be.
+func TestOrdered(t *testing.T) {
+	var (
+		told             []int
+		working, highest atomic.Int64
+		alone            atomic.Bool
+	)
+	o := ordered[int, int]{
+		width: 7,
+		alone: func(i int) bool { return i%100 == 99 },
+		work: func(i int) int {
+			n := working.Add(1)
+			defer working.Add(-1)
+			for {
+				h := highest.Load()
+				if n <= h || highest.CompareAndSwap(h, n) {
+					break
+				}
+			}
+			if i%100 == 99 {
+				alone.Store(true)
+				defer alone.Store(false)
+				if len(told) != i {
+					t.Errorf("%d was begun when %d were told of", i, len(told))
+				}
+			} else if alone.Load() {
+				t.Errorf("%d was begun beside work that is to be alone", i)
+			}
+			return i
+		},
+		tell: func(turn []int) error {
+			told = append(told, turn...)
+			return nil
+		},
+	}
+	const n = 10_000
+	if err := o.run(t.Context(), upTo(n)); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) != n || !slices.IsSorted(told) {
+		t.Errorf("%d results, in order: %v", len(told), slices.IsSorted(told))
+	}
+	if h := highest.Load(); h > 7 {
+		t.Errorf("%d were in work at once", h)
+	}
+}
+
+// What takes long does not hold up what follows it, up to a limit.
+func TestOrderedWaitsForTheFirst(t *testing.T) {
+	var (
+		last  = make(chan struct{}) // the last that may begin has begun
+		ended atomic.Bool           // the first has ended
+		told  int
+	)
+	o := ordered[int, int]{
+		width: 3,
+		alone: func(int) bool { return false },
+		work: func(i int) int {
+			switch {
+			case i == 0:
+				<-last
+				ended.Store(true)
+			case i == sumWindow:
+				close(last)
+			case i > sumWindow && !ended.Load():
+				t.Errorf("%d was begun while the first was in work", i)
+			}
+			return i
+		},
+		tell: func(turn []int) error {
+			told += len(turn)
+			return nil
+		},
+	}
+	if err := o.run(t.Context(), upTo(2*sumWindow)); err != nil || told != 2*sumWindow {
+		t.Errorf("%d were told of, %v", told, err)
+	}
+}
+
+// An error of tell, or the end of ctx, ends all.
+func TestOrderedEnds(t *testing.T) {
+	full := errors.New("full")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	told := 0
+	for _, test := range []struct {
+		name string
+		tell func([]int) error
+	}{
+		{"error", func([]int) error { told++; return full }},
+		{"cancelled", func([]int) error { told++; cancel(full); return nil }},
+	} {
+		told = 0
+		o := ordered[int, int]{
+			width: 5,
+			alone: func(i int) bool { return i == 0 },
+			work:  func(i int) int { return i },
+			tell:  test.tell,
+		}
+		if err := o.run(ctx, upTo(1_000_000)); !errors.Is(err, full) || told != 1 {
+			t.Errorf("%s: told %d times, %v", test.name, told, err)
+		}
+	}
+}

@@ -1,0 +1,480 @@
+package handlers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/handlers"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// often is small enough for tests.
+var often = handlers.Resume{Above: 100, Every: 64}
+
+// big returns content that has no two equal stretches.
+func big(n int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < n; i++ {
+		fmt.Fprintf(&b, "%d,", i)
+	}
+	return b.String()[:n]
+}
+
+// finished holds that the object has its record and nothing is left of the way.
+func (l *large) finished(t *testing.T, key, content string) {
+	t.Helper()
+	if got, want := l.recorded(key), md5sum(content); got != want {
+		t.Errorf("%s has the record %q, want %q", key, got, want)
+	}
+	if left := l.left(); left != nil {
+		t.Errorf("checkpoints are left: %v", left)
+	}
+}
+
+// TestKilled kills the process at every few bytes, again and again.
+func TestKilled(t *testing.T) {
+	content := big(1000)
+	for _, every := range []int64{1, 64, 300, 999, 5000} {
+		for after := int64(1); after < 1000; after += 83 {
+			l := newLarge()
+			o := l.put("a", content)
+			kills := 0
+			for dead := true; dead; {
+				handle, _ := l.worker(t, &announced{}, handlers.Resume{Above: 100, Every: every})
+				begin := l.read
+				l.onByte = func(context.Context, int64) {
+					if kills < 4 && l.read-begin >= after {
+						kills++
+						panic("SIGKILL")
+					}
+				}
+				var err error
+				if dead, err = killed(func() error { return handle(t.Context(), created(o)) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l.finished(t, "a", content)
+			// What was read since the last checkpoint, and no more, is read again.
+			if most := 1000 + int64(kills)*min(every+7, after+7); l.read > most {
+				t.Errorf("every %d, killed %d times after %d: %d bytes were read, more than %d", every, kills, after, l.read, most)
+			}
+		}
+	}
+}
+
+// TestStopped ends the work in other ways: what was read is not read again.
+func TestStopped(t *testing.T) {
+	content := big(1000)
+	for name, tc := range map[string]struct {
+		cause error
+		saved bool
+	}{
+		"drain timeout": {pipeline.ErrDrainTimeout, true},
+		"lease lost":    {pipeline.ErrLeaseLost, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLarge()
+			o := l.put("a", content)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			l.onByte = func(_ context.Context, offset int64) {
+				if offset >= 500 {
+					cancel(tc.cause)
+				}
+			}
+			handle, _ := l.worker(t, &announced{}, handlers.Resume{Above: 100, Every: 1 << 20})
+			if err := handle(ctx, created(o)); !errors.Is(err, tc.cause) {
+				t.Errorf("got %v", err)
+			}
+			if saved := l.left() != nil; saved != tc.saved {
+				t.Errorf("saved: %v", saved)
+			}
+			l.onByte = nil
+			handle, log := l.worker(t, &announced{}, often)
+			if err := handle(t.Context(), created(o)); err != nil {
+				t.Fatal(err)
+			}
+			l.finished(t, "a", content)
+			if tc.saved && (l.read != 1000 || log.count("goes on at a checkpoint") != 1) {
+				t.Errorf("%d bytes were read", l.read)
+			}
+		})
+	}
+}
+
+// TestBrokenRead holds that a retry in the same process goes on as well.
+func TestBrokenRead(t *testing.T) {
+	content := big(1000)
+	l := newLarge()
+	o := l.put("a", content)
+	handle, _ := l.worker(t, &announced{}, handlers.Resume{Above: 100, Every: 1 << 20})
+	l.short = 300
+	if err := handle(t.Context(), created(o)); pipeline.Classify(err) != pipeline.ClassTransient {
+		t.Fatalf("got %v", err)
+	}
+	l.short = 0
+	for range 2 {
+		if err := handle(t.Context(), created(o)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.finished(t, "a", content)
+}
+
+// TestBadCheckpoint holds that what cannot be trusted is told of, not used, and
+// replaced.
+func TestBadCheckpoint(t *testing.T) {
+	content := big(1000)
+	good := func(change func(l *large)) []byte {
+		l := newLarge()
+		if change != nil {
+			change(l)
+		}
+		o := l.put("a", content)
+		l.onByte = func(_ context.Context, offset int64) {
+			if offset > 700 {
+				panic("SIGKILL")
+			}
+		}
+		handle, _ := l.worker(t, &announced{}, often)
+		if dead, err := killed(func() error { return handle(t.Context(), created(o)) }); !dead {
+			t.Fatal(err)
+		}
+		return l.checkpoints["a"]
+	}
+	cases := map[string][]byte{
+		"garbage":       []byte("garbage"),
+		"empty":         {},
+		"cut short":     good(nil)[:300],
+		"older version": good(func(l *large) { l.put("a", big(1200)) }),
+	}
+	for _, i := range []int{0, 22, 40, 90, 200, 400} {
+		bad := good(nil)
+		bad[i] ^= 1
+		cases[fmt.Sprint("byte ", i)] = bad
+	}
+	for name, state := range cases {
+		t.Run(name, func(t *testing.T) {
+			l := newLarge()
+			o := l.put("a", content)
+			l.checkpoints["a"] = state
+			handle, log := l.worker(t, &announced{}, often)
+			if err := handle(t.Context(), created(o)); err != nil {
+				t.Fatal(err)
+			}
+			l.finished(t, "a", content)
+			if l.read != 1000 || log.count("level=WARN msg=\"checkpoint ignored") != 1 || l.saves == 0 {
+				t.Errorf("%d bytes read, %d checkpoints saved, log %s", l.read, l.saves, log.text.String())
+			}
+		})
+	}
+}
+
+// TestOtherAlgorithms goes on with algorithms that the checkpoint does not have.
+func TestOtherAlgorithms(t *testing.T) {
+	content := big(1000)
+	l := newLarge()
+	o := l.put("a", content)
+	ctx, cancel := context.WithCancel(t.Context())
+	l.onByte = func(_ context.Context, offset int64) {
+		if offset > 500 {
+			cancel()
+		}
+	}
+	handle, _ := l.worker(t, &announced{}, often)
+	_ = handle(ctx, created(o))
+	l.onByte = nil
+	handle, log := l.worker(t, &announced{}, often, func(c *handlers.Config) { c.Algorithms = []string{"md5", "sha1"} })
+	if err := handle(t.Context(), created(o)); err != nil || log.count("checkpoint ignored") != 1 {
+		t.Errorf("%v, %s", err, log.text.String())
+	}
+	l.finished(t, "a", content)
+}
+
+// TestOverwrittenBetween replaces the object while nobody reads it.
+func TestOverwrittenBetween(t *testing.T) {
+	for _, unversioned := range []bool{false, true} {
+		l := newLarge()
+		l.unversioned = unversioned
+		first := l.put("a", big(1000))
+		l.onByte = func(_ context.Context, offset int64) {
+			if offset > 500 {
+				panic("SIGKILL")
+			}
+		}
+		handle, _ := l.worker(t, &announced{}, often)
+		_, _ = killed(func() error { return handle(t.Context(), created(first)) })
+		second := l.put("a", big(1500))
+		l.onByte = nil
+		if err := handle(t.Context(), created(first)); !errors.Is(err, pipeline.ErrChanged) {
+			t.Errorf("got %v", err)
+		}
+		if left := l.left(); left != nil {
+			t.Errorf("checkpoints are left: %v", left)
+		}
+		if err := handle(t.Context(), created(second)); err != nil {
+			t.Fatal(err)
+		}
+		l.finished(t, "a", big(1500))
+	}
+}
+
+// TestOldEvent lets the event of an old version come while the new one is in work.
+func TestOldEvent(t *testing.T) {
+	l := newLarge()
+	l.unversioned = true
+	first := l.put("a", big(1000))
+	second := l.put("a", big(1500))
+	l.onByte = func(_ context.Context, offset int64) {
+		if offset > 500 {
+			panic("SIGKILL")
+		}
+	}
+	handle, log := l.worker(t, &announced{}, often)
+	_, _ = killed(func() error { return handle(t.Context(), created(second)) })
+	l.onByte = nil
+	if err := handle(t.Context(), created(first)); !errors.Is(err, pipeline.ErrChanged) || l.left() == nil {
+		t.Errorf("%v, left: %v", err, l.left())
+	}
+	if err := handle(t.Context(), created(second)); err != nil || log.count("goes on at a checkpoint") != 1 {
+		t.Errorf("%v, %s", err, log.text.String())
+	}
+	l.finished(t, "a", big(1500))
+}
+
+// TestGone deletes the object while nobody reads it.
+func TestGone(t *testing.T) {
+	l := newLarge()
+	o := l.put("a", big(1000))
+	l.onByte = func(_ context.Context, offset int64) {
+		if offset > 500 {
+			panic("SIGKILL")
+		}
+	}
+	handle, _ := l.worker(t, &announced{}, often)
+	_, _ = killed(func() error { return handle(t.Context(), created(o)) })
+	l.drop("a")
+	if err := handle(t.Context(), created(o)); !errors.Is(err, pipeline.ErrNotFound) || l.left() != nil {
+		t.Errorf("%v, left: %v", err, l.left())
+	}
+}
+
+// TestUnknownVersion goes on though the event says neither version nor size.
+func TestUnknownVersion(t *testing.T) {
+	content := big(1000)
+	l := newLarge()
+	l.put("a", content)
+	e := pipeline.Event{Kind: pipeline.Created, Object: pipeline.Object{Bucket: bucketName, Key: "a", Size: pipeline.UnknownSize}}
+	l.onByte = func(_ context.Context, offset int64) {
+		if offset > 500 {
+			panic("SIGKILL")
+		}
+	}
+	handle, _ := l.worker(t, &announced{}, often)
+	_, _ = killed(func() error { return handle(t.Context(), e) })
+	l.onByte = nil
+	if err := handle(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	l.finished(t, "a", content)
+	if l.read > 1000+64 {
+		t.Errorf("%d bytes read", l.read)
+	}
+}
+
+// TestTwoWorkers lets two read one object at once.
+func TestTwoWorkers(t *testing.T) {
+	content := big(20000)
+	l := newLarge()
+	o := l.put("a", content)
+	var both sync.WaitGroup
+	for range 2 {
+		handle, _ := l.worker(t, &announced{}, often)
+		both.Go(func() {
+			if err := handle(t.Context(), created(o)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	// Whoever was last may have written after the other had finished; the next
+	// delivery, which is there if it was killed, clears that away.
+	handle, _ := l.worker(t, &announced{}, often)
+	if err := handle(t.Context(), created(o)); err != nil {
+		t.Error(err)
+	}
+	l.finished(t, "a", content)
+}
+
+// TestSlices cuts the reading by time.
+func TestSlices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		content := big(1000)
+		l := newLarge()
+		o := l.put("a", content)
+		l.onByte = func(context.Context, int64) { time.Sleep(time.Second) } // for seven bytes
+		a := &announced{}
+		handle, _ := l.worker(t, a, handlers.Resume{Above: 100, Every: 1 << 20, Slice: 20 * time.Second})
+		cuts, start := 0, time.Now()
+		for {
+			begin := time.Now()
+			err := handle(t.Context(), created(o))
+			if took := time.Since(begin); took > 21*time.Second {
+				t.Errorf("a slice took %v", took)
+			}
+			if err == nil {
+				break
+			}
+			if pipeline.Classify(err) != pipeline.ClassUnfinished {
+				t.Fatal(err)
+			}
+			cuts++
+		}
+		l.finished(t, "a", content)
+		if cuts != 7 || l.read != 1000 || len(a.results) != 1 || time.Since(start) > 145*time.Second {
+			t.Errorf("%d cuts, %d bytes, %d results, %v", cuts, l.read, len(a.results), time.Since(start))
+		}
+	})
+}
+
+// TestSliceWithoutCheckpoint goes on to the end where nothing can be saved.
+func TestSliceWithoutCheckpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		content := big(1000)
+		l := newLarge()
+		o := l.put("a", content)
+		l.writeErr = errors.New("denied")
+		l.onByte = func(context.Context, int64) { time.Sleep(time.Second) }
+		handle, log := l.worker(t, &announced{}, handlers.Resume{Above: 100, Every: 500, Slice: 20 * time.Second})
+		if err := handle(t.Context(), created(o)); err != nil {
+			t.Fatal(err)
+		}
+		l.finished(t, "a", content)
+		if n := log.count("checkpoint not saved"); n != 2 || l.read != 1000 {
+			t.Errorf("%d warnings, %d bytes", n, l.read)
+		}
+	})
+}
+
+// TestSlow holds that what comes slowly has checkpoints by time.
+func TestSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		content := big(1000)
+		l := newLarge()
+		o := l.put("a", content)
+		l.onByte = func(context.Context, int64) { time.Sleep(10 * time.Second) }
+		handle, _ := l.worker(t, &announced{}, handlers.Resume{Above: 100, Every: 1 << 30})
+		if err := handle(t.Context(), created(o)); err != nil {
+			t.Fatal(err)
+		}
+		if l.saves != 4 { // in 1,430 seconds
+			t.Errorf("%d checkpoints", l.saves)
+		}
+		l.finished(t, "a", content)
+	})
+}
+
+// TestMismatchInSlices reads content that its store contradicts twice, however it is
+// cut, and no third time.
+func TestMismatchInSlices(t *testing.T) {
+	content := big(1000)
+	for name, damaged := range map[string]bool{"store": false, "on its way": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLarge()
+				o := l.put("a", content)
+				claim := content + "something else"
+				if damaged {
+					claim = content
+					l.damage = func(p []byte, offset int64) {
+						if l.read < 1000 && offset == 0 {
+							p[0]++
+						}
+					}
+				}
+				l.claims = []pipeline.Claim{{Name: "etag", Claim: digest.Claim{Algorithm: "md5", Value: md5sum(claim)}}}
+				l.onByte = func(context.Context, int64) { time.Sleep(time.Second) }
+				handle, log := l.worker(t, &announced{}, handlers.Resume{Above: 100, Every: 1 << 20, Slice: 20 * time.Second})
+				var err error
+				var before int64
+				for {
+					if err = handle(t.Context(), created(o)); pipeline.Classify(err) != pipeline.ClassUnfinished {
+						break
+					}
+					var now int64
+					if _, failed := fmt.Sscanf(err.Error()[strings.Index(err.Error(), "(progress"):], "(progress %d)", &now); failed != nil || now <= before {
+						t.Fatalf("progress from %d to %d: %v", before, now, err)
+					}
+					before = now
+				}
+				if l.read != 2000 {
+					t.Errorf("%d bytes read", l.read)
+				}
+				if !damaged {
+					if !errors.Is(err, pipeline.ErrMismatch) || l.left() != nil {
+						t.Errorf("%v, left %v", err, l.left())
+					}
+					return
+				}
+				if err != nil || log.count("damaged on its way") != 1 {
+					t.Errorf("%v, %s", err, log.text.String())
+				}
+				l.finished(t, "a", content)
+			})
+		})
+	}
+}
+
+// TestNoCheckpoints holds who has none.
+func TestNoCheckpoints(t *testing.T) {
+	for name, tc := range map[string]struct {
+		resume     handlers.Resume
+		algorithms []string
+		warnings   int
+	}{
+		"small":        {handlers.Resume{Above: 1000, Every: 1}, []string{"md5"}, 0},
+		"off":          {handlers.Resume{Above: 1}, []string{"md5"}, 0},
+		"unresumable":  {often, []string{"md5", "blake3"}, 1},
+		"unresumable2": {often, []string{"xxh3"}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLarge()
+			handle, log := l.worker(t, &announced{}, tc.resume, func(c *handlers.Config) { c.Algorithms = tc.algorithms })
+			for _, key := range []string{"a", "b"} {
+				if err := handle(t.Context(), created(l.put(key, big(1000)))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := log.count("level=WARN"); l.saves != 0 || n != tc.warnings {
+				t.Errorf("%d checkpoints, %d warnings: %s", l.saves, n, log.text.String())
+			}
+		})
+	}
+}
+
+// TestLoadFails tells what passes from what never will.
+func TestLoadFails(t *testing.T) {
+	content := big(1000)
+	l := newLarge()
+	o := l.put("a", content)
+	l.loadErr = errors.New("the network")
+	handle, log := l.worker(t, &announced{}, often)
+	if err := handle(t.Context(), created(o)); !errors.Is(err, l.loadErr) || l.read != 0 {
+		t.Errorf("%v, %d bytes read", err, l.read)
+	}
+	l.loadErr = pipeline.Permanent(errors.New("denied"))
+	if err := handle(t.Context(), created(o)); err != nil || log.count("checkpoint ignored") != 1 {
+		t.Errorf("%v, %s", err, log.text.String())
+	}
+	if diff := cmp.Diff(md5sum(content), l.recorded("a")); diff != "" {
+		t.Error(diff)
+	}
+}

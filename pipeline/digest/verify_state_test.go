@@ -1,0 +1,201 @@
+package digest_test
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// claimsOn returns content in parts of these sizes and claims that it fulfils, of
+// the whole and of the parts.
+func claimsOn(sizes ...int64) ([]byte, []digest.Claim) {
+	var content, sums []byte
+	for i, n := range sizes {
+		part := bytes.Repeat([]byte{byte(i + 1)}, int(n))
+		sum := md5.Sum(part)
+		content, sums = append(content, part...), append(sums, sum[:]...)
+	}
+	whole, parts := crc32.ChecksumIEEE(content), md5.Sum(sums)
+	return content, []digest.Claim{
+		{Algorithm: "crc32", Value: hex.EncodeToString(binary.BigEndian.AppendUint32(nil, whole))},
+		{Algorithm: "md5", Value: fmt.Sprintf("%x-%d", parts, len(sizes)), Parts: sizes},
+	}
+}
+
+func verifierOf(t *testing.T, claims []digest.Claim, names ...string) *digest.Verifier {
+	t.Helper()
+	v, err := digest.NewVerifier(names, claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// TestVerifierGoesOnAnywhere cuts the content at each byte, on the borders of parts
+// and beside them.
+func TestVerifierGoesOnAnywhere(t *testing.T) {
+	sizes := []int64{70, 70, 1, 64}
+	content, claims := claimsOn(sizes...)
+	whole := verifierOf(t, claims, "sha256", "md5")
+	whole.Write(content)
+	for n := range len(content) + 1 {
+		first := verifierOf(t, claims, "sha256", "md5")
+		first.Write(content[:n])
+		state, err := first.Save()
+		if err != nil {
+			t.Fatal(err)
+		}
+		first.Write([]byte("what comes after the state is not in it"))
+		second := verifierOf(t, claims, "md5", "sha256")
+		if err := second.Restore(state); err != nil {
+			t.Fatal(err)
+		}
+		if got := second.Size(); got != int64(n) {
+			t.Errorf("the state of %d bytes is restored as one of %d", n, got)
+		}
+		second.Write(content[n:])
+		if diff := cmp.Diff(whole.Sums(), second.Sums()); diff != "" {
+			t.Errorf("cut at %d: %s", n, diff)
+		}
+		if diff := cmp.Diff(whole.Verdicts(), second.Verdicts()); diff != "" {
+			t.Errorf("cut at %d: %s", n, diff)
+		}
+	}
+	if whole.Verdicts()[0].Outcome != digest.Match || whole.Verdicts()[1].Outcome != digest.Match {
+		t.Errorf("the claims are not fulfilled: %v", whole.Verdicts())
+	}
+}
+
+// TestVerifierRestoredMismatch holds that what was wrong before the state is found
+// after it.
+func TestVerifierRestoredMismatch(t *testing.T) {
+	content, claims := claimsOn(100, 50)
+	wrong := bytes.Clone(content)
+	wrong[3]++
+	first := verifierOf(t, claims, "sha256")
+	first.Write(wrong[:120])
+	state, _ := first.Save()
+	second := verifierOf(t, claims, "sha256")
+	if err := second.Restore(state); err != nil {
+		t.Fatal(err)
+	}
+	second.Write(wrong[120:])
+	for i, v := range second.Verdicts() {
+		if v.Outcome != digest.Mismatch {
+			t.Errorf("claim %d: %v", i, v)
+		}
+	}
+}
+
+// TestVerifierOtherClaims restores a state when the store says something else than
+// it did before.
+func TestVerifierOtherClaims(t *testing.T) {
+	content, claims := claimsOn(100, 50)
+	first := verifierOf(t, nil, "md5")
+	first.Write(content[:10])
+	state, _ := first.Save()
+	sum := md5.Sum(content)
+	second := verifierOf(t, append(claims, digest.Claim{Algorithm: "md5", Value: hex.EncodeToString(sum[:])}), "md5")
+	if err := second.Restore(state); err != nil {
+		t.Fatal(err)
+	}
+	second.Write(content[10:])
+	var got []digest.Outcome
+	for _, v := range second.Verdicts() {
+		got = append(got, v.Outcome)
+	}
+	if diff := cmp.Diff([]digest.Outcome{digest.Unchecked, digest.Unchecked, digest.Match}, got); diff != "" {
+		t.Error(diff)
+	}
+	if got := second.Sums()["md5"]; got != hex.EncodeToString(sum[:]) {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestVerifierUnresumable tells a named algorithm, without which there is no state,
+// from one that only a claim needs.
+func TestVerifierUnresumable(t *testing.T) {
+	if _, err := verifierOf(t, nil, "md5", "xxh3").Save(); !errors.Is(err, digest.ErrNotResumable) || !strings.Contains(err.Error(), "xxh3") {
+		t.Errorf("got %v", err)
+	}
+	claims := []digest.Claim{{Algorithm: "xxh3", Value: "0011223344556677"}}
+	first := verifierOf(t, claims, "md5")
+	first.Write([]byte("first"))
+	state, err := first.Save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := verifierOf(t, claims, "md5")
+	if err := second.Restore(state); err != nil {
+		t.Fatal(err)
+	}
+	second.Write([]byte("second"))
+	if v := second.Verdicts()[0]; v.Outcome != digest.Unchecked || v.Reason == "" {
+		t.Errorf("got %v", v)
+	}
+	if got, want := second.Sums()["md5"], fmt.Sprintf("%x", md5.Sum([]byte("firstsecond"))); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestVerifierBadState changes each byte and each length of a state.
+func TestVerifierBadState(t *testing.T) {
+	content, claims := claimsOn(100, 50)
+	first := verifierOf(t, claims, "md5")
+	first.Write(content[:120])
+	state, _ := first.Save()
+	refused := func(what string, bad []byte) {
+		t.Helper()
+		v := verifierOf(t, claims, "md5")
+		if err := v.Restore(bad); !errors.Is(err, digest.ErrBadState) {
+			t.Errorf("%s: got %v", what, err)
+		}
+		v.Write(content)
+		if got := v.Verdicts()[1].Outcome; got != digest.Match || v.Size() != int64(len(content)) {
+			t.Errorf("%s: it is not as it was: %v", what, got)
+		}
+	}
+	for i := range state {
+		bad := bytes.Clone(state)
+		bad[i] ^= 0x40
+		refused(fmt.Sprint("byte ", i), bad)
+		refused(fmt.Sprint("length ", i), state[:i])
+	}
+	refused("longer", append(bytes.Clone(state), 0))
+	other := verifierOf(t, nil, "sha1")
+	of, _ := other.Save()
+	refused("other algorithm", of)
+}
+
+// FuzzVerifierRestore looks for states that are no error and yet break something,
+// checksum and all.
+func FuzzVerifierRestore(f *testing.F) {
+	content, claims := claimsOn(100, 50)
+	v, err := digest.NewVerifier([]string{"md5"}, claims)
+	if err != nil {
+		f.Fatal(err)
+	}
+	v.Write(content[:120])
+	state, _ := v.Save()
+	f.Add(state[:len(state)-sha256.Size])
+	f.Fuzz(func(t *testing.T, state []byte) {
+		sum := sha256.Sum256(state)
+		v := verifierOf(t, claims, "md5")
+		if err := v.Restore(append(state, sum[:]...)); err != nil && !errors.Is(err, digest.ErrBadState) {
+			t.Error(err)
+		}
+		v.Write(content)
+		v.Verdicts()
+	})
+}

@@ -1,0 +1,7 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd || solaris)
+
+package filebucket
+
+import "io/fs"
+
+func changed(fs.FileInfo) int64 { return 0 }

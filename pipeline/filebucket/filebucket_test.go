@@ -1,0 +1,72 @@
+package filebucket_test
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
+)
+
+func TestIsHidden(t *testing.T) {
+	for key, want := range map[string]bool{
+		".bucketsum": true, ".bucketsum/x": true, "a/.bucketsum": true, "a/b/.bucketsum/x/y": true,
+		"": false, "a": false, "a/b": false, ".bucketsums": false, "x.bucketsum/y": false, "a/.bucketsum.txt": false,
+		".bucketsumx/.bucketsum/y": true,
+	} {
+		if got := filebucket.IsHidden(key); got != want {
+			t.Errorf("IsHidden(%q) is %v", key, got)
+		}
+	}
+}
+
+// What restores modification time and size changes the version all the same.
+func TestVersion(t *testing.T) {
+	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
+		t.Skip("not every system tells when a file was changed")
+	}
+	name := filepath.Join(t.TempDir(), "a")
+	at := time.Unix(1_000_000_000, 5)
+	put := func(content string) filebucket.Version {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(content), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(name, at, at); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return filebucket.VersionOf(info)
+	}
+	old := put("one")
+	// The system's clock for files may stand still for some milliseconds.
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		now := put("two")
+		if now.Modified != old.Modified || now.Size != old.Size || old.ETag() == "" {
+			t.Fatalf("%+v is now %+v", old, now)
+		}
+		if now.ETag() != old.ETag() {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("another content has the ETag %s, too", now.ETag())
+		}
+	}
+}
+
+// Where the system does not tell more, the ETag is that of gocloud's fileblob.
+func TestVersionWithoutTimeOfChange(t *testing.T) {
+	info, err := fstest.MapFS{"a": {Data: []byte("0123456789abcdef"), ModTime: time.Unix(0, 0x1234)}}.Stat("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := filebucket.VersionOf(info).ETag(); got != "1234-10" {
+		t.Errorf("got %s", got)
+	}
+}

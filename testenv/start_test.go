@@ -1,0 +1,74 @@
+package testenv_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/testenv"
+)
+
+// What was deleted while nobody watched is announced at the start, and what
+// is there is not.
+func TestStartRemembers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir+"/there", "x")
+	write(t, dir+"/file", "x")
+	remembered := func(context.Context) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			_ = yield("there", nil) && yield("gone", nil) && yield("", errors.New("a folder cannot be read")) &&
+				yield("no folder/gone", nil) && yield("file/is no folder", nil)
+		}
+	}
+	r := start(t, testenv.Config{Dir: dir, Settle: quick, Remembered: remembered}, nil)
+	want := []string{"created file", "created there", "deleted file/is no folder", "deleted gone", "deleted no folder/gone"}
+	r.inbox.until(t, "start", func() bool { return len(r.inbox.all()) >= len(want) })
+	if diff := cmp.Diff(want, sorted(r.inbox.lines())); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"done", "done in a folder/x", "new", "old version", "unsure", "record.md5", ".bucketsum/x"} {
+		write(t, filepath.Join(dir, name), name)
+	}
+	done := map[string]string{
+		"done":               etag(t, dir+"/done"),
+		"done in a folder/x": etag(t, dir+"/done in a folder/x"),
+		"old version":        "1-1",
+	}
+	r := start(t, testenv.Config{Dir: dir, Settle: quick, Current: func(_ context.Context, o pipeline.Object) (bool, error) {
+		if o.Bucket != "inbox" || o.Size != int64(len(o.Key)) && o.Key != "done in a folder/x" {
+			t.Errorf("asked about %+v", o)
+		}
+		if o.Key == "unsure" {
+			return false, errors.New("the store is down")
+		}
+		return done[o.Key] == o.ETag, nil
+	}}, nil)
+	want := []string{"created new", "created old version", "created unsure"}
+	r.inbox.until(t, "start", func() bool { return len(r.inbox.all()) >= len(want) })
+	if diff := cmp.Diff(want, sorted(r.inbox.lines())); diff != "" {
+		t.Error(diff)
+	}
+	// A file that was current at the start is known all the same.
+	must(t, os.RemoveAll(dir+"/done in a folder"))
+	r.inbox.until(t, "deleted", func() bool { return slices.Contains(r.inbox.lines(), "deleted done in a folder/x") })
+	write(t, dir+"/done", "other")
+	r.inbox.until(t, "rewritten", func() bool { return r.inbox.state()["done"] == etag(t, dir+"/done") })
+	r.inbox.mu.Lock()
+	defer r.inbox.mu.Unlock()
+	if len(r.inbox.topics) != 1 || !r.inbox.topics["mem://events"] {
+		t.Errorf("published to %v", r.inbox.topics)
+	}
+}
