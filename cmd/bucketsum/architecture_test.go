@@ -21,11 +21,12 @@ var mayImport = map[string][]string{
 	"testenv":               {"pipeline"},
 	"pipeline":              {"pipeline/digest"},
 	"pipeline/digest":       {"pipeline/digest"},
+	"pipeline/broker":       {"pipeline"},
 	"pipeline/pipelinetest": {"pipeline"},
 }
 
 // technologies are the modules that only adapters and cmd may know.
-var technologies = []string{"gocloud.dev", "github.com/aws/", "github.com/ThreeDotsLabs/watermill-"}
+var technologies = []string{"gocloud.dev", "github.com/aws/", "github.com/ThreeDotsLabs/watermill-", "github.com/nats-io/", "github.com/twmb/", "github.com/rabbitmq/", "cloud.google.com/"}
 
 // TestArchitecture holds the imports of every package to the direction
 // cmd → handlers, adapters, testenv → pipeline → digest, and asks each for its

@@ -12,13 +12,16 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 	"github.com/bucketsum/bucketsum/adapters/sqs"
+	"github.com/bucketsum/bucketsum/pipeline/broker"
 )
 
 // queues opens the queues that URLs name, each with the adapter of its scheme.
 type queues struct {
-	cloud  cloudpubsub.Config
-	sqs    *sqs.Queues
-	closes []func() error // of what was opened, in order
+	cloud   cloudpubsub.Config
+	sqs     *sqs.Queues
+	brokers broker.Config
+	drivers map[string]broker.Driver // by scheme
+	closes  []func() error           // of what was opened, in order
 }
 
 // newQueues makes queues of which each subscription holds at most concurrency
@@ -31,9 +34,11 @@ func newQueues(concurrency int, drainTimeout time.Duration, log *slog.Logger) (*
 		return nil, err
 	}
 	return &queues{
-		cloud:  cloudpubsub.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Log: log},
-		sqs:    leased,
-		closes: []func() error{leased.Close},
+		cloud:   cloudpubsub.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Log: log},
+		sqs:     leased,
+		brokers: broker.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Log: log},
+		drivers: drivers(log),
+		closes:  []func() error{leased.Close},
 	}, nil
 }
 
@@ -44,17 +49,20 @@ func (q *queues) subscriber(rawURL string) (message.Subscriber, error) {
 		message.Subscriber
 		message.SubscribeInitializer
 	}
-	switch c := q.cloud; schemeOf(rawURL) {
-	case sqs.SchemeOrdered:
+	var err error
+	switch c, scheme := q.cloud, schemeOf(rawURL); {
+	case q.drivers[scheme] != nil:
+		s, err = broker.NewSubscriber(q.drivers[scheme], q.brokers)
+	case scheme == sqs.SchemeOrdered:
 		s = sqs.NewSubscriber(q.sqs)
-	case sqs.SchemeParallel:
+	case scheme == sqs.SchemeParallel:
 		c.NackDelay, c.OpenSubscription, c.Lease = sqs.Backoff, q.sqs.OpenSubscription, q.sqs.Lease
 		fallthrough
 	default:
-		var err error
-		if s, err = cloudpubsub.NewSubscriber(c); err != nil {
-			return nil, err
-		}
+		s, err = cloudpubsub.NewSubscriber(c)
+	}
+	if err != nil {
+		return nil, err
 	}
 	q.closes = append(q.closes, s.Close)
 	return s, s.SubscribeInitialize(rawURL)
@@ -62,19 +70,24 @@ func (q *queues) subscriber(rawURL string) (message.Subscriber, error) {
 
 // publisher returns a publisher whose topic at the URL is open already.
 func (q *queues) publisher(ctx context.Context, rawURL string) (message.Publisher, error) {
-	switch schemeOf(rawURL) {
-	case sqs.SchemeOrdered, sqs.SchemeParallel:
-		p := sqs.NewPublisher(q.sqs)
-		q.closes = append(q.closes, p.Close)
-		return p, p.Open(ctx, rawURL)
-	default:
-		p, err := cloudpubsub.NewPublisher(q.cloud)
-		if err != nil {
-			return nil, err
-		}
-		q.closes = append(q.closes, p.Close)
-		return p, p.Open(ctx, rawURL)
+	var p interface {
+		message.Publisher
+		Open(ctx context.Context, url string) error
 	}
+	var err error
+	switch scheme := schemeOf(rawURL); {
+	case q.drivers[scheme] != nil:
+		p = broker.NewPublisher(q.drivers[scheme])
+	case scheme == sqs.SchemeOrdered, scheme == sqs.SchemeParallel:
+		p = sqs.NewPublisher(q.sqs)
+	default:
+		p, err = cloudpubsub.NewPublisher(q.cloud)
+	}
+	if err != nil {
+		return nil, err
+	}
+	q.closes = append(q.closes, p.Close)
+	return p, p.Open(ctx, rawURL)
 }
 
 // Close closes what was opened, the last first.

@@ -2,12 +2,22 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 
 	_ "gocloud.dev/blob/fileblob" // file://
 	_ "gocloud.dev/blob/memblob"  // mem:// as a bucket
+	_ "gocloud.dev/pubsub/azuresb"
 	_ "gocloud.dev/pubsub/mempubsub"
+	_ "gocloud.dev/pubsub/natspubsub"
+
+	"github.com/bucketsum/bucketsum/adapters/gcppubsub"
+	"github.com/bucketsum/bucketsum/adapters/jetstream"
+	"github.com/bucketsum/bucketsum/adapters/kafka"
+	"github.com/bucketsum/bucketsum/adapters/rabbitmq"
+	"github.com/bucketsum/bucketsum/pipeline/broker"
 )
 
 // scheme is a kind of URL that this program can open, with an example to show
@@ -24,9 +34,53 @@ var (
 	queueSchemes = []scheme{
 		{"awssqs", "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects"},
 		{"sqs", "sqs://sqs.eu-central-1.amazonaws.com/123456789012/objects.fifo (in order)"},
+		{jetstream.Scheme, "jetstream://nats.example.com:4222/OBJECTS?consumer=bucketsum"},
+		{kafka.Scheme, "kafka://kafka.example.com:9092/objects?group=bucketsum"},
+		{rabbitmq.Scheme, "amqp://rabbit.example.com:5672/?queue=objects"},
+		{rabbitmq.SchemeTLS, "amqps://rabbit.example.com/vhost?queue=objects"},
+		{gcppubsub.Scheme, "gcppubsub://projects/photos/subscriptions/bucketsum"},
+		{"azuresb", "azuresb://objects?subscription=bucketsum (untested; SERVICEBUS_CONNECTION_STRING)"},
+		{"nats", "nats://objects.created?queue=bucketsum&natsv2=true (at most once; NATS_SERVER_URL)"},
 		{"mem", "mem://events (ends with the process)"},
 	}
 )
+
+// drivers returns those of the schemes that a broker.Subscriber serves.
+func drivers(log *slog.Logger) map[string]broker.Driver {
+	rabbit := rabbitmq.Driver{Log: log}
+	return map[string]broker.Driver{
+		jetstream.Scheme:   jetstream.Driver{Log: log},
+		kafka.Scheme:       kafka.Driver{Log: log},
+		rabbitmq.Scheme:    rabbit,
+		rabbitmq.SchemeTLS: rabbit,
+		gcppubsub.Scheme:   gcppubsub.Driver{Log: log},
+	}
+}
+
+// mostDeliveries is how often a message is delivered at most from a queue that
+// has no dead letters of its own and would deliver for ever.
+const mostDeliveries = 10
+
+// maxDeliveries returns how often a message of the queue is delivered before it
+// becomes a dead letter, if there is a topic for these; 0: the queue decides.
+func maxDeliveries(queue string) int {
+	switch schemeOf(queue) {
+	case jetstream.Scheme, kafka.Scheme:
+		return mostDeliveries
+	default:
+		return 0
+	}
+}
+
+// warnOf warns of queues that lose messages, or that nobody has tried.
+func warnOf(queue string, log *slog.Logger) {
+	switch schemeOf(queue) {
+	case "azuresb":
+		log.Warn("azuresb:// is untested: nothing extends the lock of a message, which has to outlast the longest work")
+	case "nats":
+		log.Warn("nats:// delivers at most once: what is in work when a worker stops, and what comes while none runs, is lost; jetstream:// loses nothing")
+	}
+}
 
 // checkURL reports why a URL cannot be opened, as far as its scheme tells.
 func checkURL(flag, raw string, valid []scheme) error {
@@ -47,9 +101,18 @@ func checkURL(flag, raw string, valid []scheme) error {
 }
 
 // samePlace reports whether two URLs name one queue or bucket, whatever their
-// parameters.
+// other parameters.
 func samePlace(a, b string) bool {
 	first, err := url.Parse(a)
 	second, err2 := url.Parse(b)
-	return err == nil && err2 == nil && first.Host == second.Host && first.Path == second.Path
+	if err != nil || err2 != nil || first.Host != second.Host || first.Path != second.Path {
+		return false
+	}
+	if first.Scheme != rabbitmq.Scheme && first.Scheme != rabbitmq.SchemeTLS {
+		return true
+	}
+	// There the parameters are the place.
+	return !slices.ContainsFunc([]string{"queue", "exchange", "key"}, func(name string) bool {
+		return first.Query().Get(name) != second.Query().Get(name)
+	})
 }

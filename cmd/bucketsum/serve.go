@@ -84,6 +84,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	}
 
 	log := config.log.logger(p.stderr)
+	warnOf(queue, log)
 	stores, err := openBuckets(ctx, urls, blobstore.Config{
 		Layout: config.layout, Algorithms: config.algorithms, Records: store.records, S3: store.s3, Memory: config.memory.memory(), Log: log,
 	})
@@ -99,11 +100,14 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 		workerConfig: config,
 		queue:        queue,
 		deadLetter:   deadLetter,
-		buckets:      make(map[string]pipeline.Bucket),
-		sources:      make(map[string]string),
-		activity:     web.NewActivity(),
-		listener:     listener,
-		log:          log,
+
+		maxDeliveries: maxDeliveries(queue),
+
+		buckets:  make(map[string]pipeline.Bucket),
+		sources:  make(map[string]string),
+		activity: web.NewActivity(),
+		listener: listener,
+		log:      log,
 		publish: func(ctx context.Context, r pipeline.Result) error {
 			log.InfoContext(ctx, "object handled", "outcome", r.Outcome, "bucket", r.Record.Source.Bucket,
 				"key", r.Record.Source.Key, "version_id", r.Record.Source.VersionID,

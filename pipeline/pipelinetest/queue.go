@@ -24,6 +24,9 @@ type Queue struct {
 	// subscribers of one topic compete for its messages. The lease of what is not
 	// settled when a subscriber is closed ends with it.
 	Persistent bool
+	// Exclusive: a topic, or each part of it, is one subscriber's at a time, whose
+	// messages nobody else gets as long as it is open.
+	Exclusive bool
 	// Redelivers: a nacked message is delivered again.
 	Redelivers bool
 	// Ordered: a subscriber with a concurrency of 1 gets messages in the order in

@@ -50,7 +50,7 @@ func (c *consumer) leasedAtMost(n int) {
 // testSlotBeforeReceive: a subscriber that has its hands full leaves the other
 // messages to others, also after it was fast for a while and expects to be.
 func testSlotBeforeReceive(q *queueTest) {
-	if !q.Persistent {
+	if !q.Persistent || q.Exclusive {
 		q.Skip("subscribers do not compete")
 	}
 	const concurrency, fast, slow = 2, 200, 40

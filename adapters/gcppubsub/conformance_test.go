@@ -1,0 +1,217 @@
+package gcppubsub_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"cloud.google.com/go/pubsub/v2/pstest"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
+	"go.uber.org/goleak"
+
+	"github.com/bucketsum/bucketsum/adapters/gcppubsub"
+	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
+)
+
+// leaks are goroutines of other packages: OpenCensus's, which Google's clients
+// start for good.
+var leaks = goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start")
+
+// serverLeak is one of the stand-in for each of its subscriptions.
+var serverLeak = goleak.IgnoreTopFunction("cloud.google.com/go/pubsub/v2/pstest.(*subscription).start.func1")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, leaks) }
+
+// newServer starts Google's stand-in for Pub/Sub on loopback.
+func newServer(t *testing.T, options ...pstest.ServerReactorOption) *pstest.Server {
+	t.Helper()
+	s := pstest.NewServer(options...)
+	t.Cleanup(func() { s.Close() })
+	t.Setenv("PUBSUB_EMULATOR_HOST", s.Addr)
+	return s
+}
+
+func immediately(int) time.Duration { return 0 }
+
+func newPubSub(t *testing.T, c broker.Config) (*broker.Publisher, *broker.Subscriber) {
+	t.Helper()
+	s, err := broker.NewSubscriber(gcppubsub.Driver{Log: c.Log}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return broker.NewPublisher(gcppubsub.Driver{}), s
+}
+
+func queueURL(topic, subscription string) string {
+	return fmt.Sprintf("gcppubsub://projects/p/subscriptions/%s?topic=%s&create=true", subscription, topic)
+}
+
+var topics atomic.Int64
+
+func newTopic() string {
+	name := fmt.Sprint("topic-", topics.Add(1))
+	return queueURL(name, name)
+}
+
+func harness(*testing.T) pipelinetest.Queue {
+	return pipelinetest.Queue{
+		NewTopic: newTopic,
+		Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
+			return newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: immediately})
+		},
+		Persistent: true,
+		Redelivers: true,
+		Leaks:      []goleak.Option{leaks, serverLeak},
+	}
+}
+
+// TestConformance runs our suite for queue adapters.
+func TestConformance(t *testing.T) {
+	newServer(t)
+	pipelinetest.TestQueue(t, harness)
+}
+
+// TestDurable runs our suite for what goes wrong. The stand-in stores nothing.
+func TestDurable(t *testing.T) {
+	newServer(t)
+	pipelinetest.TestDurable(t, harness, nil)
+}
+
+// grouped makes subscriptions of the topics of Watermill's suite.
+type grouped struct {
+	group string
+	pub   message.Publisher
+	sub   message.Subscriber
+}
+
+func (n grouped) url(topic string) string {
+	return queueURL(topic, "s"+topic+"-"+n.group)
+}
+
+func (n grouped) Publish(topic string, ms ...*message.Message) error {
+	return n.pub.Publish(n.url(topic), ms...)
+}
+
+func (n grouped) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	return n.sub.Subscribe(ctx, n.url(topic))
+}
+
+func (n grouped) SubscribeInitialize(topic string) error {
+	return n.sub.(message.SubscribeInitializer).SubscribeInitialize(n.url(topic))
+}
+
+func (n grouped) Close() error {
+	if n.pub != nil {
+		return n.pub.Close()
+	}
+	return n.sub.Close()
+}
+
+// TestWatermillSuite runs the conformance suite that Watermill has for every
+// publisher and subscriber.
+func TestWatermillSuite(t *testing.T) {
+	newServer(t)
+	open := func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
+		pub, sub := newPubSub(t, broker.Config{Concurrency: 100, NackDelay: immediately, CloseTimeout: time.Second})
+		t.Cleanup(func() { sub.Close(); pub.Close() }) // the suite does not always
+		return grouped{group: group, pub: pub}, grouped{group: group, sub: sub}
+	}
+	features := tests.Features{
+		Persistent: true, ConsumerGroups: true, ForceShort: true,
+		GenerateTopicFunc: func(c tests.TestContext) string { return "t" + string(c.TestID) },
+	}
+	tests.TestPubSub(t, features, func(t *testing.T) (message.Publisher, message.Subscriber) { return open(t, "workers") }, open)
+}
+
+// beats tells of each call that changes deadlines.
+type beats chan int32
+
+func (b beats) React(request any) (bool, any, error) {
+	select {
+	case b <- request.(*pubsubpb.ModifyAckDeadlineRequest).AckDeadlineSeconds:
+	default:
+	}
+	return false, nil, nil
+}
+
+// TestWorkOutlastsItsDeadline: what is in work is extended, each time for as long
+// as the subscription has it, and a nack tells its delay.
+func TestWorkOutlastsItsDeadline(t *testing.T) {
+	pstest.SetMinAckDeadline(time.Second)
+	defer pstest.ResetMinAckDeadline()
+	heard := make(beats, 100)
+	s := newServer(t, pstest.ServerReactorOption{FuncName: "ModifyAckDeadline", Reactor: heard})
+	const topic, subscription = "projects/p/topics/t", "projects/p/subscriptions/s"
+	if _, err := s.GServer.CreateTopic(t.Context(), &pubsubpb.Topic{Name: topic}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.GServer.CreateSubscription(t.Context(), &pubsubpb.Subscription{Name: subscription, Topic: topic, AckDeadlineSeconds: 2}); err != nil {
+		t.Fatal(err)
+	}
+	pub, sub := newPubSub(t, broker.Config{Concurrency: 2, NackDelay: func(int) time.Duration { return time.Hour }})
+	defer pub.Close()
+	messages, err := sub.Subscribe(t.Context(), "gcppubsub://"+subscription)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pub.Publish("gcppubsub://"+topic, message.NewMessage("x", nil)); err != nil {
+		t.Fatal(err)
+	}
+	m := <-messages
+	for range 6 { // which is longer than the deadline
+		if seconds := <-heard; seconds != 2 {
+			t.Errorf("extended by %d s, want 2", seconds)
+		}
+	}
+	select {
+	case again := <-messages:
+		t.Errorf("%s was delivered again", again.UUID)
+	default:
+	}
+	if err := m.Context().Err(); err != nil {
+		t.Errorf("the lease ended: %v", context.Cause(m.Context()))
+	}
+	m.Nack()
+	for seconds := range heard {
+		if seconds == 600 { // the longest that there is
+			break
+		}
+	}
+	if err := sub.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhatIsWrongWithURLs(t *testing.T) {
+	newServer(t)
+	pub, sub := newPubSub(t, broker.Config{})
+	for url, want := range map[string]string{
+		"gcppubsub://projects/p/subscriptions/absent":             "no subscription projects/p/subscriptions/absent: make it",
+		"gcppubsub://projects/p/subscriptions/s?create=true":      "create=true needs topic=NAME",
+		"gcppubsub://projects/p/subscriptions/s?max_recv_batch=1": `unknown parameter "max_recv_batch"; valid are create, topic`,
+		"gcppubsub://projects/p/topics/t":                         "are received from a subscription",
+		"gcppubsub://p/t":                                         "it must have the form",
+	} {
+		if err := sub.SubscribeInitialize(url); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", url, err, want)
+		}
+	}
+	for url, want := range map[string]string{
+		"gcppubsub://projects/p/topics/absent":   "no topic projects/p/topics/absent: make it",
+		"gcppubsub://projects/p/subscriptions/s": "are sent to a topic",
+	} {
+		if err := pub.Publish(url, message.NewMessage("1", nil)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", url, err, want)
+		}
+	}
+	if err := errors.Join(sub.Close(), pub.Close()); err != nil {
+		t.Error(err)
+	}
+}

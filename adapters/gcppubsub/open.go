@@ -1,0 +1,158 @@
+package gcppubsub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/bucketsum/bucketsum/pipeline/broker"
+)
+
+const (
+	callTimeout = 10 * time.Second
+	// newDeadline is how soon the work of a crashed worker is taken over.
+	newDeadline = time.Minute
+	// longest is the longest ack deadline, and so the longest delay of a nack.
+	longest = 10 * time.Minute
+)
+
+// address is what a URL says.
+type address struct {
+	project, kind, id string
+	name              string // the full one
+	topic             string // full; of a new subscription
+	create            bool
+}
+
+var form = regexp.MustCompile(`^/([^/]+)/(subscriptions|topics)/([^/]+)$`)
+
+func parseAddress(raw string) (address, error) {
+	u, query, err := broker.ParseURL(raw, "create", "topic")
+	if err != nil {
+		return address{}, err
+	}
+	parts := form.FindStringSubmatch(u.Path)
+	if u.Scheme != Scheme || u.Host != "projects" || parts == nil {
+		return address{}, fmt.Errorf("it must have the form %s://projects/PROJECT/subscriptions/NAME or …/topics/NAME", Scheme)
+	}
+	a := address{project: parts[1], kind: parts[2], id: parts[3], name: "projects" + u.Path}
+	if t := query.Get("topic"); t != "" {
+		a.topic = "projects/" + a.project + "/topics/" + t
+	}
+	if a.create, err = broker.Flag(query, "create"); err != nil {
+		return address{}, err
+	}
+	if a.kind == "subscriptions" && a.create && a.topic == "" {
+		return address{}, errors.New("create=true needs topic=NAME: what the subscription is to")
+	}
+	return a, nil
+}
+
+// OpenQueue opens a subscription.
+func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (_ broker.Queue, err error) {
+	a, err := parseAddress(url)
+	if err != nil {
+		return nil, err
+	}
+	if a.kind != "subscriptions" {
+		return nil, fmt.Errorf("messages are received from a subscription, %s://projects/%s/subscriptions/NAME", Scheme, a.project)
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	client, err := pubsub.NewSubscriptionAdminClient(ctx, d.Options...)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			client.Close()
+		}
+	}()
+	found, err := client.GetSubscription(ctx, &pubsubpb.GetSubscriptionRequest{Subscription: a.name})
+	switch missing := status.Code(err) == codes.NotFound; {
+	case missing && a.create:
+		if found, err = d.create(ctx, client, a); err != nil {
+			return nil, err
+		}
+	case missing:
+		return nil, fmt.Errorf("there is no subscription %s: make it (gcloud pubsub subscriptions create %s --topic=TOPIC --ack-deadline=60 --dead-letter-topic=FAILED), or add create=true&topic=TOPIC to the URL: %w",
+			a.name, a.id, err)
+	case err != nil:
+		return nil, fmt.Errorf("look up subscription %s: %w", a.name, err)
+	}
+	if found.DeadLetterPolicy == nil {
+		d.log().Warn("subscription has no dead-letter policy: a message that can never be handled comes back for ever; give it one", "subscription", a.name)
+	}
+	return &queue{
+		client: client, name: a.name, nacks: make(map[string]int),
+		deadline: time.Duration(found.AckDeadlineSeconds) * time.Second,
+	}, nil
+}
+
+func (d Driver) create(ctx context.Context, client *pubsub.SubscriptionAdminClient, a address) (*pubsubpb.Subscription, error) {
+	topics, err := pubsub.NewTopicAdminClient(ctx, d.Options...)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	defer topics.Close()
+	if err := createTopic(ctx, topics, a.topic); err != nil {
+		return nil, err
+	}
+	made, err := client.CreateSubscription(ctx, &pubsubpb.Subscription{
+		Name: a.name, Topic: a.topic, AckDeadlineSeconds: int32(newDeadline / time.Second),
+	})
+	if status.Code(err) == codes.AlreadyExists { // another worker was faster
+		made, err = client.GetSubscription(ctx, &pubsubpb.GetSubscriptionRequest{Subscription: a.name})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("create subscription %s: %w", a.name, err)
+	}
+	return made, nil
+}
+
+func createTopic(ctx context.Context, client *pubsub.TopicAdminClient, name string) error {
+	_, err := client.CreateTopic(ctx, &pubsubpb.Topic{Name: name})
+	if err != nil && status.Code(err) != codes.AlreadyExists {
+		return fmt.Errorf("create topic %s: %w", name, err)
+	}
+	return nil
+}
+
+// OpenTopic opens a topic.
+func (d Driver) OpenTopic(ctx context.Context, url string) (broker.Topic, error) {
+	a, err := parseAddress(url)
+	if err != nil {
+		return nil, err
+	}
+	name := a.name
+	if a.kind == "subscriptions" {
+		if name = a.topic; name == "" {
+			return nil, fmt.Errorf("messages are sent to a topic, %s://projects/%s/topics/NAME", Scheme, a.project)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	client, err := pubsub.NewTopicAdminClient(ctx, d.Options...)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	if a.create {
+		err = createTopic(ctx, client, name)
+	} else if _, err = client.GetTopic(ctx, &pubsubpb.GetTopicRequest{Topic: name}); status.Code(err) == codes.NotFound {
+		err = fmt.Errorf("there is no topic %s: make it (gcloud pubsub topics create), or add create=true to the URL: %w", name, err)
+	} else if status.Code(err) == codes.PermissionDenied {
+		err = nil // a publisher need not be allowed to look
+	}
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	return &topic{client, name}, nil
+}

@@ -1,0 +1,162 @@
+package gcppubsub
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/broker"
+)
+
+const (
+	// pullFor is how long one call waits for messages.
+	pullFor = time.Minute
+	// lastMoment is what a call gets to end by itself when nobody waits any more.
+	lastMoment = time.Second
+	// tracked bounds how many messages are counted at a time.
+	tracked = 1 << 16
+)
+
+// queue is a subscription. It pulls by single calls: a stream would bring more
+// messages than are worked on.
+type queue struct {
+	client   *pubsub.SubscriptionAdminClient
+	name     string
+	deadline time.Duration
+
+	mu    sync.Mutex
+	nacks map[string]int // by message id, of those that were not acked yet
+}
+
+// Receive pulls until something comes.
+func (q *queue) Receive(ctx context.Context, n int) ([]broker.Delivery, error) {
+	for ctx.Err() == nil {
+		asked := time.Now()
+		response, err := q.pull(ctx, n)
+		switch {
+		case status.Code(err) == codes.DeadlineExceeded && time.Since(asked) >= pullFor:
+			continue // nothing came
+		case err != nil:
+			return nil, fmt.Errorf("pull: %w", err)
+		case len(response.ReceivedMessages) > 0:
+			got := make([]broker.Delivery, len(response.ReceivedMessages))
+			for i, m := range response.ReceivedMessages {
+				got[i] = q.delivery(m)
+			}
+			return got, nil
+		}
+	}
+	return nil, ctx.Err()
+}
+
+// pull makes one call. When ctx ends it gets a moment more: what the server has
+// on its way would come again when its deadline has passed, and not before.
+func (q *queue) pull(ctx context.Context, n int) (*pubsubpb.PullResponse, error) {
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), pullFor)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		moment := time.NewTimer(lastMoment)
+		defer moment.Stop()
+		select {
+		case <-moment.C:
+			cancel()
+		case <-within.Done():
+		}
+	})()
+	return q.client.Pull(within, &pubsubpb.PullRequest{Subscription: q.name, MaxMessages: int32(n)})
+}
+
+func (q *queue) delivery(m *pubsubpb.ReceivedMessage) broker.Delivery {
+	id, metadata := broker.Unfold(m.Message.Attributes)
+	if id == "" {
+		id = m.Message.MessageId
+	}
+	out := message.NewMessage(id, m.Message.Data)
+	out.Metadata = metadata
+	attempt := int(m.DeliveryAttempt)
+	if attempt == 0 { // the subscription does not count
+		q.mu.Lock()
+		attempt = q.nacks[m.Message.MessageId] + 1
+		q.mu.Unlock()
+	}
+	return broker.Delivery{
+		Message: out,
+		Lease:   broker.Hold(handle{q, m.AckId, m.Message.MessageId}, attempt, q.deadline),
+	}
+}
+
+func (q *queue) Close() error { return q.client.Close() }
+
+// handle settles one message.
+type handle struct {
+	q         *queue
+	ackID, id string
+}
+
+func (h handle) Extend(ctx context.Context) error { return h.modify(ctx, h.q.deadline) }
+
+func (h handle) Ack(ctx context.Context) error {
+	err := h.q.client.Acknowledge(ctx, &pubsubpb.AcknowledgeRequest{Subscription: h.q.name, AckIds: []string{h.ackID}})
+	if err == nil {
+		h.q.mu.Lock()
+		defer h.q.mu.Unlock()
+		delete(h.q.nacks, h.id)
+	}
+	return lost(err)
+}
+
+func (h handle) Nack(ctx context.Context, delay time.Duration) error {
+	h.q.mu.Lock()
+	if _, known := h.q.nacks[h.id]; !known && len(h.q.nacks) >= tracked {
+		clear(h.q.nacks) // they never come back here
+	}
+	h.q.nacks[h.id]++
+	h.q.mu.Unlock()
+	return h.modify(ctx, min(delay, longest))
+}
+
+// modify sets after how many seconds the message comes again.
+func (h handle) modify(ctx context.Context, d time.Duration) error {
+	return lost(h.q.client.ModifyAckDeadline(ctx, &pubsubpb.ModifyAckDeadlineRequest{
+		Subscription: h.q.name, AckIds: []string{h.ackID}, AckDeadlineSeconds: int32((d + time.Second/2) / time.Second),
+	}))
+}
+
+// lost tells that the server does not know the delivery any more, which it says
+// of subscriptions with exactly-once delivery.
+func lost(err error) error {
+	if c := status.Code(err); c == codes.InvalidArgument || c == codes.FailedPrecondition || c == codes.NotFound {
+		return fmt.Errorf("%w: %w", pipeline.ErrLeaseLost, err)
+	}
+	return err
+}
+
+// topic is a topic to send to.
+type topic struct {
+	client *pubsub.TopicAdminClient
+	name   string
+}
+
+// Send returns when the topic has the message.
+func (t *topic) Send(ctx context.Context, m *message.Message) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	out := &pubsubpb.PubsubMessage{Data: m.Payload, Attributes: broker.Fold(m.UUID, m.Metadata, isAttribute)}
+	_, err := t.client.Publish(ctx, &pubsubpb.PublishRequest{Topic: t.name, Messages: []*pubsubpb.PubsubMessage{out}})
+	return err
+}
+
+func (t *topic) Close() error { return t.client.Close() }
+
+// isAttribute reports whether Pub/Sub takes it; what begins with goog is its own.
+func isAttribute(name, value string) bool {
+	return name != "" && len(name) <= 256 && len(value) <= 1024 && (len(name) < 4 || name[:4] != "goog")
+}

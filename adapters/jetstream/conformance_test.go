@@ -1,0 +1,104 @@
+package jetstream_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
+
+	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
+)
+
+// TestConformance runs our suite for queue adapters.
+func TestConformance(t *testing.T) {
+	b := newBench(t)
+	pipelinetest.TestQueue(t, harness(b))
+}
+
+// TestDurable runs our suite for what goes wrong.
+func TestDurable(t *testing.T) {
+	b := newBench(t)
+	pipelinetest.TestDurable(t, harness(b), b.restart)
+}
+
+func harness(b *bench) func(*testing.T) pipelinetest.Queue {
+	return func(*testing.T) pipelinetest.Queue {
+		return pipelinetest.Queue{
+			NewTopic: b.topic,
+			Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
+				return newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: immediately})
+			},
+			Persistent: true,
+			Redelivers: true,
+			Ordered:    true,
+			Kill:       b.kick,
+			Leased:     b.pending,
+		}
+	}
+}
+
+// named makes queues of the topics of Watermill's suite.
+type named struct {
+	b   *bench
+	pub message.Publisher
+	sub message.Subscriber
+}
+
+func (n named) url(topic string) string { return n.b.url(topic, "consumer=workers&create=true") }
+
+func (n named) Publish(topic string, ms ...*message.Message) error {
+	return n.pub.Publish(n.url(topic), ms...)
+}
+
+func (n named) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	return n.sub.Subscribe(ctx, n.url(topic))
+}
+
+func (n named) SubscribeInitialize(topic string) error {
+	return n.sub.(message.SubscribeInitializer).SubscribeInitialize(n.url(topic))
+}
+
+func (n named) Close() error {
+	if n.pub != nil {
+		return n.pub.Close()
+	}
+	return n.sub.Close()
+}
+
+func opener(b *bench, concurrency int) tests.PubSubConstructor {
+	return func(t *testing.T) (message.Publisher, message.Subscriber) {
+		p, s := newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, CloseTimeout: time.Second})
+		t.Cleanup(func() { s.Close(); p.Close() }) // the suite does not always
+		return named{b: b, pub: p}, named{b: b, sub: s}
+	}
+}
+
+// TestWatermillSuite runs the conformance suite that Watermill has for every
+// publisher and subscriber. The queues do not copy messages for groups of
+// consumers, and deliver at least once.
+func TestWatermillSuite(t *testing.T) {
+	b := newBench(t)
+	tests.TestPubSub(t, tests.Features{Persistent: true}, opener(b, 100), nil)
+}
+
+// TestWatermillSuiteInOrder runs what the suite asks of ordered queues: with one
+// message in flight the stream's order is kept.
+func TestWatermillSuiteInOrder(t *testing.T) {
+	b := newBench(t)
+	features := tests.Features{
+		Persistent: true, RequireSingleInstance: true,
+		GuaranteedOrder: true, GuaranteedOrderWithSingleSubscriber: true,
+	}
+	for name, test := range map[string]func(*testing.T, tests.TestContext, tests.PubSubConstructor){
+		"NoAck":                   tests.TestNoAck,
+		"PublishSubscribeInOrder": tests.TestPublishSubscribeInOrder,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, tests.TestContext{TestID: tests.NewTestID(), Features: features}, opener(b, 1))
+		})
+	}
+}

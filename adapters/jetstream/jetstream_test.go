@@ -1,0 +1,111 @@
+package jetstream_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	ours "github.com/bucketsum/bucketsum/adapters/jetstream"
+	"github.com/bucketsum/bucketsum/pipeline/broker"
+)
+
+// bench is a server and an administrator's connection to it.
+type bench struct {
+	t      *testing.T
+	topics atomic.Int64
+	js     jetstream.JetStream
+
+	mu     sync.Mutex
+	server *natsServer
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{t: t, server: &natsServer{t: t, folder: t.TempDir()}}
+	b.server.start()
+	t.Cleanup(func() { b.server.kill() })
+	nc, err := nats.Connect(fmt.Sprint("nats://127.0.0.1:", b.server.port), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	if b.js, err = jetstream.New(nc); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.js.AccountInfo(t.Context()); err != nil { // starts all goroutines that it has
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *bench) restart() {
+	b.server.kill()
+	b.server.start()
+}
+
+func (b *bench) url(stream, parameters string) string {
+	return fmt.Sprintf("jetstream://127.0.0.1:%d/%s?%s", b.server.port, stream, parameters)
+}
+
+// topic returns the URL of a queue that nobody used before.
+func (b *bench) topic() string {
+	return b.url(fmt.Sprint("topic-", b.topics.Add(1)), "consumer=workers&create=true")
+}
+
+func streamOf(url string) string {
+	_, path, _ := strings.Cut(strings.TrimPrefix(url, "jetstream://"), "/")
+	stream, _, _ := strings.Cut(path, "?")
+	return stream
+}
+
+// kick cuts the connections of the topic's consumers.
+func (b *bench) kick(url string) {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.server.cut("bucketsum " + streamOf(url) + "/workers")
+}
+
+// pending returns how many messages of a topic are handed out and not settled,
+// as the server counts.
+func (b *bench) pending(url string) int {
+	b.t.Helper()
+	return b.info(url).NumAckPending
+}
+
+func (b *bench) info(url string) *jetstream.ConsumerInfo {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	c, err := b.js.Consumer(ctx, streamOf(url), "workers")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return c.CachedInfo()
+}
+
+func immediately(int) time.Duration { return 0 }
+
+func newPubSub(t *testing.T, c broker.Config) (message.Publisher, *broker.Subscriber) {
+	t.Helper()
+	s, err := broker.NewSubscriber(ours.Driver{Log: c.Log}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return broker.NewPublisher(ours.Driver{}), s
+}
+
+// recorder is what was logged.
+type recorder struct{ bytes.Buffer }
+
+func (r *recorder) logger() *slog.Logger { return slog.New(slog.NewTextHandler(r, nil)) }

@@ -1,0 +1,245 @@
+package jetstream_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go/jetstream"
+
+	ours "github.com/bucketsum/bucketsum/adapters/jetstream"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/broker"
+)
+
+// brief makes a queue whose server redelivers what nobody holds after a second.
+func (b *bench) brief(maxDeliver int) (url string) {
+	b.t.Helper()
+	url = b.topic()
+	name := streamOf(url)
+	if _, err := b.js.CreateStream(b.t.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{name}}); err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := b.js.CreateConsumer(b.t.Context(), name, jetstream.ConsumerConfig{
+		Durable: "workers", AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Second, MaxDeliver: maxDeliver,
+	}); err != nil {
+		b.t.Fatal(err)
+	}
+	return url
+}
+
+// worker subscribes to a queue and sends to it.
+type worker struct {
+	t        *testing.T
+	url      string
+	pub      message.Publisher
+	sub      *broker.Subscriber
+	messages <-chan *message.Message
+}
+
+func (b *bench) worker(url string, c broker.Config) *worker {
+	b.t.Helper()
+	pub, sub := newPubSub(b.t, c)
+	messages, err := sub.Subscribe(context.Background(), url)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { sub.Close(); pub.Close() })
+	return &worker{b.t, url, pub, sub, messages}
+}
+
+func (w *worker) send(ids ...string) {
+	w.t.Helper()
+	for _, id := range ids {
+		if err := w.pub.Publish(w.url, message.NewMessage(id, []byte(id))); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+func (w *worker) next() *message.Message {
+	w.t.Helper()
+	select {
+	case m := <-w.messages:
+		return m
+	case <-time.After(30 * time.Second):
+		w.t.Fatal("no message comes")
+		return nil
+	}
+}
+
+// TestWorkOutlastsAckWait: what is in work is nobody else's, for longer than the
+// server waits for an ack. That the time has passed is seen by a message that
+// nobody holds.
+func TestWorkOutlastsAckWait(t *testing.T) {
+	b := newBench(t)
+	held := b.worker(b.brief(-1), broker.Config{Concurrency: 2})
+	held.send("long work")
+	m := held.next()
+
+	clock := b.worker(b.brief(-1), broker.Config{})
+	clock.send("tick")
+	c, err := b.js.Consumer(t.Context(), streamOf(clock.url), "workers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock.sub.Close()
+	for range 4 { // nobody acks it
+		if _, err := c.Next(jetstream.FetchMaxWait(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Context().Err(); err != nil {
+		t.Errorf("the lease ended: %v", context.Cause(m.Context()))
+	}
+	if n := b.info(held.url).NumRedelivered; n != 0 {
+		t.Errorf("%d messages were redelivered", n)
+	}
+	m.Ack()
+	if err := held.sub.Close(); err != nil {
+		t.Error(err)
+	}
+	if i := b.info(held.url); i.NumAckPending != 0 || i.AckFloor.Stream != 1 {
+		t.Errorf("%d messages are pending and %d acked, want the one acked", i.NumAckPending, i.AckFloor.Stream)
+	}
+}
+
+// TestEvicted: a worker that the server does not hear of for too long is told
+// that its message is not its own any more, and another gets it.
+func TestEvicted(t *testing.T) {
+	b := newBench(t)
+	w := b.worker(b.brief(-1), broker.Config{Concurrency: 1, ReopenDelay: immediately})
+	w.send("x")
+	m := w.next()
+	b.server.kill()
+	<-m.Context().Done()
+	if cause := context.Cause(m.Context()); !errors.Is(cause, pipeline.ErrLeaseLost) {
+		t.Errorf("the work was cancelled because of %v, want ErrLeaseLost", cause)
+	}
+	b.server.start()
+	m.Nack() // its work was interrupted
+	again := w.next()
+	if again.UUID != m.UUID { // a server that crashed may have forgotten its count
+		t.Errorf("got %s, want %s", again.UUID, m.UUID)
+	}
+	again.Ack()
+}
+
+// TestNackDelay: a nacked message waits at the server, and holds up nobody.
+func TestNackDelay(t *testing.T) {
+	b := newBench(t)
+	w := b.worker(b.topic(), broker.Config{Concurrency: 1, NackDelay: func(attempt int) time.Duration {
+		return time.Duration(attempt) * 500 * time.Millisecond
+	}})
+	w.send("bad", "good-1", "good-2")
+	w.next().Nack()
+	for _, want := range []string{"good-1", "good-2", "bad"} {
+		m := w.next()
+		if m.UUID != want {
+			t.Errorf("got %s, want %s", m.UUID, want)
+		}
+		m.Ack()
+	}
+}
+
+// TestCloseGivesBackAtOnce: somebody who stays need not wait for the ack wait of
+// a pull that was under way, nor for a backoff.
+func TestCloseGivesBackAtOnce(t *testing.T) {
+	b := newBench(t)
+	url := b.topic() // whose ack wait is a minute
+	leaving := b.worker(url, broker.Config{Concurrency: 3})
+	leaving.send("a", "b")
+	held := []*message.Message{leaving.next(), leaving.next()}
+	closed := make(chan error)
+	go func() { closed <- leaving.sub.Close() }()
+	staying := b.worker(url, broker.Config{Concurrency: 3})
+	for _, m := range held {
+		m.Nack()
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	for range held {
+		staying.next().Ack()
+	}
+}
+
+func TestWhatIsWrongWithURLs(t *testing.T) {
+	b := newBench(t)
+	b.brief(-1) // topic-1
+	push := b.topic()
+	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: streamOf(push), Subjects: []string{"a", "b.*"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.js.CreatePushConsumer(t.Context(), streamOf(push), jetstream.ConsumerConfig{
+		Durable: "pushed", DeliverSubject: "there", AckPolicy: jetstream.AckExplicitPolicy,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.js.CreateConsumer(t.Context(), streamOf(push), jetstream.ConsumerConfig{
+		Durable: "forgetful", AckPolicy: jetstream.AckNonePolicy,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	pub, sub := newPubSub(t, broker.Config{})
+	defer sub.Close()
+	for url, want := range map[string]string{
+		b.url("absent", "consumer=workers"):              "no stream absent: make it (nats stream add absent), or add create=true",
+		b.url("topic-1", "consumer=absent"):              "has no consumer absent: make it (nats consumer add topic-1 absent",
+		b.url("topic-1", ""):                             "consumer=NAME is missing",
+		b.url("topic-1", "consumer=a.b"):                 "consumer=a.b is not a name",
+		b.url("topic-1", "consumer=a&durable=b"):         `unknown parameter "durable"; valid are consumer, subject, create, tls`,
+		b.url("topic-1", "consumer=a&consumer=b"):        `"consumer" comes 2 times`,
+		b.url("topic-1", "consumer=a&create=yes"):        "create=yes is neither true nor false",
+		b.url("", "consumer=a"):                          "it must have the form jetstream://HOST:4222/STREAM?consumer=NAME",
+		b.url(streamOf(push), "consumer=pushed"):         "is a push consumer; a pull consumer is needed",
+		b.url(streamOf(push), "consumer=forgetful"):      "ack policy",
+		"jetstream://127.0.0.1:1/s?consumer=c":           "connect to 127.0.0.1:1",
+		"jetstream://u:geh%zz@127.0.0.1:1/s?consumer=c":  "not a URL",
+		"jetstream://u:geheim@127.0.0.1:1/s?consumer=c":  "connect to 127.0.0.1:1",
+		"jetstream://geheim@127.0.0.1:1/s?consumer=c&x=": "unknown parameter",
+	} {
+		err := sub.SubscribeInitialize(url)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", url, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "geheim") {
+			t.Errorf("the error has the password: %v", err)
+		}
+	}
+	for url, want := range map[string]string{
+		b.url("absent", ""):                  "no stream absent: make it",
+		b.url(streamOf(push), ""):            "subject=… is missing: stream topic-2 stores a, b.*",
+		b.url(streamOf(push), "subject=c"):   "no stream stores the subject c",
+		b.url("topic-1", "subject=b.x"):      "is stored by stream topic-2, not by topic-1",
+		b.url(streamOf(push), "subject=b.x"): "",
+		b.url("topic-1", ""):                 "",
+	} {
+		err := pub.Publish(url, message.NewMessage("1", nil))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", url, err, want)
+		}
+	}
+	if err := pub.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWarnings: of what will make trouble when it is too late.
+func TestWarnings(t *testing.T) {
+	b := newBench(t)
+	var log recorder
+	q, err := ours.Driver{Log: log.logger()}.OpenQueue(t.Context(), b.brief(5), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	for _, want := range []string{"ack wait is too short", "max deliver"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has no %q:\n%s", want, log.String())
+		}
+	}
+}

@@ -1,0 +1,197 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/bucketsum/bucketsum/pipeline/broker"
+)
+
+const (
+	callTimeout = 10 * time.Second
+	// newAckWait is how soon the work of a crashed worker is taken over.
+	newAckWait = time.Minute
+	// enoughAckWait is what lets heartbeats fail for some seconds.
+	enoughAckWait = 20 * time.Second
+)
+
+// OpenQueue opens a durable consumer.
+func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (broker.Queue, error) {
+	a, err := parseAddress(url)
+	if err != nil {
+		return nil, err
+	}
+	if a.consumer == "" {
+		return nil, errors.New("consumer=NAME is missing: the durable consumer whose messages all workers share")
+	}
+	broken, lost := context.WithCancelCause(context.Background())
+	nc, err := d.connect(a, a.stream+"/"+a.consumer, func() { lost(nats.ErrDisconnected) })
+	if err != nil {
+		lost(nil)
+		return nil, err
+	}
+	config, err := d.consumer(ctx, nc, a)
+	if err != nil {
+		nc.Close()
+		lost(nil)
+		return nil, err
+	}
+	return &queue{
+		nc: nc, broken: broken, lost: lost, log: d.log(), ackWait: ackWait(config),
+		next: "$JS.API.CONSUMER.MSG.NEXT." + a.stream + "." + a.consumer,
+	}, nil
+}
+
+// ackWait is how long the server waits at least before it redelivers.
+func ackWait(c jetstream.ConsumerConfig) time.Duration {
+	wait := c.AckWait
+	for _, d := range c.BackOff {
+		wait = min(wait, d)
+	}
+	return wait
+}
+
+// consumer finds or makes the consumer and warns of what will make trouble later.
+func (d Driver) consumer(ctx context.Context, nc *nats.Conn, a address) (jetstream.ConsumerConfig, error) {
+	var none jetstream.ConsumerConfig
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return none, err
+	}
+	// Only this is asked of a consumer that is there: a worker's permissions may
+	// not allow more.
+	c, err := js.Consumer(ctx, a.stream, a.consumer)
+	switch missing := errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound); {
+	case errors.Is(err, jetstream.ErrNotPullConsumer):
+		return none, fmt.Errorf("consumer %s of stream %s is a push consumer; a pull consumer is needed", a.consumer, a.stream)
+	case missing && a.create:
+		if c, err = create(ctx, js, a); err != nil {
+			return none, err
+		}
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return none, fmt.Errorf("there is no stream %s: make it (nats stream add %s), or add create=true to the URL: %w", a.stream, a.stream, err)
+	case missing:
+		return none, fmt.Errorf("stream %s has no consumer %s: make it (nats consumer add %s %s --pull --ack explicit --wait 1m --max-deliver=-1), or add create=true to the URL: %w",
+			a.stream, a.consumer, a.stream, a.consumer, err)
+	case err != nil:
+		return none, fmt.Errorf("look up consumer %s of stream %s: %w", a.consumer, a.stream, err)
+	}
+	config := c.CachedInfo().Config
+	if config.AckPolicy != jetstream.AckExplicitPolicy {
+		return none, fmt.Errorf("consumer %s of stream %s has the ack policy %s; explicit is needed, else messages are lost", a.consumer, a.stream, config.AckPolicy)
+	}
+	log := d.log().With("stream", a.stream, "consumer", a.consumer)
+	if wait := ackWait(config); wait < enoughAckWait {
+		log.Warn("ack wait is too short: a heartbeat that fails once or twice loses the message to another worker", "ack_wait", wait, "least", enoughAckWait)
+	}
+	if config.MaxDeliver > 0 {
+		log.Warn("consumer has a max deliver: a message that failed that often stays in the stream and nobody gets it any more; set it to -1 and give a dead-letter topic",
+			"max_deliver", config.MaxDeliver)
+	}
+	return config, nil
+}
+
+// create makes the stream, if it is missing, and the consumer.
+func create(ctx context.Context, js jetstream.JetStream, a address) (jetstream.Consumer, error) {
+	if err := createStream(ctx, js, a); err != nil {
+		return nil, err
+	}
+	c, err := js.CreateConsumer(ctx, a.stream, jetstream.ConsumerConfig{
+		Durable:       a.consumer,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       newAckWait,
+		MaxDeliver:    -1,
+		MaxAckPending: -1, // each worker bounds itself, and what waits for its redelivery counts
+		FilterSubject: a.subject,
+	})
+	if errors.Is(err, jetstream.ErrConsumerExists) { // another worker was faster
+		c, err = js.Consumer(ctx, a.stream, a.consumer)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("create consumer %s of stream %s: %w", a.consumer, a.stream, err)
+	}
+	return c, nil
+}
+
+func createStream(ctx context.Context, js jetstream.JetStream, a address) error {
+	_, err := js.Stream(ctx, a.stream)
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return err
+	}
+	subject := a.subject
+	if subject == "" {
+		subject = a.stream
+	}
+	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: a.stream, Subjects: []string{subject}, Retention: jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
+	})
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		return fmt.Errorf("create stream %s: %w", a.stream, err)
+	}
+	return nil
+}
+
+// OpenTopic opens a subject that a stream stores.
+func (d Driver) OpenTopic(ctx context.Context, url string) (broker.Topic, error) {
+	a, err := parseAddress(url)
+	if err != nil {
+		return nil, err
+	}
+	t := &topic{cut: make(chan struct{})}
+	nc, err := d.connect(a, a.stream, t.lost)
+	if err != nil {
+		return nil, err
+	}
+	t.nc = nc
+	if t.js, err = jetstream.New(nc); err == nil {
+		t.subject, err = subject(ctx, t.js, a)
+	}
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// subject returns what to publish to.
+func subject(ctx context.Context, js jetstream.JetStream, a address) (string, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	if a.create {
+		if err := createStream(ctx, js, a); err != nil {
+			return "", err
+		}
+	}
+	if a.subject != "" {
+		name, err := js.StreamNameBySubject(ctx, a.subject)
+		switch {
+		case errors.Is(err, jetstream.ErrStreamNotFound):
+			return "", fmt.Errorf("no stream stores the subject %s: add it to stream %s, or add create=true to the URL if there is no such stream", a.subject, a.stream)
+		case err != nil:
+			return "", fmt.Errorf("look up the stream of subject %s: %w", a.subject, err)
+		case name != a.stream:
+			return "", fmt.Errorf("subject %s is stored by stream %s, not by %s", a.subject, name, a.stream)
+		}
+		return a.subject, nil
+	}
+	s, err := js.Stream(ctx, a.stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return "", fmt.Errorf("there is no stream %s: make it (nats stream add %s), or add create=true to the URL: %w", a.stream, a.stream, err)
+	}
+	if err != nil {
+		return "", fmt.Errorf("look up stream %s: %w", a.stream, err)
+	}
+	subjects := s.CachedInfo().Config.Subjects
+	if len(subjects) != 1 || strings.ContainsAny(subjects[0], "*>") {
+		return "", fmt.Errorf("subject=… is missing: stream %s stores %s", a.stream, strings.Join(subjects, ", "))
+	}
+	return subjects[0], nil
+}

@@ -1,0 +1,105 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/bucketsum/bucketsum/pipeline/broker"
+)
+
+// topic is a subject that a stream stores.
+type topic struct {
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	subject string
+
+	mu  sync.Mutex
+	cut chan struct{} // closed and made anew when the connection is lost
+}
+
+func (t *topic) lost() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	close(t.cut)
+	t.cut = make(chan struct{})
+}
+
+// Send returns when the stream has stored the message. It tries again while the
+// connection is made anew, so that the stream may get it twice. The server is not
+// asked to recognise that by the UUID: a dead letter that dies again soon after
+// it was redriven must not pass for the one before.
+func (t *topic) Send(ctx context.Context, m *message.Message) error {
+	out := nats.NewMsg(t.subject)
+	out.Data = m.Payload
+	for k, v := range broker.Fold(m.UUID, m.Metadata, isHeader) {
+		out.Header[k] = []string{v}
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	for {
+		err := t.publish(ctx, out)
+		var refused *jetstream.APIError
+		if err == nil {
+			return nil
+		}
+		if errors.As(err, &refused) || errors.Is(err, nats.ErrConnectionClosed) || !pause(ctx) {
+			return fmt.Errorf("subject %s: %w", t.subject, err)
+		}
+	}
+}
+
+// publish gives up when the connection is lost: there will be no answer.
+func (t *topic) publish(ctx context.Context, out *nats.Msg) error {
+	t.mu.Lock()
+	cut := t.cut
+	t.mu.Unlock()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	sent := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-cut:
+			cancel(nats.ErrDisconnected)
+		case <-sent:
+		}
+	})
+	_, err := t.js.PublishMsg(ctx, out)
+	close(sent)
+	watching.Wait()
+	return err
+}
+
+// pause waits before another try and reports whether there may be one.
+func pause(ctx context.Context) bool {
+	t := time.NewTimer(100 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (t *topic) Close() error {
+	t.nc.Close()
+	return nil
+}
+
+// isHeader reports whether NATS gives a header back as it was: it trims values,
+// ends them at a line's end, and acts on those with its own names.
+func isHeader(name, value string) bool {
+	lower := strings.ToLower(name)
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7F || r == ':' }) &&
+		!strings.HasPrefix(lower, "nats-") && lower != "status" && lower != "description" &&
+		value != "" && value == strings.TrimSpace(value) && !strings.ContainsAny(value, "\r\n")
+}

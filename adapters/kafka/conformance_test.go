@@ -1,0 +1,142 @@
+package kafka_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/bucketsum/bucketsum/adapters/kafka"
+	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
+)
+
+func immediately(int) time.Duration { return 0 }
+
+func newPubSub(t *testing.T, c broker.Config) (*broker.Publisher, *broker.Subscriber) {
+	t.Helper()
+	// A member learns from its heartbeat that the group needs it; topics are new.
+	beat := []kgo.Opt{kgo.HeartbeatInterval(50 * time.Millisecond), kgo.MetadataMinAge(50 * time.Millisecond)}
+	s, err := broker.NewSubscriber(kafka.Driver{Log: c.Log, Options: beat}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return broker.NewPublisher(kafka.Driver{}), s
+}
+
+var topics atomic.Int64
+
+func (s *kafkaServer) topic() string {
+	return s.url(fmt.Sprint("topic-", topics.Add(1)), "group=workers&create=true")
+}
+
+func harness(s *kafkaServer) func(*testing.T) pipelinetest.Queue {
+	return func(*testing.T) pipelinetest.Queue {
+		return pipelinetest.Queue{
+			NewTopic: s.topic,
+			Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
+				return newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: immediately})
+			},
+			Persistent: true,
+			Exclusive:  true,
+			Redelivers: true,
+			Ordered:    s.partitions == 1,
+		}
+	}
+}
+
+// TestConformance runs our suite for queue adapters.
+func TestConformance(t *testing.T) {
+	for _, partitions := range []int{1, 4} {
+		t.Run(fmt.Sprint(partitions, " partitions"), func(t *testing.T) {
+			pipelinetest.TestQueue(t, harness(newServer(t, partitions)))
+		})
+	}
+}
+
+// TestDurable runs our suite for what goes wrong.
+func TestDurable(t *testing.T) {
+	s := newServer(t, 4)
+	pipelinetest.TestDurable(t, harness(s), s.restart)
+}
+
+// named makes queues of the topics of Watermill's suite.
+type named struct {
+	s   *kafkaServer
+	pub message.Publisher
+	sub message.Subscriber
+}
+
+func (n named) url(topic, group string) string {
+	return n.s.url(topic, "create=true&group="+group)
+}
+
+func (n named) Publish(topic string, ms ...*message.Message) error {
+	return n.pub.Publish(n.url(topic, ""), ms...)
+}
+
+// groupOf is a subscriber of a group of Watermill's suite.
+type groupOf struct {
+	named
+	group string
+}
+
+func (n groupOf) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	return n.sub.Subscribe(ctx, n.url(topic, n.group))
+}
+
+func (n groupOf) SubscribeInitialize(topic string) error {
+	return n.sub.(message.SubscribeInitializer).SubscribeInitialize(n.url(topic, n.group))
+}
+
+func (n named) Close() error {
+	if n.pub != nil {
+		return n.pub.Close()
+	}
+	return n.sub.Close()
+}
+
+func inGroups(s *kafkaServer, concurrency int) tests.ConsumerGroupPubSubConstructor {
+	return func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
+		pub, sub := newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, CloseTimeout: time.Second})
+		t.Cleanup(func() { sub.Close(); pub.Close() }) // the suite does not always
+		return named{s: s, pub: pub}, groupOf{named{s: s, sub: sub}, group}
+	}
+}
+
+func opener(s *kafkaServer, concurrency int) tests.PubSubConstructor {
+	return func(t *testing.T) (message.Publisher, message.Subscriber) {
+		return inGroups(s, concurrency)(t, "workers")
+	}
+}
+
+// TestWatermillSuite runs the conformance suite that Watermill has for every
+// publisher and subscriber.
+func TestWatermillSuite(t *testing.T) {
+	s := newServer(t, 8)
+	tests.TestPubSub(t, tests.Features{Persistent: true, ConsumerGroups: true}, opener(s, 100), inGroups(s, 100))
+}
+
+// TestWatermillSuiteInOrder runs what the suite asks of ordered queues: with one
+// message in flight the order of a partition is kept.
+func TestWatermillSuiteInOrder(t *testing.T) {
+	s := newServer(t, 1)
+	features := tests.Features{
+		Persistent: true, RequireSingleInstance: true,
+		GuaranteedOrder: true, GuaranteedOrderWithSingleSubscriber: true,
+	}
+	for name, test := range map[string]func(*testing.T, tests.TestContext, tests.PubSubConstructor){
+		"NoAck":                   tests.TestNoAck,
+		"PublishSubscribeInOrder": tests.TestPublishSubscribeInOrder,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, tests.TestContext{TestID: tests.NewTestID(), Features: features}, opener(s, 1))
+		})
+	}
+}

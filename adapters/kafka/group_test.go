@@ -1,0 +1,267 @@
+package kafka_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/broker"
+)
+
+// worker subscribes to a queue and sends to it.
+type worker struct {
+	t        *testing.T
+	url      string
+	pub      *broker.Publisher
+	sub      *broker.Subscriber
+	messages <-chan *message.Message
+}
+
+func newWorker(t *testing.T, url string, c broker.Config) *worker {
+	t.Helper()
+	pub, sub := newPubSub(t, c)
+	messages, err := sub.Subscribe(context.Background(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sub.Close(); pub.Close() })
+	return &worker{t, url, pub, sub, messages}
+}
+
+func (w *worker) send(ids ...string) {
+	w.t.Helper()
+	for _, id := range ids {
+		if err := w.pub.Publish(w.url, message.NewMessage(id, []byte(id))); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+func (w *worker) next() *message.Message {
+	w.t.Helper()
+	select {
+	case m := <-w.messages:
+		return m
+	case <-time.After(30 * time.Second):
+		w.t.Fatal("no message comes")
+		return nil
+	}
+}
+
+func (w *worker) close() {
+	w.t.Helper()
+	if err := w.sub.Close(); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// evict throws every member out of the group, as a coordinator does that does
+// not hear of them.
+func (s *kafkaServer) evict(group string) {
+	s.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.address))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer client.Close()
+	describe := kmsg.NewPtrDescribeGroupsRequest()
+	describe.Groups = []string{group}
+	groups, err := describe.RequestWith(s.t.Context(), client)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	leave := kmsg.NewPtrLeaveGroupRequest()
+	leave.Group = group
+	for _, m := range groups.Groups[0].Members {
+		member := kmsg.NewLeaveGroupRequestMember()
+		member.MemberID = m.MemberID
+		leave.Members = append(leave.Members, member)
+	}
+	response, err := leave.RequestWith(s.t.Context(), client)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, m := range response.Members {
+		if err := kerr.ErrorForCode(m.ErrorCode); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if len(leave.Members) == 0 {
+		s.t.Fatal("the group has no members")
+	}
+}
+
+// TestEvictedWhileHashing: the work of a worker that its group has given up is
+// cancelled, and done again by whoever has the partition; what it had finished
+// is not.
+func TestEvictedWhileHashing(t *testing.T) {
+	s := newServer(t, 1)
+	url := s.topic()
+	w := newWorker(t, url, broker.Config{Concurrency: 2})
+	w.send("long")
+	long := w.next()
+	w.send("short")
+	w.next().Ack()
+	w.send("later")
+	later := w.next()
+	s.evict("workers")
+	for _, m := range []*message.Message{long, later} {
+		select {
+		case <-m.Context().Done():
+		case <-time.After(30 * time.Second):
+			t.Fatal("the work is not cancelled")
+		}
+		if cause := context.Cause(m.Context()); !errors.Is(cause, pipeline.ErrLeaseLost) {
+			t.Errorf("the work was cancelled because of %v, want ErrLeaseLost", cause)
+		}
+	}
+	long.Ack()   // too late: it counts for nothing
+	later.Nack() // interrupted
+	for range 2 {
+		m := w.next()
+		if m.UUID == "short" {
+			t.Error("finished work is done again")
+		}
+		m.Ack()
+	}
+	w.close()
+	after := newWorker(t, url, broker.Config{})
+	after.send("end")
+	if m := after.next(); m.UUID != "end" {
+		t.Errorf("got %s again", m.UUID)
+	} else {
+		m.Ack()
+	}
+}
+
+// TestFinishedOutOfOrder: a crash repeats what was not finished, and only that.
+func TestFinishedOutOfOrder(t *testing.T) {
+	s := newServer(t, 1)
+	url := s.topic()
+	w := newWorker(t, url, broker.Config{Concurrency: 6})
+	w.send("0", "1", "2", "3", "4", "5")
+	held := make(map[string]*message.Message) // they are handed out at the same time
+	for range 6 {
+		m := w.next()
+		held[m.UUID] = m
+	}
+	for _, id := range []string{"5", "1", "3"} {
+		held[id].Ack()
+		<-held[id].Context().Done() // Kafka knows
+		delete(held, id)
+	}
+	s.evict("workers") // as if it had crashed
+	for _, m := range held {
+		<-m.Context().Done()
+		m.Nack()
+	}
+	for len(held) > 0 {
+		m := w.next()
+		if held[m.UUID] == nil {
+			t.Errorf("%s is done again", m.UUID)
+		}
+		delete(held, m.UUID)
+		m.Ack()
+	}
+}
+
+// TestRebalance: when another worker comes, partitions go to him after what is in
+// work there is finished; nothing is lost and nothing done twice.
+func TestRebalance(t *testing.T) {
+	s := newServer(t, 4)
+	url := s.topic()
+	first := newWorker(t, url, broker.Config{Concurrency: 4})
+	const n = 400
+	done := make(chan string, 2*n)
+	work := func(w *worker) {
+		for m := range w.messages {
+			done <- m.UUID
+			m.Ack()
+		}
+	}
+	go work(first)
+	var second *worker
+	for i := range n {
+		first.send(fmt.Sprint(i))
+		if i == n/2 {
+			second = newWorker(t, url, broker.Config{Concurrency: 4})
+			go work(second)
+		}
+	}
+	seen := make(map[string]bool)
+	for range n {
+		select {
+		case id := <-done:
+			if seen[id] {
+				t.Errorf("%s is done twice", id)
+			}
+			seen[id] = true
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%d of %d messages are done", len(seen), n)
+		}
+	}
+	first.close()
+	second.close()
+}
+
+// TestNackedWaitsAside: a message that fails holds up nobody, also when many do.
+func TestNackedWaitsAside(t *testing.T) {
+	s := newServer(t, 1)
+	url := s.topic()
+	w := newWorker(t, url, broker.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return time.Hour }})
+	w.send("bad-1", "bad-2", "good")
+	w.next().Nack()
+	w.next().Nack()
+	if m := w.next(); m.UUID != "good" {
+		t.Errorf("got %s, want the good one", m.UUID)
+	} else {
+		m.Ack()
+	}
+	w.close() // which waits for no hour
+	again := newWorker(t, url, broker.Config{Concurrency: 1})
+	for _, want := range []string{"bad-1", "bad-2"} {
+		m := again.next()
+		if m.UUID != want {
+			t.Errorf("got %s, want %s", m.UUID, want)
+		}
+		m.Ack()
+	}
+}
+
+func TestWhatIsWrongWithURLs(t *testing.T) {
+	s := newServer(t, 1)
+	pub, sub := newPubSub(t, broker.Config{})
+	for url, want := range map[string]string{
+		s.url("absent", "group=g"):               "no topic absent: make it (kafka-topics.sh --create --topic absent",
+		s.url("absent", ""):                      "group=NAME is missing",
+		s.url("", "group=g"):                     "it must have the form kafka://HOST:9092/TOPIC?group=GROUP",
+		s.url("t", "group=g&offset=oldest"):      `unknown parameter "offset"; valid are group, brokers, create, tls, sasl`,
+		s.url("t", "group=g&sasl=plain"):         "needs a user and a password",
+		s.url("t", "group=g&sasl=kerberos"):      "sasl=kerberos is none of",
+		s.url("t", "group=g&create=1"):           "create=1 is neither true nor false",
+		"kafka://u:geheim@127.0.0.1:1/t?group=g": "ask 127.0.0.1:1 for topic t",
+	} {
+		err := sub.SubscribeInitialize(url)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", url, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "geheim") {
+			t.Errorf("the error has the password: %v", err)
+		}
+	}
+	if err := pub.Publish(s.url("absent", ""), message.NewMessage("1", nil)); err == nil || !strings.Contains(err.Error(), "no topic absent") {
+		t.Errorf("publish: got %v", err)
+	}
+	if err := errors.Join(sub.Close(), pub.Close()); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,177 @@
+package kafka
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/bucketsum/bucketsum/pipeline/broker"
+)
+
+const callTimeout = 10 * time.Second
+
+// address is what a URL says.
+type address struct {
+	brokers      []string
+	topic, group string
+	create       bool
+	options      []kgo.Opt
+}
+
+func parseAddress(raw string) (address, error) {
+	u, query, err := broker.ParseURL(raw, "group", "brokers", "create", "tls", "sasl")
+	if err != nil {
+		return address{}, err
+	}
+	a := address{topic: strings.TrimPrefix(u.Path, "/"), group: query.Get("group"), brokers: []string{u.Host}}
+	if u.Scheme != Scheme || u.Host == "" || a.topic == "" || strings.Contains(a.topic, "/") {
+		return address{}, fmt.Errorf("it must have the form %s://HOST:9092/TOPIC?group=GROUP", Scheme)
+	}
+	for seed := range strings.SplitSeq(query.Get("brokers"), ",") {
+		if seed != "" {
+			a.brokers = append(a.brokers, seed)
+		}
+	}
+	a.options = []kgo.Opt{kgo.SeedBrokers(a.brokers...), kgo.ClientID("bucketsum")}
+	var createErr, tlsErr error
+	a.create, createErr = broker.Flag(query, "create")
+	secure, tlsErr := broker.Flag(query, "tls")
+	if secure {
+		a.options = append(a.options, kgo.DialTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12}))
+	}
+	mechanism, saslErr := credentials(u, query)
+	if mechanism != nil {
+		a.options = append(a.options, kgo.SASL(mechanism))
+	}
+	return a, errors.Join(createErr, tlsErr, saslErr)
+}
+
+// credentials returns nil if there are none.
+func credentials(u *url.URL, query url.Values) (sasl.Mechanism, error) {
+	user, password := os.Getenv("KAFKA_USERNAME"), os.Getenv("KAFKA_PASSWORD")
+	if u.User != nil {
+		user = u.User.Username()
+		password, _ = u.User.Password()
+	}
+	var mechanism sasl.Mechanism
+	switch name := query.Get("sasl"); name {
+	case "", "plain":
+		mechanism = plain.Auth{User: user, Pass: password}.AsMechanism()
+	case "scram-sha-256":
+		mechanism = scram.Auth{User: user, Pass: password}.AsSha256Mechanism()
+	case "scram-sha-512":
+		mechanism = scram.Auth{User: user, Pass: password}.AsSha512Mechanism()
+	default:
+		return nil, fmt.Errorf("sasl=%s is none of plain, scram-sha-256, scram-sha-512", name)
+	}
+	if user == "" {
+		if query.Has("sasl") {
+			return nil, errors.New("sasl=… needs a user and a password in the URL, or KAFKA_USERNAME and KAFKA_PASSWORD")
+		}
+		return nil, nil
+	}
+	return mechanism, nil
+}
+
+// OpenQueue opens a topic whose consumer group is joined by the first Receive: a
+// member that receives nothing would keep its partitions from the others.
+func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (broker.Queue, error) {
+	a, err := parseAddress(url)
+	if err != nil {
+		return nil, err
+	}
+	if a.group == "" {
+		return nil, errors.New("group=NAME is missing: the consumer group whose members share the messages")
+	}
+	q := newQueue(a.topic, concurrency, d.log())
+	options := append(a.options,
+		kgo.ConsumerGroup(a.group), kgo.ConsumeTopics(a.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		// A partition that becomes ours waits for the fetch of the others to end.
+		kgo.FetchMaxWait(time.Second),
+		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		kgo.OnOffsetsFetched(q.fetched), kgo.OnPartitionsRevoked(q.revoked), kgo.OnPartitionsLost(q.lost),
+	)
+	if err := d.exists(ctx, a); err != nil {
+		return nil, err
+	}
+	q.join = func() (*kgo.Client, error) { return kgo.NewClient(append(options, d.Options...)...) }
+	return q, nil
+}
+
+// OpenTopic opens a topic to send to.
+func (d Driver) OpenTopic(ctx context.Context, url string) (broker.Topic, error) {
+	a, err := parseAddress(url)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.exists(ctx, a); err != nil {
+		return nil, err
+	}
+	options := append(a.options, kgo.DefaultProduceTopic(a.topic), kgo.RecordDeliveryTimeout(callTimeout))
+	client, err := kgo.NewClient(append(options, d.Options...)...)
+	if err != nil {
+		return nil, err
+	}
+	return &topic{client}, nil
+}
+
+// exists finds or makes the topic.
+func (d Driver) exists(ctx context.Context, a address) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	client, err := kgo.NewClient(append(slices.Clone(a.options), d.Options...)...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	request := kmsg.NewPtrMetadataRequest()
+	t := kmsg.NewMetadataRequestTopic()
+	t.Topic = &a.topic
+	request.Topics = append(request.Topics, t)
+	response, err := request.RequestWith(ctx, client)
+	if err != nil {
+		return fmt.Errorf("ask %s for topic %s: %w", strings.Join(a.brokers, ","), a.topic, err)
+	}
+	for _, t := range response.Topics {
+		err = errors.Join(err, kerr.ErrorForCode(t.ErrorCode))
+	}
+	switch {
+	case errors.Is(err, kerr.UnknownTopicOrPartition) && a.create:
+		return create(ctx, client, a.topic)
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		return fmt.Errorf("there is no topic %s: make it (kafka-topics.sh --create --topic %s --partitions 12), or add create=true to the URL: %w", a.topic, a.topic, err)
+	case err != nil:
+		return fmt.Errorf("look up topic %s: %w", a.topic, err)
+	}
+	return nil
+}
+
+func create(ctx context.Context, client *kgo.Client, topic string) error {
+	request := kmsg.NewPtrCreateTopicsRequest()
+	t := kmsg.NewCreateTopicsRequestTopic()
+	t.Topic, t.NumPartitions, t.ReplicationFactor = topic, -1, -1 // the cluster's defaults
+	request.Topics = append(request.Topics, t)
+	response, err := request.RequestWith(ctx, client)
+	if err != nil {
+		return fmt.Errorf("create topic %s: %w", topic, err)
+	}
+	for _, t := range response.Topics {
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			return fmt.Errorf("create topic %s: %w", topic, err)
+		}
+	}
+	return nil
+}

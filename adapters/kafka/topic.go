@@ -1,0 +1,46 @@
+package kafka
+
+import (
+	"context"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/bucketsum/bucketsum/pipeline/broker"
+)
+
+// topic is a topic to send to.
+type topic struct{ client *kgo.Client }
+
+// Send returns when all replicas that are in sync have the message. The client
+// tries again by itself without sending it twice.
+func (t *topic) Send(ctx context.Context, m *message.Message) error {
+	record := &kgo.Record{Value: m.Payload}
+	for k, v := range broker.Fold(m.UUID, m.Metadata, isHeader) {
+		record.Headers = append(record.Headers, kgo.RecordHeader{Key: k, Value: []byte(v)})
+	}
+	return t.client.ProduceSync(ctx, record).FirstErr()
+}
+
+func (t *topic) Close() error {
+	t.client.Close()
+	return nil
+}
+
+// isHeader reports whether a record can carry it: anything.
+func isHeader(string, string) bool { return true }
+
+// received translates a record.
+func received(r *kgo.Record) *message.Message {
+	headers := make(map[string]string, len(r.Headers))
+	for _, h := range r.Headers {
+		headers[h.Key] = string(h.Value)
+	}
+	id, metadata := broker.Unfold(headers)
+	if id == "" {
+		id = place(r)
+	}
+	m := message.NewMessage(id, r.Value)
+	m.Metadata = metadata
+	return m
+}

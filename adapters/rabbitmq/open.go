@@ -1,0 +1,187 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/bucketsum/bucketsum/pipeline/broker"
+)
+
+const (
+	// callTimeout bounds a call. A quorum queue that has no leader, as after a
+	// crash, does not answer; if it has one later, it answers who connects anew.
+	callTimeout = 5 * time.Second
+	// heartbeat is how often both sides of a connection say that they live; three
+	// missed ones end it.
+	heartbeat = 10 * time.Second
+	// newDeliveryLimit is how many deliveries of a new queue's message may fail.
+	newDeliveryLimit = 20
+)
+
+// address is what a URL says.
+type address struct {
+	server               string // without parameters
+	host                 string
+	queue, exchange, key string
+	create               bool
+}
+
+func parseAddress(raw string) (address, error) {
+	u, query, err := broker.ParseURL(raw, "queue", "exchange", "key", "create")
+	if err != nil {
+		return address{}, err
+	}
+	if u.Scheme != Scheme && u.Scheme != SchemeTLS || u.Host == "" {
+		return address{}, fmt.Errorf("it must have the form %s://HOST:5672/VHOST?queue=NAME", Scheme)
+	}
+	a := address{host: u.Host, queue: query.Get("queue"), exchange: query.Get("exchange"), key: query.Get("key")}
+	server := *u
+	server.RawQuery, server.ForceQuery = "", false
+	if server.Path == "" {
+		server.Path = "/"
+	}
+	if user := os.Getenv("RABBITMQ_USERNAME"); server.User == nil && user != "" {
+		server.User = url.UserPassword(user, os.Getenv("RABBITMQ_PASSWORD"))
+	}
+	a.server = server.String()
+	if a.create, err = broker.Flag(query, "create"); err != nil {
+		return address{}, err
+	}
+	switch {
+	case a.queue != "" && (a.exchange != "" || a.key != ""):
+		return address{}, errors.New("queue=… is for itself; an exchange has a key=…")
+	case a.exchange != "" && a.create:
+		return address{}, errors.New("create=true makes queues, no exchanges")
+	case len(a.queue) > 250 || len(a.exchange) > 255 || len(a.key) > 255:
+		return address{}, errors.New("names have 250 bytes at most")
+	}
+	return a, nil
+}
+
+// connect opens a connection and a channel of it. Closing the connection closes
+// both.
+func connect(ctx context.Context, a address) (*amqp.Connection, *amqp.Channel, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(strings.TrimSpace("bucketsum " + a.queue + a.exchange))
+	conn, err := amqp.DialConfig(a.server, amqp.Config{
+		Heartbeat: heartbeat, Properties: properties, Locale: "en_US", Dial: amqp.DefaultDial(callTimeout),
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("connect to %s: %w", a.host, err)
+	}
+	defer bounded(conn)()
+	ch, err := conn.Channel()
+	if err != nil {
+		conn.Close()
+		return nil, nil, fmt.Errorf("open a channel to %s: %w", a.host, err)
+	}
+	return conn, ch, nil
+}
+
+// bounded ends the connection, and with it the calls that are under way, unless
+// what it returns is called in time: the client waits for answers for ever.
+func bounded(conn *amqp.Connection) (stop func()) {
+	t := time.AfterFunc(callTimeout, func() { conn.CloseDeadline(time.Now()) })
+	return func() { t.Stop() }
+}
+
+// exists finds or makes the queue. The channel is closed if it is not there.
+func exists(conn *amqp.Connection, a address) error {
+	defer bounded(conn)()
+	ch, err := conn.Channel() // a fault closes it
+	if err != nil {
+		return err
+	}
+	defer ch.Close()
+	_, err = ch.QueueDeclarePassive(a.queue, true, false, false, false, nil)
+	var fault *amqp.Error
+	switch missing := errors.As(err, &fault) && fault.Code == amqp.NotFound; {
+	case missing && a.create:
+		return create(conn, a.queue)
+	case missing:
+		return fmt.Errorf("there is no queue %s: make it (a durable quorum queue with a dead-letter exchange), or add create=true to the URL: %w", a.queue, err)
+	case err != nil:
+		return fmt.Errorf("look up queue %s: %w", a.queue, err)
+	}
+	return nil
+}
+
+func create(conn *amqp.Connection, name string) error {
+	ch, err := conn.Channel()
+	if err != nil {
+		return err
+	}
+	defer ch.Close()
+	dead := name + ".dead"
+	if _, err := ch.QueueDeclare(dead, true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
+		return fmt.Errorf("create queue %s: %w", dead, err)
+	}
+	_, err = ch.QueueDeclare(name, true, false, false, false, amqp.Table{
+		"x-queue-type":              "quorum",
+		"x-delivery-limit":          int32(newDeliveryLimit),
+		"x-dead-letter-exchange":    "", // the one that knows each queue by its name
+		"x-dead-letter-routing-key": dead,
+		"x-dead-letter-strategy":    "at-least-once",
+		"x-overflow":                "reject-publish", // which that needs
+	})
+	if err != nil {
+		return fmt.Errorf("create queue %s: %w", name, err)
+	}
+	return nil
+}
+
+// OpenQueue opens a queue. It is consumed from the first Receive on: who
+// receives nothing is not to hold messages.
+func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (broker.Queue, error) {
+	a, err := parseAddress(url)
+	if err != nil {
+		return nil, err
+	}
+	if a.queue == "" {
+		return nil, errors.New("queue=NAME is missing")
+	}
+	conn, ch, err := connect(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if err := exists(conn, a); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return newQueue(conn, ch, a.queue, concurrency, d.log()), nil
+}
+
+// OpenTopic opens a queue or exchange to send to.
+func (d Driver) OpenTopic(ctx context.Context, url string) (broker.Topic, error) {
+	a, err := parseAddress(url)
+	if err != nil {
+		return nil, err
+	}
+	if a.queue == "" && a.exchange == "" {
+		return nil, errors.New("queue=NAME or exchange=NAME is missing")
+	}
+	t := &topic{address: a, turn: make(chan struct{}, 1)}
+	if err := t.connect(ctx); err != nil {
+		return nil, err
+	}
+	if a.queue != "" {
+		err = exists(t.conn, a)
+	} else if err = t.ch.ExchangeDeclarePassive(a.exchange, "", false, false, false, false, nil); err != nil {
+		err = fmt.Errorf("look up exchange %s: %w", a.exchange, err)
+	}
+	if err != nil {
+		t.conn.Close()
+		return nil, err
+	}
+	return t, nil
+}

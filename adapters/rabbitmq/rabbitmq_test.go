@@ -1,0 +1,205 @@
+package rabbitmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/bucketsum/bucketsum/adapters/rabbitmq/rabbitmqtest"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/broker"
+)
+
+// worker subscribes to a queue and sends to it.
+type worker struct {
+	t        *testing.T
+	url      string
+	pub      *broker.Publisher
+	sub      *broker.Subscriber
+	messages <-chan *message.Message
+}
+
+func newWorker(t *testing.T, url string, c broker.Config) *worker {
+	t.Helper()
+	pub, sub := newPubSub(t, c)
+	messages, err := sub.Subscribe(context.Background(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sub.Close(); pub.Close() })
+	return &worker{t, url, pub, sub, messages}
+}
+
+func (w *worker) send(ids ...string) {
+	w.t.Helper()
+	for _, id := range ids {
+		if err := w.pub.Publish(w.url, message.NewMessage(id, []byte(id))); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+func (w *worker) next() *message.Message {
+	w.t.Helper()
+	select {
+	case m := <-w.messages:
+		return m
+	case <-time.After(30 * time.Second):
+		w.t.Fatal("no message comes")
+		return nil
+	}
+}
+
+// testNackedWaitsAside: messages that fail hold up nobody, and come again.
+func testNackedWaitsAside(t *testing.T, s *rabbitmqtest.Server) {
+	w := newWorker(t, newTopic(s), broker.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return 500 * time.Millisecond }})
+	w.send("bad-1", "bad-2", "good")
+	w.next().Nack()
+	w.next().Nack()
+	attempts := make(map[string]int)
+	for range 3 {
+		m := w.next()
+		if len(attempts) == 0 && m.UUID != "good" {
+			t.Errorf("got %s before the good one", m.UUID)
+		}
+		attempts[m.UUID] = pipeline.Attempt(m)
+		m.Ack()
+	}
+	if want := map[string]int{"good": 1, "bad-1": 2, "bad-2": 2}; !maps.Equal(attempts, want) {
+		t.Errorf("attempts are %v, want %v", attempts, want)
+	}
+	// As many as may be in work still are, and no more.
+	w.send("a", "b")
+	a := w.next()
+	select {
+	case m := <-w.messages:
+		t.Errorf("%s is in work beside the one that may be", m.UUID)
+	default:
+	}
+	a.Ack()
+	w.next().Ack()
+
+	slow := newWorker(t, newTopic(s), broker.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return time.Hour }})
+	slow.send("waits")
+	slow.next().Nack()
+	if err := slow.sub.Close(); err != nil { // which waits for no hour
+		t.Error(err)
+	}
+	if m := newWorker(t, slow.url, broker.Config{}).next(); m.UUID != "waits" {
+		t.Errorf("got %s", m.UUID)
+	} else {
+		m.Ack()
+	}
+}
+
+// testDeadLetters: a message that fails too often is in the dead-letter queue.
+func testDeadLetters(t *testing.T, s *rabbitmqtest.Server) {
+	w := newWorker(t, newTopic(s), broker.Config{Concurrency: 1, NackDelay: immediately})
+	dead := newWorker(t, w.url+".dead", broker.Config{Concurrency: 1})
+	w.send("poison")
+	for n := 1; ; n++ {
+		select {
+		case m := <-w.messages:
+			if got := pipeline.Attempt(m); got != n {
+				t.Errorf("attempt is %d, want %d", got, n)
+			}
+			m.Nack()
+			continue
+		case m := <-dead.messages:
+			if m.UUID != "poison" || n < 20 {
+				t.Errorf("%s is a dead letter after %d deliveries", m.UUID, n-1)
+			}
+			m.Ack()
+		case <-time.After(30 * time.Second):
+			t.Error("there is no dead letter")
+		}
+		return
+	}
+}
+
+// testLostLease: work whose connection is lost is cancelled, and somebody gets
+// the message.
+func testLostLease(t *testing.T, s *rabbitmqtest.Server) {
+	w := newWorker(t, newTopic(s), broker.Config{Concurrency: 1, ReopenDelay: immediately})
+	w.send("long")
+	m := w.next()
+	s.Restart()
+	select {
+	case <-m.Context().Done():
+	case <-time.After(30 * time.Second):
+		t.Fatal("the work is not cancelled")
+	}
+	if cause := context.Cause(m.Context()); !errors.Is(cause, pipeline.ErrLeaseLost) {
+		t.Errorf("the work was cancelled because of %v, want ErrLeaseLost", cause)
+	}
+	m.Ack() // too late: it counts for nothing
+	again := w.next()
+	if again.UUID != "long" || pipeline.Attempt(again) < 1 {
+		t.Errorf("got %s at attempt %d", again.UUID, pipeline.Attempt(again))
+	}
+	again.Ack()
+}
+
+// testTopics: what no queue takes is an error, and the next message is sent.
+func testTopics(t *testing.T, s *rabbitmqtest.Server) {
+	w := newWorker(t, newTopic(s), broker.Config{})
+	name := fmt.Sprint("topic-", topics.Load())
+	url := s.URL("exchange=amq.direct&key=objects")
+	if err := w.pub.Publish(url, message.NewMessage("1", nil)); err == nil || !strings.Contains(err.Error(), "no queue takes the message") {
+		t.Errorf("publish with a key that nobody is bound to: %v", err)
+	}
+	s.Bind(name, "amq.direct", "objects")
+	m := message.NewMessage("2", []byte("x"))
+	m.Metadata.Set("x-delivery-count", "7") // of another queue
+	if err := w.pub.Publish(url, m); err != nil {
+		t.Error(err)
+	}
+	got := w.next()
+	if got.UUID != "2" || pipeline.Attempt(got) != 1 || got.Metadata.Get("x-delivery-count") != "7" {
+		t.Errorf("got %s with %v", got.UUID, got.Metadata)
+	}
+	got.Ack()
+}
+
+func testWhatIsWrongWithURLs(t *testing.T, s *rabbitmqtest.Server) {
+	pub, sub := newPubSub(t, broker.Config{})
+	host := "amqp://geheim:geheim@127.0.0.1:" + s.Port()
+	for url, want := range map[string]string{
+		s.URL("queue=absent"):                         "no queue absent: make it",
+		s.URL(""):                                     "queue=NAME is missing",
+		s.URL("queue=a&prefetch=3"):                   `unknown parameter "prefetch"; valid are queue, exchange, key, create`,
+		s.URL("queue=a&exchange=b"):                   "queue=… is for itself",
+		s.URL("exchange=b&create=true"):               "makes queues, no exchanges",
+		s.URL("queue=a&create=2"):                     "create=2 is neither true nor false",
+		s.URL("queue=" + strings.Repeat("long", 100)): "250 bytes",
+		host + "/?queue=a":                            "username or password not allowed",
+		"amqp://u:geheim@127.0.0.1:1/?queue=a":        "connect to 127.0.0.1:1",
+		"amqp:///?queue=a":                            "it must have the form amqp://HOST:5672/VHOST?queue=NAME",
+	} {
+		err := sub.SubscribeInitialize(url)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", url, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "geheim") {
+			t.Errorf("the error has the password: %v", err)
+		}
+	}
+	for url, want := range map[string]string{
+		s.URL("queue=absent"):          "no queue absent: make it",
+		s.URL("exchange=absent&key=a"): "look up exchange absent",
+		s.URL("key=a"):                 "queue=NAME or exchange=NAME is missing",
+	} {
+		if err := pub.Publish(url, message.NewMessage("1", nil)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", url, err, want)
+		}
+	}
+	if err := errors.Join(sub.Close(), pub.Close()); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,158 @@
+// Package rabbitmqtest runs a real RabbitMQ on loopback for tests.
+package rabbitmqtest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// Debian's own command runs as another user, and not in a folder of ours.
+const rabbitCommand, epmdCommand = "/usr/lib/rabbitmq/bin/rabbitmq-server", "epmd"
+
+// Server is a real RabbitMQ, with all it has in a folder of the test.
+type Server struct {
+	t            *testing.T
+	folder       string
+	port         string // of AMQP
+	distribution string
+	epmd         string
+
+	process *exec.Cmd
+	log     bytes.Buffer
+}
+
+// Start starts one; without RabbitMQ the test is skipped, except in CI.
+func Start(t *testing.T) *Server {
+	t.Helper()
+	if _, err := os.Stat(rabbitCommand); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("RabbitMQ is not installed: %v", err)
+		}
+		t.Skip("RabbitMQ is not installed (Debian's package rabbitmq-server)")
+	}
+	s := &Server{t: t, folder: t.TempDir(), port: freePort(t), distribution: freePort(t), epmd: freePort(t)}
+	if err := os.WriteFile(filepath.Join(s.folder, "plugins"), []byte("[].\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Erlang's name server, which else would outlive everything.
+	epmd := exec.Command(epmdCommand, "-address", "127.0.0.1", "-port", s.epmd)
+	if err := epmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.end(syscall.SIGKILL)
+		epmd.Process.Kill()
+		epmd.Wait()
+	})
+	s.start()
+	return s
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+}
+
+func (s *Server) start() {
+	s.t.Helper()
+	s.process = exec.Command(rabbitCommand)
+	s.process.Env = append(os.Environ(),
+		"HOME="+s.folder, // the cookie
+		"RABBITMQ_NODENAME=bucketsum"+s.port+"@localhost",
+		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1", "RABBITMQ_NODE_PORT="+s.port, "RABBITMQ_DIST_PORT="+s.distribution,
+		"RABBITMQ_MNESIA_BASE="+s.folder, "RABBITMQ_LOG_BASE="+s.folder, "RABBITMQ_PID_FILE="+filepath.Join(s.folder, "pid"),
+		"RABBITMQ_ENABLED_PLUGINS_FILE="+filepath.Join(s.folder, "plugins"),
+		"RABBITMQ_CONFIG_FILE="+filepath.Join(s.folder, "none"),
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
+		"ERL_EPMD_PORT="+s.epmd, "ERL_EPMD_ADDRESS=127.0.0.1",
+	)
+	s.process.Stdout, s.process.Stderr = &s.log, &s.log
+	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it is several processes
+	if err := s.process.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	for deadline := time.Now().Add(2 * time.Minute); ; {
+		conn, err := amqp.Dial(fmt.Sprintf("amqp://127.0.0.1:%s/", s.port))
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			s.end(syscall.SIGKILL)
+			s.t.Fatalf("RabbitMQ does not start: %v\n%s", err, s.log.String())
+		}
+	}
+}
+
+// Port returns the port of AMQP.
+func (s *Server) Port() string { return s.port }
+
+// end ends it: SIGKILL as a crash does.
+func (s *Server) end(with syscall.Signal) {
+	syscall.Kill(-s.process.Process.Pid, with)
+	s.process.Wait() // that it was ended
+}
+
+// Restart stops the server in order and starts it again. Of 3.10.8 a quorum
+// queue of a single node often has no leader any more after a SIGKILL, whoever
+// its clients are.
+func (s *Server) Restart() {
+	s.end(syscall.SIGTERM)
+	s.start()
+}
+
+// Crash kills the server and starts it again.
+func (s *Server) Crash() {
+	s.end(syscall.SIGKILL)
+	s.start()
+}
+
+// URL returns one of the server with these parameters.
+func (s *Server) URL(parameters string) string {
+	return fmt.Sprintf("amqp://127.0.0.1:%s/?%s", s.port, parameters)
+}
+
+// Bind binds a queue to an exchange.
+func (s *Server) Bind(queue, exchange, key string) {
+	s.t.Helper()
+	s.admin(func(ch *amqp.Channel) error { return ch.QueueBind(queue, key, exchange, false, nil) })
+}
+
+// Classic makes a durable queue that is no quorum queue.
+func (s *Server) Classic(name string) {
+	s.t.Helper()
+	s.admin(func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclare(name, true, false, false, false, nil)
+		return err
+	})
+}
+
+func (s *Server) admin(do func(*amqp.Channel) error) {
+	s.t.Helper()
+	conn, err := amqp.Dial(fmt.Sprintf("amqp://127.0.0.1:%s/", s.port))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := do(ch); err != nil {
+		s.t.Fatal(err)
+	}
+}

@@ -1,0 +1,188 @@
+package broker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/broker"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fakeHandle is a message at a broker that redelivers it when its period is over.
+type fakeHandle struct {
+	period time.Duration
+
+	mu     sync.Mutex
+	until  time.Time // when the broker redelivers it
+	calls  []string
+	faults []error // of the next calls
+}
+
+func newHandle(period time.Duration, faults ...error) *fakeHandle {
+	return &fakeHandle{period: period, until: time.Now().Add(period), faults: faults}
+}
+
+func (h *fakeHandle) call(what string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.calls = append(h.calls, what)
+	if len(h.faults) > 0 {
+		err := h.faults[0]
+		h.faults = h.faults[1:]
+		if err != nil {
+			return err
+		}
+	}
+	if !time.Now().Before(h.until) {
+		return errors.New("told too late: it was redelivered")
+	}
+	h.until = time.Now().Add(h.period)
+	return nil
+}
+
+func (h *fakeHandle) Extend(context.Context) error { return h.call("extend") }
+func (h *fakeHandle) Ack(context.Context) error    { return h.call("ack") }
+func (h *fakeHandle) Nack(_ context.Context, d time.Duration) error {
+	return h.call(fmt.Sprint("nack after ", d))
+}
+
+func (h *fakeHandle) count(what string) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.calls {
+		if c == what {
+			n++
+		}
+	}
+	return n
+}
+
+var errDown = errors.New("broker is down")
+
+func TestHoldIsExtended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHandle(time.Minute)
+		l := broker.Hold(h, 3, time.Minute)
+		time.Sleep(time.Hour)
+		if err := l.Context().Err(); err != nil || l.Attempt() != 3 {
+			t.Fatalf("the lease ended (%v) or its attempt is %d", err, l.Attempt())
+		}
+		if n := h.count("extend"); n < 120 || n > 220 {
+			t.Errorf("extended %d times in an hour, want about each third of a minute", n)
+		}
+		if err := l.Ack(t.Context()); err != nil {
+			t.Error(err)
+		}
+		n := h.count("extend")
+		time.Sleep(time.Hour)
+		if h.count("extend") != n {
+			t.Error("extended after the ack")
+		}
+		if errors.Is(context.Cause(l.Context()), pipeline.ErrLeaseLost) {
+			t.Error("an acked message's lease is lost")
+		}
+		if err := l.Ack(t.Context()); err == nil {
+			t.Error("acked twice")
+		}
+	})
+}
+
+func TestHoldOutlivesFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHandle(time.Minute, errDown, errDown, nil, errDown, errDown)
+		l := broker.Hold(h, 1, time.Minute)
+		time.Sleep(10 * time.Minute)
+		if l.Context().Err() != nil {
+			t.Errorf("the lease ended: %v", context.Cause(l.Context()))
+		}
+		h.mu.Lock()
+		h.faults = []error{errDown, errDown}
+		h.mu.Unlock()
+		if err := l.Ack(t.Context()); err != nil || h.count("ack") < 1 {
+			t.Errorf("an ack that failed was not tried again: %v", err)
+		}
+	})
+}
+
+// TestHoldEndsInTime: not after the broker gives the message to somebody else.
+func TestHoldEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var faults []error
+		for range 100 {
+			faults = append(faults, errDown)
+		}
+		h := newHandle(time.Minute, faults...)
+		redelivered := h.until
+		l := broker.Hold(h, 1, time.Minute)
+		<-l.Context().Done()
+		if time.Now().After(redelivered) {
+			t.Errorf("the lease ended %s after the redelivery", time.Since(redelivered))
+		}
+		if cause := context.Cause(l.Context()); !errors.Is(cause, pipeline.ErrLeaseLost) || !errors.Is(cause, errDown) {
+			t.Errorf("it ended because of %v", cause)
+		}
+		if err := l.Ack(t.Context()); !errors.Is(err, pipeline.ErrLeaseLost) || h.count("ack") != 0 {
+			t.Errorf("ack of a lost message: %v", err)
+		}
+	})
+}
+
+func TestHoldIsLostWhenTheBrokerSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone := fmt.Errorf("unknown message: %w", pipeline.ErrLeaseLost)
+		byBeat := broker.Hold(newHandle(time.Minute, gone), 1, time.Minute)
+		<-byBeat.Context().Done()
+		if cause := context.Cause(byBeat.Context()); !errors.Is(cause, pipeline.ErrLeaseLost) {
+			t.Errorf("it ended because of %v", cause)
+		}
+		byAck := broker.Hold(newHandle(time.Minute, gone), 1, 0)
+		if err := byAck.Ack(t.Context()); !errors.Is(err, pipeline.ErrLeaseLost) {
+			t.Errorf("ack: %v", err)
+		}
+		byDriver := broker.Hold(newHandle(time.Minute), 1, 0)
+		byDriver.Lose(errDown)
+		if err := byDriver.Nack(t.Context(), 0); !errors.Is(err, pipeline.ErrLeaseLost) || !errors.Is(err, errDown) {
+			t.Errorf("nack: %v", err)
+		}
+	})
+}
+
+// TestNackDelayCountsFromTheNack, not from when the broker listens.
+func TestNackDelayCountsFromTheNack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHandle(time.Minute, errDown)
+		l := broker.Hold(h, 1, time.Minute)
+		if err := l.Nack(t.Context(), 100*time.Millisecond); err != nil {
+			t.Error(err)
+		}
+		if h.count("nack after 100ms") != 1 || h.count("nack after 0s") != 1 {
+			t.Errorf("calls are %v", h.calls)
+		}
+	})
+}
+
+// TestAckThatNobodyHears ends with its context, and the lease with it.
+func TestAckThatNobodyHears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var faults []error
+		for range 100 {
+			faults = append(faults, errDown)
+		}
+		l := broker.Hold(newHandle(time.Hour, faults...), 1, time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := l.Ack(ctx); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, errDown) {
+			t.Errorf("ack: %v", err)
+		}
+		<-l.Context().Done()
+	})
+}

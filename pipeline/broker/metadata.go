@@ -1,0 +1,52 @@
+package broker
+
+import (
+	"encoding/json"
+	"maps"
+	"strings"
+)
+
+// metadataRest holds the metadata that a broker cannot carry as it is, as a
+// JSON object of strings.
+const metadataRest = "bucketsum.metadata"
+
+// Fold returns metadata and UUID as a broker can carry them: those that carry
+// says it can, and the rest together under one name.
+func Fold(id string, metadata map[string]string, carry func(name, value string) bool) map[string]string {
+	all := maps.Clone(metadata)
+	if all == nil {
+		all = make(map[string]string)
+	}
+	if id != "" {
+		all[MetadataUUID] = id
+	}
+	out, rest := make(map[string]string), make(map[string]string)
+	for k, v := range all {
+		// A reason may quote a file name that is not UTF-8.
+		k, v = strings.ToValidUTF8(k, "\uFFFD"), strings.ToValidUTF8(v, "\uFFFD")
+		if k != metadataRest && carry(k, v) {
+			out[k] = v
+		} else {
+			rest[k] = v
+		}
+	}
+	if len(rest) > 0 {
+		encoded, _ := json.Marshal(rest) // strings cannot fail
+		out[metadataRest] = string(encoded)
+	}
+	return out
+}
+
+// Unfold returns what Fold has folded.
+func Unfold(carried map[string]string) (id string, metadata map[string]string) {
+	metadata = make(map[string]string, len(carried))
+	maps.Copy(metadata, carried)
+	var rest map[string]string
+	if json.Unmarshal([]byte(carried[metadataRest]), &rest) == nil {
+		delete(metadata, metadataRest)
+		maps.Copy(metadata, rest)
+	}
+	id = metadata[MetadataUUID]
+	delete(metadata, MetadataUUID)
+	return id, metadata
+}
