@@ -20,7 +20,7 @@ func TestConformance(t *testing.T) {
 
 // TestDurable runs our suite for what goes wrong.
 func TestDurable(t *testing.T) {
-	b := newBench(t)
+	b := newSafeBench(t)
 	pipelinetest.TestDurable(t, harness(b), b.restart)
 }
 
@@ -29,7 +29,7 @@ func harness(b *bench) func(*testing.T) pipelinetest.Queue {
 		return pipelinetest.Queue{
 			NewTopic: b.topic,
 			Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
-				return newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: immediately})
+				return newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: soon})
 			},
 			Persistent: true,
 			Redelivers: true,
