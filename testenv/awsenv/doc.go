@@ -1,4 +1,4 @@
-// Package awsenv starts servers that behave like parts of AWS, each on a free
+// Package awsenv starts servers that behave like parts of AWS, or of another cloud, each on a free
 // port of the loopback interface, for the time of one test.
 //
 // Nobody of this project wrote them. They are started when they are found; where
