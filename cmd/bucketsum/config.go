@@ -43,7 +43,7 @@ func (c *workerConfig) flags(fs *pflag.FlagSet, listen, logLevel string, drain t
 	c.concurrency = autoSlots
 	fs.Var(&c.concurrency, "concurrency", "objects in work at once, at most")
 	fs.Var(&c.memory, "memory", "what may be held of large objects that are read ahead, as 256MiB; auto: a quarter of the memory, at most 128MiB")
-	fs.StringVar(&c.listen, "listen", listen, "address of the HTTP side: the page, POST /md5, GET /status, /records, /health; 'off' for none")
+	fs.StringVar(&c.listen, "listen", listen, "address of the HTTP side: the page, POST /md5, GET /status, /records, /livez, /readyz; 'off' for none")
 	fs.StringArrayVar(&c.include, "include", nil, "sum only keys that match this glob, as 'photos/**/*.raw'; may be repeated")
 	fs.StringArrayVar(&c.exclude, "exclude", nil, "do not sum keys that match this glob; may be repeated")
 	fs.StringVar(&c.onDelete, "on-delete", "remove", "the record of an object that is deleted: remove or keep")

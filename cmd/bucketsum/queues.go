@@ -68,6 +68,21 @@ func (q *queues) subscriber(rawURL string) (message.Subscriber, error) {
 	return s, s.SubscribeInitialize(rawURL)
 }
 
+// reachable reports why nothing can be received from the queue of a subscriber: SQS
+// is asked, of the others that is known which failed the last time.
+func (q *queues) reachable(ctx context.Context, s message.Subscriber, rawURL string) error {
+	if s, ok := s.(interface{ Fault() error }); ok {
+		if err := s.Fault(); err != nil {
+			return err
+		}
+	}
+	switch schemeOf(rawURL) {
+	case sqs.SchemeOrdered, sqs.SchemeParallel:
+		return q.sqs.Open(ctx, rawURL)
+	}
+	return nil
+}
+
 // publisher returns a publisher whose topic at the URL is open already.
 func (q *queues) publisher(ctx context.Context, rawURL string) (message.Publisher, error) {
 	var p interface {

@@ -24,11 +24,13 @@ type worker struct {
 	queue      string // URL
 	deadLetter string // URL; empty: none
 	buckets    map[string]pipeline.Bucket
-	sources    map[string]string // the URIs of buckets, for results
-	activity   *web.Activity
-	publish    pipeline.Publisher
-	observe    pipeline.Observer // nil: nobody
-	retry      pipeline.Retry
+	// checks says, by the names of buckets, why one cannot be reached.
+	checks   map[string]func(context.Context) error
+	sources  map[string]string // the URIs of buckets, for results
+	activity *web.Activity
+	publish  pipeline.Publisher
+	observe  pipeline.Observer // nil: nobody
+	retry    pipeline.Retry
 	// maxDeliveries dead-letters what fails that often; 0: the queue decides.
 	maxDeliveries int
 	hosts         []string     // names under which the page is answered; none: any
@@ -99,7 +101,17 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 	}
 	w.log.Info("serving", "version", version(), "buckets", slices.Sorted(maps.Keys(w.buckets)),
 		"algorithms", w.algorithms, "concurrency", int(w.concurrency), "listen", w.listen)
+	checks := map[string]func(context.Context) error{
+		"queue": func(ctx context.Context) error { return queues.reachable(ctx, subscriber, w.queue) },
+	}
+	for name, check := range w.checks {
+		checks["bucket "+name] = check
+	}
+	ready := web.NewReadiness(ctx, checks)
+	defer ready.Close()
+	drained := make(chan struct{})
 	parts := append(beside, func(ctx context.Context) error {
+		defer close(drained)
 		return pipeline.Run(ctx, pipeline.Config{
 			Subscriber:    subscriber,
 			Topic:         w.queue,
@@ -125,13 +137,24 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 			Status:    w.activity.Status,
 			Records:   records,
 			Hosts:     w.hosts,
-			Log:       w.log,
-			Version:   version(),
+			Ready:     ready,
+			Health: func() error {
+				select {
+				case <-drained:
+					return errors.New("the pipeline has ended")
+				default:
+					return nil
+				}
+			},
+			Log:     w.log,
+			Version: version(),
 		})
 		if err != nil {
 			return err
 		}
-		parts = append(parts, func(ctx context.Context) error { return web.Serve(ctx, w.listener, page, w.drainTimeout, w.log) })
+		parts = append(parts, func(ctx context.Context) error {
+			return web.Serve(ctx, drained, w.listener, page, w.drainTimeout, w.log)
+		})
 	}
 	return runAll(ctx, parts...)
 }
