@@ -6,6 +6,8 @@ import (
 	"log/slog"
 
 	"github.com/spf13/pflag"
+
+	"github.com/bucketsum/bucketsum/adapters/telemetry"
 )
 
 type logConfig struct{ level, format string }
@@ -32,8 +34,9 @@ func (c *logConfig) logger(w io.Writer) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.level)) // valid
 	options.Level = level
+	var h slog.Handler = slog.NewTextHandler(w, options)
 	if c.format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		h = slog.NewJSONHandler(w, options)
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(telemetry.LogHandler(h))
 }

@@ -13,9 +13,11 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 	"github.com/bucketsum/bucketsum/adapters/events"
+	"github.com/bucketsum/bucketsum/adapters/telemetry"
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
 
 // worker is a pipeline and its HTTP side, as the commands local and serve run it.
@@ -45,11 +47,18 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 	if w.listener != nil {
 		defer w.listener.Close()
 	}
+	measured, err := w.measure(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, measured.Close()) }()
 	buckets := make(map[string]pipeline.Bucket)
 	records := make(map[string]web.Records)
 	for name, b := range w.buckets {
-		buckets[name] = pipeline.Bucket{Source: w.activity.Source(b.Source), Records: b.Records, Checkpoints: b.Checkpoints}
 		records[name] = b.Records
+		b = measured.Bucket(b)
+		b.Source = w.activity.Source(b.Source)
+		buckets[name] = b
 	}
 	announce := func(context.Context, pipeline.Result) error { return nil }
 	handle, err := handlers.New(handlers.Config{
@@ -60,15 +69,15 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		IgnoreClaims:     w.nativeChecks == "off",
 		RecordMismatches: w.onMismatch == "record",
 		Resume:           w.resume.resume(),
-		Publish: func(ctx context.Context, r pipeline.Result) error {
+		Publish: measured.Counted(func(ctx context.Context, r pipeline.Result) error {
 			return errors.Join(w.activity.Publish(ctx, r), w.publish(ctx, r), announce(ctx, r))
-		},
+		}),
 		Log: w.log,
 	})
 	if err != nil {
 		return err
 	}
-	queues, err := newQueues(int(w.concurrency), w.drainTimeout, w.log)
+	queues, err := newWatchedQueues(int(w.concurrency), w.drainTimeout, measured.LeaseWatch(), w.log)
 	if err != nil {
 		return err
 	}
@@ -77,6 +86,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		if announce, err = w.announcer(ctx, queues); err != nil {
 			return fmt.Errorf("--results: %w", err)
 		}
+		announce = measured.Announcer(announce)
 	}
 	var deadLetters pipeline.DeadLetters
 	if w.deadLetter != "" {
@@ -84,7 +94,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		if err != nil {
 			return fmt.Errorf("--dead-letter: %w", err)
 		}
-		deadLetters = pipeline.DeadLetters{Publisher: publisher, Topic: w.deadLetter, Announce: announce}
+		deadLetters = pipeline.DeadLetters{Publisher: measured.Publisher("dead-letter", publisher), Topic: w.deadLetter, Announce: announce}
 	}
 	var continuations pipeline.Continuations
 	if w.resume.slice > 0 {
@@ -93,7 +103,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		if err != nil {
 			return fmt.Errorf("--slice: %w", err)
 		}
-		continuations = pipeline.Continuations{Publisher: publisher, Topic: topic}
+		continuations = pipeline.Continuations{Publisher: measured.Publisher("continue", publisher), Topic: topic}
 	}
 	subscriber, err := queues.subscriber(w.queue)
 	if err != nil {
@@ -109,6 +119,14 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 	}
 	ready := web.NewReadiness(ctx, checks)
 	defer ready.Close()
+	if err := measured.Gauge("ready", "", "1 if the queue and the buckets can be reached and the worker does not drain, else 0.", func(ctx context.Context) float64 {
+		if len(ready.Faults(ctx)) > 0 {
+			return 0
+		}
+		return 1
+	}); err != nil {
+		return err
+	}
 	drained := make(chan struct{})
 	parts := append(beside, func(ctx context.Context) error {
 		defer close(drained)
@@ -128,9 +146,17 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 					w.observe(d)
 				}
 			},
-			Log: w.log,
+			Follow: measured,
+			Log:    w.log,
 		})
 	})
+	if w.pprof != "" {
+		profiles, err := serveProfiles(w.pprof, w.log)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, profiles)
+	}
 	if w.listener != nil {
 		page, err := web.Handler(web.Config{
 			MaxUpload: w.maxUpload,
@@ -138,6 +164,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 			Records:   records,
 			Hosts:     w.hosts,
 			Ready:     ready,
+			Metrics:   measured.Metrics(),
 			Health: func() error {
 				select {
 				case <-drained:
@@ -157,6 +184,26 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		})
 	}
 	return runAll(ctx, parts...)
+}
+
+// measure starts to measure what this process does.
+func (w worker) measure(ctx context.Context) (*telemetry.Telemetry, error) {
+	t, err := telemetry.New(ctx, telemetry.Config{Version: version(), Log: w.log})
+	if err != nil {
+		return nil, err
+	}
+	lanes := func(context.Context) float64 {
+		engine, err := md5lanes.Default()
+		if err != nil {
+			return 0 // the program has not started
+		}
+		hashes, lanes := engine.Load()
+		return float64(min(hashes, lanes))
+	}
+	if err := t.Gauge("lanes_in_use", "", "MD5 lanes that hash now, in the instant of the look.", lanes); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
 }
 
 // announcer returns what sends results to the topic of --results.

@@ -26,6 +26,7 @@ var errNoAnswer = fmt.Errorf("no answer within %s", readyWait)
 // concurrent use.
 type Readiness struct {
 	draining context.Context
+	base     context.Context // of checks
 	needs    map[string]*need // by name
 	running  sync.WaitGroup   // one for each check under way
 	end      context.CancelFunc
@@ -49,7 +50,7 @@ type need struct {
 // 3 s.
 func NewReadiness(ctx context.Context, checks map[string]func(context.Context) error) *Readiness {
 	base, end := context.WithCancel(context.WithoutCancel(ctx))
-	r := &Readiness{draining: ctx, needs: make(map[string]*need), end: end}
+	r := &Readiness{draining: ctx, base: base, needs: make(map[string]*need), end: end}
 	for name, check := range checks {
 		r.needs[name] = &need{check: check, ctx: base}
 	}
@@ -78,7 +79,7 @@ func (r *Readiness) Close() {
 // ends.
 func (r *Readiness) Faults(ctx context.Context) map[string]string {
 	faults := make(map[string]string)
-	if r.draining.Err() != nil {
+	if r.draining.Err() != nil || r.base.Err() != nil {
 		// Who drains needs nothing any more.
 		faults["draining"] = "takes no more messages, and ends when what is in work is finished"
 		return faults
