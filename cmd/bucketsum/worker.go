@@ -109,6 +109,13 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 	if err != nil {
 		return fmt.Errorf("--queue: %w", err)
 	}
+	if w.pprof != "" {
+		profiles, err := serveProfiles(w.pprof, w.log)
+		if err != nil {
+			return err
+		}
+		beside = append(beside, profiles)
+	}
 	w.log.Info("serving", "version", version(), "buckets", slices.Sorted(maps.Keys(w.buckets)),
 		"algorithms", w.algorithms, "concurrency", int(w.concurrency), "listen", w.listen)
 	checks := map[string]func(context.Context) error{
@@ -150,13 +157,6 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 			Log:    w.log,
 		})
 	})
-	if w.pprof != "" {
-		profiles, err := serveProfiles(w.pprof, w.log)
-		if err != nil {
-			return err
-		}
-		parts = append(parts, profiles)
-	}
 	if w.listener != nil {
 		page, err := web.Handler(web.Config{
 			MaxUpload: w.maxUpload,
