@@ -48,6 +48,11 @@ func (t *Telemetry) End(ctx context.Context, d pipeline.Delivery) {
 		t.measures.deadLetters.add(ctx, string(why))
 	}
 	begin := now.Add(-d.Duration)
+	if len(d.Events) == 0 && d.Err != nil { // it could not be decoded
+		if outcome := outcomeOf(d, pipeline.Handled{Err: d.Err}); outcome != "" {
+			t.measures.objects.add(ctx, outcome)
+		}
+	}
 	for _, h := range d.Events {
 		if h.Event.Kind == pipeline.Ignored && h.Err == nil {
 			continue // it asks for no work
