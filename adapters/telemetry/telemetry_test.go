@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -432,52 +431,5 @@ func TestLogHandler(t *testing.T) {
 	lines := strings.Split(log.String(), "\n")
 	if !strings.Contains(lines[0], "trace_id="+traceID) || strings.Contains(lines[1], "trace_id") {
 		t.Errorf("%q", lines)
-	}
-}
-
-// BenchmarkDelivery is the work on one small object in memory, and what measuring and
-// tracing add to it.
-func BenchmarkDelivery(b *testing.B) {
-	for _, mode := range []string{"plain", "measured", "traced"} {
-		b.Run(mode, func(b *testing.B) {
-			x := newBench(b, mode == "traced")
-			bucket, follow := x.bucket, pipeline.Follower(x.telemetry)
-			objects := memblob.OpenBucket(nil)
-			if err := objects.WriteAll(b.Context(), "a", make([]byte, 16<<10), nil); err != nil {
-				b.Fatal(err)
-			}
-			store := blobstore.New(objects, "inbox", blobstore.Config{})
-			defer store.Close()
-			publish := func(context.Context, pipeline.Result) error { return nil }
-			if bucket = store.Bucket(); mode != "plain" {
-				bucket, publish = x.telemetry.Bucket(bucket), x.telemetry.Counted(x.telemetry.Announcer(publish))
-			}
-			handle, err := handlers.New(handlers.Config{
-				Buckets: map[string]pipeline.Bucket{"inbox": bucket}, Algorithms: []string{"md5"}, Publish: publish,
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.ReportAllocs()
-			for n := 0; b.Loop(); n++ {
-				e := pipeline.Event{Kind: pipeline.Created, ID: fmt.Sprint(n), Time: time.Now(), Object: pipeline.Object{Bucket: "inbox", Key: "a", Size: pipeline.UnknownSize}}
-				ctx := b.Context()
-				if mode != "plain" {
-					ctx = follow.Begin(ctx, pipeline.Delivery{}, "", "")
-				}
-				if _, err := bucket.Records.Remove(ctx, e.Object); err != nil {
-					b.Fatal(err)
-				}
-				if err := handle(ctx, e); err != nil {
-					b.Fatal(err)
-				}
-				if mode != "plain" {
-					follow.End(ctx, pipeline.Delivery{Fate: pipeline.Acked, Events: []pipeline.Handled{{Event: e}}})
-				}
-				if x.spans != nil && n%1000 == 0 {
-					x.spans.Reset()
-				}
-			}
-		})
 	}
 }
