@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/pflag"
 
@@ -28,8 +29,17 @@ func (c *logConfig) validate() error {
 	return nil
 }
 
-// logger returns a logger of a valid configuration.
+// logger returns a logger of a valid configuration. If it is that of the whole process,
+// libraries that log by themselves go through it, too.
 func (c *logConfig) logger(w io.Writer) *slog.Logger {
+	log := slog.New(c.handler(w))
+	if w == os.Stderr {
+		slog.SetDefault(log)
+	}
+	return log
+}
+
+func (c *logConfig) handler(w io.Writer) slog.Handler {
 	options := &slog.HandlerOptions{}
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.level)) // valid
@@ -38,5 +48,5 @@ func (c *logConfig) logger(w io.Writer) *slog.Logger {
 	if c.format == "json" {
 		h = slog.NewJSONHandler(w, options)
 	}
-	return slog.New(telemetry.LogHandler(h))
+	return telemetry.LogHandler(h)
 }

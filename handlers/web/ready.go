@@ -26,7 +26,7 @@ var errNoAnswer = fmt.Errorf("no answer within %s", readyWait)
 // concurrent use.
 type Readiness struct {
 	draining context.Context
-	base     context.Context // of checks
+	base     context.Context  // of checks
 	needs    map[string]*need // by name
 	running  sync.WaitGroup   // one for each check under way
 	end      context.CancelFunc
