@@ -76,7 +76,7 @@ func newBench(t testing.TB, traced bool) *bench {
 	if b.telemetry, err = telemetry.New(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { b.telemetry.Close() })
+	t.Cleanup(b.telemetry.Close)
 	objects := memblob.OpenBucket(nil)
 	for _, key := range []string{"a", "b", "c"} {
 		if err := objects.WriteAll(t.Context(), key, []byte("hello\n"), nil); err != nil {
