@@ -1,6 +1,21 @@
+locals {
+  # What the worker is told by its environment, as it differs from its defaults.
+  worker_environment = { for name, value in {
+    BUCKETSUM_RECORD_TO     = var.record_to == toset(["sidecar"]) ? "" : join(",", sort(var.record_to))
+    BUCKETSUM_RECORD_BUCKET = var.record_bucket == null ? "" : "s3://${var.record_bucket.name}?region=${local.region}"
+    BUCKETSUM_RECORD_TAG    = join(" ", [for k, v in var.record_tags : "${k}=${v}"])
+    BUCKETSUM_NATIVE_CHECKS = var.native_checks == "on" ? "" : var.native_checks
+    BUCKETSUM_RESULTS = var.results_queue == null ? "" : join("", [
+      endswith(var.results_queue.arn, ".fifo") ? "sqs" : "awssqs",
+      "://sqs.${split(":", var.results_queue.arn)[3]}.${local.dns_suffix}/${split(":", var.results_queue.arn)[4]}/${split(":", var.results_queue.arn)[5]}",
+      "?region=${split(":", var.results_queue.arn)[3]}",
+    ])
+  } : name => value if value != "" }
+}
+
 output "helm_values" {
   description = "Values of the chart that follow from what was made."
-  value = {
+  value = merge({
     namespace  = var.service_account.namespace
     region     = local.region
     record     = var.record_layout
@@ -19,7 +34,9 @@ output "helm_values" {
       name        = var.service_account.name
       annotations = { for k, arn in { "eks.amazonaws.com/role-arn" = local.role_arns.worker } : k => arn if var.irsa != null }
     }
-  }
+    }, { for k, env in {
+      extraEnv = [for name, value in local.worker_environment : { name = name, value = value }]
+  } : k => env if length(env) > 0 })
 
   # A worker that starts before its queue or its permissions fails.
   depends_on = [
@@ -67,7 +84,7 @@ output "documents" {
     queue_policies         = { for k, policy in local.queue_policies : k => jsondecode(policy) }
     redrive_policy         = local.redrive_policy
     redrive_allow_policies = local.redrive_allow_policies
-    worker_policy          = local.worker_policy
+    worker_policy          = jsondecode(jsonencode(local.worker_policy))
     scaler_policy          = local.scaler_policy
     trust_policies         = { for who, policy in local.trust_policies : who => jsondecode(policy) }
     worker_actions         = sort(distinct(flatten([for s in local.worker_policy.Statement : s.Action])))
