@@ -25,6 +25,8 @@ const (
 type Server struct {
 	URL string
 	Dir string // where it keeps the objects of each bucket as files; empty if it does not
+
+	Authority string // file with the certificate that a client has to trust; empty without TLS
 }
 
 // BucketURL returns the URL under which gocloud opens a bucket of the server.
@@ -40,7 +42,7 @@ func (s Server) BucketURL(bucket string) string {
 // Environ returns the environment that lets a program use the server through the
 // AWS SDK's default chain.
 func (s Server) Environ() []string {
-	return []string{
+	environ := []string{
 		"AWS_ENDPOINT_URL=" + s.URL,
 		"AWS_REGION=" + Region,
 		"AWS_DEFAULT_REGION=" + Region, // which the command line reads
@@ -48,6 +50,10 @@ func (s Server) Environ() []string {
 		"AWS_SECRET_ACCESS_KEY=" + SecretKey,
 		"AWS_EC2_METADATA_DISABLED=true",
 	}
+	if s.Authority != "" {
+		environ = append(environ, "AWS_CA_BUNDLE="+s.Authority)
+	}
+	return environ
 }
 
 // StartMoto starts moto_server, which has most services of AWS, wired to each

@@ -79,7 +79,15 @@ output "documents" {
       queues  = local.queue_names
       rules   = local.rule_names
       buckets = { for label, b in var.buckets : label => b.name }
+      created = [for b in values(local.created) : b.name]
     }
+    # What each queue and bucket is encrypted with, if it is not AWS's own key.
+    keys = merge(
+      { for arn in values(local.queue_arns) : arn => local.key_arn if local.has_key },
+      { for label, arn in local.bucket_arns : arn => local.bucket_key_arns[label] if local.bucket_has_key[label] },
+      { for b in var.record_bucket == null ? [] : [var.record_bucket] : local.record_bucket_arn => b.kms_key_arn if b.kms_key_arn != null },
+      { for q in var.results_queue == null ? [] : [var.results_queue] : q.arn => q.kms_key_arn if q.kms_key_arn != null },
+    )
     event_patterns         = { for label, pattern in local.event_patterns : label => jsondecode(pattern) }
     queue_policies         = { for k, policy in local.queue_policies : k => jsondecode(policy) }
     redrive_policy         = local.redrive_policy

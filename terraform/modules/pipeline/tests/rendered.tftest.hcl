@@ -28,8 +28,11 @@ run "prefixes" {
   command = plan
 
   variables {
-    name              = "prefixes"
-    buckets           = { inbox = { name = "prefixes-inbox", create = true, prefixes = ["in/"] } }
+    name = "prefixes"
+    buckets = {
+      inbox    = { name = "prefixes-inbox", enable_eventbridge = true, prefixes = ["in/"] }
+      versions = { name = "prefixes-versions", create = true, prefixes = ["in/"] }
+    }
     record_layout     = "checksums/{key}.{alg}"
     algorithms        = ["md5", "sha256"]
     former_algorithms = ["sha1"]
@@ -41,13 +44,16 @@ run "prefixes" {
   assert {
     condition = [for s in output.documents.worker_policy.Statement : s if contains(["Records", "LookForRecords", "FormerRecords", "Results"], s.Sid)] == [
       {
-        Sid      = "Records"
-        Effect   = "Allow"
-        Action   = ["s3:PutObject", "s3:PutObjectTagging", "s3:DeleteObject"]
-        Resource = ["arn:aws:s3:::prefixes-inbox/checksums/in/*.md5", "arn:aws:s3:::prefixes-inbox/checksums/in/*.sha256"]
+        Sid    = "Records"
+        Effect = "Allow"
+        Action = ["s3:PutObject", "s3:PutObjectTagging", "s3:DeleteObject"]
+        Resource = [
+          "arn:aws:s3:::prefixes-inbox/checksums/in/*.md5", "arn:aws:s3:::prefixes-inbox/checksums/in/*.sha256",
+          "arn:aws:s3:::prefixes-versions/checksums/in/*.md5", "arn:aws:s3:::prefixes-versions/checksums/in/*.sha256",
+        ]
       },
-      { Sid = "LookForRecords", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["arn:aws:s3:::prefixes-inbox/checksums/in/*.*"] },
-      { Sid = "FormerRecords", Effect = "Allow", Action = ["s3:DeleteObject"], Resource = ["arn:aws:s3:::prefixes-inbox/checksums/in/*.sha1"] },
+      { Sid = "LookForRecords", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["arn:aws:s3:::prefixes-inbox/checksums/in/*.*", "arn:aws:s3:::prefixes-versions/checksums/in/*.*"] },
+      { Sid = "FormerRecords", Effect = "Allow", Action = ["s3:DeleteObject"], Resource = ["arn:aws:s3:::prefixes-inbox/checksums/in/*.sha1", "arn:aws:s3:::prefixes-versions/checksums/in/*.sha1"] },
       { Sid = "Results", Effect = "Allow", Action = ["sqs:SendMessage", "sqs:GetQueueAttributes"], Resource = ["arn:aws:sqs:eu-central-1:123456789012:results"] },
     ]
     error_message = jsonencode(output.documents.worker_policy)
@@ -67,7 +73,8 @@ run "record_bucket" {
   variables {
     name = "elsewhere"
     buckets = {
-      inbox = { name = "elsewhere-inbox", enable_eventbridge = true, prefixes = ["in/"], kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/88888888-2222-3333-4444-555555555555" }
+      inbox    = { name = "elsewhere-inbox", enable_eventbridge = true, prefixes = ["in/"], kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/88888888-2222-3333-4444-555555555555" }
+      versions = { name = "elsewhere-versions", create = true }
     }
     record_bucket = { name = "elsewhere-sums", kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555" }
   }
@@ -124,7 +131,7 @@ run "cloudtrail" {
 
   variables {
     name         = "trail"
-    buckets      = { inbox = { name = "trail-inbox", create = true } }
+    buckets      = { inbox = { name = "trail-inbox", enable_eventbridge = false }, versions = { name = "trail-versions", create = true } }
     event_source = "cloudtrail"
     on_delete    = "keep"
   }
