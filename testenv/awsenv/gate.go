@@ -13,7 +13,8 @@ import (
 
 // Gate is the way to S3 and SQS of somebody whom policies bind, by TLS only. It
 // lets through what they allow, answers anything else as AWS does, and remembers
-// what was used of them. Safe for concurrent use once it is open.
+// what was used of them. Safe for concurrent use; its fields must not be changed
+// once it is open.
 type Gate struct {
 	AccessKey string            // of whom it is for; others are turned away
 	Region    string            // of the queues
@@ -27,11 +28,10 @@ type Gate struct {
 	denied []Access
 }
 
-// Open starts the gate in front of a server and returns it as a server. A request
-// that it does not understand fails the test.
+// Open opens the gate in front of a server, which may be one of several, and
+// returns it as a server. A request that it does not understand fails the test.
 func (g *Gate) Open(t testing.TB, s Server) Server {
 	t.Helper()
-	g.used, g.counts = make(map[string]bool), make(map[string]int)
 	return s.BeforeTLS(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if key := scopeOf(r)[0]; key != g.AccessKey {
 			deny(w, r, "InvalidAccessKeyId", fmt.Sprintf("the access key %q is somebody else's", key))
@@ -60,6 +60,9 @@ func (g *Gate) pass(c call) (Access, bool) {
 			g.denied = append(g.denied, a)
 			return a, false
 		}
+	}
+	if g.counts == nil {
+		g.counts, g.used = make(map[string]int), make(map[string]bool)
 	}
 	g.counts[c.name]++
 	for _, a := range c.accesses {

@@ -81,6 +81,16 @@ func (p Policy) Matching(effect string, a Access) []Statement {
 	return found
 }
 
+// Without returns the policy without some actions.
+func (p Policy) Without(actions ...string) Policy {
+	less := Policy{Version: p.Version}
+	for _, s := range p.Statement {
+		s.Action = slices.DeleteFunc(slices.Clone(s.Action), func(a string) bool { return slices.Contains(actions, a) })
+		less.Statement = append(less.Statement, s)
+	}
+	return less
+}
+
 // Allowed reports whether the policies of one account let somebody do something:
 // one allows it and none denies it.
 func Allowed(a Access, policies ...Policy) bool {

@@ -79,6 +79,12 @@ func StartMoto(t testing.TB) Server {
 // with versions where a bucket asks for them.
 func StartVersitygw(t testing.TB) Server {
 	t.Helper()
+	return StartVersitygwIn(t, Region)
+}
+
+// StartVersitygwIn is StartVersitygw in a region; requests must be signed for it.
+func StartVersitygwIn(t testing.TB, region string) Server {
+	t.Helper()
 	name, err := findVersitygw(t)
 	if err != nil {
 		missing(t, fmt.Sprintf("versitygw is not installed: %v", err))
@@ -92,7 +98,7 @@ func StartVersitygw(t testing.TB) Server {
 	}
 	s := start(t, "/healthz", func(port string) *exec.Cmd {
 		c := exec.Command(name, "--port", "127.0.0.1:"+port, "--health", "/healthz", "--keep-alive", "--quiet",
-			"--region", Region, "posix", "--versioning-dir", versions, objects)
+			"--region", region, "posix", "--versioning-dir", versions, objects)
 		c.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
 		return c
 	})
