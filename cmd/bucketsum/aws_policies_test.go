@@ -32,6 +32,7 @@ func TestTerraformOnAWS(t *testing.T) {
 	moto, versitygw := awsenv.StartMoto(t), awsenv.StartVersitygwIn(t, renderedRegion)
 	for _, name := range []string{"defaults", "prefixes", "record_bucket", "tags", "cloudtrail"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			d := deploy(t, moto, readRendered(t, name))
 			used := d.forbidden()
 			gate := d.gate(d.session.AccessKeyID, d.policy)

@@ -14,7 +14,7 @@ import (
 // Gate is the way to S3 and SQS of somebody whom policies bind, by TLS only. It
 // lets through what they allow, answers anything else as AWS does, and remembers
 // what was used of them. Safe for concurrent use; its fields must not be changed
-// once it is open.
+// while requests are under way.
 type Gate struct {
 	AccessKey string            // of whom it is for; others are turned away
 	Region    string            // of the queues
