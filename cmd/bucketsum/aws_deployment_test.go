@@ -54,7 +54,11 @@ type rendered struct {
 		OnDelete          string
 		Queue, DeadLetter struct{ URL string }
 		Buckets           []struct{ Name, URL string }
-		ExtraEnv          []struct{ Name, Value string }
+		RecordTo          []string
+		RecordBucket      string
+		RecordTags        map[string]string
+		NativeChecks      *bool
+		Results           struct{ URL string }
 	} `json:"helm_values"`
 }
 
@@ -71,15 +75,41 @@ func readRendered(t *testing.T, name string) rendered {
 	return r
 }
 
-// env returns what the chart puts into the worker's environment.
-func (r rendered) env(name string) string {
-	for _, e := range r.HelmValues.ExtraEnv {
-		if e.Name == name {
-			return e.Value
-		}
+// flags returns what the chart makes of its values.
+func (r rendered) flags() []string {
+	v := r.HelmValues
+	flags := []string{
+		"--dead-letter", v.DeadLetter.URL, "--record", v.Record, "--algorithms", strings.Join(v.Algorithms, ","), "--on-delete", v.OnDelete,
+		// Moto goes on with a receive of a worker that has gone: what that gets has to
+		// come back soon.
+		"--queue", v.Queue.URL + "&waittime=1s&visibility=10s",
 	}
-	return ""
+	for _, b := range v.Buckets {
+		flags = append(flags, "--bucket", b.URL)
+	}
+	if v.RecordTo != nil {
+		flags = append(flags, "--record-to", strings.Join(v.RecordTo, ","))
+	}
+	if v.RecordBucket != "" {
+		flags = append(flags, "--record-bucket", v.RecordBucket)
+	}
+	for name, value := range v.RecordTags {
+		flags = append(flags, "--record-tag", name+"="+value)
+	}
+	if !r.nativeChecks() {
+		flags = append(flags, "--native-checks", "off")
+	}
+	if v.Results.URL != "" {
+		flags = append(flags, "--results", v.Results.URL)
+	}
+	return flags
 }
+
+func (r rendered) nativeChecks() bool {
+	return r.HelmValues.NativeChecks == nil || *r.HelmValues.NativeChecks
+}
+
+func (r rendered) onlyTags() bool { return slices.Equal(r.HelmValues.RecordTo, []string{"tags"}) }
 
 // deployment is a rendered pipeline on moto.
 type deployment struct {
@@ -116,7 +146,7 @@ func deploy(t *testing.T, server awsenv.Server, r rendered) *deployment {
 		})
 		d.must(err)
 	}
-	if u := r.env("BUCKETSUM_RESULTS"); u != "" {
+	if u := r.HelmValues.Results.URL; u != "" {
 		d.createQueue(nameOf(u), nil)
 	}
 	for _, label := range []string{"dead_letters", "undelivered", "work"} {
@@ -180,7 +210,7 @@ func (d *deployment) cli(args ...string) []byte {
 func (d *deployment) createBuckets(client *s3.Client) {
 	d.t.Helper()
 	names := slices.Collect(maps.Values(d.Documents.Names.Buckets))
-	if u := d.env("BUCKETSUM_RECORD_BUCKET"); u != "" {
+	if u := d.HelmValues.RecordBucket; u != "" {
 		names = append(names, hostOf(u))
 	}
 	for _, name := range names {
@@ -221,21 +251,7 @@ func (s session) as(through awsenv.Server) []string {
 // serve starts the worker with the chart's values and an environment.
 func (d *deployment) serve(environ []string, flags ...string) *running {
 	d.t.Helper()
-	v := d.HelmValues
-	for _, e := range v.ExtraEnv {
-		environ = append(environ, e.Name+"="+e.Value)
-	}
-	args := []string{
-		"serve", "--listen", "off", "--log-level", "debug", "--dead-letter", v.DeadLetter.URL,
-		// Moto goes on with a receive of a worker that has gone: what that gets has to
-		// come back soon.
-		"--queue", v.Queue.URL + "&waittime=1s&visibility=10s",
-		"--record", v.Record, "--algorithms", strings.Join(v.Algorithms, ","), "--on-delete", v.OnDelete,
-	}
-	for _, b := range v.Buckets {
-		args = append(args, "--bucket", b.URL)
-	}
-	w := startWith(d.t, environ, append(args, flags...)...)
+	w := startWith(d.t, environ, append(append([]string{"serve", "--listen", "off", "--log-level", "debug"}, d.flags()...), flags...)...)
 	w.until(1, contains("msg=serving"))
 	return w
 }

@@ -37,7 +37,7 @@ func TestTerraformOnAWS(t *testing.T) {
 			used := d.forbidden()
 			gate := d.gate(d.session.AccessKeyID, d.policy)
 			through := gate.Open(t, moto)
-			w := d.serve(d.session.as(through), "--checkpoint-above", "1MiB", "--checkpoint-every", "1MiB", "--slice", "1ms")
+			w := d.serve(d.session.as(through), "--checkpoint-above", "128KiB", "--checkpoint-every", "128KiB", "--slice", "1ms")
 			d.allowedAgain(w)
 			for _, b := range d.HelmValues.Buckets {
 				f := flow{d, w, b.Name, d.prefix(b.Name)}
@@ -54,8 +54,8 @@ func TestTerraformOnAWS(t *testing.T) {
 				}
 			}
 			used = append(used, gate.Used()...)
-			if d.env("BUCKETSUM_NATIVE_CHECKS") == "" {
-				used = append(used, d.nativeChecks(versitygw)...)
+			if d.nativeChecks() {
+				used = append(used, d.sumParts(versitygw)...)
 			}
 			slices.Sort(used)
 			if diff := cmp.Diff(d.policy.Grants(), slices.Compact(used)); diff != "" {
@@ -107,9 +107,9 @@ func (d *deployment) late(w *running) flow {
 	return flow{d, w, bucket, d.prefix(bucket)}
 }
 
-// nativeChecks sums objects of which S3 knows the parts. They are on versitygw, as
+// sumParts sums objects of which S3 knows the parts. They are on versitygw, as
 // moto answers a HEAD of a part with the ETag of the part.
-func (d *deployment) nativeChecks(versitygw awsenv.Server) (used []string) {
+func (d *deployment) sumParts(versitygw awsenv.Server) (used []string) {
 	d.t.Helper()
 	objects, _ := clients(d.t, versitygw, administrator)
 	d.createBuckets(objects)
@@ -165,10 +165,10 @@ func (f flow) run() {
 	if f.prefix != "" {
 		f.put(f.bucket, "elsewhere/small", []byte("nobody asked"), "") // the rule leaves it out
 	}
-	if f.deployment.env("BUCKETSUM_RECORD_TO") != "tags" && f.deployment.env("BUCKETSUM_RECORD_BUCKET") == "" {
+	if !f.onlyTags() && f.HelmValues.RecordBucket == "" {
 		f.put(f.bucket, f.prefix+"mine.sha512", []byte("somebody's"), "") // the rule, or the worker, leaves it out
 	}
-	large := make([]byte, 4<<20)
+	large := make([]byte, 512<<10)
 	_, _ = rand.Read(large) // never fails
 	f.created("large", large)
 	if f.trail() {
@@ -238,7 +238,7 @@ func (f flow) deleted() {
 	key := f.prefix + "small"
 	sidecar, kept := f.sidecar(key, "md5")
 	former, _ := f.sidecar(key, "sha1")
-	if f.prefix != "" && f.deployment.env("BUCKETSUM_RECORD_BUCKET") == "" {
+	if f.prefix != "" && f.HelmValues.RecordBucket == "" {
 		_, err := f.s3.CopyObject(f.t.Context(), &s3.CopyObjectInput{Bucket: &kept, Key: &former, CopySource: aws.String(kept + "/" + sidecar)})
 		f.must(err)
 	}
@@ -261,7 +261,7 @@ func (f flow) deleted() {
 // sidecar returns where the record of an object is.
 func (f flow) sidecar(key, alg string) (record, bucket string) {
 	record, bucket = strings.NewReplacer("{key}", key, "{alg}", alg).Replace(f.HelmValues.Record), f.bucket
-	if u := f.deployment.env("BUCKETSUM_RECORD_BUCKET"); u != "" {
+	if u := f.HelmValues.RecordBucket; u != "" {
 		record, bucket = f.bucket+"/"+record, hostOf(u)
 	}
 	return record, bucket
@@ -272,7 +272,7 @@ func (f flow) wantRecord(key string, content []byte) {
 	key = f.prefix + key
 	sha := sha256.Sum256(content)
 	sums := map[string]string{"md5": sumOf(content), "sha256": hex.EncodeToString(sha[:])}
-	if f.deployment.env("BUCKETSUM_RECORD_TO") == "tags" {
+	if f.onlyTags() {
 		out, err := f.s3.GetObjectTagging(f.t.Context(), &s3.GetObjectTaggingInput{Bucket: &f.bucket, Key: &key})
 		f.must(err)
 		for _, tag := range out.TagSet {
@@ -304,7 +304,7 @@ func (d *deployment) deadLetters(w *running) {
 	if len(out.Messages) != 1 || *out.Messages[0].Body != garbage {
 		d.t.Errorf("dead letters %v", out.Messages)
 	}
-	if u := d.env("BUCKETSUM_RESULTS"); u != "" {
+	if u := d.HelmValues.Results.URL; u != "" {
 		if n := d.left(queueURL(nameOf(u))); n < len(d.HelmValues.Buckets)*5 {
 			d.t.Errorf("%d results", n)
 		}

@@ -1,16 +1,7 @@
 locals {
-  # What the worker is told by its environment, as it differs from its defaults.
-  worker_environment = { for name, value in {
-    BUCKETSUM_RECORD_TO     = var.record_to == toset(["sidecar"]) ? "" : join(",", sort(var.record_to))
-    BUCKETSUM_RECORD_BUCKET = var.record_bucket == null ? "" : "s3://${var.record_bucket.name}?region=${local.region}"
-    BUCKETSUM_RECORD_TAG    = join(" ", [for k, v in var.record_tags : "${k}=${v}"])
-    BUCKETSUM_NATIVE_CHECKS = var.native_checks == "on" ? "" : var.native_checks
-    BUCKETSUM_RESULTS = var.results_queue == null ? "" : join("", [
-      endswith(var.results_queue.arn, ".fifo") ? "sqs" : "awssqs",
-      "://sqs.${split(":", var.results_queue.arn)[3]}.${local.dns_suffix}/${split(":", var.results_queue.arn)[4]}/${split(":", var.results_queue.arn)[5]}",
-      "?region=${split(":", var.results_queue.arn)[3]}",
-    ])
-  } : name => value if value != "" }
+  # As an ARN is arn:PARTITION:sqs:REGION:ACCOUNT:NAME.
+  results    = var.results_queue == null ? [] : [split(":", var.results_queue.arn)]
+  result_url = [for a in local.results : "${endswith(a[5], ".fifo") ? "sqs" : "awssqs"}://sqs.${a[3]}.${local.dns_suffix}/${a[4]}/${a[5]}?region=${a[3]}"]
 }
 
 output "helm_values" {
@@ -34,9 +25,14 @@ output "helm_values" {
       name        = var.service_account.name
       annotations = { for k, arn in { "eks.amazonaws.com/role-arn" = local.role_arns.worker } : k => arn if var.irsa != null }
     }
-    }, { for k, env in {
-      extraEnv = [for name, value in local.worker_environment : { name = name, value = value }]
-  } : k => env if length(env) > 0 })
+    },
+    # What differs from the chart's defaults.
+    { for to in [sort(var.record_to)] : "recordTo" => to if to != tolist(["sidecar"]) },
+    { for b in var.record_bucket == null ? [] : [var.record_bucket.name] : "recordBucket" => "s3://${b}?region=${local.region}" },
+    { for tags in [var.record_tags] : "recordTags" => tags if length(tags) > 0 },
+    { for checks in [var.native_checks] : "nativeChecks" => false if checks == "off" },
+    { for url in local.result_url : "results" => { url = url } },
+  )
 
   # A worker that starts before its queue or its permissions fails.
   depends_on = [

@@ -19,7 +19,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = !contains(keys(output.helm_values), "extraEnv")
+    condition     = length(setintersection(keys(output.helm_values), ["recordTo", "recordBucket", "recordTags", "nativeChecks", "results"])) == 0
     error_message = "the worker is told what it does anyway: ${jsonencode(output.helm_values)}"
   }
 }
@@ -59,10 +59,8 @@ run "prefixes" {
     error_message = jsonencode(output.documents.worker_policy)
   }
   assert {
-    condition = output.helm_values.extraEnv == [
-      { name = "BUCKETSUM_RECORD_TAG", value = "kind=checksum team=archive" },
-      { name = "BUCKETSUM_RESULTS", value = "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/results?region=eu-central-1" },
-    ]
+    condition = (output.helm_values.recordTags == tomap({ team = "archive", kind = "checksum" }) &&
+    output.helm_values.results.url == "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/results?region=eu-central-1")
     error_message = jsonencode(output.helm_values)
   }
 }
@@ -95,7 +93,7 @@ run "record_bucket" {
     error_message = jsonencode(output.documents.worker_policy)
   }
   assert {
-    condition     = output.helm_values.extraEnv == [{ name = "BUCKETSUM_RECORD_BUCKET", value = "s3://elsewhere-sums?region=eu-central-1" }]
+    condition     = output.helm_values.recordBucket == "s3://elsewhere-sums?region=eu-central-1"
     error_message = jsonencode(output.helm_values)
   }
 }
@@ -121,7 +119,7 @@ run "tags" {
     error_message = jsonencode(output.documents.worker_policy)
   }
   assert {
-    condition     = output.helm_values.extraEnv == [{ name = "BUCKETSUM_NATIVE_CHECKS", value = "off" }, { name = "BUCKETSUM_RECORD_TO", value = "tags" }]
+    condition     = output.helm_values.recordTo == tolist(["tags"]) && !output.helm_values.nativeChecks
     error_message = jsonencode(output.helm_values)
   }
 }
