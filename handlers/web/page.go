@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 var (
@@ -33,7 +35,7 @@ type page struct {
 
 func newPage(config Config) (*page, error) {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"visible": visible, "bytes": byteCount, "grouped": grouped, "seconds": seconds, "inOrder": inOrder,
+		"visible": visible, "bytes": readable.Bytes, "grouped": grouped, "seconds": seconds, "inOrder": inOrder,
 		"deref":   func(n *int64) int64 { return *n },
 		"rfc3339": func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") },
 		"clock":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
