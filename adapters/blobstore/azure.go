@@ -206,7 +206,14 @@ func (b *azureBucket) openAt(ctx context.Context, o pipeline.Object, offset int6
 			return nil, state{}, b.translate(err)
 		}
 	}
-	if err := c.begin(); err != nil {
+	err := c.begin()
+	if errors.Is(err, pipeline.ErrChanged) && now.etag == "" {
+		// A blob that is gone does not fulfil the condition either.
+		if _, there := b.stat(ctx, o.Key); errors.Is(there, pipeline.ErrNotFound) {
+			err = there
+		}
+	}
+	if err != nil {
 		return nil, state{}, err
 	}
 	return c, now, nil
@@ -275,6 +282,9 @@ func (b *azureBucket) list(ctx context.Context, skip func(string) bool, _ bool) 
 // missing blob is superseded, not a missing container.
 func (b *azureBucket) translate(err error) error {
 	var answer *azcore.ResponseError
+	if errors.As(err, &answer) {
+		err = azureFault{answer}
+	}
 	switch {
 	case bloberror.HasCode(err, bloberror.BlobNotFound):
 		return fmt.Errorf("%w (%w)", pipeline.ErrNotFound, err)
@@ -287,8 +297,17 @@ func (b *azureBucket) translate(err error) error {
 		return pipeline.Permanent(err)
 	case bloberror.HasCode(err, bloberror.ContainerNotFound):
 		return fmt.Errorf("Azure has no container %s in this account: %w", b.name, err)
-	case errors.As(err, &answer) && answer.StatusCode == http.StatusForbidden:
+	case answer != nil && answer.StatusCode == http.StatusForbidden:
 		return fmt.Errorf("access to container %s is denied; it takes the role Storage Blob Data Contributor, or Reader if records are elsewhere: %w", b.name, err)
 	}
 	return err
 }
+
+// azureFault is the answer of a store in one line: the SDK's text has the whole.
+type azureFault struct{ answer *azcore.ResponseError }
+
+func (f azureFault) Error() string {
+	return fmt.Sprintf("Azure answers %d %s", f.answer.StatusCode, f.answer.ErrorCode)
+}
+
+func (f azureFault) Unwrap() error { return f.answer }

@@ -69,9 +69,9 @@ func openGCS(ctx context.Context, u *url.URL, name string, c Config) (*Store, er
 		}
 	}
 	connections := cloudTransport()
-	var transport http.RoundTripper = connections
+	var transport http.RoundTripper = asStored{connections}
 	if !anonymous {
-		transport, err = htransport.NewTransport(ctx, connections, option.WithScopes(gcs.DevstorageReadWriteScope))
+		transport, err = htransport.NewTransport(ctx, transport, option.WithScopes(gcs.DevstorageReadWriteScope))
 		if err != nil {
 			return nil, fmt.Errorf("open bucket %s: %w", name, err)
 		}
@@ -89,6 +89,19 @@ func openGCS(ctx context.Context, u *url.URL, name string, c Config) (*Store, er
 		connections.CloseIdleConnections()
 		return nil
 	}}, nil
+}
+
+// asStored asks for content that is stored packed as it is: else the store unpacks
+// it. The API's package does not let callers say so.
+type asStored struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t asStored) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Query().Get("alt") == "media" {
+		r = r.Clone(r.Context())
+		r.Header.Set("Accept-Encoding", "gzip")
+	}
+	return t.RoundTripper.RoundTrip(r)
 }
 
 // reachable implements Store.Check.
@@ -132,7 +145,11 @@ func (b *gcsBucket) object(ctx context.Context, key string, generation int64) (*
 		call.Generation(generation)
 	}
 	o, err := call.Do()
-	return o, b.translate(err, "storage.objects.get")
+	if err != nil {
+		return nil, b.translate(err, "storage.objects.get")
+	}
+	o.Metadata = unescapeMetadata(o.Metadata)
+	return o, nil
 }
 
 // gcsState has the generation as the version: also where the store keeps no old ones, it
@@ -191,7 +208,6 @@ func (b *gcsBucket) openAt(ctx context.Context, o pipeline.Object, offset int64)
 // media asks for the content of a generation from a byte on.
 func (b *gcsBucket) media(ctx context.Context, key string, generation, offset int64) (io.ReadCloser, error) {
 	call := b.api.Objects.Get(b.name, key).Generation(generation).Context(ctx)
-	call.Header().Set("Accept-Encoding", "gzip") // else the store unpacks what is stored packed
 	want := http.StatusOK
 	if offset > 0 {
 		call.Header().Set("Range", fmt.Sprintf("bytes=%d-", offset))
@@ -228,7 +244,7 @@ func (b *gcsBucket) list(ctx context.Context, skip func(string) bool, _ bool) it
 				return
 			}
 			for _, entry := range page.Items {
-				if skip(entry.Name) || (&sidecar{metadata: entry.Metadata}).isOwnRecord(entry.Name) != nil {
+				if skip(entry.Name) || (&sidecar{metadata: unescapeMetadata(entry.Metadata)}).isOwnRecord(entry.Name) != nil {
 					continue
 				}
 				s := gcsState(entry)

@@ -97,7 +97,9 @@ func (s *sidecar) generation() (int64, error) {
 
 // put writes an object, if generation is not nil only over that one; 0: over nothing.
 func (b *gcsBucket) put(ctx context.Context, key, data, contentType string, metadata map[string]string, generation *int64) error {
-	call := b.api.Objects.Insert(b.name, &gcs.Object{Name: key, ContentType: contentType, Metadata: metadata}).
+	// Some answers carry metadata in headers, which hold printable ASCII only.
+	o := &gcs.Object{Name: key, ContentType: contentType, Metadata: escapeMetadata(metadata)}
+	call := b.api.Objects.Insert(b.name, o).
 		Media(strings.NewReader(data), googleapi.ContentType(contentType), googleapi.ChunkSize(0)).Context(ctx)
 	if generation != nil {
 		call.IfGenerationMatch(*generation)
