@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -71,7 +72,11 @@ func openAzure(ctx context.Context, u *url.URL, name string, c Config) (*Store, 
 // azureClient finds credentials where gocloud does, and gives the client
 // connections of its own.
 func azureClient(service, name string, connections *http.Transport) (*container.Client, error) {
-	options := &container.ClientOptions{ClientOptions: policy.ClientOptions{Transport: &http.Client{Transport: connections}}}
+	options := &container.ClientOptions{ClientOptions: policy.ClientOptions{
+		Transport: &http.Client{Transport: connections},
+		// Shorter than the SDK's: what it gives up comes back from the queue, see s3Retryer.
+		Retry: policy.RetryOptions{MaxRetries: 2, RetryDelay: 100 * time.Millisecond, MaxRetryDelay: 5 * time.Second},
+	}}
 	if text := cmp.Or(os.Getenv("AZURE_STORAGE_CONNECTION_STRING"), os.Getenv("AZURE_STORAGEBLOB_CONNECTIONSTRING")); text != "" &&
 		os.Getenv("AZURE_STORAGE_KEY") == "" && os.Getenv("AZURE_STORAGE_SAS_TOKEN") == "" {
 		return container.NewClientFromConnectionString(text, name, options)

@@ -102,6 +102,12 @@ func (b azureContainer) keys(t *testing.T) []string {
 	return keys
 }
 
+// through returns the container as seen through another server, such as a proxy.
+func (b azureContainer) through(s awsenv.Server) azureContainer {
+	b.Server = s
+	return b
+}
+
 func (b azureContainer) open(t testing.TB, c blobstore.Config) *blobstore.Store {
 	t.Helper()
 	return openURL(t, b.url(), b.name, c)
