@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"net/url"
 	"os"
@@ -250,37 +249,6 @@ func azureClaims(metadata map[string]string, md5 []byte) []pipeline.Claim {
 		all = append(all, pipeline.Claim{Name: "content-md5", Claim: digest.Claim{Algorithm: "md5", Value: fmt.Sprintf("%x", md5)}})
 	}
 	return all
-}
-
-func (b *azureBucket) list(ctx context.Context, skip func(string) bool, _ bool) iter.Seq2[pipeline.Object, error] {
-	return func(yield func(pipeline.Object, error) bool) {
-		pages := b.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Metadata: true}})
-		for pages.More() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				yield(pipeline.Object{}, b.translate(err))
-				return
-			}
-			for _, entry := range page.Segment.BlobItems {
-				if entry.Name == nil || entry.Properties == nil || entry.Properties.ETag == nil || entry.Properties.ContentLength == nil {
-					yield(pipeline.Object{}, errors.New("the store lists a blob without its name, ETag or length"))
-					return
-				}
-				if skip(*entry.Name) {
-					continue
-				}
-				s := state{etag: azureETag(entry.Properties.ETag), size: *entry.Properties.ContentLength}
-				o := s.of(pipeline.Object{Key: *entry.Name})
-				err := cmp.Or(b.check(o.Key), azureFolder(o.Key, o.Size, azureMetadata(entry.Metadata)))
-				if errors.Is(err, pipeline.ErrOwnRecord) {
-					continue
-				}
-				if !yield(o, err) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // translate turns an error into one of the pipeline's classes, by code. Only a

@@ -118,6 +118,9 @@ func TestCloudObjectsReplacedWhileRead(t *testing.T) {
 
 // A body that never gets on is given up, and says how far it came.
 func TestCloudBodyThatNeverGetsOn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for seconds between its attempts")
+	}
 	onClouds(t, func(t *testing.T, c cloud) {
 		o := c.put("a", strings.Repeat("x", 5000))
 		cut := cutter{left: []int64{1000}}

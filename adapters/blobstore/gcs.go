@@ -237,19 +237,47 @@ func gcsClaims(o *gcs.Object) []pipeline.Claim {
 
 func (b *gcsBucket) list(ctx context.Context, skip func(string) bool, _ bool) iter.Seq2[pipeline.Object, error] {
 	return func(yield func(pipeline.Object, error) bool) {
-		for token := ""; ; {
-			page, err := b.api.Objects.List(b.name).PageToken(token).Context(ctx).Do()
+		for entry, err := range b.entries(ctx, "") {
 			if err != nil {
-				yield(pipeline.Object{}, plainly(b.translate(err, "storage.objects.list"), err))
+				yield(pipeline.Object{}, err)
+				return
+			}
+			if skip(entry.Name) || (&sidecar{metadata: unescapeMetadata(entry.Metadata)}).isOwnRecord(entry.Name) != nil {
+				continue
+			}
+			o := gcsState(entry).of(pipeline.Object{Key: entry.Name})
+			if !yield(o, cmp.Or(b.check(o.Key), isFolder(o.Key, o.Size))) {
+				return
+			}
+		}
+	}
+}
+
+func (b *gcsBucket) keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for entry, err := range b.entries(ctx, prefix) {
+			if err != nil {
+				yield(prefix, err)
+				return
+			}
+			if isFolder(entry.Name, int64(entry.Size)) == nil && !yield(entry.Name, nil) {
+				return
+			}
+		}
+	}
+}
+
+// entries returns what the store lists, in the order of keys, until an error.
+func (b *gcsBucket) entries(ctx context.Context, prefix string) iter.Seq2[*gcs.Object, error] {
+	return func(yield func(*gcs.Object, error) bool) {
+		for token := ""; ; {
+			page, err := b.api.Objects.List(b.name).Prefix(prefix).PageToken(token).Context(ctx).Do()
+			if err != nil {
+				yield(nil, plainly(b.translate(err, "storage.objects.list"), err))
 				return
 			}
 			for _, entry := range page.Items {
-				if skip(entry.Name) || (&sidecar{metadata: unescapeMetadata(entry.Metadata)}).isOwnRecord(entry.Name) != nil {
-					continue
-				}
-				s := gcsState(entry)
-				o := s.of(pipeline.Object{Key: entry.Name})
-				if !yield(o, cmp.Or(b.check(o.Key), isFolder(o.Key, o.Size))) {
+				if !yield(entry, nil) {
 					return
 				}
 			}

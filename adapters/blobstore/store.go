@@ -77,6 +77,8 @@ type contents interface {
 	// their keys. See Store.List. If only the keys are asked for, nothing is
 	// looked up for each.
 	list(ctx context.Context, skip func(key string) bool, onlyKeys bool) iter.Seq2[pipeline.Object, error]
+	// keys returns what begins with a prefix. See Store.Keys.
+	keys(ctx context.Context, prefix string) iter.Seq2[string, error]
 }
 
 // state is what a store tells of one version of an object.
