@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -49,6 +50,9 @@ func openAzure(ctx context.Context, u *url.URL, name string, c Config) (*Store, 
 	if u.Host == "" || u.User != nil || (u.Path != "" && u.Path != "/") || u.Fragment != "" {
 		return nil, fmt.Errorf("bucket URL %q: a container on Azure is azblob://CONTAINER, with parameters such as ?storage_account=photos and nothing else", u.Redacted())
 	}
+	if err := azureURLFault(u.Query()); err != nil {
+		return nil, fmt.Errorf("bucket URL %q: %w", u.Redacted(), err)
+	}
 	connections := cloudTransport()
 	b := &azureBucket{name: u.Host}
 	opener := azureblob.URLOpener{
@@ -68,6 +72,36 @@ func openAzure(ctx context.Context, u *url.URL, name string, c Config) (*Store, 
 	}}, nil
 }
 
+var azureAccount = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
+
+// azureURLFault explains why a URL may not decide where credentials go: a list of
+// checksums may name URLs, too. A key only signs, but a token is sent.
+func azureURLFault(query url.Values) error {
+	account, configured := query.Get("storage_account"), azureblob.NewDefaultServiceURLOptions().AccountName
+	token := os.Getenv("AZURE_STORAGE_SAS_TOKEN") != "" && os.Getenv("AZURE_STORAGE_KEY") == ""
+	switch {
+	case account == "" && configured == "":
+		return errors.New("there is no account: set AZURE_STORAGE_ACCOUNT, or add ?storage_account=NAME")
+	case account != "" && !azureAccount.MatchString(account):
+		return fmt.Errorf("no account is called %q", account)
+	case account != "" && account != configured && token:
+		return errors.New("AZURE_STORAGE_SAS_TOKEN is for the account AZURE_STORAGE_ACCOUNT only")
+	case os.Getenv("AZURE_STORAGE_KEY") != "" || !token && azureConnection() != "":
+		return nil
+	}
+	for _, parameter := range []string{"domain", "protocol", "cdn", "localemu"} {
+		if query.Has(parameter) {
+			return fmt.Errorf("%s takes AZURE_STORAGE_KEY: where tokens are sent, only the environment decides (AZURE_STORAGE_DOMAIN, AZURE_STORAGE_PROTOCOL, …)", parameter)
+		}
+	}
+	return nil
+}
+
+// azureConnection returns the connection string of the environment.
+func azureConnection() string {
+	return cmp.Or(os.Getenv("AZURE_STORAGE_CONNECTION_STRING"), os.Getenv("AZURE_STORAGEBLOB_CONNECTIONSTRING"))
+}
+
 // azureClient finds credentials where gocloud does, and gives the client
 // connections of its own.
 func azureClient(service, name string, connections *http.Transport) (*container.Client, error) {
@@ -76,8 +110,7 @@ func azureClient(service, name string, connections *http.Transport) (*container.
 		// Shorter than the SDK's: what it gives up comes back from the queue, see s3Retryer.
 		Retry: policy.RetryOptions{MaxRetries: 2, RetryDelay: 100 * time.Millisecond, MaxRetryDelay: 5 * time.Second},
 	}}
-	if text := cmp.Or(os.Getenv("AZURE_STORAGE_CONNECTION_STRING"), os.Getenv("AZURE_STORAGEBLOB_CONNECTIONSTRING")); text != "" &&
-		os.Getenv("AZURE_STORAGE_KEY") == "" && os.Getenv("AZURE_STORAGE_SAS_TOKEN") == "" {
+	if text := azureConnection(); text != "" && os.Getenv("AZURE_STORAGE_KEY") == "" && os.Getenv("AZURE_STORAGE_SAS_TOKEN") == "" {
 		return container.NewClientFromConnectionString(text, name, options)
 	}
 	where, err := url.JoinPath(service, name)

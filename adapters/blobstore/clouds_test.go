@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -112,6 +113,30 @@ func TestCloudObjectsReplacedWhileRead(t *testing.T) {
 		isA(t, err, pipeline.ErrChanged)
 		if strings.Contains(got, "y") {
 			t.Error("it is a mixture")
+		}
+	})
+}
+
+// A store that is busy is asked again.
+func TestCloudIsBusy(t *testing.T) {
+	onClouds(t, func(t *testing.T, c cloud) {
+		o := c.put("a", "content")
+		var mu sync.Mutex
+		refused := make(map[string]bool)
+		store := c.through(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			mu.Lock()
+			again := refused[r.Method+r.URL.String()]
+			refused[r.Method+r.URL.String()] = true
+			mu.Unlock()
+			if !again && r.Method == http.MethodGet {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+		mustRead(t, store, o, "content")
+		if len(refused) == 0 {
+			t.Error("nothing was refused")
 		}
 	})
 }
@@ -265,15 +290,38 @@ func TestOpenClouds(t *testing.T) {
 		"gs://bucket/prefix":          "gs://NAME",
 		"gs://bucket?nosuch=1":        "valid are anonymous, endpoint",
 		"gs://bucket?anonymous=maybe": "true or false",
+		"gs://b?endpoint=http://x":    "anonymous=true",
 		"azblob://":                   "azblob://CONTAINER",
-		"azblob://container/prefix":   "azblob://CONTAINER",
-		"azblob://container?nosuch=1": "nosuch",
-		"nosuch://bucket":             "azblob, ",
+		"azblob://c?storage_account=evil.example/x": "no account is called",
+		"azblob://container/prefix":                 "azblob://CONTAINER",
+		"azblob://container?nosuch=1":               "nosuch",
+		"nosuch://bucket":                           "azblob, ",
 	} {
 		if _, err := blobstore.Open(t.Context(), raw, "b", blobstore.Config{}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: got %v, want an error that says %q", raw, err, says)
 		}
 	}
+	refused := func(raw, says string) {
+		t.Helper()
+		if _, err := blobstore.Open(t.Context(), raw, "b", blobstore.Config{}); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v, want an error that says %q", raw, err, says)
+		}
+	}
+	// A URL does not decide to whom a token is sent.
+	t.Setenv("AZURE_STORAGE_KEY", "")
+	refused("azblob://c?domain=evil.example", "only the environment decides")
+	refused("azblob://c?protocol=http", "only the environment decides")
+	t.Setenv("AZURE_STORAGE_SAS_TOKEN", "sv=1&sig=secret")
+	refused("azblob://c?localemu=true", "only the environment decides")
+	refused("azblob://c?storage_account=another", "AZURE_STORAGE_ACCOUNT only")
+	if store, err := blobstore.Open(t.Context(), "azblob://c", "b", blobstore.Config{}); err != nil {
+		t.Error(err)
+	} else if err := store.Close(); err != nil {
+		t.Error(err)
+	}
+	t.Setenv("AZURE_STORAGE_SAS_TOKEN", "")
+	t.Setenv("AZURE_STORAGE_ACCOUNT", "")
+	refused("azblob://c", "there is no account")
 	for _, records := range []blobstore.RecordOptions{{KMSKey: "k"}, {To: []string{blobstore.ToTags}}} {
 		if _, err := blobstore.Open(t.Context(), "gs://bucket?anonymous=true", "b", blobstore.Config{Records: records}); err == nil || !strings.Contains(err.Error(), "on S3") {
 			t.Errorf("%+v: got %v", records, err)

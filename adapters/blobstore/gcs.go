@@ -45,7 +45,7 @@ var (
 )
 
 // openGCS opens gs://NAME with the application default credentials. It sends no
-// request to the store. Parameters: anonymous=true for public buckets, endpoint=URL
+// request to the store. Parameters: anonymous=true for public buckets, and with it endpoint=URL
 // for another server. Like Google's own libraries it heeds STORAGE_EMULATOR_HOST,
 // and then needs no credentials.
 func openGCS(ctx context.Context, u *url.URL, name string, c Config) (*Store, error) {
@@ -68,8 +68,12 @@ func openGCS(ctx context.Context, u *url.URL, name string, c Config) (*Store, er
 			endpoint = "http://" + emulator
 		}
 	}
+	if endpoint != "" && !anonymous {
+		// A list of checksums may name URLs, too.
+		return nil, fmt.Errorf("bucket URL %q: endpoint takes anonymous=true, as credentials are sent to Google only", u.Redacted())
+	}
 	connections := cloudTransport()
-	var transport http.RoundTripper = asStored{connections}
+	var transport http.RoundTripper = gcsTransport{connections}
 	if !anonymous {
 		transport, err = htransport.NewTransport(ctx, transport, option.WithScopes(gcs.DevstorageReadWriteScope))
 		if err != nil {
@@ -89,19 +93,6 @@ func openGCS(ctx context.Context, u *url.URL, name string, c Config) (*Store, er
 		connections.CloseIdleConnections()
 		return nil
 	}}, nil
-}
-
-// asStored asks for content that is stored packed as it is: else the store unpacks
-// it. The API's package does not let callers say so.
-type asStored struct{ http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (t asStored) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Query().Get("alt") == "media" {
-		r = r.Clone(r.Context())
-		r.Header.Set("Accept-Encoding", "gzip")
-	}
-	return t.RoundTripper.RoundTrip(r)
 }
 
 // reachable implements Store.Check.
