@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	ours "github.com/bucketsum/bucketsum/adapters/jetstream"
+	"github.com/bucketsum/bucketsum/adapters/jetstream/jetstreamtest"
 	"github.com/bucketsum/bucketsum/pipeline/broker"
 )
 
@@ -26,15 +27,13 @@ type bench struct {
 	js     jetstream.JetStream
 
 	mu     sync.Mutex
-	server *natsServer
+	server *jetstreamtest.Server
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, server: &natsServer{t: t, folder: t.TempDir()}}
-	b.server.start()
-	t.Cleanup(func() { b.server.kill() })
-	nc, err := nats.Connect(fmt.Sprint("nats://127.0.0.1:", b.server.port), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
+	b := &bench{t: t, server: jetstreamtest.Start(t)}
+	nc, err := nats.Connect("nats://"+b.server.Address(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,12 +48,12 @@ func newBench(t *testing.T) *bench {
 }
 
 func (b *bench) restart() {
-	b.server.kill()
-	b.server.start()
+	b.server.Kill()
+	b.server.Resume()
 }
 
 func (b *bench) url(stream, parameters string) string {
-	return fmt.Sprintf("jetstream://127.0.0.1:%d/%s?%s", b.server.port, stream, parameters)
+	return b.server.URL(stream, parameters)
 }
 
 // topic returns the URL of a queue that nobody used before.
@@ -73,7 +72,7 @@ func (b *bench) kick(url string) {
 	b.t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.server.cut("bucketsum " + streamOf(url) + "/workers")
+	b.server.Cut("bucketsum " + streamOf(url) + "/workers")
 }
 
 // pending returns how many messages of a topic are handed out and not settled,

@@ -69,6 +69,16 @@ func StartMoto(t testing.TB) Server {
 	})
 }
 
+// MotoVersion returns the version of moto, as the Python of the PATH knows it.
+func MotoVersion(t testing.TB) string {
+	t.Helper()
+	out, err := exec.Command("python3", "-c", "import moto; print(moto.__version__)").Output()
+	if err != nil {
+		missing(t, fmt.Sprintf("python3 has no moto: %v", err))
+	}
+	return strings.TrimSpace(string(out))
+}
+
 // StartVersitygw starts a versitygw that keeps buckets in a folder of the test,
 // with versions where a bucket asks for them.
 func StartVersitygw(t testing.TB) Server {

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	sdk "github.com/cloudevents/sdk-go/v2/event"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/bucketsum/bucketsum/adapters/cloudevents"
+)
+
+// patience is how long a test waits for what must come. It is long, as servers
+// start meanwhile on a machine that is busy.
+const patience = 3 * time.Minute
+
+// flow is a worker between queues of a broker, and whoever else uses these.
+type flow struct {
+	t           *testing.T
+	urls        brokerURLs
+	dir, bucket string
+	queues      *queues
+	publisher   message.Publisher
+	worker      *serving
+	schema      *jsonschema.Schema
+
+	letters, announced <-chan *message.Message
+	wantLetters        map[string]string // the reasons by bodies
+	wantResults        map[outcome]bool
+	heardOf            map[outcome]bool
+	log                []string // of the worker, as far as it was read
+}
+
+// outcome is what a result says.
+type outcome struct{ kind, bucket, key, md5 string }
+
+func newFlow(t *testing.T, urls brokerURLs) *flow {
+	t.Helper()
+	f := &flow{
+		t: t, urls: urls, dir: t.TempDir(), bucket: "photos", schema: resultSchema(t),
+		wantLetters: make(map[string]string), wantResults: make(map[outcome]bool), heardOf: make(map[outcome]bool),
+	}
+	var err error
+	if f.queues, err = newQueues(8, time.Second, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.queues.Close(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("the log of the worker:\n%s", strings.Join(f.log, "\n"))
+		}
+	})
+	// What is missing is created by whoever comes first, as by an administrator.
+	reader, err := f.queues.subscriber(urls.queue)
+	if err == nil {
+		err = reader.Close()
+	}
+	if err == nil {
+		f.publisher, err = f.queues.publisher(t.Context(), urls.queue)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.letters, f.announced = f.subscribe(urls.letters), f.subscribe(urls.announced)
+	return f
+}
+
+func (f *flow) subscribe(url string) <-chan *message.Message {
+	f.t.Helper()
+	s, err := f.queues.subscriber(url)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	messages, err := s.Subscribe(context.Background(), url)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return messages
+}
+
+// start starts the worker.
+func (f *flow) start() {
+	f.t.Helper()
+	f.worker = serve(f.t, nil, "--queue", f.urls.queue, "--dead-letter", f.urls.deadLetters, "--results", f.urls.results,
+		"--bucket", f.bucket+"=file://"+f.dir, "--concurrency", "3")
+}
+
+// object puts an object into the bucket, of which a record and a result are
+// awaited from then on, and returns its event.
+func (f *flow) object(key string) string {
+	f.t.Helper()
+	content := contentOf(key)
+	write(f.t, f.dir, key, content)
+	f.wantResults[outcome{cloudevents.TypeRecorded, f.bucket, key, sumOf(content)}] = true
+	return created(f.bucket, key)
+}
+
+// created returns an event as EventBridge sends it, of any key.
+func created(bucket, key string) string {
+	encoded, _ := json.Marshal(key) // a string cannot fail
+	return strings.Replace(objectEvent("Object Created", bucket, "KEY", "01"), `"KEY"`, string(encoded), 1)
+}
+
+// send publishes a message.
+func (f *flow) send(body string) error {
+	return f.publisher.Publish(f.urls.queue, message.NewMessage(newID(), []byte(body)))
+}
+
+func (f *flow) mustSend(bodies ...string) {
+	f.t.Helper()
+	for _, body := range bodies {
+		if err := f.send(body); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+}
+
+// until receives dead letters, results and lines of the log until done.
+func (f *flow) until(what string, done func() bool) {
+	f.t.Helper()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	again := time.NewTicker(10 * time.Millisecond) // done may depend on others
+	defer again.Stop()
+	for !done() {
+		select {
+		case m := <-f.letters:
+			f.letter(m)
+		case m := <-f.announced:
+			f.result(m)
+		case line, ok := <-f.worker.lines:
+			if !ok {
+				f.t.Fatalf("the worker ended while %s", what)
+			}
+			f.log = append(f.log, line)
+		case <-again.C:
+		case <-timeout.C:
+			f.t.Fatalf("still %s; results that did not come: %v; dead letters that did not come: %q", what, f.missing(), f.wantLetters)
+		}
+	}
+}
+
+func (f *flow) letter(m *message.Message) {
+	f.t.Helper()
+	defer m.Ack()
+	body := string(m.Payload)
+	reason, ok := f.wantLetters[body]
+	if !ok {
+		f.t.Errorf("a dead letter of what could be handled, or for the second time: %q with %v", body, m.Metadata)
+	}
+	if got := m.Metadata.Get("reason_poisoned"); !strings.Contains(got, reason) {
+		f.t.Errorf("the dead letter %q has the reason %q, want %q", body, got, reason)
+	}
+	delete(f.wantLetters, body)
+}
+
+// result reads a result; one may come several times.
+func (f *flow) result(m *message.Message) {
+	f.t.Helper()
+	defer m.Ack()
+	var (
+		e    sdk.Event
+		data cloudevents.Data
+	)
+	if err := json.Unmarshal(m.Payload, &e); err != nil {
+		f.t.Errorf("%v: %s", err, m.Payload)
+		return
+	}
+	if err := e.Validate(); err != nil {
+		f.t.Errorf("%v: %s", err, m.Payload)
+	}
+	if err := e.DataAs(&data); err != nil {
+		f.t.Errorf("%v: %s", err, m.Payload)
+	}
+	instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(e.Data()))
+	if err == nil {
+		err = f.schema.Validate(instance)
+	}
+	if err != nil {
+		f.t.Errorf("%v: %s", err, m.Payload)
+	}
+	got := outcome{e.Type(), data.Bucket, data.Key, data.Checksums["md5"]}
+	if !f.wantResults[got] {
+		f.t.Errorf("a result that nothing asked for: %s", m.Payload)
+	}
+	f.heardOf[got] = true
+}
+
+func (f *flow) missing() (results []outcome) {
+	for o := range f.wantResults {
+		if !f.heardOf[o] {
+			results = append(results, o)
+		}
+	}
+	return results
+}
+
+// finish waits for everything that is awaited, stops the worker and looks at what
+// is in the bucket and what is left in the queues.
+func (f *flow) finish() {
+	f.t.Helper()
+	f.until("waiting for results and dead letters", func() bool { return len(f.missing())+len(f.wantLetters) == 0 })
+	if status := f.worker.stop(); status != exitOK {
+		f.t.Errorf("exit status is %d", status)
+	}
+	for line := range f.worker.lines {
+		f.log = append(f.log, line)
+	}
+	want := make(map[string]bool)
+	for o := range f.wantResults {
+		if o.kind == cloudevents.TypeRecorded {
+			want[o.key], want[o.key+".md5"] = true, true
+			f.record(o)
+		}
+	}
+	for _, name := range filesIn(f.t, f.dir) {
+		if !want[name] {
+			f.t.Errorf("%q is in the bucket", name)
+		}
+	}
+	if f.urls.left == nil {
+		return
+	}
+	if n := f.urls.left(f.t, f.urls.queue); n != 0 {
+		f.t.Errorf("%d messages are left in the queue", n)
+	}
+	f.until("waiting for the acks of dead letters", func() bool { return f.urls.left(f.t, f.urls.letters) == 0 })
+}
+
+func (f *flow) record(o outcome) {
+	f.t.Helper()
+	got, err := os.ReadFile(filepath.Join(f.dir, filepath.FromSlash(o.key+".md5")))
+	if err != nil || !strings.HasPrefix(strings.TrimPrefix(string(got), `\`), o.md5+"  ") {
+		f.t.Errorf("the record of %q is %q, %v; want %s", o.key, got, err, o.md5)
+	}
+}
+
+// resultSchema returns the schema of results.
+func resultSchema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(cloudevents.Schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// handled returns how many messages the worker says that it has done with.
+func (f *flow) handled() (n int) {
+	for _, line := range f.log {
+		for _, fate := range []string{"message handled", "message superseded", "message dead-lettered"} {
+			if strings.Contains(line, fmt.Sprintf("msg=%q", fate)) {
+				n++
+			}
+		}
+	}
+	return n
+}
