@@ -36,6 +36,9 @@ func TestBrokers(t *testing.T) {
 				if b.stop != nil {
 					did.stopped = t.Run("Stopped", func(t *testing.T) { testStopped(t, b) })
 				}
+				if slices.Contains(hasEvents, scheme) {
+					t.Run("OnPremises", func(t *testing.T) { testOnPremises(t, b) })
+				}
 				mu.Lock()
 				defer mu.Unlock()
 				ran[scheme] = did

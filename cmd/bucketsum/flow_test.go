@@ -27,7 +27,8 @@ const patience = 3 * time.Minute
 type flow struct {
 	t           *testing.T
 	urls        brokerURLs
-	dir, bucket string
+	bucket, url string
+	dir         string // which the bucket is, unless url says otherwise
 	queues      *queues
 	publisher   message.Publisher
 	worker      *serving
@@ -35,7 +36,7 @@ type flow struct {
 
 	letters, announced <-chan *message.Message
 	wantLetters        map[string]string // the reasons by bodies
-	wantResults        map[outcome]bool
+	wantResults        map[outcome]bool  // false: it may come, but need not
 	heardOf            map[outcome]bool
 	log                []string // of the worker, as far as it was read
 }
@@ -46,9 +47,10 @@ type outcome struct{ kind, bucket, key, md5 string }
 func newFlow(t *testing.T, urls brokerURLs) *flow {
 	t.Helper()
 	f := &flow{
-		t: t, urls: urls, dir: t.TempDir(), bucket: "photos", schema: resultSchema(t),
+		t: t, urls: urls, bucket: "photos", dir: t.TempDir(), schema: resultSchema(t),
 		wantLetters: make(map[string]string), wantResults: make(map[outcome]bool), heardOf: make(map[outcome]bool),
 	}
+	f.url = "file://" + f.dir
 	var err error
 	if f.queues, err = newQueues(8, time.Second, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
@@ -93,7 +95,7 @@ func (f *flow) subscribe(url string) <-chan *message.Message {
 func (f *flow) start() {
 	f.t.Helper()
 	f.worker = serve(f.t, nil, "--queue", f.urls.queue, "--dead-letter", f.urls.deadLetters, "--results", f.urls.results,
-		"--bucket", f.bucket+"=file://"+f.dir, "--concurrency", "3")
+		"--bucket", f.bucket+"="+f.url, "--concurrency", "3")
 }
 
 // object puts an object into the bucket, of which a record and a result are
@@ -191,32 +193,33 @@ func (f *flow) result(m *message.Message) {
 		f.t.Errorf("%v: %s", err, m.Payload)
 	}
 	got := outcome{e.Type(), data.Bucket, data.Key, data.Checksums["md5"]}
-	if !f.wantResults[got] {
+	if _, ok := f.wantResults[got]; !ok {
 		f.t.Errorf("a result that nothing asked for: %s", m.Payload)
 	}
 	f.heardOf[got] = true
 }
 
 func (f *flow) missing() (results []outcome) {
-	for o := range f.wantResults {
-		if !f.heardOf[o] {
+	for o, awaited := range f.wantResults {
+		if awaited && !f.heardOf[o] {
 			results = append(results, o)
 		}
 	}
 	return results
 }
 
-// finish waits for everything that is awaited, stops the worker and looks at what
-// is in the bucket and what is left in the queues.
-func (f *flow) finish() {
+// heard waits for every result and dead letter that is awaited.
+func (f *flow) heard() {
 	f.t.Helper()
 	f.until("waiting for results and dead letters", func() bool { return len(f.missing())+len(f.wantLetters) == 0 })
-	if status := f.worker.stop(); status != exitOK {
-		f.t.Errorf("exit status is %d", status)
-	}
-	for line := range f.worker.lines {
-		f.log = append(f.log, line)
-	}
+}
+
+// finish waits for everything that is awaited, stops the worker and looks at what
+// is in the folder and what is left in the queues.
+func (f *flow) finish() {
+	f.t.Helper()
+	f.heard()
+	f.stop()
 	want := make(map[string]bool)
 	for o := range f.wantResults {
 		if o.kind == cloudevents.TypeRecorded {
@@ -228,6 +231,17 @@ func (f *flow) finish() {
 		if !want[name] {
 			f.t.Errorf("%q is in the bucket", name)
 		}
+	}
+}
+
+// stop stops the worker and looks at what is left in the queues.
+func (f *flow) stop() {
+	f.t.Helper()
+	if status := f.worker.stop(); status != exitOK {
+		f.t.Errorf("exit status is %d", status)
+	}
+	for line := range f.worker.lines {
+		f.log = append(f.log, line)
 	}
 	if f.urls.left == nil {
 		return

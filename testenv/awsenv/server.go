@@ -80,8 +80,9 @@ func MotoVersion(t testing.TB) string {
 }
 
 // StartVersitygw starts a versitygw that keeps buckets in a folder of the test,
-// with versions where a bucket asks for them.
-func StartVersitygw(t testing.TB) Server {
+// with versions where a bucket asks for them. The flags are more of its own, such
+// as those that tell it where to send events.
+func StartVersitygw(t testing.TB, flags ...string) Server {
 	t.Helper()
 	name, err := findVersitygw(t)
 	if err != nil {
@@ -95,8 +96,8 @@ func StartVersitygw(t testing.TB) Server {
 		}
 	}
 	s := start(t, "/healthz", func(port string) *exec.Cmd {
-		c := exec.Command(name, "--port", "127.0.0.1:"+port, "--health", "/healthz", "--keep-alive", "--quiet",
-			"--region", Region, "posix", "--versioning-dir", versions, objects)
+		args := append([]string{"--port", "127.0.0.1:" + port, "--health", "/healthz", "--keep-alive", "--quiet", "--region", Region}, flags...)
+		c := exec.Command(name, append(args, "posix", "--versioning-dir", versions, objects)...)
 		c.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
 		return c
 	})
