@@ -232,9 +232,16 @@ func (f *flow) finish() {
 			f.t.Errorf("%q is in the bucket", name)
 		}
 	}
+	if f.urls.left == nil {
+		return
+	}
+	if n := f.urls.left(f.t, f.urls.queue); n != 0 {
+		f.t.Errorf("%d messages are left in the queue", n)
+	}
+	f.until("waiting for the acks of dead letters", func() bool { return f.urls.left(f.t, f.urls.letters) == 0 })
 }
 
-// stop stops the worker and looks at what is left in the queues.
+// stop stops the worker.
 func (f *flow) stop() {
 	f.t.Helper()
 	if status := f.worker.stop(); status != exitOK {
@@ -243,13 +250,6 @@ func (f *flow) stop() {
 	for line := range f.worker.lines {
 		f.log = append(f.log, line)
 	}
-	if f.urls.left == nil {
-		return
-	}
-	if n := f.urls.left(f.t, f.urls.queue); n != 0 {
-		f.t.Errorf("%d messages are left in the queue", n)
-	}
-	f.until("waiting for the acks of dead letters", func() bool { return f.urls.left(f.t, f.urls.letters) == 0 })
 }
 
 func (f *flow) record(o outcome) {

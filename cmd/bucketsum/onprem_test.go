@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,6 +69,7 @@ func testOnPremises(t *testing.T, b bench) {
 		t.Fatal("no client")
 	}
 
+	f.start()
 	want := make(map[string][]byte)
 	for _, key := range []string{
 		"with space", "a+b", "100%20", "100%", "ünïcödé ☃ 文件", "deep/er/key", "q?x=y#z", "~!$&'()*,;=:@", `back\slash`, "empty",
@@ -78,41 +80,38 @@ func testOnPremises(t *testing.T, b bench) {
 		}
 		s.put(key, want[key])
 	}
-	f.start() // nobody was there yet
-	for i := range 20 {
+	for i := range 20 { // versitygw's sequencers have more digits from the sixteenth on
 		want["overwritten"] = contentOf(fmt.Sprint("overwritten ", i))
 		s.put("overwritten", want["overwritten"])
-		// Those before the last may be seen, or not.
-		f.wantResults[outcome{cloudevents.TypeRecorded, f.bucket, "overwritten", sumOf(want["overwritten"])}] = i == 19
 	}
 	want["in parts + 1"] = append(bytes.Repeat([]byte("0123456789abcdef"), 5<<20/16), "the rest"...)
 	s.putParts("in parts + 1", want["in parts + 1"][:5<<20], want["in parts + 1"][5<<20:])
 	want["co py"] = want["a+b"]
-	s.copy("a+b", "co py")
-	for key, content := range want {
-		f.wantResults[outcome{cloudevents.TypeRecorded, f.bucket, key, sumOf(content)}] = true
-	}
-	f.heard()
+	s.copy("a+b", "co py", want["a+b"])
 	s.hold(want)
 
 	gone := []string{"with space", "a+b", "100%20", "in parts + 1"}
 	s.delete(gone[0], gone[1:])
 	for _, key := range gone {
 		delete(want, key)
-		f.wantResults[outcome{cloudevents.TypeRemoved, f.bucket, key, ""}] = true
 	}
-	f.heard()
-	f.until("reading of our own records", func() bool {
-		n := 0
-		for _, line := range f.log {
-			if strings.Contains(line, "is a checksum record itself") {
-				n++
-			}
-		}
-		return n >= 13+len(gone) // each that was written, and each that was removed
-	})
+	f.until("reading of our own records", func() bool { return f.urls.left(t, f.urls.queue) == 0 })
 	f.stop()
 	s.hold(want)
+	if !slices.ContainsFunc(f.log, contains("a+b.md5 is a checksum record itself")) {
+		t.Error("no event was of our own records")
+	}
+}
+
+// heard waits for results of keys. versitygw 1.8.0 reads the key of an event
+// while the next request of the same connection may already overwrite it, so that
+// one request has to wait for the event of the one before.
+func (s *store) heard(kind, md5 string, keys ...string) {
+	s.t.Helper()
+	for _, key := range keys {
+		s.wantResults[outcome{kind, s.flow.bucket, key, md5}] = true
+	}
+	s.flow.heard()
 }
 
 func (s *store) put(key string, content []byte) {
@@ -121,6 +120,7 @@ func (s *store) put(key string, content []byte) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.heard(cloudevents.TypeRecorded, sumOf(content), key)
 }
 
 func (s *store) putParts(key string, parts ...[]byte) {
@@ -146,14 +146,16 @@ func (s *store) putParts(key string, parts ...[]byte) {
 	}); err != nil {
 		s.t.Fatal(err)
 	}
+	s.heard(cloudevents.TypeRecorded, sumOf(bytes.Join(parts, nil)), key)
 }
 
-func (s *store) copy(from, to string) {
+func (s *store) copy(from, to string, content []byte) {
 	s.t.Helper()
 	source := s.flow.bucket + "/" + strings.ReplaceAll(url.PathEscape(from), "+", "%2B")
 	if _, err := s.client.CopyObject(s.t.Context(), &s3.CopyObjectInput{Bucket: &s.flow.bucket, Key: &to, CopySource: &source}); err != nil {
 		s.t.Fatal(err)
 	}
+	s.heard(cloudevents.TypeRecorded, sumOf(content), to)
 }
 
 // delete deletes one object, and others in one request.
@@ -162,6 +164,7 @@ func (s *store) delete(one string, others []string) {
 	if _, err := s.client.DeleteObject(s.t.Context(), &s3.DeleteObjectInput{Bucket: &s.flow.bucket, Key: &one}); err != nil {
 		s.t.Fatal(err)
 	}
+	s.heard(cloudevents.TypeRemoved, "", one)
 	var objects types.Delete
 	for _, key := range others {
 		objects.Objects = append(objects.Objects, types.ObjectIdentifier{Key: &key})
@@ -169,6 +172,7 @@ func (s *store) delete(one string, others []string) {
 	if _, err := s.client.DeleteObjects(s.t.Context(), &s3.DeleteObjectsInput{Bucket: &s.flow.bucket, Delete: &objects}); err != nil {
 		s.t.Fatal(err)
 	}
+	s.heard(cloudevents.TypeRemoved, "", others...)
 }
 
 // hold asks that these objects and a right record of each are in the bucket, and
