@@ -219,6 +219,9 @@ func (f *flow) heard() {
 func (f *flow) finish() {
 	f.t.Helper()
 	f.heard()
+	if f.urls.left != nil {
+		f.until("emptying the queue", func() bool { return f.urls.left(f.t, f.urls.queue) == 0 })
+	}
 	f.stop()
 	want := make(map[string]bool)
 	for o := range f.wantResults {
@@ -236,7 +239,7 @@ func (f *flow) finish() {
 		return
 	}
 	if n := f.urls.left(f.t, f.urls.queue); n != 0 {
-		f.t.Errorf("%d messages are left in the queue", n)
+		f.t.Errorf("%d messages are in the queue again", n)
 	}
 	f.until("waiting for the acks of dead letters", func() bool { return f.urls.left(f.t, f.urls.letters) == 0 })
 }
