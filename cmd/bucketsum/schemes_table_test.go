@@ -96,7 +96,7 @@ func table(t *testing.T, ran map[string]ranOn) string {
 			t.Errorf("nothing is known of %s://", s.name)
 		}
 		if n := maxDeliveries(s.name + "://x"); n > 0 {
-			f.deadLetters = fmt.Sprintf("by bucketsum, after %d deliveries", n)
+			f.deadLetters = fmt.Sprintf("`--dead-letter`, after %d deliveries", n)
 		}
 		name, on, stopped := "`"+s.name+"://`", "not tested", ""
 		if s.name == "amqp" {
