@@ -193,20 +193,22 @@ func jetstreamBench(t *testing.T) bench {
 
 func kafkaBench(t *testing.T) bench {
 	s := kafkatest.Start(t, 3)
-	const group = "workers"
 	return bench{
 		runsOn: "kfake (franz-go)",
-		urls: func(_ *testing.T, name string) brokerURLs {
-			queue := func(topic string) string { return s.URL(topic, "create=true&group="+group) }
-			return brokerURLs{
-				queue: queue(name), deadLetters: s.URL(name+"-failed", "create=true"), results: s.URL(name+"-results", "create=true"),
-				letters: queue(name + "-failed"), announced: queue(name + "-results"),
-				left: func(_ *testing.T, url string) int64 {
-					return s.Left(url[strings.LastIndex(url, "/")+1:strings.Index(url, "?")], group)
-				},
-			}
+		urls:   func(_ *testing.T, name string) brokerURLs { return kafkaURLs(s, name) },
+		stop:   s.Kill, start: s.Resume,
+	}
+}
+
+func kafkaURLs(s *kafkatest.Server, name string) brokerURLs {
+	const group = "workers"
+	queue := func(topic string) string { return s.URL(topic, "create=true&group="+group) }
+	return brokerURLs{
+		queue: queue(name), deadLetters: s.URL(name+"-failed", "create=true"), results: s.URL(name+"-results", "create=true"),
+		letters: queue(name + "-failed"), announced: queue(name + "-results"),
+		left: func(_ *testing.T, url string) int64 {
+			return s.Left(url[strings.LastIndex(url, "/")+1:strings.Index(url, "?")], group)
 		},
-		stop: s.Kill, start: s.Resume,
 	}
 }
 

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +23,8 @@ import (
 // start meanwhile on a machine that is busy.
 const patience = 3 * time.Minute
 
-// flow is a worker between queues of a broker, and whoever else uses these.
+// flow is one worker or several between queues of a broker, and whoever else uses
+// these.
 type flow struct {
 	t           *testing.T
 	urls        brokerURLs
@@ -31,14 +32,18 @@ type flow struct {
 	dir         string // which the bucket is, unless url says otherwise
 	queues      *queues
 	publisher   message.Publisher
-	worker      *serving
 	schema      *jsonschema.Schema
 
 	letters, announced <-chan *message.Message
 	wantLetters        map[string]string // the reasons by bodies
 	wantResults        map[outcome]bool  // false: it may come, but need not
 	heardOf            map[outcome]bool
-	log                []string // of the worker, as far as it was read
+
+	workers []*serving
+	reading sync.WaitGroup // of the logs of workers
+	mu      sync.Mutex
+	log     []string
+	ended   bool // one of the workers
 }
 
 // outcome is what a result says.
@@ -59,8 +64,9 @@ func newFlow(t *testing.T, urls brokerURLs) *flow {
 		if err := f.queues.Close(); err != nil {
 			t.Error(err)
 		}
+		f.reading.Wait()
 		if t.Failed() {
-			t.Logf("the log of the worker:\n%s", strings.Join(f.log, "\n"))
+			t.Logf("the log of the workers:\n%s", strings.Join(f.log, "\n"))
 		}
 	})
 	// What is missing is created by whoever comes first, as by an administrator.
@@ -91,11 +97,44 @@ func (f *flow) subscribe(url string) <-chan *message.Message {
 	return messages
 }
 
-// start starts the worker.
-func (f *flow) start() {
+// start starts a worker.
+func (f *flow) start(flags ...string) {
 	f.t.Helper()
-	f.worker = serve(f.t, nil, "--queue", f.urls.queue, "--dead-letter", f.urls.deadLetters, "--results", f.urls.results,
-		"--bucket", f.bucket+"="+f.url, "--concurrency", "3")
+	w := serve(f.t, nil, append([]string{"--queue", f.urls.queue, "--dead-letter", f.urls.deadLetters, "--results", f.urls.results,
+		"--bucket", f.bucket + "=" + f.url, "--concurrency", "3"}, flags...)...)
+	f.workers = append(f.workers, w)
+	f.reading.Go(func() {
+		for line := range w.lines {
+			f.mu.Lock()
+			f.log = append(f.log, line)
+			f.mu.Unlock()
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.ended = true
+	})
+}
+
+// logged returns how many lines of the logs have all the parts.
+func (f *flow) logged(parts ...string) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+next:
+	for _, line := range f.log {
+		for _, part := range parts {
+			if !strings.Contains(line, part) {
+				continue next
+			}
+		}
+		n++
+	}
+	return n
+}
+
+func (f *flow) hasEnded() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ended
 }
 
 // object puts an object into the bucket, of which a record and a result are
@@ -128,7 +167,7 @@ func (f *flow) mustSend(bodies ...string) {
 	}
 }
 
-// until receives dead letters, results and lines of the log until done.
+// until receives dead letters and results until done. The workers must live.
 func (f *flow) until(what string, done func() bool) {
 	f.t.Helper()
 	timeout := time.NewTimer(patience)
@@ -141,12 +180,10 @@ func (f *flow) until(what string, done func() bool) {
 			f.letter(m)
 		case m := <-f.announced:
 			f.result(m)
-		case line, ok := <-f.worker.lines:
-			if !ok {
-				f.t.Fatalf("the worker ended while %s", what)
-			}
-			f.log = append(f.log, line)
 		case <-again.C:
+			if f.hasEnded() {
+				f.t.Fatalf("a worker ended while %s", what)
+			}
 		case <-timeout.C:
 			f.t.Fatalf("still %s; results that did not come: %v; dead letters that did not come: %q", what, f.missing(), f.wantLetters)
 		}
@@ -220,7 +257,7 @@ func (f *flow) finish() {
 	f.t.Helper()
 	f.heard()
 	if f.urls.left != nil {
-		f.until("emptying the queue", func() bool { return f.urls.left(f.t, f.urls.queue) == 0 })
+		f.until("emptying the queues", func() bool { return f.urls.left(f.t, f.urls.queue)+f.urls.left(f.t, f.urls.letters) == 0 })
 	}
 	f.stop()
 	want := make(map[string]bool)
@@ -241,18 +278,17 @@ func (f *flow) finish() {
 	if n := f.urls.left(f.t, f.urls.queue); n != 0 {
 		f.t.Errorf("%d messages are in the queue again", n)
 	}
-	f.until("waiting for the acks of dead letters", func() bool { return f.urls.left(f.t, f.urls.letters) == 0 })
 }
 
-// stop stops the worker.
+// stop stops the workers.
 func (f *flow) stop() {
 	f.t.Helper()
-	if status := f.worker.stop(); status != exitOK {
-		f.t.Errorf("exit status is %d", status)
+	for _, w := range f.workers {
+		if status := w.stop(); status != exitOK {
+			f.t.Errorf("exit status is %d", status)
+		}
 	}
-	for line := range f.worker.lines {
-		f.log = append(f.log, line)
-	}
+	f.reading.Wait()
 }
 
 func (f *flow) record(o outcome) {
@@ -282,14 +318,7 @@ func resultSchema(t *testing.T) *jsonschema.Schema {
 	return s
 }
 
-// handled returns how many messages the worker says that it has done with.
-func (f *flow) handled() (n int) {
-	for _, line := range f.log {
-		for _, fate := range []string{"message handled", "message superseded", "message dead-lettered"} {
-			if strings.Contains(line, fmt.Sprintf("msg=%q", fate)) {
-				n++
-			}
-		}
-	}
-	return n
+// handled returns how many messages the workers say that they have done with.
+func (f *flow) handled() int {
+	return f.logged(`msg="message handled"`) + f.logged(`msg="message superseded"`) + f.logged(`msg="message dead-lettered"`)
 }

@@ -70,6 +70,7 @@ func freePort(t *testing.T) string {
 func (s *Server) start() {
 	s.t.Helper()
 	s.process = exec.Command(rabbitCommand)
+	s.process.Dir = s.folder // where it leaves its dumps
 	s.process.Env = append(os.Environ(),
 		"HOME="+s.folder, // the cookie
 		"RABBITMQ_NODENAME=bucketsum"+s.port+"@localhost",
