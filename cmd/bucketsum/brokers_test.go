@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 
 	"cloud.google.com/go/pubsub/v2/pstest"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	sqsclient "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/nats-io/nats.go"
@@ -90,11 +90,12 @@ func sqsBench(t *testing.T, scheme, suffix string) bench {
 		}
 		next.ServeHTTP(w, r)
 	})
-	config, err := awsconfig.LoadDefaultConfig(t.Context(), awsconfig.WithRegion(awsenv.Region), awsconfig.WithBaseEndpoint(direct.URL))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := sqsclient.NewFromConfig(config)
+	client := sqsclient.New(sqsclient.Options{
+		Region: awsenv.Region, BaseEndpoint: &direct.URL,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: awsenv.AccessKey, SecretAccessKey: awsenv.SecretKey}, nil
+		}),
+	})
 	create := func(t *testing.T, name string) string {
 		attributes := map[string]string{"VisibilityTimeout": "5"}
 		if suffix != "" {

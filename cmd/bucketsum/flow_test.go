@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	sdk "github.com/cloudevents/sdk-go/v2/event"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -36,8 +37,8 @@ type flow struct {
 
 	letters, announced <-chan *message.Message
 	wantLetters        map[string]string // the reasons by bodies
-	wantResults        map[outcome]bool  // false: it may come, but need not
-	heardOf            map[outcome]bool
+	wantResults        map[outcome]bool
+	heardOf            map[any]bool // of which bodies and outcomes
 
 	workers []*serving
 	reading sync.WaitGroup // of the logs of workers
@@ -53,7 +54,7 @@ func newFlow(t *testing.T, urls brokerURLs) *flow {
 	t.Helper()
 	f := &flow{
 		t: t, urls: urls, bucket: "photos", dir: t.TempDir(), schema: resultSchema(t),
-		wantLetters: make(map[string]string), wantResults: make(map[outcome]bool), heardOf: make(map[outcome]bool),
+		wantLetters: make(map[string]string), wantResults: make(map[outcome]bool), heardOf: make(map[any]bool),
 	}
 	f.url = "file://" + f.dir
 	var err error
@@ -155,7 +156,7 @@ func created(bucket, key string) string {
 
 // send publishes a message.
 func (f *flow) send(body string) error {
-	return f.publisher.Publish(f.urls.queue, message.NewMessage(newID(), []byte(body)))
+	return f.publisher.Publish(f.urls.queue, message.NewMessage(watermill.NewUUID(), []byte(body)))
 }
 
 func (f *flow) mustSend(bodies ...string) {
@@ -185,23 +186,24 @@ func (f *flow) until(what string, done func() bool) {
 				f.t.Fatalf("a worker ended while %s", what)
 			}
 		case <-timeout.C:
-			f.t.Fatalf("still %s; results that did not come: %v; dead letters that did not come: %q", what, f.missing(), f.wantLetters)
+			f.t.Fatalf("still %s; what did not come: %v", what, f.missing())
 		}
 	}
 }
 
+// letter reads a dead letter; one may come several times.
 func (f *flow) letter(m *message.Message) {
 	f.t.Helper()
 	defer m.Ack()
 	body := string(m.Payload)
 	reason, ok := f.wantLetters[body]
 	if !ok {
-		f.t.Errorf("a dead letter of what could be handled, or for the second time: %q with %v", body, m.Metadata)
+		f.t.Errorf("a dead letter of what could be handled: %q with %v", body, m.Metadata)
 	}
 	if got := m.Metadata.Get("reason_poisoned"); !strings.Contains(got, reason) {
 		f.t.Errorf("the dead letter %q has the reason %q, want %q", body, got, reason)
 	}
-	delete(f.wantLetters, body)
+	f.heardOf[body] = true
 }
 
 // result reads a result; one may come several times.
@@ -230,25 +232,31 @@ func (f *flow) result(m *message.Message) {
 		f.t.Errorf("%v: %s", err, m.Payload)
 	}
 	got := outcome{e.Type(), data.Bucket, data.Key, data.Checksums["md5"]}
-	if _, ok := f.wantResults[got]; !ok {
+	if !f.wantResults[got] {
 		f.t.Errorf("a result that nothing asked for: %s", m.Payload)
 	}
 	f.heardOf[got] = true
 }
 
-func (f *flow) missing() (results []outcome) {
-	for o, awaited := range f.wantResults {
-		if awaited && !f.heardOf[o] {
-			results = append(results, o)
+// missing returns the results and the bodies of dead letters that did not come.
+func (f *flow) missing() (missing []any) {
+	for o := range f.wantResults {
+		if !f.heardOf[o] {
+			missing = append(missing, o)
 		}
 	}
-	return results
+	for body := range f.wantLetters {
+		if !f.heardOf[body] {
+			missing = append(missing, body)
+		}
+	}
+	return missing
 }
 
 // heard waits for every result and dead letter that is awaited.
 func (f *flow) heard() {
 	f.t.Helper()
-	f.until("waiting for results and dead letters", func() bool { return len(f.missing())+len(f.wantLetters) == 0 })
+	f.until("waiting for results and dead letters", func() bool { return len(f.missing()) == 0 })
 }
 
 // finish waits for everything that is awaited, stops the worker and looks at what

@@ -53,7 +53,7 @@ type store struct {
 // too.
 func testOnPremises(t *testing.T, b bench) {
 	f := newFlow(t, b.urls(t, "onprem"))
-	server := awsenv.StartVersitygw(t, eventsOf(t, f.urls.queue)...)
+	server := awsenv.StartVersitygwWith(t, eventsOf(t, f.urls.queue)...)
 	if err := os.Mkdir(filepath.Join(server.Dir, f.bucket), 0o777); err != nil {
 		t.Fatal(err)
 	}

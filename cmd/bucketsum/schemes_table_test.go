@@ -102,7 +102,7 @@ func table(t *testing.T, ran map[string]ranOn) string {
 		if s.name == "amqp" {
 			name += ", `amqps://`"
 		}
-		if did := ran[s.name]; did.flow {
+		if did, ok := ran[s.name]; ok {
 			on = did.server
 			if did.stopped {
 				stopped = "nothing is lost"

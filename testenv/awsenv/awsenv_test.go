@@ -32,10 +32,7 @@ func get(t *testing.T, url string) (int, string) {
 
 // A server answers as long as its test runs, and is gone afterwards.
 func TestServers(t *testing.T) {
-	for name, start := range map[string]func(testing.TB) awsenv.Server{
-		"moto":      awsenv.StartMoto,
-		"versitygw": func(t testing.TB) awsenv.Server { return awsenv.StartVersitygw(t) },
-	} {
+	for name, start := range map[string]func(testing.TB) awsenv.Server{"moto": awsenv.StartMoto, "versitygw": awsenv.StartVersitygw} {
 		var server awsenv.Server
 		t.Run(name, func(t *testing.T) {
 			server = start(t)

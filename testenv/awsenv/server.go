@@ -80,9 +80,15 @@ func MotoVersion(t testing.TB) string {
 }
 
 // StartVersitygw starts a versitygw that keeps buckets in a folder of the test,
-// with versions where a bucket asks for them. The flags are more of its own, such
-// as those that tell it where to send events.
-func StartVersitygw(t testing.TB, flags ...string) Server {
+// with versions where a bucket asks for them.
+func StartVersitygw(t testing.TB) Server {
+	t.Helper()
+	return StartVersitygwWith(t)
+}
+
+// StartVersitygwWith is StartVersitygw with more flags of versitygw, such as those
+// that tell it where to send events.
+func StartVersitygwWith(t testing.TB, flags ...string) Server {
 	t.Helper()
 	name, err := findVersitygw(t)
 	if err != nil {
