@@ -48,7 +48,7 @@ func newAccount(t *testing.T) *account {
 		"--notification-configuration", `{"EventBridgeConfiguration":{}}`)
 	a.failed = a.createQueue("failed", nil)
 	a.queue = a.createQueue("objects", map[string]string{
-		"VisibilityTimeout": "3",
+		"VisibilityTimeout": "10", // moto is slow on a machine that is busy
 		"RedrivePolicy":     `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:failed","maxReceiveCount":"5"}`,
 	})
 	a.aws("events", "put-rule", "--name", "objects", "--event-pattern", eventPattern)
@@ -110,7 +110,7 @@ func withScheme(t *testing.T, queueURL, scheme string) string {
 func (a *account) worker(flags ...string) *running {
 	a.t.Helper()
 	r := startWith(a.t, a.server.Environ(), append([]string{
-		"serve", "--listen", "off", "--log-level", "debug",
+		"serve", "--listen", "off", "--log-level", "debug", "--concurrency", "8",
 		"--queue", withScheme(a.t, a.queue, "awssqs"),
 		"--dead-letter", withScheme(a.t, a.failed, "awssqs"),
 		"--bucket", "s3://objects?use_path_style=true",

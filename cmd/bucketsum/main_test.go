@@ -93,7 +93,7 @@ func startWith(t *testing.T, environ []string, args ...string) *running {
 // until reads lines until n of them have satisfied match, and returns the last.
 func (r *running) until(n int, match func(line string) bool) string {
 	r.t.Helper()
-	timeout := time.NewTimer(30 * time.Second)
+	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	for {
 		select {
