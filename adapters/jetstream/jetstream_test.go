@@ -30,9 +30,15 @@ type bench struct {
 	server *jetstreamtest.Server
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T) *bench { return newBenchOn(t, jetstreamtest.Start(t)) }
+
+// newSafeBench has a server that can be killed and loses nothing; its disk is
+// its limit.
+func newSafeBench(t *testing.T) *bench { return newBenchOn(t, jetstreamtest.StartSafe(t)) }
+
+func newBenchOn(t *testing.T, server *jetstreamtest.Server) *bench {
 	t.Helper()
-	b := &bench{t: t, server: jetstreamtest.Start(t)}
+	b := &bench{t: t, server: server}
 	nc, err := nats.Connect("nats://"+b.server.Address(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +90,7 @@ func (b *bench) pending(url string) int {
 
 func (b *bench) info(url string) *jetstream.ConsumerInfo {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	c, err := b.js.Consumer(ctx, streamOf(url), "workers")
 	if err != nil {
@@ -94,6 +100,10 @@ func (b *bench) info(url string) *jetstream.ConsumerInfo {
 }
 
 func immediately(int) time.Duration { return 0 }
+
+// soon is for what is tried until a server has started, which needs the
+// processor, too.
+func soon(int) time.Duration { return 20 * time.Millisecond }
 
 func newPubSub(t *testing.T, c broker.Config) (message.Publisher, *broker.Subscriber) {
 	t.Helper()

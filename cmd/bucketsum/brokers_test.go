@@ -141,7 +141,7 @@ func sqsBench(t *testing.T, scheme, suffix string) bench {
 }
 
 func jetstreamBench(t *testing.T) bench {
-	s := jetstreamtest.Start(t)
+	s := jetstreamtest.StartSafe(t)
 	admin := func(t *testing.T, do func(jetstream.JetStream) error) {
 		t.Helper()
 		nc, err := nats.Connect("nats://" + s.Address())

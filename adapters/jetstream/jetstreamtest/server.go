@@ -7,7 +7,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/bucketsum/bucketsum/testenv/freeport"
 )
 
 // Version is that of the server.
@@ -23,7 +24,11 @@ const Version = server.VERSION
 
 // These environment variables make a test binary a nats-server, which stores in
 // that folder.
-const serverFolder, serverPort = "TEST_NATS_SERVER_FOLDER", "TEST_NATS_SERVER_PORT"
+const (
+	serverFolder = "TEST_NATS_SERVER_FOLDER"
+	serverPort   = "TEST_NATS_SERVER_PORT"
+	serverSafe   = "TEST_NATS_SERVER_IS_SAFE"
+)
 
 // Main is called first by the TestMain of whoever calls Start: the server is the
 // test binary itself. If this process is one, Main ends it.
@@ -33,7 +38,7 @@ func Main() {
 		return
 	}
 	port, _ := strconv.Atoi(os.Getenv(serverPort))
-	if err := serve(folder, port); err != nil {
+	if err := serve(folder, port, os.Getenv(serverSafe) != ""); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -42,20 +47,20 @@ func Main() {
 
 // serve runs a server until its standard input ends. On that come the names of
 // connections which it is to cut; it says when it is done.
-func serve(folder string, port int) error {
+func serve(folder string, port int, safe bool) error {
 	srv, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: folder, NoLog: true, NoSigs: true,
-		SyncAlways: true, // acked is on disk, also when it is killed
+		SyncAlways: safe,
 	})
 	if err != nil {
 		return err
 	}
 	srv.Start()
 	defer srv.Shutdown()
-	if !srv.ReadyForConnections(30 * time.Second) {
+	if !srv.ReadyForConnections(2 * time.Minute) {
 		return fmt.Errorf("the server does not start")
 	}
-	fmt.Println(srv.Addr().(*net.TCPAddr).Port)
+	fmt.Println("ready")
 	for scan := bufio.NewScanner(os.Stdin); scan.Scan(); {
 		connections, err := srv.Connz(&server.ConnzOptions{})
 		if err != nil {
@@ -75,7 +80,8 @@ func serve(folder string, port int) error {
 type Server struct {
 	t      testing.TB
 	folder string
-	port   int // server.RANDOM_PORT until it started for the first time
+	port   string
+	safe   bool
 
 	process *exec.Cmd
 	in      io.WriteCloser
@@ -85,7 +91,19 @@ type Server struct {
 // Start starts one, which is killed at the end of the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{t: t, folder: t.TempDir(), port: server.RANDOM_PORT}
+	return start(t, false)
+}
+
+// StartSafe is Start of a server that can be killed and loses nothing; its disk is
+// its limit.
+func StartSafe(t testing.TB) *Server {
+	t.Helper()
+	return start(t, true)
+}
+
+func start(t testing.TB, safe bool) *Server {
+	t.Helper()
+	s := &Server{t: t, folder: t.TempDir(), port: freeport.Find(t), safe: safe}
 	s.Resume()
 	t.Cleanup(s.Kill)
 	return s
@@ -96,7 +114,10 @@ func Start(t testing.TB) *Server {
 func (s *Server) Resume() {
 	s.t.Helper()
 	s.process = exec.Command(os.Args[0])
-	s.process.Env = append(os.Environ(), serverFolder+"="+s.folder, serverPort+"="+strconv.Itoa(s.port))
+	s.process.Env = append(os.Environ(), serverFolder+"="+s.folder, serverPort+"="+s.port)
+	if s.safe {
+		s.process.Env = append(s.process.Env, serverSafe+"=1")
+	}
 	s.process.Stderr = os.Stderr
 	var err error
 	if s.in, err = s.process.StdinPipe(); err != nil {
@@ -110,9 +131,7 @@ func (s *Server) Resume() {
 	if err := s.process.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	if s.port, err = strconv.Atoi(s.line()); err != nil {
-		s.t.Fatal(err)
-	}
+	s.line() // it is ready
 }
 
 func (s *Server) line() string {
@@ -138,7 +157,7 @@ func (s *Server) Cut(name string) {
 }
 
 // Address returns the server's HOST:PORT.
-func (s *Server) Address() string { return fmt.Sprint("127.0.0.1:", s.port) }
+func (s *Server) Address() string { return "127.0.0.1:" + s.port }
 
 // URL returns that of a stream with these parameters.
 func (s *Server) URL(stream, parameters string) string {

@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -20,6 +19,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/bucketsum/bucketsum/testenv/freeport"
 )
 
 // These environment variables make a test binary a broker that stores in a
@@ -65,8 +66,9 @@ func serve(folder string, port, partitions int) error {
 type Server struct {
 	t          testing.TB
 	folder     string
-	partitions int    // of a topic
-	address    string // empty until it started for the first time
+	partitions int // of a topic
+	port       string
+	address    string
 
 	process *exec.Cmd
 	in      io.WriteCloser
@@ -75,7 +77,7 @@ type Server struct {
 // Start starts one, which is killed at the end of the test.
 func Start(t testing.TB, partitions int) *Server {
 	t.Helper()
-	s := &Server{t: t, folder: t.TempDir(), partitions: partitions}
+	s := &Server{t: t, folder: t.TempDir(), partitions: partitions, port: freeport.Find(t)}
 	s.Resume()
 	t.Cleanup(s.Kill)
 	return s
@@ -85,12 +87,8 @@ func Start(t testing.TB, partitions int) *Server {
 // the same address.
 func (s *Server) Resume() {
 	s.t.Helper()
-	port := "0"
-	if s.address != "" {
-		_, port, _ = net.SplitHostPort(s.address)
-	}
 	s.process = exec.Command(os.Args[0])
-	s.process.Env = append(os.Environ(), serverFolder+"="+s.folder, serverPort+"="+port,
+	s.process.Env = append(os.Environ(), serverFolder+"="+s.folder, serverPort+"="+s.port,
 		serverPartitions+"="+strconv.Itoa(s.partitions))
 	s.process.Stderr = os.Stderr
 	var err error
