@@ -61,9 +61,10 @@ func (r results) next(kind string) (sdk.Event, cloudevents.Data) {
 func TestServeAnnouncesResults(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "a", []byte("hello\n"))
-	events, announced := openTopic(t, "mem://results-events"), subscribeResults(t, "mem://results")
-	openTopic(t, "mem://results-dead")
-	s := serve(t, nil, "--queue", "mem://results-events", "--dead-letter", "mem://results-dead", "--results", "mem://results",
+	queue, resultsURL, dead := memory("results-events"), memory("results"), memory("results-dead")
+	events, announced := openTopic(t, queue), subscribeResults(t, resultsURL)
+	openTopic(t, dead)
+	s := serve(t, nil, "--queue", queue, "--dead-letter", dead, "--results", resultsURL,
 		"--bucket", "inbox=file://"+dir)
 
 	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -85,8 +86,8 @@ func TestServeAnnouncesResults(t *testing.T) {
 
 	// Another process finds the record, and announces the same.
 	s.stop()
-	s = serve(t, map[string]string{"BUCKETSUM_RESULTS": "mem://results"}, "--queue", "mem://results-events",
-		"--dead-letter", "mem://results-dead", "--bucket", "inbox=file://"+dir)
+	s = serve(t, map[string]string{"BUCKETSUM_RESULTS": resultsURL}, "--queue", queue,
+		"--dead-letter", dead, "--bucket", "inbox=file://"+dir)
 	err = events.Send(t.Context(), &pubsub.Message{
 		Body:     []byte(objectEvent("Object Created", "inbox", "a", "01")),
 		Metadata: map[string]string{"traceparent": "nonsense"},

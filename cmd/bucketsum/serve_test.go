@@ -89,6 +89,10 @@ func openTopic(t *testing.T, url string) *pubsub.Topic {
 	return topic
 }
 
+// memory returns the URL of a topic that nobody used before: they last as long as
+// the process, and a test may run again.
+func memory(name string) string { return "mem://" + name + "-" + rand.Text() }
+
 func send(t *testing.T, topic *pubsub.Topic, body string) {
 	t.Helper()
 	if err := topic.Send(t.Context(), &pubsub.Message{Body: []byte(body)}); err != nil {
@@ -106,8 +110,7 @@ func TestServe(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	write(t, dir, "a b", []byte("hello\n"))
 	write(t, other, "a b", []byte("other\n"))
-	// In-memory topics last as long as the process, and the test may run again.
-	queue, deadLetter := "mem://events-"+rand.Text(), "mem://dead-"+rand.Text()
+	queue, deadLetter := memory("events"), memory("dead")
 	events := openTopic(t, queue)
 	openTopic(t, deadLetter)
 	letters, err := pubsub.OpenSubscription(t.Context(), deadLetter)
