@@ -30,7 +30,9 @@ func (s *Subscriber) deliver(intake context.Context, q *queue, m *pubsub.Message
 	}
 	if s.settle(msg, cancel) {
 		q.attempts.acked(msg.UUID)
-		m.Ack() // the consumer has said that the work is done
+		told := s.config.Watch.Settling(msg, true)
+		m.Ack()   // the consumer has said that the work is done
+		told(nil) // gocloud keeps how it went to itself
 		return
 	}
 	q.attempts.nacked(msg.UUID)

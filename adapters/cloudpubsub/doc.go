@@ -88,6 +88,7 @@ type Config struct {
 	// lease is acked and nacked in place of gocloud's message, whose Nack must do
 	// nothing; redeliveries are counted and delayed by the queue.
 	Lease func(ctx context.Context, url string, m *pubsub.Message) (pipeline.Lease, error)
+	Watch pipeline.LeaseWatch
 	Log   *slog.Logger // default: discarded
 }
 

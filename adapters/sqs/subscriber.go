@@ -136,6 +136,7 @@ func (s *Subscriber) deliver(ctx context.Context, q *queue, inner *message.Messa
 		inner.Nack() // nobody holds it any more
 		return
 	}
+	defer q.config.Watch.Begin(lease)()
 	m := message.NewMessage(inner.UUID, inner.Payload)
 	m.Metadata = maps.Clone(inner.Metadata)
 	delete(m.Metadata, metadataReceipt)
@@ -161,6 +162,7 @@ func (s *Subscriber) deliver(ctx context.Context, q *queue, inner *message.Messa
 		}
 	}
 	var err error
+	told := q.config.Watch.Settling(m, acked)
 	if acked {
 		err = lease.Ack(tell)
 	} else {
@@ -170,6 +172,7 @@ func (s *Subscriber) deliver(ctx context.Context, q *queue, inner *message.Messa
 		}
 		err = lease.Nack(tell, delay)
 	}
+	told(err)
 	if err != nil {
 		q.config.Log.Warn("message may be delivered again", "queue", q.address.queue, "message_id", lease.id, "acked", acked, "err", err)
 	}

@@ -81,6 +81,7 @@ type Config struct {
 	// contexts are cancelled, and what is still not settled a moment later is
 	// given back to the queue, whatever is said of it after that. Default 1 min.
 	CloseTimeout time.Duration
+	Watch        pipeline.LeaseWatch
 	Log          *slog.Logger // default: discarded
 }
 

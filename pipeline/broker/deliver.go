@@ -19,6 +19,7 @@ func (s *Subscriber) deliver(intake context.Context, q *queue, d Delivery, out c
 	if msg.UUID == "" {
 		msg.UUID = watermill.NewUUID()
 	}
+	defer s.config.Watch.Begin(lease)()
 	// The attempt that a message brings is that of another queue, as in a
 	// redriven dead letter.
 	msg.Metadata.Set(pipeline.MetadataAttempt, strconv.Itoa(lease.Attempt()))
@@ -35,6 +36,7 @@ func (s *Subscriber) deliver(intake context.Context, q *queue, d Delivery, out c
 
 	var err error
 	acked := s.hand(intake, msg, out) && s.settle(msg, cancel)
+	told := s.config.Watch.Settling(msg, acked)
 	if acked {
 		err = lease.Ack(tell) // the consumer has said that the work is done
 	} else {
@@ -44,6 +46,7 @@ func (s *Subscriber) deliver(intake context.Context, q *queue, d Delivery, out c
 		}
 		err = lease.Nack(tell, delay) // the work is not done
 	}
+	told(err)
 	if err != nil {
 		s.config.Log.Warn("message may be delivered again", "queue", Redacted(q.url), "message_id", msg.UUID, "acked", acked, "err", Redact(err, q.url))
 	}
