@@ -7,7 +7,8 @@
       "record" $v.record "record-bucket" $v.recordBucket "record-kms-key" $v.recordKmsKey
       "record-storage-class" $v.recordStorageClass "on-delete" $v.onDelete "on-mismatch" $v.onMismatch
       "concurrency" $v.concurrency "memory" $v.memory "checkpoint-above" $v.checkpointAbove
-      "checkpoint-every" $v.checkpointEvery "slice" $v.slice "log-level" $v.logLevel "log-format" $v.logFormat }}
+      "checkpoint-every" $v.checkpointEvery "slice" $v.slice "log-level" $v.logLevel "log-format" $v.logFormat
+      "pprof" $v.pprof }}
 {{- if ne (toString $value) "" }}
 {{- $args = append $args (printf "--%s=%v" $flag $value) }}
 {{- end }}
@@ -50,7 +51,8 @@
 /run/secrets/bucketsum.io/sse-c
 {{- end }}
 
-{{/* The environment: what has secrets in it, and the region. */}}
+{{/* The environment: what has secrets in it, the region, the
+     collector. */}}
 {{- define "bucketsum.env" -}}
 {{- range $name, $place := dict "BUCKETSUM_QUEUE" .Values.queue "BUCKETSUM_DEAD_LETTER" .Values.deadLetter "BUCKETSUM_RESULTS" .Values.results }}
 {{- with $place.existingSecret }}
@@ -66,6 +68,16 @@
 {{- with .Values.region }}
 - name: AWS_REGION
   value: {{ . | quote }}
+{{- end }}
+{{- with .Values.otlp.endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ . | quote }}
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+- name: OTEL_RESOURCE_ATTRIBUTES
+  value: k8s.namespace.name={{ $.Release.Namespace }},k8s.pod.name=$(POD_NAME)
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
