@@ -145,4 +145,5 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
+// As helm-unittest itself does.
 replace github.com/vmware-labs/yaml-jsonpath => github.com/helm-unittest/yaml-jsonpath v0.4.0
