@@ -1,8 +1,10 @@
 package sqs
 
 import (
+	"cmp"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -15,7 +17,9 @@ func traced(attributes map[string]types.MessageAttributeValue, system map[string
 	if _, said := attributes[pipeline.MetadataTraceparent]; said {
 		return
 	}
-	if parent := traceparent(system[string(types.MessageSystemAttributeNameAWSTraceHeader)]); parent != "" {
+	const header = string(types.MessageSystemAttributeNameAWSTraceHeader)
+	// Some senders cannot set the queue's attribute and use one of their own.
+	if parent := traceparent(cmp.Or(system[header], aws.ToString(attributes[header].StringValue))); parent != "" {
 		attributes[pipeline.MetadataTraceparent] = text(parent)
 	}
 }

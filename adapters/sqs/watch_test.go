@@ -116,3 +116,25 @@ func TestTraceHeader(t *testing.T) {
 		w.close()
 	})
 }
+
+// A sender that cannot set the queue's attribute uses one of its own.
+func TestTraceHeaderOfASender(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		url := b.create(sqs.SchemeParallel, "objects", nil)
+		w := b.worker(url, sqs.Config{})
+		if _, err := b.client.SendMessage(context.Background(), &sdk.SendMessageInput{
+			QueueUrl: queueURL(url), MessageBody: aws.String("b"), MessageAttributes: map[string]types.MessageAttributeValue{
+				"AWSTraceHeader": {DataType: aws.String("String"), StringValue: aws.String("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8")},
+			},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		m := w.next()
+		if got := m.Metadata.Get(pipeline.MetadataTraceparent); got != "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-00" {
+			t.Errorf("it is of %q", got)
+		}
+		m.Ack()
+		w.close()
+	})
+}

@@ -1,7 +1,9 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
+	"io"
 	"sync"
 	"time"
 
@@ -78,6 +80,9 @@ type reader struct {
 // Read implements io.Reader.
 func (r *reader) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
 	if n > 0 {
 		r.t.bytes.Add(int64(n))
 		r.t.progressed(time.Now())
@@ -90,7 +95,7 @@ func (r *reader) Close() error {
 	err := r.Reader.Close()
 	r.closed.Do(func() {
 		r.t.measures.phases[phaseHash].since(r.ctx, r.begin)
-		r.end(err)
+		r.end(cmp.Or(r.err, err))
 	})
 	return err
 }

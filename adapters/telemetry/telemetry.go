@@ -72,13 +72,14 @@ func New(ctx context.Context, c Config) (_ *Telemetry, err error) {
 	t := &Telemetry{registry: prometheus.NewRegistry(), log: c.Log}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("telemetry: %w", err), t.Close())
+			t.Close()
+			err = fmt.Errorf("telemetry: %w", err)
 		}
 	}()
 	t.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	about, err := aboutProcess(ctx, c.Version)
 	if err != nil {
-		return nil, err
+		c.Log.Warn("telemetry does not know all of this process", "err", err)
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		c.Log.Warn("telemetry is not complete", "err", err)
@@ -96,18 +97,14 @@ func New(ctx context.Context, c Config) (_ *Telemetry, err error) {
 }
 
 // aboutProcess says what sends: what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say,
-// else this program.
+// else this program. What could be learnt comes also with an error.
 func aboutProcess(ctx context.Context, version string) (*resource.Resource, error) {
-	about, err := resource.New(ctx,
+	return resource.New(ctx,
 		resource.WithTelemetrySDK(),
 		resource.WithHost(),
 		resource.WithAttributes(semconv.ServiceName("bucketsum"), semconv.ServiceVersion(version)),
 		resource.WithFromEnv(), // last, as the last counts
 	)
-	if err != nil {
-		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
-	}
-	return about, nil
 }
 
 // openMetrics makes two providers: of what bucketsum measures the scope would only be
@@ -181,8 +178,9 @@ func (t *Telemetry) Metrics() http.Handler {
 	})
 }
 
-// Close sends what was not sent yet, for 5 s at most.
-func (t *Telemetry) Close() error {
+// Close sends what was not sent yet, for 5 s at most. That it could not be sent is
+// logged: the process has done what it is for.
+func (t *Telemetry) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
 	var errs []error
@@ -190,8 +188,6 @@ func (t *Telemetry) Close() error {
 		errs = append(errs, shutdown(ctx))
 	}
 	if err := errors.Join(errs...); err != nil {
-		// Not what the process is for: it has done its work.
-		t.log.Warn("telemetry: the last of it may not have been sent", "err", err)
+		t.log.Warn("the last of the telemetry may not have been sent", "err", err)
 	}
-	return nil
 }

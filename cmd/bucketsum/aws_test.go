@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -281,5 +282,19 @@ func (a *account) wantDeadLetters(want []string) {
 	slices.Sort(want)
 	if diff := cmp.Diff(want, bodies); diff != "" {
 		a.t.Errorf("dead letters (-want +got):\n%s", diff)
+	}
+}
+
+// A worker on AWS says that its queue is gone; its bucket is not.
+func TestProbesOnAWS(t *testing.T) {
+	a, address := newAccount(t), freeAddress(t)
+	a.worker("--listen", address)
+	a.aws("sqs", "delete-queue", "--queue-url", a.queue)
+	status, body := get(t, "http://"+address+"/readyz")
+	if status != http.StatusServiceUnavailable || !strings.Contains(body, `"name":"queue"`) || !strings.Contains(body, "does not exist") || strings.Contains(body, "bucket objects") {
+		t.Errorf("/readyz: %d %s", status, body)
+	}
+	if status, body := get(t, "http://"+address+"/metrics"); status != http.StatusOK || !strings.Contains(body, "\nbucketsum_ready 0\n") {
+		t.Errorf("/metrics: %d %s", status, body)
 	}
 }

@@ -52,7 +52,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, measured.Close()) }()
+	defer measured.Close()
 	buckets := make(map[string]pipeline.Bucket)
 	records := make(map[string]web.Records)
 	for name, b := range w.buckets {
@@ -206,7 +206,8 @@ func (w worker) measure(ctx context.Context) (*telemetry.Telemetry, error) {
 		return float64(min(hashes, lanes))
 	}
 	if err := t.Gauge("lanes_in_use", "", "MD5 lanes that hash now, in the instant of the look.", lanes); err != nil {
-		return nil, errors.Join(err, t.Close())
+		t.Close()
+		return nil, err
 	}
 	return t, nil
 }
