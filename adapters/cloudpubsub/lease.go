@@ -9,6 +9,7 @@ import (
 	"gocloud.dev/pubsub"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/broker"
 )
 
 // deliverLeased is deliver for a queue whose messages are held by leases.
@@ -36,9 +37,11 @@ func (s *Subscriber) deliverLeased(intake context.Context, q *queue, m *pubsub.M
 	// has one more moment.
 	tell, quit := context.WithCancel(context.WithoutCancel(intake))
 	defer quit()
-	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*settleTime, quit) })()
+	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*broker.SettleTime, quit) })()
 
-	acked := s.hand(intake, msg, out) && s.settle(msg, func() { cancel(nil) })
+	done := func() { cancel(nil) }
+	acked := s.hand(intake, msg, out) && broker.Settled(msg, s.overdue.Done(), done)
+	done()
 	told := s.config.Watch.Settling(msg, acked)
 	if acked {
 		err = lease.Ack(tell) // the consumer has said that the work is done

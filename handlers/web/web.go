@@ -111,10 +111,7 @@ func Handler(config Config) (http.Handler, error) {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	s := &service{config: config.withDefaults()}
-	page, err := newPage(s.config)
-	if err != nil {
-		return nil, err
-	}
+	page := newPage(s.config)
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /md5", s.md5)

@@ -3,7 +3,6 @@ package awsenv
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bucketsum/bucketsum/testenv/freeport"
 )
 
 // The credentials that the servers accept, and their region.
@@ -25,6 +26,8 @@ const (
 type Server struct {
 	URL string
 	Dir string // where it keeps the objects of each bucket as files; empty if it does not
+
+	Authority string // file with the certificate that a client has to trust; empty without TLS
 }
 
 // BucketURL returns the URL under which gocloud opens a bucket of the server.
@@ -40,7 +43,7 @@ func (s Server) BucketURL(bucket string) string {
 // Environ returns the environment that lets a program use the server through the
 // AWS SDK's default chain.
 func (s Server) Environ() []string {
-	return []string{
+	environ := []string{
 		"AWS_ENDPOINT_URL=" + s.URL,
 		"AWS_REGION=" + Region,
 		"AWS_DEFAULT_REGION=" + Region, // which the command line reads
@@ -48,6 +51,10 @@ func (s Server) Environ() []string {
 		"AWS_SECRET_ACCESS_KEY=" + SecretKey,
 		"AWS_EC2_METADATA_DISABLED=true",
 	}
+	if s.Authority != "" {
+		environ = append(environ, "AWS_CA_BUNDLE="+s.Authority)
+	}
+	return environ
 }
 
 // StartMoto starts moto_server, which has most services of AWS, wired to each
@@ -73,6 +80,12 @@ func StartMoto(t testing.TB) Server {
 // with versions where a bucket asks for them.
 func StartVersitygw(t testing.TB) Server {
 	t.Helper()
+	return StartVersitygwIn(t, Region)
+}
+
+// StartVersitygwIn is StartVersitygw in a region; requests must be signed for it.
+func StartVersitygwIn(t testing.TB, region string) Server {
+	t.Helper()
 	name, err := findVersitygw(t)
 	if err != nil {
 		missing(t, fmt.Sprintf("versitygw is not installed: %v", err))
@@ -86,7 +99,7 @@ func StartVersitygw(t testing.TB) Server {
 	}
 	s := start(t, "/healthz", func(port string) *exec.Cmd {
 		c := exec.Command(name, "--port", "127.0.0.1:"+port, "--health", "/healthz", "--keep-alive", "--quiet",
-			"--region", Region, "posix", "--versioning-dir", versions, objects)
+			"--region", region, "posix", "--versioning-dir", versions, objects)
 		c.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
 		return c
 	})
@@ -109,7 +122,7 @@ func start(t testing.TB, path string, command func(port string) *exec.Cmd) Serve
 	t.Helper()
 	var said string
 	for range 3 { // somebody else may take the port first
-		port := freePort(t)
+		port := freeport.Find(t)
 		s := Server{URL: "http://127.0.0.1:" + port}
 		c := command(port)
 		var out bytes.Buffer
@@ -145,26 +158,12 @@ func start(t testing.TB, path string, command func(port string) *exec.Cmd) Serve
 // tail returns the last of what a server said.
 func tail(out []byte) string { return string(out[max(0, len(out)-8<<10):]) }
 
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
 // answers waits until the server answers; not if it ends before or takes more
-// than half a minute.
+// than two minutes.
 func answers(url string, ended <-chan struct{}) bool {
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	late := time.After(30 * time.Second)
-	again := time.NewTicker(20 * time.Millisecond)
+	late := time.After(2 * time.Minute)
+	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for {
 		if r, err := client.Get(url); err == nil {
