@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -180,5 +182,27 @@ func TestServe(t *testing.T) {
 	}
 	if got := filesIn(t, dir); len(got) != 0 {
 		t.Errorf("files are left: %q", got)
+	}
+}
+
+func TestServeCheck(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "a", []byte("a"))
+	queue := "mem://events-" + rand.Text()
+	send(t, openTopic(t, queue), objectEvent("Object Created", "inbox", "a", "1"))
+	args := []string{"serve", "--check", "--listen", "off", "--queue", queue, "--bucket"}
+	if status, _, stderr := call(t, nil, append(args, "inbox=file://"+dir)...); status != exitOK || !strings.Contains(stderr, "can be reached") {
+		t.Errorf("status %d, want %d, and a word in\n%s", status, exitOK, stderr)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "a.md5")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a check did some work: %v", err)
+	}
+	if status, _, stderr := call(t, nil, append(args, "inbox=file://"+dir+"/missing")...); status != exitFailed || !strings.Contains(stderr, "missing") {
+		t.Errorf("status %d, want %d, and the bucket in\n%s", status, exitFailed, stderr)
+	}
+	// There is no server: nothing listens on port 1.
+	args = []string{"serve", "--check", "--listen", "off", "--queue", "jetstream://127.0.0.1:1/OBJECTS?consumer=c", "--bucket", "inbox=file://" + dir}
+	if status, _, stderr := call(t, nil, args...); status != exitFailed || !strings.Contains(stderr, "--queue") {
+		t.Errorf("status %d, want %d, and the queue in\n%s", status, exitFailed, stderr)
 	}
 }

@@ -12,5 +12,7 @@
 //     may have the key of the next one on the same connection.
 //   - moto knows no key with a newline, answers a GET of a delete marker with
 //     NoSuchVersion, ignores SSE-C and requester-pays, checks no signatures and
-//     no checksums.
+//     no checksums. It sends no event when a delete marker is made, answers a HEAD of
+//     a part with the ETag of the part, heeds no policies of queues, and gives
+//     messages to receivers that have gone away.
 package awsenv

@@ -26,6 +26,8 @@ const (
 type Server struct {
 	URL string
 	Dir string // where it keeps the objects of each bucket as files; empty if it does not
+
+	Authority string // file with the certificate that a client has to trust; empty without TLS
 }
 
 // BucketURL returns the URL under which gocloud opens a bucket of the server.
@@ -41,7 +43,7 @@ func (s Server) BucketURL(bucket string) string {
 // Environ returns the environment that lets a program use the server through the
 // AWS SDK's default chain.
 func (s Server) Environ() []string {
-	return []string{
+	environ := []string{
 		"AWS_ENDPOINT_URL=" + s.URL,
 		"AWS_REGION=" + Region,
 		"AWS_DEFAULT_REGION=" + Region, // which the command line reads
@@ -49,6 +51,10 @@ func (s Server) Environ() []string {
 		"AWS_SECRET_ACCESS_KEY=" + SecretKey,
 		"AWS_EC2_METADATA_DISABLED=true",
 	}
+	if s.Authority != "" {
+		environ = append(environ, "AWS_CA_BUNDLE="+s.Authority)
+	}
+	return environ
 }
 
 // StartMoto starts moto_server, which has most services of AWS, wired to each
@@ -84,12 +90,12 @@ func MotoVersion(t testing.TB) string {
 // with versions where a bucket asks for them.
 func StartVersitygw(t testing.TB) Server {
 	t.Helper()
-	return StartVersitygwWith(t)
+	return StartVersitygwIn(t, Region)
 }
 
-// StartVersitygwWith is StartVersitygw with more flags of versitygw, such as those
-// that tell it where to send events.
-func StartVersitygwWith(t testing.TB, flags ...string) Server {
+// StartVersitygwIn is StartVersitygw in a region, which requests must be signed
+// for, with more flags of versitygw, such as those that tell it where to send events.
+func StartVersitygwIn(t testing.TB, region string, flags ...string) Server {
 	t.Helper()
 	name, err := findVersitygw(t)
 	if err != nil {
@@ -103,7 +109,7 @@ func StartVersitygwWith(t testing.TB, flags ...string) Server {
 		}
 	}
 	s := start(t, "/healthz", func(port string) *exec.Cmd {
-		args := append([]string{"--port", "127.0.0.1:" + port, "--health", "/healthz", "--keep-alive", "--quiet", "--region", Region}, flags...)
+		args := append([]string{"--port", "127.0.0.1:" + port, "--health", "/healthz", "--keep-alive", "--quiet", "--region", region}, flags...)
 		c := exec.Command(name, append(args, "posix", "--versioning-dir", versions, objects)...)
 		c.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
 		return c

@@ -24,9 +24,9 @@ import (
 // start meanwhile on a machine that is busy.
 const patience = 3 * time.Minute
 
-// flow is one worker or several between queues of a broker, and whoever else uses
+// brokerFlow is one worker or several between queues of a broker, and whoever else uses
 // these.
-type flow struct {
+type brokerFlow struct {
 	t           *testing.T
 	urls        brokerURLs
 	bucket, url string
@@ -51,9 +51,9 @@ type flow struct {
 // outcome is what a result says.
 type outcome struct{ kind, bucket, key, md5 string }
 
-func newFlow(t *testing.T, urls brokerURLs) *flow {
+func newFlow(t *testing.T, urls brokerURLs) *brokerFlow {
 	t.Helper()
-	f := &flow{
+	f := &brokerFlow{
 		t: t, urls: urls, bucket: "photos", dir: t.TempDir(), schema: resultSchema(t),
 		wantLetters: make(map[string]string), wantResults: make(map[outcome]bool), heardOf: make(map[any]bool),
 	}
@@ -86,7 +86,7 @@ func newFlow(t *testing.T, urls brokerURLs) *flow {
 	return f
 }
 
-func (f *flow) subscribe(url string) <-chan *message.Message {
+func (f *brokerFlow) subscribe(url string) <-chan *message.Message {
 	f.t.Helper()
 	s, err := f.queues.subscriber(url)
 	if err != nil {
@@ -100,7 +100,7 @@ func (f *flow) subscribe(url string) <-chan *message.Message {
 }
 
 // start starts a worker.
-func (f *flow) start(flags ...string) {
+func (f *brokerFlow) start(flags ...string) {
 	f.t.Helper()
 	w := serve(f.t, nil, append([]string{"--queue", f.urls.queue, "--dead-letter", f.urls.deadLetters, "--results", f.urls.results,
 		"--bucket", f.bucket + "=" + f.url, "--concurrency", "3"}, flags...)...)
@@ -118,7 +118,7 @@ func (f *flow) start(flags ...string) {
 }
 
 // logged returns how many lines of the logs have all the parts.
-func (f *flow) logged(parts ...string) (n int) {
+func (f *brokerFlow) logged(parts ...string) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 next:
@@ -133,7 +133,7 @@ next:
 	return n
 }
 
-func (f *flow) hasEnded() bool {
+func (f *brokerFlow) hasEnded() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.ended
@@ -141,7 +141,7 @@ func (f *flow) hasEnded() bool {
 
 // object puts an object into the bucket, of which a record and a result are
 // awaited from then on, and returns its event.
-func (f *flow) object(key string) string {
+func (f *brokerFlow) object(key string) string {
 	f.t.Helper()
 	content := contentOf(key)
 	write(f.t, f.dir, key, content)
@@ -156,11 +156,11 @@ func created(bucket, key string) string {
 }
 
 // send publishes a message.
-func (f *flow) send(body string) error {
+func (f *brokerFlow) send(body string) error {
 	return f.publisher.Publish(f.urls.queue, message.NewMessage(watermill.NewUUID(), []byte(body)))
 }
 
-func (f *flow) mustSend(bodies ...string) {
+func (f *brokerFlow) mustSend(bodies ...string) {
 	f.t.Helper()
 	for _, body := range bodies {
 		if err := f.send(body); err != nil {
@@ -170,7 +170,7 @@ func (f *flow) mustSend(bodies ...string) {
 }
 
 // until receives dead letters and results until done. The workers must live.
-func (f *flow) until(what string, done func() bool) {
+func (f *brokerFlow) until(what string, done func() bool) {
 	f.t.Helper()
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
@@ -193,7 +193,7 @@ func (f *flow) until(what string, done func() bool) {
 }
 
 // letter reads a dead letter; one may come several times.
-func (f *flow) letter(m *message.Message) {
+func (f *brokerFlow) letter(m *message.Message) {
 	f.t.Helper()
 	defer m.Ack()
 	body := string(m.Payload)
@@ -208,7 +208,7 @@ func (f *flow) letter(m *message.Message) {
 }
 
 // result reads a result; one may come several times.
-func (f *flow) result(m *message.Message) {
+func (f *brokerFlow) result(m *message.Message) {
 	f.t.Helper()
 	defer m.Ack()
 	var (
@@ -240,7 +240,7 @@ func (f *flow) result(m *message.Message) {
 }
 
 // missing returns the results and the bodies of dead letters that did not come.
-func (f *flow) missing() (missing []any) {
+func (f *brokerFlow) missing() (missing []any) {
 	for o := range f.wantResults {
 		if !f.heardOf[o] {
 			missing = append(missing, o)
@@ -255,14 +255,14 @@ func (f *flow) missing() (missing []any) {
 }
 
 // heard waits for every result and dead letter that is awaited.
-func (f *flow) heard() {
+func (f *brokerFlow) heard() {
 	f.t.Helper()
 	f.until("waiting for results and dead letters", func() bool { return len(f.missing()) == 0 })
 }
 
 // finish waits for everything that is awaited, stops the worker and looks at what
 // is in the folder and what is left in the queues.
-func (f *flow) finish() {
+func (f *brokerFlow) finish() {
 	f.t.Helper()
 	f.heard()
 	if f.urls.left != nil {
@@ -290,7 +290,7 @@ func (f *flow) finish() {
 }
 
 // stop stops the workers.
-func (f *flow) stop() {
+func (f *brokerFlow) stop() {
 	f.t.Helper()
 	for _, w := range f.workers {
 		if status := w.stop(); status != exitOK {
@@ -300,7 +300,7 @@ func (f *flow) stop() {
 	f.reading.Wait()
 }
 
-func (f *flow) record(o outcome) {
+func (f *brokerFlow) record(o outcome) {
 	f.t.Helper()
 	got, err := os.ReadFile(filepath.Join(f.dir, filepath.FromSlash(o.key+".md5")))
 	if err != nil || !strings.HasPrefix(strings.TrimPrefix(string(got), `\`), o.md5+"  ") {
@@ -328,6 +328,6 @@ func resultSchema(t *testing.T) *jsonschema.Schema {
 }
 
 // handled returns how many messages the workers say that they have done with.
-func (f *flow) handled() int {
+func (f *brokerFlow) handled() int {
 	return f.logged(`msg="message handled"`) + f.logged(`msg="message superseded"`) + f.logged(`msg="message dead-lettered"`)
 }
