@@ -66,13 +66,14 @@ type s3Part struct {
 	source *s3Content
 }
 
-// newRanges returns c, or what reads c in ranges if it is long enough.
+// newRanges returns c, or what reads c in ranges if enough is left of it.
 func newRanges(c *s3Content) content {
 	s3Requests.Add(1)
-	if c.size < rangesFrom {
+	if c.size-c.offset < rangesFrom {
 		return &s3Whole{c}
 	}
-	r := &s3Ranges{first: c, body: c, cut: c.size, next: c.size, size: c.size, part: partLength(c.etag, c.size), began: time.Now(), sample: partBytes}
+	r := &s3Ranges{first: c, body: c, cut: c.size, offset: c.offset, next: c.size, size: c.size, part: partLength(c.etag, c.size)}
+	r.measure(partBytes)
 	r.ctx, r.cancel = context.WithCancel(c.ctx)
 	return r
 }
