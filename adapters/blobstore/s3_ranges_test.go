@@ -103,7 +103,7 @@ func openRanges(t *testing.T, ctx context.Context, s *rangeServer, memory *Memor
 }
 
 func TestRanges(t *testing.T) {
-	content := randomBytes(6*partBytes + 12345)
+	content := randomBytes(8*partBytes + 12345)
 	cut := func(n int, _ http.ResponseWriter, body []byte) []byte {
 		if n%2 == 0 {
 			return body[:len(body)/2]
@@ -124,7 +124,7 @@ func TestRanges(t *testing.T) {
 		{"memory for none, every other body breaks off", cut, partBytes - 1, 0, false},
 		{"from the middle", nil, 0, partBytes / 2, true},
 		{"from the middle, every other body breaks off", cut, 0, 2*partBytes + 1, true},
-		{"from where too little is left", cut, 0, 3 * partBytes, false},
+		{"from where too little is left", cut, 0, 5 * partBytes, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			memory := NewMemory(test.memory)
