@@ -150,10 +150,24 @@ func BenchmarkReadOneOnS3(b *testing.B) {
 }
 
 // BenchmarkSaveOnS3 writes records of objects that have none yet, 32 at once on each
-// CPU.
+// CPU, with the checksums of requests that the SDK adds by itself and without.
 func BenchmarkSaveOnS3(b *testing.B) {
-	server := awsenv.StartVersitygw(b)
-	records := makeBucket(b, server, false).open(b, blobstore.Config{}).Bucket().Records
+	for _, checksums := range []string{"when_supported", "when_required"} {
+		b.Run(checksums, func(b *testing.B) {
+			bucket := makeBucket(b, awsenv.StartVersitygw(b), false)
+			u := strings.Replace(bucket.url(), "when_required", checksums, 1)
+			store, err := blobstore.Open(b.Context(), u, bucket.name, blobstore.Config{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer store.Close()
+			benchmarkSave(b, store)
+		})
+	}
+}
+
+func benchmarkSave(b *testing.B, store *blobstore.Store) {
+	records := store.Bucket().Records
 	save := func(n int64) {
 		r := sumOf(fmt.Sprintf("%02x/%d", n%256, n), "e1", "01")
 		if err := records.Save(b.Context(), r); err != nil {
