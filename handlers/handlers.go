@@ -90,8 +90,8 @@ func (c Config) handle(ctx context.Context, e pipeline.Event) error {
 	case e.Kind == pipeline.Ignored:
 		return nil
 	case !ok:
-		return pipeline.Permanent(fmt.Errorf("bucket %q is not configured, so that %q was not touched; configured: %s",
-			e.Object.Bucket, e.Object.Key, strings.Join(slices.Sorted(maps.Keys(c.Buckets)), ", ")))
+		return pipeline.Permanent(fmt.Errorf("bucket %q %w, so that %q was not touched; configured: %s",
+			e.Object.Bucket, pipeline.ErrUnknownBucket, e.Object.Key, strings.Join(slices.Sorted(maps.Keys(c.Buckets)), ", ")))
 	case b.Records.IsRecord(e.Object.Key):
 		return fmt.Errorf("%s %w", e.Object, pipeline.ErrOwnRecord)
 	}

@@ -65,6 +65,7 @@ func continued(to Continuations) message.HandlerMiddleware {
 			slices, _ := strconv.Atoi(msg.Metadata.Get(MetadataSlice)) // none: the first
 			rest.Metadata.Set(MetadataSlice, strconv.Itoa(slices+1))
 			rest.Metadata.Set(MetadataProgress, now.String())
+			carryTrace(msg.Context(), rest.Metadata)
 			if failed := to.Publisher.Publish(to.Topic, rest); failed != nil {
 				return nil, &stuckError{fmt.Errorf("send the continuation: %w", failed)}
 			}

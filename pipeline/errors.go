@@ -29,6 +29,10 @@ var (
 // what its store claims. A [Result] has announced it by then.
 var ErrMismatch = errors.New("the content is not what its store claims")
 
+// ErrUnknownBucket is wrapped, in a [Permanent] error, when an event names a bucket that
+// is not configured. Nothing was touched.
+var ErrUnknownBucket = errors.New("is not configured")
+
 // Class says what becomes of a message whose handling ended with an error.
 type Class string
 

@@ -28,8 +28,10 @@ type Delivery struct {
 	Fate      Fate
 	Err       error // why Fate is not plain success
 	Duration  time.Duration
+	Retries   int // how often the handling was repeated
 
-	traceparent, tracestate string
+	traceparent, tracestate string // as the message said it
+	follower                Follower
 }
 
 // Observer is told of every delivery before it is acknowledged, from several
@@ -38,22 +40,6 @@ type Observer func(Delivery)
 
 type deliveryKey struct{}
 
-// Metadata that carries on the trace that a message belongs to, as W3C's Trace
-// Context has it.
-const (
-	MetadataTraceparent = "traceparent"
-	MetadataTracestate  = "tracestate"
-)
-
-// TraceOf returns the trace that the message belongs to which ctx, a handler's, is
-// of. Both are empty if it says none.
-func TraceOf(ctx context.Context) (traceparent, tracestate string) {
-	if d, ok := ctx.Value(deliveryKey{}).(*Delivery); ok {
-		return d.traceparent, d.tracestate
-	}
-	return "", ""
-}
-
 // deliveryOf returns the delivery that a message is. Only the goroutine that
 // handles the message touches it.
 func deliveryOf(msg *message.Message) *Delivery {
@@ -61,16 +47,22 @@ func deliveryOf(msg *message.Message) *Delivery {
 }
 
 // observed is the outermost middleware: it decides between ack and nack by the
-// error's class, tells the observer, and logs, once, what nobody else did.
-func observed(log *slog.Logger, observe Observer) message.HandlerMiddleware {
+// error's class, tells the observer and the follower, and logs, once, what nobody
+// else did.
+func observed(log *slog.Logger, observe Observer, follow Follower) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		return func(msg *message.Message) ([]*message.Message, error) {
 			start := time.Now()
 			d := &Delivery{
 				MessageID: msg.UUID, Attempt: Attempt(msg),
 				traceparent: msg.Metadata.Get(MetadataTraceparent), tracestate: msg.Metadata.Get(MetadataTracestate),
+				follower: follow,
 			}
-			ctx := context.WithValue(msg.Context(), deliveryKey{}, d)
+			ctx := msg.Context()
+			if follow != nil {
+				ctx = follow.Begin(ctx, *d, d.traceparent, d.tracestate)
+			}
+			ctx = context.WithValue(ctx, deliveryKey{}, d)
 			msg.SetContext(ctx)
 			d.Err = safely(func() error { // a publisher of dead letters may panic too
 				_, err := next(msg)
@@ -95,6 +87,9 @@ func observed(log *slog.Logger, observe Observer) message.HandlerMiddleware {
 				if err := safely(func() error { observe(*d); return nil }); err != nil {
 					log.LogAttrs(ctx, slog.LevelError, "observer failed", errorAttrs(err)...)
 				}
+			}
+			if follow != nil {
+				follow.End(ctx, *d)
 			}
 			return nil, back
 		}

@@ -91,6 +91,7 @@ func poisoned(to DeadLetters, maxDeliveries int, stopping context.Context) messa
 			dead := msg.CopyWithContext()
 			dead.Metadata.Set(MetadataReason, reason(err))
 			dead.Metadata.Set(MetadataAttempt, strconv.Itoa(n))
+			carryTrace(msg.Context(), dead.Metadata)
 			if failed := to.Publisher.Publish(to.Topic, dead); failed != nil {
 				return nil, errors.Join(err, fmt.Errorf("dead-letter the message: %w", failed))
 			}

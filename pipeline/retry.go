@@ -57,6 +57,7 @@ func retried(r Retry, stopping context.Context) message.HandlerMiddleware {
 				if n >= r.Max || Classify(err) != ClassTransient || !pause(msg.Context(), stopping, r.wait(n)) {
 					return nil, err
 				}
+				deliveryOf(msg).Retries++
 			}
 		}
 	}

@@ -52,6 +52,7 @@ type Config struct {
 	// context. Default 30 s.
 	DrainTimeout time.Duration
 	Observe      Observer
+	Follow       Follower     // nil: nobody
 	Log          *slog.Logger // default: discarded
 }
 
@@ -118,7 +119,7 @@ func Run(ctx context.Context, c Config) error {
 	var f inFlight
 	router.AddMiddleware(
 		f.counted(work),
-		observed(c.Log, c.Observe),
+		observed(c.Log, c.Observe, c.Follow),
 		poisoned(c.DeadLetters, c.MaxDeliveries, ctx),
 		continued(c.Continuations),
 		decoded(c.Decode),

@@ -19,9 +19,9 @@
 // note remembers. Between the last look at a sidecar and its replacement lies one
 // system call; POSIX has no closer way.
 //
-// A folder's files are read through gocloud's fileblob, except those whose names
-// it cannot address. Nothing outside of the folder is read, whatever symbolic
-// links say; what is not a regular file is not opened. The version of a file is
+// A folder's files are opened as they are, not through gocloud's fileblob, which cannot
+// address all names and costs several times as much as the checksum of a small file. Nothing
+// outside of the folder is read, whatever symbolic links say; what is not a regular file is not opened. The version of a file is
 // told by its times of modification and change and its size, see package filebucket.
 // A folder in the folder that has notes of its own is another bucket and is not
 // listed.

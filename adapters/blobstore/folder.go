@@ -12,9 +12,6 @@ import (
 	"syscall"
 	"unicode/utf8"
 
-	"gocloud.dev/blob"
-	"gocloud.dev/blob/fileblob"
-
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
@@ -23,10 +20,10 @@ import (
 type folder struct {
 	dir string // absolute, without symbolic links
 	// root opens nothing outside of the folder, whatever symbolic links say.
-	root *os.Root
-	// bucket is gocloud's view of the folder. It only reads.
-	bucket *blob.Bucket
-	files  *files
+	root  *os.Root
+	self  *os.File // the folder, as root has it
+	fd    int      // of self
+	files *files
 }
 
 var _ contents = (*folder)(nil)
@@ -50,7 +47,7 @@ func folderOf(u *url.URL) (string, error) {
 func OpenFolder(dir, name string, c Config) (*Store, error) {
 	full, err := filepath.Abs(dir)
 	if err == nil {
-		// root and gocloud must not part when a link on the way leads elsewhere.
+		// What resolve finds is compared with it.
 		full, err = filepath.EvalSymlinks(full)
 	}
 	if err != nil {
@@ -61,15 +58,15 @@ func OpenFolder(dir, name string, c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", name, err)
 	}
-	bucket, err := fileblob.OpenBucket(dir, nil)
+	self, err := root.Open(".")
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("bucket %s: %w", name, err), root.Close())
 	}
-	f := &folder{dir: dir, root: root, bucket: bucket, files: &files{root: root}}
+	f := &folder{dir: dir, root: root, self: self, fd: int(self.Fd()), files: &files{root: root}}
 	return &Store{name: name, contents: f, records: newRecords(c, f.files), folder: f, close: f.close}, nil
 }
 
-func (f *folder) close() error { return errors.Join(f.bucket.Close(), f.root.Close()) }
+func (f *folder) close() error { return errors.Join(f.self.Close(), f.root.Close()) }
 
 // Addressable explains why no file of this name can be an object; nil if one
 // can.
@@ -91,21 +88,25 @@ var errNoFolder = errors.New("not a folder")
 func (f *folder) check(key string) error { return Addressable(key) }
 
 func (f *folder) stat(_ context.Context, key string) (state, error) {
-	_, info, err := f.find(key)
-	if err == nil {
-		err = f.ownRecord(key, info)
+	version, ok := statDirect(f.fd, key)
+	if !ok {
+		_, info, err := f.find(key)
+		if err != nil {
+			return state{}, err
+		}
+		version = filebucket.VersionOf(info)
 	}
-	if err != nil {
+	if err := f.ownRecord(key, version.Size); err != nil {
 		return state{}, err
 	}
-	return stateOf(info), nil
+	return stateOf(version), nil
 }
 
 // ownRecord returns ErrOwnRecord for what bucketsum wrote as a record, be it
 // where the layout has no records now. Only a small file with the name of an
 // algorithm in its key is looked at closer.
-func (f *folder) ownRecord(key string, info fs.FileInfo) error {
-	if info.Size() > maxLine || !mayBeRecord(key) {
+func (f *folder) ownRecord(key string, size int64) error {
+	if size > maxLine || !mayBeRecord(key) {
 		return nil
 	}
 	s, err := f.files.read(context.Background(), key)
@@ -151,54 +152,37 @@ func (f *folder) resolve(name string) (string, bool) {
 	return inside, err == nil && filepath.IsLocal(inside)
 }
 
-// open opens the file and makes sure that it is the one that root found, as it
-// may have been replaced meanwhile. The state is that of the open file.
-func (f *folder) open(ctx context.Context, o pipeline.Object) (content, state, error) {
-	key := o.Key
-	name, found, err := f.find(key)
-	if err == nil {
-		err = f.ownRecord(key, found)
+func (f *folder) open(_ context.Context, o pipeline.Object) (content, state, error) {
+	c, version, ok := openDirect(f.fd, o.Key)
+	if !ok {
+		var err error
+		if c, version, err = f.openFile(o.Key); err != nil {
+			return nil, state{}, err
+		}
 	}
-	if err != nil {
+	if err := f.ownRecord(o.Key, version.Size); err != nil {
+		_ = c.Close() // nothing was read
 		return nil, state{}, err
 	}
-	var (
-		c      content
-		opened fs.FileInfo
-	)
-	if f.plain(key) {
-		c, opened, err = f.openBlob(ctx, key)
-	} else {
-		c, opened, err = f.openFile(name)
-	}
+	return c, stateOf(version), nil
+}
+
+// openFile opens the file and makes sure that it is the one that root found, as it
+// may have been replaced meanwhile. The version is that of the open file.
+func (f *folder) openFile(key string) (*os.File, filebucket.Version, error) {
+	name, found, err := f.find(key)
 	if err != nil {
-		return nil, state{}, translate(err)
+		return nil, filebucket.Version{}, err
+	}
+	file, opened, err := openFile(f.root, name)
+	if err != nil {
+		return nil, filebucket.Version{}, translate(err)
 	}
 	if !os.SameFile(found, opened) {
-		_ = c.Close() // nothing was read
-		return nil, state{}, fmt.Errorf("%w: the file was replaced while it was opened", pipeline.ErrChanged)
+		_ = file.Close() // nothing was read
+		return nil, filebucket.Version{}, fmt.Errorf("%w: the file was replaced while it was opened", pipeline.ErrChanged)
 	}
-	return c, stateOf(opened), nil
-}
-
-func (f *folder) openBlob(ctx context.Context, key string) (content, fs.FileInfo, error) {
-	var opened fs.FileInfo
-	r, err := f.bucket.NewReader(ctx, key, &blob.ReaderOptions{BeforeRead: func(as func(any) bool) (err error) {
-		var file *os.File
-		if !as(&file) {
-			return errors.New("gocloud's fileblob does not tell its file")
-		}
-		opened, err = file.Stat()
-		return err
-	}})
-	if err != nil {
-		return nil, nil, err
-	}
-	return r, opened, nil
-}
-
-func (f *folder) openFile(name string) (content, fs.FileInfo, error) {
-	return openFile(f.root, name)
+	return file, filebucket.VersionOf(opened), nil
 }
 
 // openFile opens a file without waiting for a writer, should it be a pipe.
@@ -215,23 +199,7 @@ func openFile(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
 	return file, info, nil
 }
 
-// plain reports whether gocloud's fileblob opens the very file that the key
-// names. It escapes control characters and what looks like their escapes, keeps
-// metadata in .attrs files (the user's own would be taken for such), and uses the
-// whole path, which may be longer than the system allows.
-func (f *folder) plain(key string) bool {
-	if filepath.Separator != '/' || len(f.dir)+len(key) > 1000 ||
-		strings.HasSuffix(key, ".attrs") || strings.Contains(key, "__0x") || strings.Contains(key, "../") ||
-		strings.ContainsFunc(key, func(r rune) bool { return r < ' ' }) {
-		return false
-	}
-	_, err := f.root.Lstat(key + ".attrs")
-	return errors.Is(err, fs.ErrNotExist)
-}
-
-func stateOf(info fs.FileInfo) state {
-	return state{etag: filebucket.VersionOf(info).ETag(), size: info.Size()}
-}
+func stateOf(v filebucket.Version) state { return state{etag: v.ETag(), size: v.Size} }
 
 // checkWritable tries what a record needs: a folder of our own, a file in it and
 // a new name beside the objects.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -46,24 +45,15 @@ func (s *Store) OpenAt(ctx context.Context, o pipeline.Object, offset int64) (pi
 }
 
 func (f *folder) openAt(_ context.Context, o pipeline.Object, offset int64) (content, state, error) {
-	name, found, err := f.find(o.Key)
+	file, version, err := f.openFile(o.Key)
 	if err != nil {
 		return nil, state{}, err
 	}
-	file, opened, err := openFile(f.root, name)
-	if err != nil {
-		return nil, state{}, translate(err)
-	}
-	if !os.SameFile(found, opened) {
-		err = fmt.Errorf("%w: the file was replaced while it was opened", pipeline.ErrChanged)
-	} else {
-		_, err = file.Seek(offset, io.SeekStart)
-	}
-	if err != nil {
+	if _, err = file.Seek(offset, io.SeekStart); err != nil {
 		_ = file.Close() // nothing was read
 		return nil, state{}, err
 	}
-	return file, stateOf(opened), nil
+	return file, stateOf(version), nil
 }
 
 func (b *objects) openAt(ctx context.Context, o pipeline.Object, offset int64) (content, state, error) {

@@ -101,6 +101,9 @@ func openS3(ctx context.Context, u *url.URL, name string, c Config) (*Store, err
 	if retryer, ok := options.Retryer.(aws.RetryerV2); ok {
 		options.Retryer = s3Retryer{retryer}
 	}
+	if c.Log != nil {
+		options.Logger = s3Log{c.Log}
+	}
 	options.HTTPClient = &http.Client{Transport: readableErrors{transport}, CheckRedirect: keepMethod}
 	// It would warn for every object that was uploaded in parts.
 	options.DisableLogOutputChecksumValidationSkipped = true

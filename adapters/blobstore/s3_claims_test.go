@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -199,61 +197,6 @@ func TestS3Claims(t *testing.T) {
 
 func checksum(a types.ChecksumAlgorithm) func(*s3.PutObjectInput) {
 	return func(in *s3.PutObjectInput) { in.ChecksumAlgorithm = a }
-}
-
-// One byte of the file is another behind the server's back: every claim notices.
-func TestS3ClaimsOfRottenContent(t *testing.T) {
-	b := makeBucket(t, awsenv.StartVersitygw(t), false)
-	store := b.open(t, blobstore.Config{})
-	for _, o := range []pipeline.Object{
-		b.put(t, "single", "hello"),
-		b.put(t, "sha256", "hello", checksum(types.ChecksumAlgorithmSha256)),
-		b.weakly(t, "parts", minPart, minPart, 99),
-		b.multipart(t, "composite", types.ChecksumAlgorithmSha1, types.ChecksumTypeComposite, minPart, 99),
-		b.multipart(t, "whole", types.ChecksumAlgorithmCrc64nvme, types.ChecksumTypeFullObject, minPart, 99),
-	} {
-		for name, outcome := range outcomes(t, store, o) {
-			if outcome != digest.Match {
-				t.Errorf("%s: %s is a %s before anything happens", o.Key, name, outcome)
-			}
-		}
-		flip(t, filepath.Join(b.Dir, b.name, o.Key))
-		got := outcomes(t, store, o)
-		for name, outcome := range got {
-			if outcome != digest.Mismatch {
-				t.Errorf("%s: %s is a %s", o.Key, name, outcome)
-			}
-		}
-		if len(got) == 0 {
-			t.Errorf("%s: no claims", o.Key)
-		}
-		// Who does not ask for claims is told all the same where the store keeps
-		// a checksum of the whole.
-		_, _, err := readObject(t, store, o)
-		if told := o.Key != "composite"; told != (err != nil && strings.Contains(err.Error(), "checksum did not match")) {
-			t.Errorf("%s: read with %v", o.Key, err)
-		}
-	}
-}
-
-// flip changes one bit in the middle of a file.
-func flip(t *testing.T, name string) {
-	t.Helper()
-	file, err := os.OpenFile(name, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := file.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	bit := []byte{0}
-	_, err = file.ReadAt(bit, info.Size()/2)
-	bit[0] ^= 1
-	_, werr := file.WriteAt(bit, info.Size()/2)
-	if err := errors.Join(err, werr, file.Close()); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestS3ClaimsOfAnswers has a proxy change what the store says.

@@ -2,11 +2,13 @@ package blobstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
 // Stat implements pipeline.Source.
@@ -103,6 +105,24 @@ func (r *reader) Close() error { return r.content.Close() }
 // version had.
 func (r *reader) Read(p []byte) (int, error) {
 	n, err := r.content.Read(p)
+	return r.check(n, err)
+}
+
+// ReadNow implements digest.ReaderNow, and fails as Read does.
+func (r *reader) ReadNow(p []byte) (int, error) {
+	c, ok := r.content.(digest.ReaderNow)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	n, err := c.ReadNow(p)
+	if err == digest.ErrWait || errors.Is(err, errors.ErrUnsupported) {
+		return n, err
+	}
+	return r.check(n, err)
+}
+
+// check returns what a read of the content brought.
+func (r *reader) check(n int, err error) (int, error) {
 	r.read += int64(n)
 	switch {
 	case r.read > r.object.Size, err == io.EOF && r.read < r.object.Size:

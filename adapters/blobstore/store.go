@@ -7,9 +7,11 @@ import (
 	"iter"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
 
@@ -284,6 +286,26 @@ func (s *Store) Check(ctx context.Context) error {
 	default:
 		if err := s.keeper.Check(ctx); err != nil {
 			faults = append(faults, fmt.Errorf("records of %w", err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Reachable reports why the bucket, or that of its records, cannot be reached now. It
+// is one small request, or a look at a folder: cheap enough for a probe.
+func (s *Store) Reachable(ctx context.Context) error {
+	var faults []error
+	switch {
+	case s.s3 != nil:
+		_, err := s.s3.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.s3.name})
+		faults = append(faults, s.s3.translate(err, "s3:ListBucket"))
+	case s.folder != nil:
+		_, err := os.Stat(s.folder.dir)
+		faults = append(faults, err)
+	}
+	if s.keeper != nil {
+		if err := s.keeper.Reachable(ctx); err != nil {
+			faults = append(faults, fmt.Errorf("records: %w", err))
 		}
 	}
 	return errors.Join(faults...)

@@ -4,13 +4,13 @@ import (
 	"context"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"gocloud.dev/pubsub"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/broker"
 )
 
 // deliver hands one message on, waits until it is settled and settles it with
@@ -28,9 +28,13 @@ func (s *Subscriber) deliver(intake context.Context, q *queue, m *pubsub.Message
 		nack(m) // nobody has seen it: back at once
 		return
 	}
-	if s.settle(msg, cancel) {
+	acked := broker.Settled(msg, s.overdue.Done(), cancel)
+	cancel()
+	if acked {
 		q.attempts.acked(msg.UUID)
-		m.Ack() // the consumer has said that the work is done
+		told := s.config.Watch.Settling(msg, true)
+		m.Ack()   // the consumer has said that the work is done
+		told(nil) // gocloud keeps how it went to itself
 		return
 	}
 	q.attempts.nacked(msg.UUID)
@@ -54,30 +58,6 @@ func (s *Subscriber) hand(intake context.Context, msg *message.Message, out chan
 		return true
 	case <-s.stopping.Done(): // intake follows a moment later
 	case <-intake.Done():
-	}
-	return false
-}
-
-// settle waits until the message is acked or nacked and reports whether it was
-// acked. It waits no longer than a closing subscriber does: then it cancels the
-// message's context, and takes silence for a nack.
-func (s *Subscriber) settle(msg *message.Message, cancel context.CancelFunc) (acked bool) {
-	defer cancel()
-	select {
-	case <-msg.Acked():
-		return true
-	case <-msg.Nacked():
-		return false
-	case <-s.overdue.Done():
-	}
-	cancel()
-	grace := time.NewTimer(settleTime)
-	defer grace.Stop()
-	select {
-	case <-msg.Acked():
-		return true
-	case <-msg.Nacked():
-	case <-grace.C:
 	}
 	return false
 }

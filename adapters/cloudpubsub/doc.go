@@ -51,9 +51,6 @@ var ErrClosed = errors.New("closed")
 const metadataUUID = "watermill_message_uuid"
 
 const (
-	// settleTime is what a consumer gets to nack a message after its context was
-	// cancelled by Close.
-	settleTime = time.Second
 	// flushTime is what a closing subscription or topic gets to send what is
 	// buffered: with a broker that is gone it would try for ever.
 	flushTime = 10 * time.Second
@@ -88,6 +85,7 @@ type Config struct {
 	// lease is acked and nacked in place of gocloud's message, whose Nack must do
 	// nothing; redeliveries are counted and delayed by the queue.
 	Lease func(ctx context.Context, url string, m *pubsub.Message) (pipeline.Lease, error)
+	Watch pipeline.LeaseWatch
 	Log   *slog.Logger // default: discarded
 }
 

@@ -9,6 +9,7 @@ import (
 	"gocloud.dev/pubsub"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/broker"
 )
 
 // deliverLeased is deliver for a queue whose messages are held by leases.
@@ -23,6 +24,7 @@ func (s *Subscriber) deliverLeased(intake context.Context, q *queue, m *pubsub.M
 		s.config.Log.Warn("message cannot be held", "queue", redacted(q.url), "message_id", m.LoggableID, "err", err)
 		return
 	}
+	defer s.config.Watch.Begin(lease)()
 	msg, _ := q.message(m)
 	q.attempts.acked(msg.UUID) // the queue counts
 	msg.Metadata.Set(pipeline.MetadataAttempt, strconv.Itoa(lease.Attempt()))
@@ -35,9 +37,12 @@ func (s *Subscriber) deliverLeased(intake context.Context, q *queue, m *pubsub.M
 	// has one more moment.
 	tell, quit := context.WithCancel(context.WithoutCancel(intake))
 	defer quit()
-	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*settleTime, quit) })()
+	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*broker.SettleTime, quit) })()
 
-	acked := s.hand(intake, msg, out) && s.settle(msg, func() { cancel(nil) })
+	done := func() { cancel(nil) }
+	acked := s.hand(intake, msg, out) && broker.Settled(msg, s.overdue.Done(), done)
+	done()
+	told := s.config.Watch.Settling(msg, acked)
 	if acked {
 		err = lease.Ack(tell) // the consumer has said that the work is done
 	} else {
@@ -47,6 +52,7 @@ func (s *Subscriber) deliverLeased(intake context.Context, q *queue, m *pubsub.M
 		}
 		err = lease.Nack(tell, delay) // the work is not done
 	}
+	told(err)
 	if err != nil {
 		s.config.Log.Warn("message may be delivered again", "queue", redacted(q.url), "message_id", m.LoggableID, "acked", acked, "err", err)
 	}

@@ -25,6 +25,7 @@ type queue struct {
 
 	mu       sync.Mutex
 	live     *subscription
+	fault    error // why live is dead; nil: nobody has noticed that it is
 	retiring sync.WaitGroup
 }
 
@@ -74,7 +75,7 @@ func (q *queue) replace(ctx context.Context, dead *subscription) error {
 	if err != nil {
 		return fmt.Errorf("open subscription %s: %w", redacted(q.url), redact(err, q.url))
 	}
-	q.live = newSubscription(fresh)
+	q.live, q.fault = newSubscription(fresh), nil
 	if dead != nil {
 		q.retiring.Go(func() {
 			if err := dead.close(); err != nil {
@@ -83,6 +84,13 @@ func (q *queue) replace(ctx context.Context, dead *subscription) error {
 		})
 	}
 	return nil
+}
+
+// failed keeps why nothing can be received from the queue at the moment.
+func (q *queue) failed(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.fault = redact(err, q.url)
 }
 
 // close closes the subscriptions when the last of their messages is settled.

@@ -83,9 +83,15 @@ func TestReopenBacksOffWhileOpeningFails(t *testing.T) {
 		f.broker.failOpen(errors.New("no route to broker"))
 		f.queue.kill()
 		time.Sleep(7 * time.Second) // failures after 1, 1+2 and 1+2+3 s
+		if err := f.sub.Fault(); err == nil || !strings.Contains(err.Error(), "no route to broker") {
+			t.Errorf("meanwhile its fault is %v", err)
+		}
 		f.broker.failOpen(nil)
 		f.publish("a")
 		f.next().Ack()
+		if err := f.sub.Fault(); err != nil {
+			t.Errorf("afterwards its fault is %v", err)
+		}
 		want := []time.Duration{seconds(1), seconds(2), seconds(3), seconds(4)}
 		if diff := cmp.Diff(want, gaps(f.broker.opened())); diff != "" {
 			t.Errorf("waits (-want +got):\n%s", diff)

@@ -100,6 +100,23 @@ func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message
 	return out, nil
 }
 
+// Fault returns why nothing can be received at the moment from one of the queues,
+// which is tried again and again; nil if nobody has noticed anything. It asks
+// nobody.
+func (s *Subscriber) Fault() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, q := range s.queues {
+		q.mu.Lock()
+		err := q.fault
+		q.mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("receive from %s: %w", redacted(q.url), err)
+		}
+	}
+	return nil
+}
+
 // Close stops intake at once, waits until every delivered message is acked or
 // nacked (see Config.CloseTimeout), gives those that wait for their redelivery
 // back, sends what it has to say to the queue, for 10 s at most, and closes the
@@ -152,6 +169,7 @@ func (s *Subscriber) receive(ctx context.Context, q *queue, hand func(*subscript
 			failures = 0
 		}
 		failures++
+		q.failed(err)
 		s.config.Log.Warn("subscription died, opening another", "queue", redacted(q.url), "err", redact(err, q.url), "attempt", failures)
 		if failures = s.reopen(ctx, q, sub, failures); failures == 0 {
 			return
@@ -175,6 +193,7 @@ func (s *Subscriber) reopen(ctx context.Context, q *queue, dead *subscription, f
 			return 0
 		}
 		failures++
+		q.failed(err)
 		s.config.Log.Warn("cannot open the subscription", "queue", redacted(q.url), "err", err, "attempt", failures)
 	}
 	return 0

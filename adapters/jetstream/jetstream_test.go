@@ -17,6 +17,7 @@ import (
 
 	ours "github.com/bucketsum/bucketsum/adapters/jetstream"
 	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/testenv/freeport"
 )
 
 // bench is a server and an administrator's connection to it.
@@ -29,12 +30,19 @@ type bench struct {
 	server *natsServer
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T) *bench { return newBenchOn(t, &natsServer{}) }
+
+// newSafeBench has a server that can be killed and loses nothing; its disk is
+// its limit.
+func newSafeBench(t *testing.T) *bench { return newBenchOn(t, &natsServer{safe: true}) }
+
+func newBenchOn(t *testing.T, server *natsServer) *bench {
 	t.Helper()
-	b := &bench{t: t, server: &natsServer{t: t, folder: t.TempDir()}}
+	server.t, server.folder, server.port = t, t.TempDir(), freeport.Find(t)
+	b := &bench{t: t, server: server}
 	b.server.start()
 	t.Cleanup(func() { b.server.kill() })
-	nc, err := nats.Connect(fmt.Sprint("nats://127.0.0.1:", b.server.port), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
+	nc, err := nats.Connect("nats://127.0.0.1:"+b.server.port, nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +62,7 @@ func (b *bench) restart() {
 }
 
 func (b *bench) url(stream, parameters string) string {
-	return fmt.Sprintf("jetstream://127.0.0.1:%d/%s?%s", b.server.port, stream, parameters)
+	return fmt.Sprintf("jetstream://127.0.0.1:%s/%s?%s", b.server.port, stream, parameters)
 }
 
 // topic returns the URL of a queue that nobody used before.
@@ -85,7 +93,7 @@ func (b *bench) pending(url string) int {
 
 func (b *bench) info(url string) *jetstream.ConsumerInfo {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	c, err := b.js.Consumer(ctx, streamOf(url), "workers")
 	if err != nil {
@@ -95,6 +103,10 @@ func (b *bench) info(url string) *jetstream.ConsumerInfo {
 }
 
 func immediately(int) time.Duration { return 0 }
+
+// soon is for what is tried until a server has started, which needs the
+// processor, too.
+func soon(int) time.Duration { return 20 * time.Millisecond }
 
 func newPubSub(t *testing.T, c broker.Config) (message.Publisher, *broker.Subscriber) {
 	t.Helper()

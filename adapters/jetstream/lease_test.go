@@ -65,7 +65,7 @@ func (w *worker) next() *message.Message {
 	select {
 	case m := <-w.messages:
 		return m
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		w.t.Fatal("no message comes")
 		return nil
 	}

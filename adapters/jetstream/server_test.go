@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -16,15 +15,19 @@ import (
 	"go.uber.org/goleak"
 )
 
-// serverFolder is the environment variable that makes this test a nats-server,
-// which stores in that folder. It is a process of its own, so that it can be
+// These environment variables make this test a nats-server, which stores in a
+// folder. It is a process of its own, so that it can be
 // killed, and its goroutines are not counted as ours.
-const serverFolder, serverPort = "TEST_NATS_SERVER_FOLDER", "TEST_NATS_SERVER_PORT"
+const (
+	serverFolder = "TEST_NATS_SERVER_FOLDER"
+	serverPort   = "TEST_NATS_SERVER_PORT"
+	serverSafe   = "TEST_NATS_SERVER_IS_SAFE"
+)
 
 func TestMain(m *testing.M) {
 	if folder := os.Getenv(serverFolder); folder != "" {
 		port, _ := strconv.Atoi(os.Getenv(serverPort))
-		if err := serveNATS(folder, port); err != nil {
+		if err := serveNATS(folder, port, os.Getenv(serverSafe) != ""); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -35,20 +38,20 @@ func TestMain(m *testing.M) {
 
 // serveNATS runs a server until its standard input ends. On that come the names
 // of connections which it is to cut; it says when it is done.
-func serveNATS(folder string, port int) error {
+func serveNATS(folder string, port int, safe bool) error {
 	srv, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: folder, NoLog: true, NoSigs: true,
-		SyncAlways: true, // acked is on disk, also when it is killed
+		SyncAlways: safe,
 	})
 	if err != nil {
 		return err
 	}
 	srv.Start()
 	defer srv.Shutdown()
-	if !srv.ReadyForConnections(30 * time.Second) {
+	if !srv.ReadyForConnections(2 * time.Minute) {
 		return fmt.Errorf("the server does not start")
 	}
-	fmt.Println(srv.Addr().(*net.TCPAddr).Port)
+	fmt.Println("ready")
 	for scan := bufio.NewScanner(os.Stdin); scan.Scan(); {
 		connections, err := srv.Connz(&server.ConnzOptions{})
 		if err != nil {
@@ -68,7 +71,8 @@ func serveNATS(folder string, port int) error {
 type natsServer struct {
 	t      *testing.T
 	folder string
-	port   int // 0 until it started for the first time
+	port   string
+	safe   bool // what it has acked is on disk, also when it is killed
 
 	process *exec.Cmd
 	in      io.WriteCloser
@@ -78,11 +82,10 @@ type natsServer struct {
 func (s *natsServer) start() {
 	s.t.Helper()
 	s.process = exec.Command(os.Args[0])
-	port := s.port
-	if port == 0 {
-		port = server.RANDOM_PORT
+	s.process.Env = append(os.Environ(), serverFolder+"="+s.folder, serverPort+"="+s.port)
+	if s.safe {
+		s.process.Env = append(s.process.Env, serverSafe+"=1")
 	}
-	s.process.Env = append(os.Environ(), serverFolder+"="+s.folder, serverPort+"="+strconv.Itoa(port))
 	s.process.Stderr = os.Stderr
 	var err error
 	if s.in, err = s.process.StdinPipe(); err != nil {
@@ -96,9 +99,7 @@ func (s *natsServer) start() {
 	if err := s.process.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	if s.port, err = strconv.Atoi(s.line()); err != nil {
-		s.t.Fatal(err)
-	}
+	s.line() // it is ready
 }
 
 func (s *natsServer) line() string {

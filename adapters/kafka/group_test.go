@@ -51,7 +51,7 @@ func (w *worker) next() *message.Message {
 	select {
 	case m := <-w.messages:
 		return m
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		w.t.Fatal("no message comes")
 		return nil
 	}
@@ -117,7 +117,7 @@ func TestEvictedWhileHashing(t *testing.T) {
 	for _, m := range []*message.Message{long, later} {
 		select {
 		case <-m.Context().Done():
-		case <-time.After(30 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatal("the work is not cancelled")
 		}
 		if cause := context.Cause(m.Context()); !errors.Is(cause, pipeline.ErrLeaseLost) {
@@ -205,7 +205,7 @@ func TestRebalance(t *testing.T) {
 				t.Errorf("%s is done twice", id)
 			}
 			seen[id] = true
-		case <-time.After(30 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatalf("%d of %d messages are done", len(seen), n)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -14,6 +13,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"go.uber.org/goleak"
+
+	"github.com/bucketsum/bucketsum/testenv/freeport"
 )
 
 // These environment variables make this test a broker that stores in a folder.
@@ -57,8 +58,9 @@ func serveKafka(folder string, port, partitions int) error {
 type kafkaServer struct {
 	t          *testing.T
 	folder     string
-	partitions int    // of a topic
-	address    string // empty until it started for the first time
+	partitions int // of a topic
+	port       string
+	address    string
 
 	process *exec.Cmd
 	in      io.WriteCloser
@@ -66,7 +68,7 @@ type kafkaServer struct {
 
 func newServer(t *testing.T, partitions int) *kafkaServer {
 	t.Helper()
-	s := &kafkaServer{t: t, folder: t.TempDir(), partitions: partitions}
+	s := &kafkaServer{t: t, folder: t.TempDir(), partitions: partitions, port: freeport.Find(t)}
 	s.start()
 	t.Cleanup(func() { s.kill() })
 	return s
@@ -74,12 +76,8 @@ func newServer(t *testing.T, partitions int) *kafkaServer {
 
 func (s *kafkaServer) start() {
 	s.t.Helper()
-	port := "0"
-	if s.address != "" {
-		_, port, _ = net.SplitHostPort(s.address)
-	}
 	s.process = exec.Command(os.Args[0])
-	s.process.Env = append(os.Environ(), serverFolder+"="+s.folder, serverPort+"="+port,
+	s.process.Env = append(os.Environ(), serverFolder+"="+s.folder, serverPort+"="+s.port,
 		serverPartitions+"="+strconv.Itoa(s.partitions))
 	s.process.Stderr = os.Stderr
 	var err error

@@ -21,6 +21,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func immediately(int) time.Duration { return 0 }
 
+// soon is for what is tried until a server has started, which needs the
+// processor, too.
+func soon(int) time.Duration { return 20 * time.Millisecond }
+
 func newPubSub(t *testing.T, c broker.Config) (*broker.Publisher, *broker.Subscriber) {
 	t.Helper()
 	s, err := broker.NewSubscriber(rabbitmq.Driver{Log: c.Log}, c)
@@ -41,7 +45,7 @@ func harness(s *rabbitmqtest.Server) func(*testing.T) pipelinetest.Queue {
 		return pipelinetest.Queue{
 			NewTopic: func() string { return newTopic(s) },
 			Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
-				return newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: immediately})
+				return newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: soon})
 			},
 			Persistent: true,
 			Redelivers: true,

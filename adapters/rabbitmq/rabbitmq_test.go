@@ -50,7 +50,7 @@ func (w *worker) next() *message.Message {
 	select {
 	case m := <-w.messages:
 		return m
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		w.t.Fatal("no message comes")
 		return nil
 	}
@@ -116,7 +116,7 @@ func testDeadLetters(t *testing.T, s *rabbitmqtest.Server) {
 				t.Errorf("%s is a dead letter after %d deliveries", m.UUID, n-1)
 			}
 			m.Ack()
-		case <-time.After(30 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Error("there is no dead letter")
 		}
 		return
@@ -126,13 +126,13 @@ func testDeadLetters(t *testing.T, s *rabbitmqtest.Server) {
 // testLostLease: work whose connection is lost is cancelled, and somebody gets
 // the message.
 func testLostLease(t *testing.T, s *rabbitmqtest.Server) {
-	w := newWorker(t, newTopic(s), broker.Config{Concurrency: 1, ReopenDelay: immediately})
+	w := newWorker(t, newTopic(s), broker.Config{Concurrency: 1, ReopenDelay: soon})
 	w.send("long")
 	m := w.next()
 	s.Restart()
 	select {
 	case <-m.Context().Done():
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the work is not cancelled")
 	}
 	if cause := context.Cause(m.Context()); !errors.Is(cause, pipeline.ErrLeaseLost) {

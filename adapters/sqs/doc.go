@@ -44,6 +44,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	gcaws "gocloud.dev/aws"
+
+	"github.com/bucketsum/bucketsum/pipeline"
 )
 
 // The schemes of queue URLs.
@@ -68,7 +70,8 @@ type Config struct {
 	// LoadConfig returns the SDK's configuration for the parameters of a queue
 	// URL. Default: the SDK's default chain.
 	LoadConfig func(ctx context.Context, parameters url.Values) (aws.Config, error)
-	Log        *slog.Logger // default: discarded
+	Watch      pipeline.LeaseWatch // of a [Subscriber]'s messages
+	Log        *slog.Logger        // default: discarded
 }
 
 // Validate returns everything that is wrong with the configuration.

@@ -40,10 +40,11 @@ type lease struct {
 	end  context.CancelCauseFunc
 	turn chan struct{} // full while a call about the message is under way
 
-	mu     sync.Mutex
-	until  time.Time   // when the message is visible unless it is extended
-	expiry *time.Timer // loses the lease then
-	fault  error       // why it was not extended the last time
+	mu       sync.Mutex
+	until    time.Time   // when the message is visible unless it is extended
+	expiry   *time.Timer // loses the lease then
+	fault    error       // why it was not extended the last time
+	extended func()      // is told of each extension; nil: nobody is
 }
 
 func newLease(q *queue, handle, id string, attempt int, visibility time.Duration) *lease {
@@ -59,6 +60,13 @@ func newLease(q *queue, handle, id string, attempt int, visibility time.Duration
 
 func (l *lease) Attempt() int             { return l.attempt }
 func (l *lease) Context() context.Context { return l.ctx }
+
+// OnExtend has told called after each extension from now on.
+func (l *lease) OnExtend(told func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.extended = told
+}
 
 // settle ends the lease because its message is deleted or given back.
 func (l *lease) settle() {
@@ -141,6 +149,9 @@ func (l *lease) extend() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.until, l.fault = now.Add(grant), nil
+	if l.extended != nil {
+		l.extended()
+	}
 	if l.ctx.Err() == nil {
 		l.expiry.Reset(time.Until(l.until))
 	}

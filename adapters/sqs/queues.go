@@ -100,6 +100,7 @@ func (s *Queues) queue(ctx context.Context, url string) (*queue, error) {
 	if cfg.Region == "" {
 		return nil, fmt.Errorf("queue %s: no region: add region=… to its URL or set AWS_REGION", a.queue)
 	}
+	cfg.Logger = sdkLog{s.config.Log}
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), renewing(cfg.Credentials))
 	q := &queue{
 		config: s.config, address: a, aws: cfg,

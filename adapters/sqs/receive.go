@@ -90,6 +90,7 @@ func (q *queue) receive(
 	for i := range result.Messages {
 		m := &result.Messages[i]
 		m.MessageAttributes = normalized(m.MessageAttributes)
+		traced(m.MessageAttributes, m.Attributes)
 		if !q.address.ordered {
 			m.MessageAttributes = escaped(m.MessageAttributes)
 		}

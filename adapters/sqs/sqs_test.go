@@ -198,6 +198,7 @@ func (b *bench) worker(ours string, c sqs.Config) *worker {
 			CloseTimeout:     c.CloseTimeout,
 			OpenSubscription: w.queues.OpenSubscription,
 			Lease:            w.queues.Lease,
+			Watch:            c.Watch,
 			Log:              slog.New(slog.NewTextHandler(b.log, nil)),
 		})
 		if err != nil {

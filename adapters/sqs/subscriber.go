@@ -17,11 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/broker"
 )
-
-// settleTime is what a consumer gets to nack a message after its context was
-// cancelled by Close, and what SQS gets to be told.
-const settleTime = time.Second
 
 // Subscriber reads sqs:// queues through watermill-aws, one message at a time of
 // each message group of a FIFO queue: the next comes when the one before is
@@ -136,6 +133,7 @@ func (s *Subscriber) deliver(ctx context.Context, q *queue, inner *message.Messa
 		inner.Nack() // nobody holds it any more
 		return
 	}
+	defer q.config.Watch.Begin(lease)()
 	m := message.NewMessage(inner.UUID, inner.Payload)
 	m.Metadata = maps.Clone(inner.Metadata)
 	delete(m.Metadata, metadataReceipt)
@@ -149,18 +147,19 @@ func (s *Subscriber) deliver(ctx context.Context, q *queue, inner *message.Messa
 	// one more moment.
 	tell, quit := context.WithCancel(context.WithoutCancel(ctx))
 	defer quit()
-	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*settleTime, quit) })()
+	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*broker.SettleTime, quit) })()
 
 	acked := false
 	if s.stopping.Err() == nil && ctx.Err() == nil { // a consumer that is ready must not win
 		select {
 		case out <- m:
-			acked = s.settle(m, cancel)
+			acked = broker.Settled(m, s.overdue.Done(), func() { cancel(errors.New("subscriber closes")) })
 		case <-ctx.Done(): // nobody has seen it: back at once
 		case <-work.Done():
 		}
 	}
 	var err error
+	told := q.config.Watch.Settling(m, acked)
 	if acked {
 		err = lease.Ack(tell)
 	} else {
@@ -170,6 +169,7 @@ func (s *Subscriber) deliver(ctx context.Context, q *queue, inner *message.Messa
 		}
 		err = lease.Nack(tell, delay)
 	}
+	told(err)
 	if err != nil {
 		q.config.Log.Warn("message may be delivered again", "queue", q.address.queue, "message_id", lease.id, "acked", acked, "err", err)
 	}
@@ -178,29 +178,6 @@ func (s *Subscriber) deliver(ctx context.Context, q *queue, inner *message.Messa
 	} else {
 		inner.Nack()
 	}
-}
-
-// settle waits until the message is acked or nacked and reports whether it was
-// acked. It waits no longer than a closing subscriber does: then it cancels the
-// message's context, and takes silence for a nack.
-func (s *Subscriber) settle(m *message.Message, cancel context.CancelCauseFunc) (acked bool) {
-	select {
-	case <-m.Acked():
-		return true
-	case <-m.Nacked():
-		return false
-	case <-s.overdue.Done():
-	}
-	cancel(errors.New("subscriber closes"))
-	grace := time.NewTimer(settleTime)
-	defer grace.Stop()
-	select {
-	case <-m.Acked():
-		return true
-	case <-m.Nacked():
-	case <-grace.C:
-	}
-	return false
 }
 
 // metadataReceipt carries the receipt handle through watermill-aws.

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -15,6 +17,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
 	"gocloud.dev/blob"
 
@@ -48,8 +53,8 @@ func newAccount(t *testing.T) *account {
 		"--notification-configuration", `{"EventBridgeConfiguration":{}}`)
 	a.failed = a.createQueue("failed", nil)
 	a.queue = a.createQueue("objects", map[string]string{
-		"VisibilityTimeout": "3",
-		"RedrivePolicy":     `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:failed","maxReceiveCount":"5"}`,
+		"VisibilityTimeout": "6",
+		"RedrivePolicy":     `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:failed","maxReceiveCount":"20"}`,
 	})
 	a.aws("events", "put-rule", "--name", "objects", "--event-pattern", eventPattern)
 	a.aws("events", "put-targets", "--rule", "objects", "--targets", "Id=queue,Arn=arn:aws:sqs:us-east-1:123456789012:objects")
@@ -122,9 +127,16 @@ func (a *account) worker(flags ...string) *running {
 // left returns how many messages a queue has, in flight or not.
 func (a *account) left(queueURL string) int {
 	a.t.Helper()
-	var got struct{ Attributes map[string]string }
-	out := a.aws("sqs", "get-queue-attributes", "--queue-url", queueURL, "--attribute-names", "All")
-	if err := json.Unmarshal(out, &got); err != nil {
+	client := sqs.New(sqs.Options{
+		Region: awsenv.Region, BaseEndpoint: &a.server.URL,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: awsenv.AccessKey, SecretAccessKey: awsenv.SecretKey}, nil
+		}),
+	})
+	got, err := client.GetQueueAttributes(a.t.Context(), &sqs.GetQueueAttributesInput{
+		QueueUrl: &queueURL, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll},
+	})
+	if err != nil {
 		a.t.Fatal(err)
 	}
 	n := 0
@@ -138,37 +150,50 @@ func (a *account) left(queueURL string) int {
 	return n
 }
 
-// contents returns all the objects of the bucket.
-func (a *account) contents() map[string][]byte {
+// keys returns the keys of the bucket's objects, in order.
+func (a *account) keys() []string {
 	a.t.Helper()
-	ctx := a.t.Context()
-	bucket, err := blob.OpenBucket(ctx, a.server.BucketURL("objects")+"&response_checksum_validation=when_required") // moto keeps none
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	bucket := a.bucket()
 	defer bucket.Close()
-	contents := make(map[string][]byte)
+	var keys []string
 	objects := bucket.List(nil)
 	for {
-		o, err := objects.Next(ctx)
+		o, err := objects.Next(a.t.Context())
 		if errors.Is(err, io.EOF) {
-			return contents
+			slices.Sort(keys)
+			return keys
 		}
 		if err != nil {
 			a.t.Fatal(err)
 		}
-		if contents[o.Key], err = bucket.ReadAll(ctx, o.Key); err != nil {
-			a.t.Fatal(err)
-		}
+		keys = append(keys, o.Key)
 	}
+}
+
+// content returns that of one object.
+func (a *account) content(key string) string {
+	a.t.Helper()
+	bucket := a.bucket()
+	defer bucket.Close()
+	content, err := bucket.ReadAll(a.t.Context(), key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return string(content)
+}
+
+func (a *account) bucket() *blob.Bucket {
+	a.t.Helper()
+	bucket, err := blob.OpenBucket(a.t.Context(), a.server.BucketURL("objects")+"&response_checksum_validation=when_required") // moto keeps none
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return bucket
 }
 
 // TestAWS puts a hundred files into S3 and asks for a right record beside each,
 // also when one of two workers is killed half-way.
 func TestAWS(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts moto and many processes of the AWS command line")
-	}
 	a := newAccount(t)
 	for _, pair := range a.server.Environ() { // also for what looks at the bucket in this process
 		name, value, _ := strings.Cut(pair, "=")
@@ -187,7 +212,7 @@ func TestAWS(t *testing.T) {
 		case "empty":
 			content = nil
 		case "plain/50": // which the command line uploads in parts
-			content = bytes.Repeat([]byte("0123456789abcdef"), 64<<20/16)
+			content = bytes.Repeat([]byte("0123456789abcdef"), 20<<20/16)
 		}
 		write(t, dir, name, content)
 		names = append(names, name)
@@ -210,42 +235,34 @@ func TestAWS(t *testing.T) {
 	for _, body := range poison {
 		a.aws("sqs", "send-message", "--queue-url", a.queue, "--message-body", body)
 	}
-	done := func() bool {
+	second.poll("the last record", func() bool {
 		n := 0
-		for key := range a.contents() {
+		for _, key := range a.keys() {
 			if strings.HasSuffix(key, ".md5") {
 				n++
 			}
 		}
 		return n >= len(names)
-	}
-	second.until(1, func(line string) bool { return recorded(line) && done() })
-	for a.left(a.queue) > 0 { // what the killed worker held comes back after its visibility timeout
-		second.until(1, contains("message handled"))
-	}
+	})
+	// What the killed worker held comes back after its visibility timeout.
+	second.poll("the end of the queue", func() bool { return a.left(a.queue) == 0 })
 	if status := second.stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status is %d", status)
 	}
 
 	var want []string
-	got := a.contents()
 	for _, name := range names {
 		content, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, name, name+".md5")
-		if record := string(got[name+".md5"]); !strings.HasPrefix(strings.TrimPrefix(record, `\`), sumOf(content)+"  ") {
+		if record := a.content(name + ".md5"); !strings.HasPrefix(strings.TrimPrefix(record, `\`), sumOf(content)+"  ") {
 			t.Errorf("the record of %q is %q, want %s", name, record, sumOf(content))
 		}
 	}
 	slices.Sort(want)
-	var keys []string
-	for key := range got {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	if diff := cmp.Diff(want, keys); diff != "" {
+	if diff := cmp.Diff(want, a.keys()); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
 	}
 	a.wantDeadLetters(poison)
@@ -281,5 +298,19 @@ func (a *account) wantDeadLetters(want []string) {
 	slices.Sort(want)
 	if diff := cmp.Diff(want, bodies); diff != "" {
 		a.t.Errorf("dead letters (-want +got):\n%s", diff)
+	}
+}
+
+// A worker on AWS says that its queue is gone; its bucket is not.
+func TestProbesOnAWS(t *testing.T) {
+	a, address := newAccount(t), freeAddress(t)
+	a.worker("--listen", address)
+	a.aws("sqs", "delete-queue", "--queue-url", a.queue)
+	status, body := get(t, "http://"+address+"/readyz")
+	if status != http.StatusServiceUnavailable || !strings.Contains(body, `"name":"queue"`) || !strings.Contains(body, "does not exist") || strings.Contains(body, "bucket objects") {
+		t.Errorf("/readyz: %d %s", status, body)
+	}
+	if status, body := get(t, "http://"+address+"/metrics"); status != http.StatusOK || !strings.Contains(body, "\nbucketsum_ready 0\n") {
+		t.Errorf("/metrics: %d %s", status, body)
 	}
 }

@@ -93,7 +93,7 @@ func BenchmarkServeS3(b *testing.B) {
 		sent <- nil
 	}()
 	until(b.N, "outcome=recorded")
-	b.ReportMetric(float64((used()-before).Microseconds())/float64(b.N), "cpu-µs/op")
+	b.ReportMetric(float64((used()-before).Microseconds())/float64(b.N), "cpu-us/op")
 	if err := <-sent; err != nil {
 		b.Error(err)
 	}

@@ -132,7 +132,7 @@ func testServeOn(t *testing.T, urls brokerURLs) {
 			t.Errorf("the dead letter is %s %q with %v", m.UUID, m.Payload, m.Metadata)
 		}
 		m.Ack()
-	case <-time.After(time.Minute):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("there is no dead letter")
 	}
 	for i := range objects {

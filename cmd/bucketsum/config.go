@@ -22,6 +22,7 @@ type workerConfig struct {
 	concurrency  slots
 	memory       memorySize
 	listen       string
+	pprof        string // address; empty: none
 	include      []string
 	exclude      []string
 	onDelete     string
@@ -43,7 +44,8 @@ func (c *workerConfig) flags(fs *pflag.FlagSet, listen, logLevel string, drain t
 	c.concurrency = autoSlots
 	fs.Var(&c.concurrency, "concurrency", "objects in work at once, at most")
 	fs.Var(&c.memory, "memory", "what may be held of large objects that are read ahead, as 256MiB; auto: a quarter of the memory, at most 128MiB")
-	fs.StringVar(&c.listen, "listen", listen, "address of the HTTP side: the page, POST /md5, GET /status, /records, /health; 'off' for none")
+	fs.StringVar(&c.listen, "listen", listen, "address of the HTTP side: the page, POST /md5, GET /status, /records, /metrics, /livez, /readyz; 'off' for none")
+	fs.StringVar(&c.pprof, "pprof", "", "loopback address that Go's profiles are served on, as 127.0.0.1:6060; without it they are not")
 	fs.StringArrayVar(&c.include, "include", nil, "sum only keys that match this glob, as 'photos/**/*.raw'; may be repeated")
 	fs.StringArrayVar(&c.exclude, "exclude", nil, "do not sum keys that match this glob; may be repeated")
 	fs.StringVar(&c.onDelete, "on-delete", "remove", "the record of an object that is deleted: remove or keep")
@@ -85,6 +87,9 @@ func (c *workerConfig) validate() error {
 	}
 	if c.drainTimeout <= 0 {
 		faults = append(faults, fmt.Errorf("--drain-timeout: %s is not more than 0", c.drainTimeout))
+	}
+	if err := checkLoopback(c.pprof); err != nil {
+		faults = append(faults, err)
 	}
 	if err := c.resume.validate(); err != nil {
 		faults = append(faults, err)

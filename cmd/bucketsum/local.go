@@ -163,6 +163,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		queue:        localEvents,
 		deadLetter:   localDeadLetters,
 		buckets:      map[string]pipeline.Bucket{name: bucket},
+		checks:       map[string]func(context.Context) error{name: store.Reachable},
 		activity:     activity,
 		sources:      map[string]string{name: (&url.URL{Scheme: "file", Path: filepath.ToSlash(full)}).String()},
 		publish:      report.result,

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/pflag"
+
+	"github.com/bucketsum/bucketsum/adapters/telemetry"
 )
 
 type logConfig struct{ level, format string }
@@ -26,14 +29,24 @@ func (c *logConfig) validate() error {
 	return nil
 }
 
-// logger returns a logger of a valid configuration.
+// logger returns a logger of a valid configuration. If it is that of the whole process,
+// libraries that log by themselves go through it, too.
 func (c *logConfig) logger(w io.Writer) *slog.Logger {
+	log := slog.New(c.handler(w))
+	if w == os.Stderr {
+		slog.SetDefault(log)
+	}
+	return log
+}
+
+func (c *logConfig) handler(w io.Writer) slog.Handler {
 	options := &slog.HandlerOptions{}
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.level)) // valid
 	options.Level = level
+	var h slog.Handler = slog.NewTextHandler(w, options)
 	if c.format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		h = slog.NewJSONHandler(w, options)
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return telemetry.LogHandler(h)
 }

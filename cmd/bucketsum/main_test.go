@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -44,19 +45,42 @@ func start(t *testing.T, args ...string) *running {
 // startWith is start with variables added to the environment.
 func startWith(t *testing.T, environ []string, args ...string) *running {
 	t.Helper()
+	r, stdout := prepare(t, environ, args)
+	r.launch(stdout)
+	return r
+}
+
+// startLeashed is start of a process that gets no further ahead of who reads its
+// output than 8 KiB of it: what fits in the pipe, and in our buffer. (On Linux.)
+func startLeashed(t *testing.T, args ...string) *running {
+	t.Helper()
+	r, stdout := prepare(t, nil, args)
+	leash(t, stdout.(*os.File))
+	r.launch(stdout)
+	return r
+}
+
+func prepare(t *testing.T, environ, args []string) (*running, io.Reader) {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &running{t: t, cmd: exec.Command(exe, args...), lines: make(chan string), ended: make(chan struct{})}
-	r.cmd.Env = append(append(os.Environ(), asBucketsum+"=1", "GOCOVERDIR="+t.TempDir()), environ...)
+	r.cmd.Env = append(append(os.Environ(), asBucketsum+"=1", "GOCOVERDIR="+t.TempDir(),
+		"GORACE=atexit_sleep_ms=0"), environ...) // the detector would make each end take a second
 	stdout, err := r.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.cmd.Stderr = r.cmd.Stdout
+	return r, stdout
+}
+
+func (r *running) launch(stdout io.Reader) {
+	r.t.Helper()
 	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
 	stop := make(chan struct{})
 	go func() {
@@ -74,21 +98,20 @@ func startWith(t *testing.T, environ []string, args ...string) *running {
 		}
 		r.cmd.Wait()
 	}()
-	t.Cleanup(func() {
+	r.t.Cleanup(func() {
 		close(stop)
 		r.cmd.Process.Kill()
 		<-r.ended
-		if t.Failed() {
-			t.Logf("bucketsum %s\n%s", strings.Join(args, " "), strings.Join(r.output(), "\n"))
+		if r.t.Failed() {
+			r.t.Logf("bucketsum %s\n%s", strings.Join(r.cmd.Args[1:], " "), strings.Join(r.output(), "\n"))
 		}
 	})
-	return r
 }
 
 // until reads lines until n of them have satisfied match, and returns the last.
 func (r *running) until(n int, match func(line string) bool) string {
 	r.t.Helper()
-	timeout := time.NewTimer(30 * time.Second)
+	timeout := time.NewTimer(2 * time.Minute)
 	defer timeout.Stop()
 	for {
 		select {
@@ -104,6 +127,30 @@ func (r *running) until(n int, match func(line string) bool) string {
 			}
 		case <-timeout.C:
 			r.t.Fatalf("%d more lines did not come", n)
+		}
+	}
+}
+
+// poll reads lines until a condition holds that no line tells of.
+func (r *running) poll(what string, done func() bool) {
+	r.t.Helper()
+	lines := r.lines
+	again := time.NewTicker(500 * time.Millisecond)
+	defer again.Stop()
+	timeout := time.NewTimer(2 * time.Minute)
+	defer timeout.Stop()
+	for {
+		select {
+		case _, ok := <-lines:
+			if !ok {
+				lines = nil
+			}
+		case <-again.C:
+			if done() {
+				return
+			}
+		case <-timeout.C:
+			r.t.Fatalf("%s does not come", what)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 // refresh is how often the status line is drawn while there is work.
@@ -76,7 +77,7 @@ func statusLine(w web.Work, others, cells int) string {
 		part := float64(min(w.Read, *w.Size)) / float64(*w.Size)
 		done := int(part * barWidth)
 		bar = strings.Repeat("━", done) + strings.Repeat("─", barWidth-done) + " "
-		share = fmt.Sprintf("%3.0f %% of %s  ", 100*part, byteCount(*w.Size))
+		share = fmt.Sprintf("%3.0f %% of %s  ", 100*part, readable.Bytes(*w.Size))
 	}
 	if others > 0 {
 		more = fmt.Sprintf(", %d more in work", others)

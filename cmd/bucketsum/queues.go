@@ -12,6 +12,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 	"github.com/bucketsum/bucketsum/adapters/sqs"
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/broker"
 )
 
@@ -27,16 +28,21 @@ type queues struct {
 // newQueues makes queues of which each subscription holds at most concurrency
 // messages, and whose work gets the drain timeout when they close.
 func newQueues(concurrency int, drainTimeout time.Duration, log *slog.Logger) (*queues, error) {
+	return newWatchedQueues(concurrency, drainTimeout, pipeline.LeaseWatch{}, log)
+}
+
+// newWatchedQueues is newQueues with somebody who is told of what they hold.
+func newWatchedQueues(concurrency int, drainTimeout time.Duration, watch pipeline.LeaseWatch, log *slog.Logger) (*queues, error) {
 	// The pipeline drains; what it leaves behind goes back to the queue.
 	closeTimeout := drainTimeout + 10*time.Second
-	leased, err := sqs.New(sqs.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Log: log})
+	leased, err := sqs.New(sqs.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Watch: watch, Log: log})
 	if err != nil {
 		return nil, err
 	}
 	return &queues{
-		cloud:   cloudpubsub.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Log: log},
+		cloud:   cloudpubsub.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Watch: watch, Log: log},
 		sqs:     leased,
-		brokers: broker.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Log: log},
+		brokers: broker.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Watch: watch, Log: log},
 		drivers: drivers(log),
 		closes:  []func() error{leased.Close},
 	}, nil
@@ -66,6 +72,21 @@ func (q *queues) subscriber(rawURL string) (message.Subscriber, error) {
 	}
 	q.closes = append(q.closes, s.Close)
 	return s, s.SubscribeInitialize(rawURL)
+}
+
+// reachable reports why nothing can be received from the queue of a subscriber: SQS
+// is asked, of the others that is known which failed the last time.
+func (q *queues) reachable(ctx context.Context, s message.Subscriber, rawURL string) error {
+	if s, ok := s.(interface{ Fault() error }); ok {
+		if err := s.Fault(); err != nil {
+			return err
+		}
+	}
+	switch schemeOf(rawURL) {
+	case sqs.SchemeOrdered, sqs.SchemeParallel:
+		return q.sqs.Open(ctx, rawURL)
+	}
+	return nil
 }
 
 // publisher returns a publisher whose topic at the URL is open already.

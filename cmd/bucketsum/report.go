@@ -15,6 +15,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 // shownFailures bounds how many failures the summary repeats.
@@ -63,7 +64,7 @@ func (r *report) result(_ context.Context, result pipeline.Result) error {
 	o, value := result.Record.Source, result.Record.Digests[r.algorithm]
 	switch result.Outcome {
 	case pipeline.Recorded:
-		r.line("%s  %10s  %8s  %s", value, byteCount(o.Size), shortDuration(result.Duration), printable(o.Key))
+		r.line("%s  %10s  %8s  %s", value, readable.Bytes(o.Size), readable.Duration(result.Duration), printable(o.Key))
 	case pipeline.Mismatch:
 		r.line("MISMATCH  %s: %s", printable(o.Key), printable(result.Reason))
 	case pipeline.Removed:
@@ -81,7 +82,7 @@ func (r *report) failure(key, reason string) {
 func (r *report) summary() {
 	s := r.activity.Status()
 	parts := []string{fmt.Sprintf("%s summed (%s) in %s",
-		count(s.Totals.Summed, "file"), byteCount(s.Totals.Bytes), shortDuration(time.Since(s.StartedAt)))}
+		count(s.Totals.Summed, "file"), readable.Bytes(s.Totals.Bytes), readable.Duration(time.Since(s.StartedAt)))}
 	if n := s.Totals.Current; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d had their checksum", n))
 	}
@@ -113,27 +114,6 @@ func count(n int64, noun string) string {
 		return "1 " + noun
 	}
 	return strconv.FormatInt(n, 10) + " " + noun + "s"
-}
-
-// byteCount returns a size as people read it.
-func byteCount(n int64) string {
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, unit := float64(n)/1024, 0
-	for value >= 1024 && unit < 5 {
-		value, unit = value/1024, unit+1
-	}
-	return fmt.Sprintf("%.1f %ciB", value, "KMGTPE"[unit])
-}
-
-// shortDuration rounds to about three digits.
-func shortDuration(d time.Duration) string {
-	unit := time.Microsecond
-	for unit < time.Second && d >= 1000*unit {
-		unit *= 10
-	}
-	return d.Round(unit).String()
 }
 
 // printable returns a name as it can be shown on a terminal, where a control

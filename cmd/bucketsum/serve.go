@@ -104,6 +104,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 		maxDeliveries: maxDeliveries(queue),
 
 		buckets:  make(map[string]pipeline.Bucket),
+		checks:   make(map[string]func(context.Context) error),
 		sources:  make(map[string]string),
 		activity: web.NewActivity(),
 		listener: listener,
@@ -116,7 +117,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 		},
 	}
 	for name, s := range stores {
-		w.buckets[name] = s.Bucket()
+		w.buckets[name], w.checks[name] = s.Bucket(), s.Reachable
 	}
 	for _, b := range urls {
 		w.sources[b.name] = cloudevents.SourceOf(b.name, b.url)

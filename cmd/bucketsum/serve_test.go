@@ -50,7 +50,7 @@ func serve(t *testing.T, env map[string]string, args ...string) *serving {
 // until waits for a line of the log that has all the parts.
 func (s *serving) until(parts ...string) string {
 	s.t.Helper()
-	timeout := time.NewTimer(time.Minute)
+	timeout := time.NewTimer(2 * time.Minute)
 	defer timeout.Stop()
 next:
 	for {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"syscall"
+
+	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
 // sumFile is a file that is open for reading. An os.File would ask the system
@@ -44,6 +46,9 @@ func (f *sumFile) Read(p []byte) (int, error) {
 		}
 	}
 }
+
+// ReadNow implements digest.ReaderNow.
+func (f *sumFile) ReadNow(p []byte) (int, error) { return digest.ReadFileNow(uintptr(f.fd), p) }
 
 // Close implements io.Closer. It is called once.
 func (f *sumFile) Close() error { return syscall.Close(f.fd) }

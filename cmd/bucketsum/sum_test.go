@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"gocloud.dev/blob"
-	"gocloud.dev/blob/memblob"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
@@ -259,141 +257,11 @@ func TestSumUsage(t *testing.T) {
 	}
 }
 
-func TestSumURLs(t *testing.T) {
-	dir := t.TempDir()
-	t.Chdir(dir)
-	sumWrite(t, map[string]string{
-		"bucket/a": "x", "bucket/b/c": "xx", "bucket/b/a?#%": "x", "bucket/b-": "x", "bucket/b/2/x": "x", "other/a": "", "https:/a": "x",
-	})
-	base := (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
-	const md5OfXX = "9336ebf25087d91c818ee6e9ec29f8c1"
-	for _, test := range []struct {
-		name string
-		args []string
-		want sumResult
-	}{
-		{"object", []string{base + "/bucket/a"}, sumResult{Stdout: sumMD5OfX + "  " + base + "/bucket/a\n"}},
-		{"encoded key", []string{base + "/bucket/b/a%3F%23%25"}, sumResult{Stdout: sumMD5OfX + "  " + base + "/bucket/b/a%3F%23%25\n"}},
-		{"relative", []string{"FILE://./bucket/b/c"}, sumResult{Stdout: md5OfXX + "  FILE://./bucket/b/c\n"}},
-		{"prefix", []string{base + "/bucket/"}, sumResult{Stdout: sumMD5OfX + "  a\n" + sumMD5OfX + "  b-\n" +
-			sumMD5OfX + "  b/2/x\n" + sumMD5OfX + "  b/a?#%\n" + md5OfXX + "  b/c\n"}},
-		{"path that looks like a URL", []string{"./https://a"}, sumResult{Stdout: sumMD5OfX + "  ./https://a\n"}},
-		{"missing", []string{base + "/bucket/nosuch", base + "/nosuch/a", base + "/nosuch/", "bucket/a"}, sumResult{
-			Stdout: sumMD5OfX + "  bucket/a\n",
-			Stderr: "bucketsum sum: " + base + "/bucket/nosuch: no such file or directory\n" +
-				"bucketsum sum: " + base + "/nosuch/a: no such file or directory\n" +
-				"bucketsum sum: " + filepath.ToSlash(dir) + "/nosuch/: no such file or directory\n",
-			Status: exitFailed,
-		}},
-		{"folder without a slash", []string{base + "/bucket"}, sumResult{
-			Stderr: "bucketsum sum: " + base + "/bucket: is a directory\n", Status: exitFailed,
-		}},
-		{"empty bucket", []string{"mem://nothing/"}, sumResult{
-			Stderr: "bucketsum sum: mem://nothing/: no objects are there\n", Status: exitFailed,
-		}},
-		{"object of an empty bucket", []string{"mem://nothing/a/b"}, sumResult{
-			Stderr: "bucketsum sum: mem://nothing/a/b: no such object\n", Status: exitFailed,
-		}},
-	} {
-		if diff := cmp.Diff(test.want, sumRun(t, "", test.args...)); diff != "" {
-			t.Errorf("%s:\n%s", test.name, diff)
-		}
-	}
-
-	list := sumRun(t, "", base+"/bucket/a", base+"/bucket/b/c", "other/a").Stdout
-	sumWrite(t, map[string]string{"bucket/list": list})
-	for _, args := range [][]string{{"-c", "bucket/list"}, {"-c", base + "/bucket/list"}} {
-		got := sumRun(t, "", args...)
-		if want := base + "/bucket/a: OK\n" + base + "/bucket/b/c: OK\nother/a: OK\n"; got.Stdout != want || got.Status != exitOK {
-			t.Errorf("%q: %+v", args, got)
-		}
-	}
-	// A scheme that is none of a bucket is a path in a checksum file.
-	got := sumRun(t, sumMD5OfX+"  https://a\n", "-c")
-	if got.Stdout != "https://a: OK\n" || got.Status != exitOK {
-		t.Errorf("path that looks like a URL in a checksum file: %+v", got)
-	}
-}
-
-func TestSumFolderURL(t *testing.T) {
-	names := sumOddFolder(t)
-	sumWrite(t, map[string]string{"sub/a": "x", ".bucketsum/note": "x", "sub/.bucketsum/note": "x"})
-	if err := os.Symlink("nowhere", "sub/link"); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink("..", "sub/loop"); err != nil {
-		t.Fatal(err)
-	}
-	outside := filepath.Join(t.TempDir(), "secret")
-	sumWrite(t, map[string]string{outside: "x"})
-	inside, err := filepath.Abs("sub/a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, target := range map[string]string{"sub/out": outside, "sub/in": "../sub/a", "sub/in-absolute": inside} {
-		if err := os.Symlink(target, name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	names = append(names, "sub/a", "sub/in", "sub/in-absolute")
-	slices.Sort(names)
-	list := sumRun(t, "", "file://./")
-	want := sumRun(t, "", append([]string{"--"}, names...)...)
-	if diff := cmp.Diff(want.Stdout, list.Stdout); diff != "" {
-		t.Error(diff)
-	}
-	say := "bucketsum sum: sub/link: no such file or directory\nbucketsum sum: sub/loop: not a regular file\n" +
-		"bucketsum sum: sub/out: the link leads out of the folder\n"
-	if list.Stderr != say || list.Status != exitFailed {
-		t.Errorf("status %d, stderr %s", list.Status, list.Stderr)
-	}
-}
-
 // registerSumHosts registers the scheme once, also when the test runs again.
 var registerSumHosts = func() func(sumHostOpener) {
 	var once sync.Once
 	return func(o sumHostOpener) { once.Do(func() { blob.DefaultURLMux().RegisterBucket("sumtest", o) }) }
 }()
-
-// TestSumURLsOfHosts has a scheme whose host is the bucket, as s3:// and most
-// others are, with keys in it.
-func TestSumURLsOfHosts(t *testing.T) {
-	registerSumHosts(sumHostOpener{"b": {
-		"a": "x", "/a": "xx", "photos/1 a": "x", "photos/é\nü": "x", "photos-": "x",
-	}})
-	got := sumRun(t, "", "sumtest://b/photos/", "sumtest://b//a", "sumtest://b/photos/1%20a", "sumtest://b/a", "sumtest://other/a", "sumtest://b/photos")
-	want := sumResult{
-		Stdout: sumMD5OfX + "  photos/1 a\n" + `\` + sumMD5OfX + `  photos/é\nü` + "\n" +
-			"9336ebf25087d91c818ee6e9ec29f8c1  sumtest://b//a\n" +
-			sumMD5OfX + "  sumtest://b/photos/1%20a\n" + sumMD5OfX + "  sumtest://b/a\n",
-		Stderr: "bucketsum sum: sumtest://other/a: open bucket sumtest://other: no access\n" +
-			"bucketsum sum: sumtest://b/photos: no such object\n",
-		Status: exitFailed,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	if got := sumRun(t, "", "sumtest://b/"); strings.Count(got.Stdout, "\n") != 5 || got.Status != exitOK {
-		t.Errorf("whole bucket: %+v", got)
-	}
-}
-
-// sumHostOpener opens buckets in memory: name → key → content.
-type sumHostOpener map[string]map[string]string
-
-func (o sumHostOpener) OpenBucketURL(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
-	content, ok := o[u.Host]
-	if !ok || u.Path != "" {
-		return nil, errors.New("no access")
-	}
-	b := memblob.OpenBucket(nil)
-	for key, value := range content {
-		if err := b.WriteAll(ctx, key, []byte(value), nil); err != nil {
-			return nil, err
-		}
-	}
-	return b, nil
-}
 
 func TestSumWriteError(t *testing.T) {
 	t.Chdir(t.TempDir())

@@ -23,9 +23,22 @@ var versionCommand = command{
 	},
 }
 
-// version returns the module version or, for a build from a working tree, the
-// commit it was built from.
+// What the linker writes into a release or an image (see deploy/image/build),
+// whose sources come without their history: a tag as v1.2.3, and a commit.
+var release, commit string
+
+// version returns the release or the module version or, for a build from a
+// working tree, the commit it was built from.
 func version() string {
+	if release != "" && commit != "" {
+		return release + "+" + short(commit)
+	}
+	if release != "" {
+		return release
+	}
+	if commit != "" {
+		return "devel-" + short(commit)
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "(unknown)"
@@ -45,5 +58,8 @@ func version() string {
 	if revision == "" {
 		return "devel"
 	}
-	return "devel-" + revision[:min(12, len(revision))] + dirty
+	return "devel-" + short(revision) + dirty
 }
+
+// short returns the beginning of a commit's name, which is enough to find it.
+func short(commit string) string { return commit[:min(12, len(commit))] }

@@ -151,7 +151,7 @@ func TestPageInBrowser(t *testing.T) {
 		Records: map[string]web.Records{"inbox": records{}},
 		Hosts:   []string{"localhost"},
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	// Errors of the page go to its standard error.
 	cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",

@@ -16,10 +16,13 @@ const (
 	writeTimeout      = time.Minute     // from the head of a request to the end of its answer
 	keepAliveTimeout  = 2 * time.Minute // longer than that of load balancers, or they send into a closing connection
 	maxHeaderBytes    = 64 << 10
+	lastAnswers       = time.Second // what requests have at least to finish, however long the rest drained
 )
 
-// Serve answers requests that arrive at l with h until ctx is done, and closes
-// l. Requests in flight then have the grace to finish, after which their
+// Serve answers requests that arrive at l with h until ctx is done and, as whoever
+// watches the process wants to see it drain, until drained is closed after that (nil:
+// nothing drains). Then it closes l. Requests in flight have the grace to finish,
+// counted from the end of ctx, after which their
 // connections are closed and their contexts cancelled; Serve waits for their
 // handlers. It returns nil after a stop in which every request was answered,
 // otherwise why the listener or the stop failed.
@@ -28,7 +31,7 @@ const (
 // handler that needs longer sets a write deadline of its own through
 // [http.ResponseController]. What the server has to say goes to log; nil is
 // silence.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration, log *slog.Logger) error {
+func Serve(ctx context.Context, drained <-chan struct{}, l net.Listener, h http.Handler, grace time.Duration, log *slog.Logger) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -61,8 +64,15 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Durat
 	case serveErr = <-served:
 	case <-ctx.Done():
 	}
+	end := time.Now().Add(grace)
+	if serveErr == nil && drained != nil {
+		select {
+		case serveErr = <-served:
+		case <-drained:
+		}
+	}
 
-	stopping, cancel := context.WithTimeout(requests, grace)
+	stopping, cancel := context.WithTimeout(requests, max(time.Until(end), min(grace, lastAnswers)))
 	defer cancel()
 	stopErr := srv.Shutdown(stopping)
 	if stopErr != nil {

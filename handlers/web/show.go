@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 // segment is a stretch of text that is shown as it is, or the escape of one
@@ -49,18 +49,6 @@ func visible(s string) []segment {
 // spaces only the common one is.
 func shown(r rune, n int) bool { return unicode.IsPrint(r) && (r != utf8.RuneError || n > 1) }
 
-// byteCount returns a size as people read it.
-func byteCount(n int64) string {
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, unit := float64(n)/1024, 0
-	for value >= 1024 && unit < 5 {
-		value, unit = value/1024, unit+1
-	}
-	return fmt.Sprintf("%.1f %ciB", value, "KMGTPE"[unit])
-}
-
 // grouped returns a number with its thousands apart.
 func grouped(n int64) string {
 	s := strconv.FormatInt(n, 10)
@@ -72,12 +60,7 @@ func grouped(n int64) string {
 
 // seconds returns a duration rounded to about three digits.
 func seconds(s float64) string {
-	d := time.Duration(s * float64(time.Second))
-	unit := time.Microsecond
-	for unit < time.Second && d >= 1000*unit {
-		unit *= 10
-	}
-	return d.Round(unit).String()
+	return readable.Duration(time.Duration(s * float64(time.Second)))
 }
 
 // namedDigest is a checksum with the name of its algorithm.

@@ -1,8 +1,9 @@
 // Package web is the HTTP side of bucketsum: POST /md5 answers the MD5 checksum
 // of an uploaded file, GET /status what the process is doing, GET /records the
-// record of an object, GET /health whether the process is well, and GET / is a
-// page for people that has all of it. An [Activity] keeps the account that GET
-// /status answers.
+// record of an object, and GET / is a page for people that has all of it. GET
+// /livez (also /health) tells whether the process is well and GET /readyz whether
+// it can do its work, for whoever runs it. An [Activity] keeps the account that
+// GET /status answers, a [Readiness] that of GET /readyz.
 //
 // An upload is digested while it arrives. Nothing of it is written to disk or
 // kept, and memory does not grow with its size.
@@ -44,6 +45,10 @@ type Config struct {
 	// be quick and safe for concurrent use, and whoever asks gets to read its
 	// error. nil is always healthy.
 	Health func() error
+	// Ready is what GET /readyz answers; nil: there is no such route.
+	Ready *Readiness
+	// Metrics is what answers GET /metrics; nil: there is no such route.
+	Metrics http.Handler
 	// Status returns what GET /status answers and the page shows; nil: neither
 	// does. It must be quick and safe for concurrent use.
 	Status func() Status
@@ -106,14 +111,12 @@ func Handler(config Config) (http.Handler, error) {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	s := &service{config: config.withDefaults()}
-	page, err := newPage(s.config)
-	if err != nil {
-		return nil, err
-	}
+	page := newPage(s.config)
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /md5", s.md5)
 	mux.HandleFunc("GET /health", s.health)
+	mux.HandleFunc("GET /livez", s.health)
 	mux.HandleFunc("GET /{$}", s.named(page.serve))
 	if s.config.Status != nil {
 		mux.HandleFunc("GET /status", s.named(s.status))
@@ -123,9 +126,18 @@ func Handler(config Config) (http.Handler, error) {
 		mux.HandleFunc("GET /records", s.named(s.records))
 		mux.HandleFunc("/records", methodNotAllowed("GET, HEAD"))
 	}
+	if s.config.Ready != nil {
+		mux.HandleFunc("GET /readyz", s.named(s.ready))
+		mux.HandleFunc("/readyz", methodNotAllowed("GET, HEAD"))
+	}
+	if s.config.Metrics != nil {
+		mux.HandleFunc("GET /metrics", s.named(s.config.Metrics.ServeHTTP))
+		mux.HandleFunc("/metrics", methodNotAllowed("GET, HEAD"))
+	}
 	// The mux's own answers to everything else are not JSON.
 	mux.HandleFunc("/md5", methodNotAllowed("POST"))
 	mux.HandleFunc("/health", methodNotAllowed("GET, HEAD"))
+	mux.HandleFunc("/livez", methodNotAllowed("GET, HEAD"))
 	mux.HandleFunc("/{$}", methodNotAllowed("GET, HEAD"))
 	mux.HandleFunc("/", notFound)
 	s.routes = mux
@@ -172,10 +184,10 @@ func answerError(w http.ResponseWriter, status int, message string) {
 	answer(w, status, map[string]string{"error": message})
 }
 
-func answer(w http.ResponseWriter, status int, fields map[string]string) {
+func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	// A map of strings always encodes; a client that went away is not news.
-	_ = json.NewEncoder(w).Encode(fields)
+	// Strings always encode; a client that went away is not news.
+	_ = json.NewEncoder(w).Encode(body)
 }

@@ -29,10 +29,6 @@ var ErrClosed = errors.New("closed")
 // can be moved between them.
 const MetadataUUID = "watermill_message_uuid"
 
-// settleTime is what a consumer gets to nack a message after its context was
-// cancelled by Close, and what the broker gets to be told.
-const settleTime = time.Second
-
 // Driver opens the queues and topics that URLs of its scheme name.
 type Driver interface {
 	// OpenQueue opens a queue of which at most concurrency messages will be in
@@ -81,6 +77,7 @@ type Config struct {
 	// contexts are cancelled, and what is still not settled a moment later is
 	// given back to the queue, whatever is said of it after that. Default 1 min.
 	CloseTimeout time.Duration
+	Watch        pipeline.LeaseWatch
 	Log          *slog.Logger // default: discarded
 }
 

@@ -19,6 +19,7 @@ func (s *Subscriber) deliver(intake context.Context, q *queue, d Delivery, out c
 	if msg.UUID == "" {
 		msg.UUID = watermill.NewUUID()
 	}
+	defer s.config.Watch.Begin(lease)()
 	// The attempt that a message brings is that of another queue, as in a
 	// redriven dead letter.
 	msg.Metadata.Set(pipeline.MetadataAttempt, strconv.Itoa(lease.Attempt()))
@@ -31,10 +32,11 @@ func (s *Subscriber) deliver(intake context.Context, q *queue, d Delivery, out c
 	// has one more moment.
 	tell, quit := context.WithCancel(context.WithoutCancel(intake))
 	defer quit()
-	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*settleTime, quit) })()
+	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*SettleTime, quit) })()
 
 	var err error
-	acked := s.hand(intake, msg, out) && s.settle(msg, cancel)
+	acked := s.hand(intake, msg, out) && Settled(msg, s.overdue.Done(), func() { cancel(errors.New("subscriber closes")) })
+	told := s.config.Watch.Settling(msg, acked)
 	if acked {
 		err = lease.Ack(tell) // the consumer has said that the work is done
 	} else {
@@ -44,6 +46,7 @@ func (s *Subscriber) deliver(intake context.Context, q *queue, d Delivery, out c
 		}
 		err = lease.Nack(tell, delay) // the work is not done
 	}
+	told(err)
 	if err != nil {
 		s.config.Log.Warn("message may be delivered again", "queue", Redacted(q.url), "message_id", msg.UUID, "acked", acked, "err", Redact(err, q.url))
 	}
@@ -60,29 +63,6 @@ func (s *Subscriber) hand(intake context.Context, msg *message.Message, out chan
 	case <-s.stopping.Done(): // intake follows a moment later
 	case <-intake.Done():
 	case <-msg.Context().Done(): // the lease is lost
-	}
-	return false
-}
-
-// settle waits until the message is acked or nacked and reports whether it was
-// acked. It waits no longer than a closing subscriber does: then it cancels the
-// message's context, and takes silence for a nack.
-func (s *Subscriber) settle(msg *message.Message, cancel context.CancelCauseFunc) (acked bool) {
-	select {
-	case <-msg.Acked():
-		return true
-	case <-msg.Nacked():
-		return false
-	case <-s.overdue.Done():
-	}
-	cancel(errors.New("subscriber closes"))
-	grace := time.NewTimer(settleTime)
-	defer grace.Stop()
-	select {
-	case <-msg.Acked():
-		return true
-	case <-msg.Nacked():
-	case <-grace.C:
 	}
 	return false
 }

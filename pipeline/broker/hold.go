@@ -42,9 +42,10 @@ type Held struct {
 	turn chan struct{} // full while a call about the message is under way
 	kept chan struct{} // closed when there is no heartbeat any more
 
-	mu     sync.Mutex
-	expiry *time.Timer // loses the lease
-	fault  error       // why it was not extended the last time
+	mu       sync.Mutex
+	expiry   *time.Timer // loses the lease
+	fault    error       // why it was not extended the last time
+	extended func()      // is told of each extension; nil: nobody is
 }
 
 // Hold holds a message that was just received, on its nth delivery. The broker
@@ -67,6 +68,13 @@ func (l *Held) Attempt() int { return l.attempt }
 
 // Context ends with the lease.
 func (l *Held) Context() context.Context { return l.ctx }
+
+// OnExtend has told called after each extension from now on.
+func (l *Held) OnExtend(told func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.extended = told
+}
 
 // Lose ends the lease because the message is not ours any more.
 func (l *Held) Lose(why error) {
@@ -127,6 +135,9 @@ func (l *Held) extend() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fault = err
+	if err == nil && l.extended != nil {
+		l.extended()
+	}
 	if err == nil && l.ctx.Err() == nil {
 		l.expiry.Reset(time.Until(asked.Add(l.period)))
 	}

@@ -186,3 +186,20 @@ func TestAckThatNobodyHears(t *testing.T) {
 		<-l.Context().Done()
 	})
 }
+
+func TestExtensionsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHandle(time.Minute, nil, errDown)
+		l := broker.Hold(h, 1, time.Minute)
+		told := 0
+		l.OnExtend(func() { told++ })
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if n := h.count("extend") - 1; told != n || n < 10 { // one of them failed
+			t.Errorf("told of %d extensions, there were %d", told, n)
+		}
+		if err := l.Ack(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -32,8 +33,12 @@ type queue struct {
 	turn  chan struct{} // full while somebody receives
 
 	live     *opened        // whoever has the turn may replace it
+	fault    atomic.Value   // an error in a fault: why nothing can be received now
 	retiring sync.WaitGroup // one for each that died and has messages in flight
 }
+
+// fault is an error, or that there is none.
+type fault struct{ err error }
 
 // opened is a driver's queue and its messages in flight.
 type opened struct {
@@ -125,6 +130,20 @@ func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message
 	return out, nil
 }
 
+// Fault returns why nothing can be received at the moment from one of the queues,
+// which is tried again and again; nil if nobody has noticed anything. It asks
+// nobody.
+func (s *Subscriber) Fault() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, q := range s.queues {
+		if f, _ := q.fault.Load().(fault); f.err != nil {
+			return fmt.Errorf("receive from %s: %w", Redacted(q.url), f.err)
+		}
+	}
+	return nil
+}
+
 // Close stops intake at once, waits until every delivered message is acked or
 // nacked (see Config.CloseTimeout) and the broker knows, gives those that wait
 // for their redelivery back, and closes the queues. Another Close waits for the
@@ -194,6 +213,7 @@ fill:
 		<-q.slots
 	}
 	if err != nil && ctx.Err() == nil {
+		q.fault.Store(fault{Redact(err, q.url)})
 		s.config.Log.Warn("queue is broken, opening it anew", "queue", Redacted(q.url), "err", Redact(err, q.url), "attempt", failures+1)
 		s.reopen(ctx, q, failures+1)
 	}
@@ -206,6 +226,7 @@ func (s *Subscriber) reopen(ctx context.Context, q *queue, failures int) {
 	for sleep(ctx, s.config.ReopenDelay(failures)) {
 		fresh, err := s.driver.OpenQueue(ctx, q.url, s.config.Concurrency)
 		if err == nil {
+			q.fault.Store(fault{})
 			dead := q.live
 			q.live = &opened{Queue: fresh}
 			q.retiring.Go(func() {
@@ -220,6 +241,7 @@ func (s *Subscriber) reopen(ctx context.Context, q *queue, failures int) {
 			return
 		}
 		failures++
+		q.fault.Store(fault{Redact(err, q.url)})
 		s.config.Log.Warn("cannot open the queue", "queue", Redacted(q.url), "err", Redact(err, q.url), "attempt", failures)
 	}
 }

@@ -2,6 +2,7 @@ package digest
 
 import (
 	"context"
+	"errors"
 	"io"
 	"runtime"
 	"sync"
@@ -25,6 +26,9 @@ var copies atomic.Int64
 // interrupt a Read. It only ever calls Read: the WriteTo of a cloud reader would
 // allocate a large buffer for each object.
 //
+// If r is a [ReaderNow] and d computes MD5 alone, what r has at hand is hashed without a
+// goroutine for it.
+//
 // While CPUs idle, because few copies are under way, what is long is read in a
 // second goroutine ahead of the hash. That goroutine has ended when Copy
 // returns.
@@ -32,6 +36,7 @@ func Copy(ctx context.Context, d io.Writer, r io.Reader) (int64, error) {
 	copies.Add(1)
 	defer copies.Add(-1)
 	s := source{r: r}
+	fetcher := fetcherOf(d, r)
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
 	var total int64
@@ -49,6 +54,21 @@ func Copy(ctx context.Context, d io.Writer, r io.Reader) (int64, error) {
 			}
 			since = 0
 			continue
+		}
+		if fetcher != nil {
+			n, err := fetcher.fetch(ctx, buf[:])
+			total += n
+			since += int(n)
+			switch {
+			case err == io.EOF:
+				return total, nil
+			case err == nil, err == ErrWait && n > 0:
+				continue
+			case errors.Is(err, errors.ErrUnsupported):
+				fetcher = nil
+			case err != ErrWait:
+				return total, err
+			}
 		}
 		n, err := s.read(buf[:])
 		total += int64(n)

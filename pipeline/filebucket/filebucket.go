@@ -4,8 +4,8 @@
 package filebucket
 
 import (
-	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 )
 
@@ -49,8 +49,11 @@ func VersionOf(info fs.FileInfo) Version {
 
 // ETag returns the version as events and records name it.
 func (v Version) ETag() string {
-	if v.Changed == 0 {
-		return fmt.Sprintf("%x-%x", v.Modified, v.Size)
+	b := make([]byte, 0, 48)
+	b = strconv.AppendInt(b, v.Modified, 16)
+	b = strconv.AppendInt(append(b, '-'), v.Size, 16)
+	if v.Changed != 0 {
+		b = strconv.AppendInt(append(b, '-'), v.Changed, 16)
 	}
-	return fmt.Sprintf("%x-%x-%x", v.Modified, v.Size, v.Changed)
+	return string(b)
 }

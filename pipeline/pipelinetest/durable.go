@@ -116,6 +116,7 @@ func testRestart(q *queueTest, restart func()) {
 					q.Error("cannot publish any more")
 					return
 				}
+				time.Sleep(pause)
 			}
 		}
 	}()

@@ -11,9 +11,14 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// patience is how long something may take that must happen. It makes a test
-// fail that would hang; nothing is measured by it.
-const patience = 30 * time.Second
+// patience is how long something may take that must happen, on a machine with
+// other things to do. It makes a test fail that would hang; nothing is measured
+// by it.
+const patience = 2 * time.Minute
+
+// pause is for what is tried again and again while a backend is down: a server
+// that starts needs the processor, too.
+const pause = 20 * time.Millisecond
 
 // queueTest is one test and its harness.
 type queueTest struct {

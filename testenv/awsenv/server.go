@@ -3,7 +3,6 @@ package awsenv
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bucketsum/bucketsum/testenv/freeport"
 )
 
 // The credentials that the servers accept, and their region.
@@ -109,7 +110,7 @@ func start(t testing.TB, path string, command func(port string) *exec.Cmd) Serve
 	t.Helper()
 	var said string
 	for range 3 { // somebody else may take the port first
-		port := freePort(t)
+		port := freeport.Find(t)
 		s := Server{URL: "http://127.0.0.1:" + port}
 		c := command(port)
 		var out bytes.Buffer
@@ -145,26 +146,12 @@ func start(t testing.TB, path string, command func(port string) *exec.Cmd) Serve
 // tail returns the last of what a server said.
 func tail(out []byte) string { return string(out[max(0, len(out)-8<<10):]) }
 
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
 // answers waits until the server answers; not if it ends before or takes more
-// than half a minute.
+// than two minutes.
 func answers(url string, ended <-chan struct{}) bool {
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	late := time.After(30 * time.Second)
-	again := time.NewTicker(20 * time.Millisecond)
+	late := time.After(2 * time.Minute)
+	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for {
 		if r, err := client.Get(url); err == nil {

@@ -4,7 +4,6 @@ package rabbitmqtest
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/bucketsum/bucketsum/testenv/freeport"
 )
 
 // Debian's own command runs as another user, and not in a folder of ours.
@@ -39,7 +40,7 @@ func Start(t *testing.T) *Server {
 		}
 		t.Skip("RabbitMQ is not installed (Debian's package rabbitmq-server)")
 	}
-	s := &Server{t: t, folder: t.TempDir(), port: freePort(t), distribution: freePort(t), epmd: freePort(t)}
+	s := &Server{t: t, folder: t.TempDir(), port: freeport.Find(t), distribution: freeport.Find(t), epmd: freeport.Find(t)}
 	if err := os.WriteFile(filepath.Join(s.folder, "plugins"), []byte("[].\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -57,19 +58,10 @@ func Start(t *testing.T) *Server {
 	return s
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
-}
-
 func (s *Server) start() {
 	s.t.Helper()
 	s.process = exec.Command(rabbitCommand)
+	s.process.Dir = s.folder // for what it leaves when it crashes
 	s.process.Env = append(os.Environ(),
 		"HOME="+s.folder, // the cookie
 		"RABBITMQ_NODENAME=bucketsum"+s.port+"@localhost",
@@ -95,6 +87,7 @@ func (s *Server) start() {
 			s.end(syscall.SIGKILL)
 			s.t.Fatalf("RabbitMQ does not start: %v\n%s", err, s.log.String())
 		}
+		time.Sleep(50 * time.Millisecond) // it needs the processor itself
 	}
 }
 

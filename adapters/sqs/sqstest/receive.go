@@ -2,6 +2,7 @@ package sqstest
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -69,6 +70,30 @@ func (s *Server) receive(ctx context.Context, in request) (any, error) {
 		s.await(ctx, until)
 	}
 	return nil, ctx.Err()
+}
+
+// takeBack undoes a receive, if the answer is that of one.
+func (s *Server) takeBack(asked, answered []byte) {
+	var in request
+	var out struct {
+		Messages []struct{ ReceiptHandle string }
+	}
+	if json.Unmarshal(asked, &in) != nil || json.Unmarshal(answered, &out) != nil || len(out.Messages) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, err := s.queue(in.QueueUrl)
+	if err != nil {
+		return // it is gone with its messages
+	}
+	for _, r := range out.Messages {
+		if m, latest, err := q.byHandle(r.ReceiptHandle); err == nil && m != nil && latest {
+			m.receives--
+			m.visibleAt = time.Now()
+		}
+	}
+	s.wake()
 }
 
 // await waits until something has changed, the time has come or ctx ends. The

@@ -61,7 +61,9 @@ func (s *Server) Calls(action string) int {
 	return n
 }
 
-// RoundTrip answers a request in the goroutine of its caller.
+// RoundTrip answers a request in the goroutine of its caller. What it has
+// received for one that was cancelled meanwhile goes back to the queue: nothing
+// is in flight for nobody.
 func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body []byte
 	if r.Body != nil {
@@ -73,6 +75,7 @@ func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	a := s.answer(r.Context(), r.Header.Get("X-Amz-Target"), body)
 	if err := r.Context().Err(); err != nil {
+		s.takeBack(body, a.body)
 		return nil, err
 	}
 	return &http.Response{

@@ -1,10 +1,7 @@
 package sqstest
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -62,95 +58,6 @@ type queueTest struct {
 	c    *sqs.Client
 	name string
 }
-
-func must[T any](t *testing.T, v T, err error) T {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-func (q queueTest) create(suffix string, attributes map[string]string) string {
-	q.t.Helper()
-	out, err := q.c.CreateQueue(q.t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(q.name + suffix), Attributes: attributes})
-	return aws.ToString(must(q.t, out, err).QueueUrl)
-}
-
-func (q queueTest) send(url string, bodies ...string) {
-	q.t.Helper()
-	for _, b := range bodies {
-		out, err := q.c.SendMessage(q.t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &b})
-		must(q.t, out, err)
-	}
-}
-
-func (q queueTest) sendTo(url, group, deduplication, body string) string {
-	q.t.Helper()
-	out, err := q.c.SendMessage(q.t.Context(), &sqs.SendMessageInput{
-		QueueUrl: &url, MessageBody: &body, MessageGroupId: &group, MessageDeduplicationId: &deduplication,
-	})
-	return aws.ToString(must(q.t, out, err).MessageId)
-}
-
-func (q queueTest) receive(url string, n, visibility, wait int32) []types.Message {
-	q.t.Helper()
-	out, err := q.c.ReceiveMessage(q.t.Context(), &sqs.ReceiveMessageInput{
-		QueueUrl: &url, MaxNumberOfMessages: n, VisibilityTimeout: visibility, WaitTimeSeconds: wait,
-		MessageAttributeNames:       []string{"All"},
-		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
-	})
-	return must(q.t, out, err).Messages
-}
-
-// receiveOne waits for the message; a visibility of 0 is the queue's.
-func (q queueTest) receiveOne(url string, visibility int32) types.Message {
-	q.t.Helper()
-	ms := q.receive(url, 1, visibility, 10)
-	if len(ms) != 1 {
-		q.t.Fatalf("%d messages received, want 1", len(ms))
-	}
-	return ms[0]
-}
-
-func (q queueTest) empty(url string) {
-	q.t.Helper()
-	if ms := q.receive(url, 10, 1, 0); len(ms) > 0 {
-		q.t.Fatalf("%d messages received, want none", len(ms))
-	}
-}
-
-func (q queueTest) delete(url string, m types.Message) {
-	q.t.Helper()
-	out, err := q.c.DeleteMessage(q.t.Context(), &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle})
-	must(q.t, out, err)
-}
-
-func (q queueTest) setVisibility(url string, m types.Message, seconds int32) {
-	q.t.Helper()
-	out, err := q.c.ChangeMessageVisibility(q.t.Context(), &sqs.ChangeMessageVisibilityInput{
-		QueueUrl: &url, ReceiptHandle: m.ReceiptHandle, VisibilityTimeout: seconds,
-	})
-	must(q.t, out, err)
-}
-
-func (q queueTest) attributes(url string) map[string]string {
-	q.t.Helper()
-	out, err := q.c.GetQueueAttributes(q.t.Context(), &sqs.GetQueueAttributesInput{
-		QueueUrl: &url, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll},
-	})
-	return must(q.t, out, err).Attributes
-}
-
-func wantCode(t *testing.T, err error, codes ...string) {
-	t.Helper()
-	var api smithy.APIError
-	if !errors.As(err, &api) || !slices.Contains(codes, api.ErrorCode()) {
-		t.Errorf("error is %v, want one with code %s", err, strings.Join(codes, " or "))
-	}
-}
-
-func receiveCount(m types.Message) string { return m.Attributes["ApproximateReceiveCount"] }
 
 func testSendReceiveDelete(t *testing.T, q queueTest) {
 	url := q.create("", nil)
@@ -361,179 +268,6 @@ func testInvalidHandle(t *testing.T, q queueTest) {
 	wantCode(t, err, "InvalidParameterValue")
 }
 
-func testMissingQueue(t *testing.T, q queueTest) {
-	url := q.create("", nil)
-	_, err := q.c.DeleteQueue(t.Context(), &sqs.DeleteQueueInput{QueueUrl: &url})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, call := range map[string]func(context.Context) error{
-		"GetQueueAttributes": func(ctx context.Context) error {
-			_, err := q.c.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &url})
-			return err
-		},
-		"ReceiveMessage": func(ctx context.Context) error {
-			_, err := q.c.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url})
-			return err
-		},
-		"SendMessage": func(ctx context.Context) error {
-			_, err := q.c.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("b")})
-			return err
-		},
-		"GetQueueUrl": func(ctx context.Context) error {
-			_, err := q.c.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &q.name})
-			return err
-		},
-	} {
-		err := call(t.Context())
-		if missing := (*types.QueueDoesNotExist)(nil); !errors.As(err, &missing) {
-			t.Errorf("%s: error is %v, want QueueDoesNotExist", name, err)
-		}
-	}
-}
-
-func testQueueAttributes(t *testing.T, q queueTest) {
-	url := q.create("", map[string]string{"VisibilityTimeout": "77"})
-	_, err := q.c.SetQueueAttributes(t.Context(), &sqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{"DelaySeconds": "3"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := q.attributes(url)
-	for name, want := range map[string]string{
-		"VisibilityTimeout": "77", "DelaySeconds": "3", "MessageRetentionPeriod": "345600",
-		"ApproximateNumberOfMessages": "0", "RedrivePolicy": "",
-	} {
-		if a[name] != want {
-			t.Errorf("%s is %q, want %q", name, a[name], want)
-		}
-	}
-	if !strings.HasSuffix(a["QueueArn"], ":"+q.name) {
-		t.Errorf("QueueArn is %q", a["QueueArn"])
-	}
-	one, err := q.c.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
-		QueueUrl: &url, AttributeNames: []types.QueueAttributeName{"VisibilityTimeout"},
-	})
-	if diff := cmp.Diff(map[string]string{"VisibilityTimeout": "77"}, must(t, one, err).Attributes); diff != "" {
-		t.Errorf("one attribute (-want +got):\n%s", diff)
-	}
-	_, err = q.c.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
-		QueueUrl: &url, AttributeNames: []types.QueueAttributeName{"Colour"},
-	})
-	wantCode(t, err, "InvalidAttributeName")
-}
-
-func testPurge(t *testing.T, q queueTest) {
-	url := q.create("", nil)
-	q.send(url, "a", "b")
-	_, err := q.c.PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: &url})
-	if err != nil {
-		t.Fatal(err)
-	}
-	q.empty(url)
-}
-
-func (q queueTest) createFIFO(attributes map[string]string) string {
-	q.t.Helper()
-	all := map[string]string{"FifoQueue": "true"}
-	for k, v := range attributes {
-		all[k] = v
-	}
-	return q.create(".fifo", all)
-}
-
-func testFIFOOrder(t *testing.T, q queueTest) {
-	url := q.createFIFO(nil)
-	var want []string
-	for i := range 12 {
-		body := strconv.Itoa(i)
-		want = append(want, body)
-		q.sendTo(url, "g", body, body)
-	}
-	var got []string
-	last := ""
-	for len(got) < len(want) {
-		ms := q.receive(url, 3, 30, 10)
-		if len(ms) == 0 {
-			t.Fatal("nothing received")
-		}
-		for _, m := range ms {
-			got = append(got, aws.ToString(m.Body))
-			if m.Attributes["MessageGroupId"] != "g" {
-				t.Errorf("group is %q", m.Attributes["MessageGroupId"])
-			}
-			last = m.Attributes["MessageDeduplicationId"]
-			q.delete(url, m)
-		}
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("order (-want +got):\n%s", diff)
-	}
-	if last != "11" {
-		t.Errorf("deduplication ID is %q", last)
-	}
-}
-
-func testFIFOGroups(t *testing.T, q queueTest) {
-	url := q.createFIFO(nil)
-	for _, m := range []string{"a1", "a2", "b1"} {
-		q.sendTo(url, m[:1], m, m)
-	}
-	first := q.receiveOne(url, 30)
-	if got := aws.ToString(first.Body); got != "a1" {
-		t.Fatalf("first is %s", got)
-	}
-	other := q.receiveOne(url, 30)
-	if got := aws.ToString(other.Body); got != "b1" {
-		t.Errorf("with group a in flight %s comes, want b1", got)
-	}
-	q.empty(url)
-	q.setVisibility(url, first, 0)
-	again := q.receiveOne(url, 30)
-	if got := aws.ToString(again.Body); got != "a1" {
-		t.Errorf("after it was given back %s comes, want a1", got)
-	}
-	q.delete(url, again)
-	if m := q.receiveOne(url, 30); aws.ToString(m.Body) != "a2" {
-		t.Errorf("then %s comes, want a2", aws.ToString(m.Body))
-	}
-}
-
-func testFIFODeduplication(t *testing.T, q queueTest) {
-	url := q.createFIFO(nil)
-	q.sendTo(url, "g", "one", "first")
-	q.sendTo(url, "g", "one", "again")
-	q.sendTo(url, "g", "two", "second")
-	var got []string
-	for range 2 {
-		m := q.receiveOne(url, 30)
-		got = append(got, aws.ToString(m.Body))
-		q.delete(url, m)
-	}
-	if diff := cmp.Diff([]string{"first", "second"}, got); diff != "" {
-		t.Errorf("received (-want +got):\n%s", diff)
-	}
-	q.empty(url)
-}
-
-func testFIFONeedsGroup(t *testing.T, q queueTest) {
-	url := q.createFIFO(nil)
-	_, err := q.c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("b"), MessageDeduplicationId: aws.String("d")})
-	wantCode(t, err, "MissingParameter")
-	_, err = q.c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("b"), MessageGroupId: aws.String("g")})
-	wantCode(t, err, "InvalidParameterValue")
-
-	content := queueTest{t: t, c: q.c, name: q.name + "-content"}
-	url = content.createFIFO(map[string]string{"ContentBasedDeduplication": "true"})
-	for range 2 {
-		_, err = q.c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("same"), MessageGroupId: aws.String("g")})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	q.delete(url, q.receiveOne(url, 30))
-	q.empty(url)
-}
-
 func testDeleteTwice(t *testing.T, q queueTest) {
 	url := q.create("", nil)
 	q.send(url, "a")
@@ -549,19 +283,4 @@ func testInvalidSendRefused(t *testing.T, q queueTest) {
 	_, err = q.c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x"), DelaySeconds: 901})
 	wantCode(t, err, "InvalidParameterValue")
 	q.empty(url)
-}
-
-func testListQueuesAndGetURL(t *testing.T, q queueTest) {
-	url := q.create("", nil)
-	got, err := q.c.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: &q.name})
-	if must(t, got, err); aws.ToString(got.QueueUrl) != url {
-		t.Errorf("GetQueueUrl: %s, CreateQueue: %s", aws.ToString(got.QueueUrl), url)
-	}
-	list, err := q.c.ListQueues(t.Context(), &sqs.ListQueuesInput{QueueNamePrefix: &q.name})
-	if diff := cmp.Diff([]string{url}, must(t, list, err).QueueUrls); diff != "" {
-		t.Errorf("ListQueues (-want +got):\n%s", diff)
-	}
-	if again := q.create("", nil); again != url {
-		t.Errorf("creating it again: %s", again)
-	}
 }

@@ -28,7 +28,7 @@ func BenchmarkWrite(b *testing.B) {
 			name  string
 			bytes int
 		}{{"hot", 64 << 10}, {"memory", 2 << 20}} {
-			for _, writers := range []int{1, 2, 4, 8, 16, 24, 32, 64, 128} {
+			for _, writers := range []int{1, 2, 3, 4, 6, 8, 16, 24, 32, 64, 128} {
 				b.Run(fmt.Sprintf("%s/%s/writers=%d", kernel, span.name, writers), func(b *testing.B) {
 					benchmarkWriters(b, e.New, writers, span.bytes, 64<<10)
 				})

@@ -120,6 +120,22 @@ func (w *writer) step(data []byte) error {
 		w.got = c
 	case 4: // abandon
 		w.got, w.want = w.new(), md5.New()
+	case 5, 6: // have it fetched
+		h, ok := w.got.(md5lanes.Fetcher)
+		if !ok {
+			return nil
+		}
+		at, n, buf := w.IntN(64), w.size(), make([]byte, 1+w.size())
+		w.want.Write(data[at : at+n])
+		left := data[at : at+n]
+		m, err := h.WriteFrom(buf, func(p []byte) int {
+			n := copy(p, left)
+			left = left[n:]
+			return n
+		})
+		if m != int64(n) || err != nil {
+			return fmt.Errorf("WriteFrom of %d bytes = %d, %v", n, m, err)
+		}
 	default:
 		at, n := w.IntN(64), w.size()
 		if m, err := w.got.Write(data[at : at+n]); m != n || err != nil {

@@ -26,6 +26,22 @@
 // nothing, a hash that is dropped halfway is plain garbage, and a bubble of
 // testing/synctest may share an engine with goroutines outside it.
 //
+// Two writers alone are hashed apart by crypto/md5, where there are CPUs for that: 1,570 MB/s
+// on two idle ones instead of at most 1,210 in two lanes, for a fifth more CPU. From three
+// on lanes win. MB per CPU-second of BenchmarkWrite on a CPU of 2.6 GHz with AVX-512 (AMD
+// Zen 4), writes of 64 KiB, medians, crypto/md5 being at 780 for any number:
+//
+//	writers        1      2      3      4      6      8     16     32
+//	GOMAXPROCS=1   790  1,170  1,740  2,190  3,240  4,600  8,950  8,800
+//	GOMAXPROCS=2   770    760  1,510  1,810  3,040  3,830  7,360  8,080
+//
+// On one CPU and with three to 16 writers on two, that is also about the MB/s, as one CPU hashes
+// at a time; crypto/md5 reaches 1,560 on two.
+//
+// Where what is to be hashed can be had without waiting, as from files in memory, a hash
+// that fetches it by itself needs no goroutine to be woken for every chunk, and lanes stay
+// full: see Fetcher.
+//
 // # State
 //
 // A hash marshals its state as crypto/md5 does, byte for byte, so that either can resume

@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"fmt"
 	"hash"
+	"math/bits"
 	"os"
 	"runtime"
 	"sync"
@@ -30,6 +31,7 @@ type Engine struct {
 	idle    []*lanes // sets of lanes not in use
 	barren  int      // tries to skip before company is sought again
 	backoff int      // what barren was last set to
+	crowd   int      // digests to come, while the load is 2, before two are hashed apart
 }
 
 // NewEngine returns an Engine. It fails if the CPU cannot run the kernel that c names.
@@ -97,7 +99,11 @@ func (e *Engine) hash(d *digest, p []byte) {
 	}
 	d.p, d.blocks = p, len(p)/BlockSize
 	var l *lanes
-	e.load++
+	if e.load++; e.load > 2 {
+		e.crowd = crowdMemory
+	} else if e.crowd > 0 {
+		e.crowd--
+	}
 	if e.wantsLeader() {
 		l = e.takeLanes()
 		l.put(d)
@@ -131,17 +137,19 @@ func (e *Engine) turn(d *digest, l *lanes) (done bool) {
 				e.gather(l)
 			}
 			// Fewer sets could do: 16 digests in one cost half of what 8 and 8 in two do.
-			if e.leaders > 1 && e.load <= width*(e.leaders-1) {
+			if e.leaders > 1 && e.load <= width*(e.leaders-1) && !e.apart() {
 				l.spill(&e.queue)
 				e.putLanes(l)
 				return false
 			}
+			e.part(d, l)
 		}
 		e.mu.Unlock()
 		l.run(e.kernel)
 		e.mu.Lock()
 		e.load -= l.reap()
-		if woken = l.finished.len; woken == 0 || e.holds(l) {
+		rotated := l.rotate(&e.queue, d)
+		if woken = l.finished.len; !rotated && (woken == 0 || e.holds(l)) {
 			continue
 		}
 		// From here on d may be woken and l be led by another goroutine.
@@ -149,7 +157,7 @@ func (e *Engine) turn(d *digest, l *lanes) (done bool) {
 		l.finished = queue{}
 		done = len(d.p) == 0
 		var next *digest
-		if done {
+		if done || rotated {
 			l.fill(&e.queue)
 			if next = l.longest(); next == nil {
 				e.putLanes(l)
@@ -170,6 +178,9 @@ func (e *Engine) turn(d *digest, l *lanes) (done bool) {
 			return true
 		}
 		e.mu.Lock()
+		if rotated {
+			return false
+		}
 	}
 }
 
@@ -203,8 +214,42 @@ func (e *Engine) holds(l *lanes) bool {
 // wantsLeader reports whether the load asks for one more set of lanes: a set that is not
 // nearly full costs as much CPU as a full one.
 func (e *Engine) wantsLeader() bool {
-	return e.leaders == 0 ||
+	return e.leaders == 0 || e.leaders == 1 && e.apart() ||
 		e.load >= e.leaders*width+width*3/4 && e.leaders < runtime.GOMAXPROCS(0)
+}
+
+// crowdMemory is for how many digests the engine remembers that there were more than two,
+// as many writers are sometimes one or two.
+const crowdMemory = 64
+
+// apart reports whether two digests are better off with a CPU each and crypto/md5: in two
+// lanes of one CPU they would have a third less throughput, and hardly use less CPU when
+// every chunk has to wake the other goroutine. For three it is the other way round.
+func (e *Engine) apart() bool {
+	return e.load == 2 && e.crowd == 0 && !e.kernel.alone && runtime.GOMAXPROCS(0) > 1
+}
+
+// part lets the goroutine of the other digest in l lead it if the two go on and on and are
+// better off apart. l is led by that of d.
+func (e *Engine) part(d *digest, l *lanes) {
+	if e.load != 2 || l.active() != 2 || d.turn < piece {
+		return
+	}
+	d.turn, e.crowd = 0, 0
+	if !e.apart() {
+		return
+	}
+	for u := l.used; u != 0; u &= u - 1 {
+		if i := bits.TrailingZeros32(u); l.digests[i] != d {
+			other := l.take(i)
+			other.lead = e.takeLanes()
+			other.lead.put(other)
+			e.mu.Unlock()
+			other.wake.open()
+			e.mu.Lock()
+			return
+		}
+	}
 }
 
 func (e *Engine) takeLanes() *lanes {

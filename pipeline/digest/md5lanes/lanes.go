@@ -86,9 +86,18 @@ func (l *lanes) store(i int) {
 	}
 }
 
-// run hashes some blocks of all digests, as many of each. It reads their bytes but keeps
-// no address of them.
+// run hashes some blocks of all digests, as many of each, and fetches more for those that
+// can. It keeps no address of the bytes that it reads.
 func (l *lanes) run(k *kernel) {
+	l.hash(k)
+	for u := l.used; u != 0; u &= u - 1 {
+		if d := l.digests[bits.TrailingZeros32(u)]; len(d.p) == 0 {
+			d.fetch()
+		}
+	}
+}
+
+func (l *lanes) hash(k *kernel) {
 	if l.used&(l.used-1) == 0 && !k.alone {
 		l.runAlone(bits.TrailingZeros32(l.used))
 		return
@@ -145,6 +154,24 @@ func (l *lanes) reap() int {
 		}
 	}
 	return l.finished.len - n
+}
+
+// rotate puts digests that go on and on into q, as many as wait there, and reports whether
+// d is one of them.
+func (l *lanes) rotate(q *queue, d *digest) (found bool) {
+	n := q.len
+	for u := l.used; u != 0 && n > 0; u &= u - 1 {
+		i := bits.TrailingZeros32(u)
+		if l.digests[i].turn < piece {
+			continue
+		}
+		out := l.take(i)
+		out.turn = 0
+		q.push(out)
+		n--
+		found = found || out == d
+	}
+	return found
 }
 
 // spill empties all lanes into q.

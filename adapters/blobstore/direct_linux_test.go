@@ -1,0 +1,101 @@
+package blobstore
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// TestDirect asserts which files the kernel is asked for directly, and that it gives what
+// os.Root would.
+func TestDirect(t *testing.T) {
+	above := t.TempDir()
+	dir := filepath.Join(above, "folder")
+	secret := filepath.Join(above, "secret")
+	for _, err := range []error{
+		os.MkdirAll(filepath.Join(dir, "a", "b"), 0o700),
+		os.WriteFile(secret, []byte("secret"), 0o600),
+		os.WriteFile(filepath.Join(dir, "x"), []byte("x"), 0o600),
+		os.WriteFile(filepath.Join(dir, "a", "b", "x"), []byte("abx"), 0o600),
+		os.Symlink("x", filepath.Join(dir, "link")),
+		os.Symlink("a", filepath.Join(dir, "inside")),
+		os.Symlink("..", filepath.Join(dir, "up")),
+		os.Symlink(above, filepath.Join(dir, "outside")),
+		os.Symlink(secret, filepath.Join(dir, "a", "secret")),
+		unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, ok := openDirect(unix.AT_FDCWD, filepath.Join(dir, "x")); ok {
+		t.Error("an absolute name was opened")
+	}
+	store, err := OpenFolder(dir, "test", Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	direct := true
+	if _, _, ok := openDirect(store.folder.fd, "x"); !ok {
+		direct = false // the kernel is too old, or a sandbox forbids it
+	}
+	for key, want := range map[string]struct {
+		content string
+		direct  bool
+		err     error
+	}{
+		"x":              {"x", true, nil},
+		"a/b/x":          {"abx", true, nil},
+		"link":           {"x", false, nil},
+		"inside/b/x":     {"abx", false, nil},
+		"up/secret":      {"", false, errRefused},
+		"up/folder/x":    {"x", false, nil}, // out and in again
+		"outside/secret": {"", false, errRefused},
+		"a/secret":       {"", false, errRefused},
+		"fifo":           {"", false, pipeline.ErrFiltered},
+		"a":              {"", false, pipeline.ErrFiltered},
+		"none":           {"", false, pipeline.ErrNotFound},
+		"x/y":            {"", false, pipeline.ErrNotFound},
+	} {
+		version, looked := statDirect(store.folder.fd, key)
+		c, opened, ok := openDirect(store.folder.fd, key)
+		if ok {
+			got, err := io.ReadAll(c)
+			if err := errors.Join(err, c.Close()); err != nil || string(got) != want.content {
+				t.Errorf("%s: opened directly it has %q, %v; want %q", key, got, err, want.content)
+			}
+			if _, info, err := store.folder.find(key); err != nil || stateOf(version) != stateOf(opened) || opened.Size != info.Size() {
+				t.Errorf("%s: versions %v and %v, %v", key, version, opened, err)
+			}
+		}
+		if looked != (want.direct && direct) || ok != looked {
+			t.Errorf("%s: looked at directly %v, opened %v; want %v", key, looked, ok, want.direct)
+		}
+		r, err := store.Open(t.Context(), pipeline.Object{Key: key, Size: pipeline.UnknownSize})
+		if err != nil {
+			if want.err == nil || want.err != errRefused && !errors.Is(err, want.err) ||
+				want.err == errRefused && !strings.Contains(err.Error(), "leads out of the bucket") {
+				t.Errorf("%s: %v, want %v", key, err, want.err)
+			}
+			continue
+		}
+		got, err := io.ReadAll(r)
+		if err := errors.Join(err, r.Close()); want.err != nil || err != nil || string(got) != want.content {
+			t.Errorf("%s: has %q, %v; want %q, %v", key, got, err, want.content, want.err)
+		}
+	}
+}
+
+var errRefused = errors.New("it leads out of the bucket")

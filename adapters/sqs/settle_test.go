@@ -1,0 +1,150 @@
+package sqs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/adapters/sqs"
+	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+func TestAckIsRepeatedUntilTheMessageIsDeleted(t *testing.T) {
+	for name, fault := range map[string]sqstest.Fault{
+		"call":  {Action: "DeleteMessageBatch", Times: 6},
+		"entry": {Action: "DeleteMessageBatch", Times: 6, Entries: 10},
+		"long":  {Action: "DeleteMessageBatch", For: 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(b *bench, url string) {
+				b.send(url, "a")
+				w := b.worker(url, sqs.Config{})
+				b.server.Inject(fault)
+				w.next().Ack()
+				w.none(20 * time.Minute)
+				if got := b.counts(url); got != "0 visible, 0 in flight" {
+					b.t.Errorf("left: %s", got)
+				}
+				if strings.Contains(b.log.String(), "delivered again") {
+					b.t.Error("it is said to be delivered again")
+				}
+				w.close()
+			})
+		})
+	}
+}
+
+func TestNackComesBackLaterEachTime(t *testing.T) {
+	both(t, func(b *bench, url string) {
+		b.send(url, "a")
+		w := b.worker(url, sqs.Config{NackDelay: func(n int) time.Duration { return time.Duration(n) * 100 * time.Second }})
+		var gaps []time.Duration
+		start := time.Now()
+		for want := 1; want <= 4; want++ {
+			m := w.next()
+			if got := pipeline.Attempt(m); got != want {
+				b.t.Errorf("attempt is %d, want %d", got, want)
+			}
+			gaps = append(gaps, time.Since(start).Round(10*time.Second))
+			start = time.Now()
+			m.Nack()
+		}
+		if diff := cmp.Diff([]time.Duration{0, 100 * time.Second, 200 * time.Second, 300 * time.Second}, gaps); diff != "" {
+			b.t.Errorf("waits before deliveries (-want +got):\n%s", diff)
+		}
+		synctest.Wait() // the last nack has its delay, and Close gives nothing back that a receive could take
+		w.close()
+	})
+}
+
+func TestNackIsRepeated(t *testing.T) {
+	both(t, func(b *bench, url string) {
+		b.send(url, "a")
+		w := b.worker(url, sqs.Config{NackDelay: func(int) time.Duration { return 10 * time.Minute }})
+		m := w.next()
+		b.server.Inject(sqstest.Fault{Action: "ChangeMessageVisibilityBatch", For: 5 * time.Second})
+		start := time.Now()
+		m.Nack()
+		again := w.next()
+		if d := time.Since(start); d < 10*time.Minute-time.Second || d > 10*time.Minute+time.Second {
+			b.t.Errorf("came back after %s", d)
+		}
+		again.Ack()
+		w.close()
+	})
+}
+
+func TestManyMessagesAreSettledInBatches(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		url := b.create(sqs.SchemeParallel, "objects", nil)
+		const n = 200
+		for i := range n {
+			b.send(url, fmt.Sprint("m", i))
+		}
+		w := b.worker(url, sqs.Config{Concurrency: 100})
+		seen := make(map[string]int)
+		for range n {
+			m := w.next()
+			seen[string(m.Payload)]++
+			m.Ack()
+		}
+		w.close()
+		if len(seen) != n {
+			t.Errorf("%d different messages came, want %d", len(seen), n)
+		}
+		if got := b.counts(url); got != "0 visible, 0 in flight" {
+			t.Errorf("left: %s", got)
+		}
+		if calls := b.server.Calls("ReceiveMessage"); calls > n/2 {
+			t.Errorf("%d receives for %d messages", calls, n)
+		}
+	})
+}
+
+func TestAckEndsWithItsContext(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		url := b.create(sqs.SchemeParallel, "objects", nil)
+		b.send(url, "a")
+		queues := b.queues(sqs.Config{})
+		sub, err := queues.OpenSubscription(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := sub.Receive(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		lease, err := queues.Lease(t.Context(), url, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.server.Inject(sqstest.Fault{})
+		within := func(settle func(context.Context) error) error {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			return settle(ctx)
+		}
+		if err := within(lease.Ack); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("ack: %v", err)
+		}
+		if err := lease.Context().Err(); err != nil {
+			t.Errorf("the lease ended: %v", err)
+		}
+		nack := func(ctx context.Context) error { return lease.Nack(ctx, 0) }
+		if err := within(nack); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("nack: %v", err)
+		}
+		m.Nack()
+		sub.Shutdown(t.Context())
+		queues.Close()
+	})
+}

@@ -1,0 +1,66 @@
+package telemetry_test
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// empty is a bucket that costs nothing, so that what is measured is the measuring.
+type empty struct{ pipeline.Recorder }
+
+func (empty) Open(context.Context, pipeline.Object) (pipeline.Reader, error) { return nothing{}, nil }
+func (empty) Stat(_ context.Context, o pipeline.Object) (pipeline.Object, error) {
+	return o, nil
+}
+func (empty) Lookup(context.Context, pipeline.Object) (pipeline.Record, error) {
+	return pipeline.Record{}, pipeline.ErrNotFound
+}
+func (empty) Save(context.Context, pipeline.Record) error { return nil }
+
+type nothing struct{ pipeline.Reader }
+
+func (nothing) Read(p []byte) (int, error) { return len(p), io.EOF }
+func (nothing) Close() error               { return nil }
+func (nothing) Object() pipeline.Object    { return pipeline.Object{} }
+
+// BenchmarkSmallObject is what measuring, and tracing, add to the work on an object.
+func BenchmarkSmallObject(b *testing.B) {
+	for _, mode := range []string{"plain", "measured", "traced"} {
+		b.Run(mode, func(b *testing.B) {
+			x := newBench(b, mode == "traced")
+			bucket := pipeline.Bucket{Source: empty{}, Records: empty{}}
+			publish := func(context.Context, pipeline.Result) error { return nil }
+			if mode != "plain" {
+				bucket, publish = x.telemetry.Bucket(bucket), x.telemetry.Counted(x.telemetry.Announcer(publish))
+			}
+			var (
+				o      = pipeline.Object{Bucket: "inbox", Key: "a"}
+				events = []pipeline.Handled{{Event: pipeline.Event{Kind: pipeline.Created, Time: time.Now(), Object: o}}}
+				buf    = make([]byte, 16<<10)
+			)
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				ctx := b.Context()
+				if mode != "plain" {
+					ctx = x.telemetry.Begin(ctx, pipeline.Delivery{}, "", "")
+				}
+				_, _ = bucket.Records.Lookup(ctx, o)
+				r, _ := bucket.Source.Open(ctx, o)
+				_, _ = r.Read(buf)
+				_ = r.Close()
+				_ = bucket.Records.Save(ctx, pipeline.Record{Source: o})
+				_ = publish(ctx, pipeline.Result{Outcome: pipeline.Recorded})
+				if mode != "plain" {
+					x.telemetry.End(ctx, pipeline.Delivery{Fate: pipeline.Acked, Events: events})
+				}
+				if x.spans != nil && n%1000 == 0 {
+					x.spans.Reset()
+				}
+			}
+		})
+	}
+}

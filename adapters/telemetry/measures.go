@@ -1,0 +1,140 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// The phases of the work on an event.
+const (
+	phaseWait    = "wait"    // from what happened to the object to the start of the work
+	phaseOpen    = "open"    // until the store begins to send the object
+	phaseHash    = "hash"    // reading and hashing it
+	phaseRecord  = "record"  // writing its record
+	phasePublish = "publish" // announcing the result
+)
+
+// Outcomes of events beside those that results have.
+const (
+	outcomeFailed     = string(pipeline.Failed)
+	outcomeSuperseded = "superseded" // nobody needs the work any more
+	outcomeDuplicate  = "duplicate"  // this process had done it before
+	outcomeReturned   = "returned"   // the event went back to the queue
+)
+
+// phaseBounds reach from a small object on a fast disk to hours.
+var phaseBounds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400}
+
+// measures are the instruments, each with its labels made ready.
+type measures struct {
+	objects     counts
+	phases      map[string]histogram
+	retries     metric.Int64Counter
+	extensions  metric.Int64Counter
+	losses      metric.Int64Counter
+	deadLetters counts
+	mismatches  metric.Int64Counter
+	saves       metric.Int64Counter
+	resumes     metric.Int64Counter
+	results     counts
+}
+
+// counts is a counter with one label.
+type counts struct {
+	counter metric.Int64Counter
+	by      map[string][]metric.AddOption // the values of the label
+}
+
+func (c counts) add(ctx context.Context, value string) { c.counter.Add(ctx, 1, c.by[value]...) }
+
+// histogram is one of which the labels are fixed.
+type histogram struct {
+	metric.Float64Histogram
+	labels []metric.RecordOption
+}
+
+func (h histogram) since(ctx context.Context, begin time.Time) {
+	h.Record(ctx, time.Since(begin).Seconds(), h.labels...)
+}
+
+// newMeasures makes the instruments. All series of a counter are there from the start,
+// as 0: the first of an increase would not be seen else.
+func newMeasures(t *Telemetry, version string) (measures, error) {
+	var errs []error
+	counter := func(name, unit, about string) metric.Int64Counter {
+		c, err := t.meter.Int64Counter("bucketsum."+name, metric.WithUnit(unit), metric.WithDescription(about))
+		errs = append(errs, err)
+		if err == nil {
+			c.Add(context.Background(), 0)
+		}
+		return c
+	}
+	labelled := func(name, about, label string, values ...string) counts {
+		c, err := t.meter.Int64Counter("bucketsum."+name, metric.WithDescription(about))
+		errs = append(errs, err)
+		by := make(map[string][]metric.AddOption)
+		for _, v := range values {
+			by[v] = []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(attribute.String(label, v)))}
+			if err == nil {
+				c.Add(context.Background(), 0, by[v]...)
+			}
+		}
+		return counts{c, by}
+	}
+	m := measures{
+		objects: labelled("objects", "Events of objects by what became of them.", "outcome",
+			string(pipeline.Recorded), string(pipeline.Current), string(pipeline.Removed), string(pipeline.Kept), string(pipeline.Mismatch),
+			outcomeFailed, outcomeSuperseded, outcomeDuplicate, outcomeReturned),
+		retries:    counter("retries", "", "Handlings of a message that were repeated while it was held."),
+		extensions: counter("lease.extensions", "", "Leases on messages that were extended."),
+		losses:     counter("lease.losses", "", "Leases on messages that were lost: another worker may do the same work."),
+		deadLetters: labelled("dead.letters", "Messages that were given up, by a class of reasons.", "reason",
+			string(pipeline.GivenUpExhausted), string(pipeline.GivenUpMismatch), string(pipeline.GivenUpUnknown),
+			string(pipeline.GivenUpUndecodable), string(pipeline.GivenUpRefused)),
+		mismatches: counter("mismatches", "", "Times that an object was not what its store claims."),
+		saves:      counter("checkpoint.saves", "", "Checkpoints of large objects that were saved."),
+		resumes:    counter("checkpoint.resumes", "", "Readings of large objects that went on at a checkpoint."),
+		results:    labelled("results", "Results, by whether their receiver has them.", "outcome", "published", "failed"),
+		phases:     make(map[string]histogram),
+	}
+	phases, err := t.meter.Float64Histogram("bucketsum.phase.duration", metric.WithUnit("s"),
+		metric.WithDescription("Time that the work on an event took, by phase."), metric.WithExplicitBucketBoundaries(phaseBounds...))
+	errs = append(errs, err)
+	for _, phase := range []string{phaseWait, phaseOpen, phaseHash, phaseRecord, phasePublish} {
+		m.phases[phase] = histogram{phases, []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attribute.String("phase", phase)))}}
+	}
+	errs = append(errs, observables(t, version))
+	return m, errors.Join(errs...)
+}
+
+// observables makes the instruments that are asked when somebody wants to know.
+func observables(t *Telemetry, version string) error {
+	_, err := t.meter.Int64ObservableCounter("bucketsum.bytes", metric.WithUnit("By"),
+		metric.WithDescription("Bytes of objects that were read."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error { o.Observe(t.bytes.Load()); return nil }))
+	build := metric.WithAttributeSet(attribute.NewSet(attribute.String("version", version)))
+	_, buildErr := t.meter.Int64ObservableGauge("bucketsum.build_info",
+		metric.WithDescription("1, with the version of the program."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error { o.Observe(1, build); return nil }))
+	return errors.Join(err, buildErr,
+		t.Gauge("in_flight", "", "Messages in work.",
+			func(context.Context) float64 { return float64(t.inFlight.Load()) }),
+		t.Gauge("last_progress.timestamp", "s", "When a message was last finished or a byte of an object read, in Unix time; at first the start of the process.",
+			func(context.Context) float64 { return float64(t.progress.Load()) / 1e9 }))
+}
+
+// Gauge adds bucketsum_NAME, which value is asked for. It must be quick.
+func (t *Telemetry) Gauge(name, unit, about string, value func(context.Context) float64) error {
+	_, err := t.meter.Float64ObservableGauge("bucketsum."+name, metric.WithUnit(unit), metric.WithDescription(about),
+		metric.WithFloat64Callback(func(ctx context.Context, o metric.Float64Observer) error { o.Observe(value(ctx)); return nil }))
+	return err
+}
+
+// progressed notes that the work goes on.
+func (t *Telemetry) progressed(now time.Time) { t.progress.Store(now.UnixNano()) }

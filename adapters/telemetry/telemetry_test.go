@@ -1,0 +1,435 @@
+package telemetry_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.uber.org/goleak"
+	"gocloud.dev/blob/memblob"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
+	"github.com/bucketsum/bucketsum/adapters/telemetry"
+	"github.com/bucketsum/bucketsum/handlers"
+	"github.com/bucketsum/bucketsum/pipeline"
+
+	_ "gocloud.dev/pubsub/mempubsub"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// bench is a pipeline in memory that is measured.
+type bench struct {
+	t         testing.TB
+	telemetry *telemetry.Telemetry
+	spans     *tracetest.InMemoryExporter // nil: nothing is traced
+	bucket    pipeline.Bucket             // as the handler sees it
+	dead      *sent
+	rest      *sent
+	config    pipeline.Config
+	queue     *cloudpubsub.Publisher
+	settled   chan pipeline.Delivery
+	results   func(context.Context, pipeline.Result) error
+}
+
+// sent is a publisher that keeps what it is given.
+type sent struct {
+	mu       sync.Mutex
+	messages []*message.Message
+}
+
+func (s *sent) Publish(_ string, messages ...*message.Message) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages = append(s.messages, messages...)
+	return nil
+}
+
+func (s *sent) Close() error { return nil }
+
+// newBench makes a pipeline whose bucket has the objects a, b and c.
+func newBench(t testing.TB, traced bool) *bench {
+	t.Helper()
+	b := &bench{t: t, dead: &sent{}, rest: &sent{}, settled: make(chan pipeline.Delivery, 1)}
+	b.results = func(context.Context, pipeline.Result) error { return nil }
+	c := telemetry.Config{Version: "v1.2.3"}
+	if traced {
+		b.spans = tracetest.NewInMemoryExporter()
+		c.Spans = b.spans
+	}
+	var err error
+	if b.telemetry, err = telemetry.New(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.telemetry.Close)
+	objects := memblob.OpenBucket(nil)
+	for _, key := range []string{"a", "b", "c"} {
+		if err := objects.WriteAll(t.Context(), key, []byte("hello\n"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store := blobstore.New(objects, "inbox", blobstore.Config{})
+	t.Cleanup(func() { store.Close() })
+	b.bucket = b.telemetry.Bucket(store.Bucket())
+	b.config = pipeline.Config{
+		Topic:         "mem://" + t.Name(),
+		Decode:        decode,
+		DeadLetters:   pipeline.DeadLetters{Publisher: b.telemetry.Publisher("dead-letter", b.dead), Topic: "dead"},
+		Continuations: pipeline.Continuations{Publisher: b.telemetry.Publisher("continue", b.rest), Topic: "queue"},
+		Retry:         pipeline.Retry{Max: 2, Initial: time.Nanosecond, Longest: time.Nanosecond},
+		MaxDeliveries: 2,
+		Follow:        b.telemetry,
+	}
+	return b
+}
+
+var happened = time.Now().Add(-time.Hour)
+
+// decode reads one key a line, of an event that is an hour old. "!" is no event.
+func decode(body []byte, _ map[string]string) ([]pipeline.Event, error) {
+	var events []pipeline.Event
+	for line := range strings.Lines(string(body)) {
+		line = strings.TrimSuffix(line, "\n")
+		if line == "!" {
+			return nil, pipeline.Permanent(errors.New("not an event"))
+		}
+		bucket, key, _ := strings.Cut(line, "/")
+		events = append(events, pipeline.Event{Kind: pipeline.Created, ID: line, Time: happened,
+			Object: pipeline.Object{Bucket: bucket, Key: key, Size: pipeline.UnknownSize}})
+	}
+	return events, nil
+}
+
+// run starts the pipeline with what handlers do, or with another handler.
+func (b *bench) run(handle pipeline.Handler) {
+	b.t.Helper()
+	if handle == nil {
+		var err error
+		handle, err = handlers.New(handlers.Config{
+			Buckets: map[string]pipeline.Bucket{"inbox": b.bucket}, Algorithms: []string{"md5"},
+			Publish: b.telemetry.Counted(func(ctx context.Context, r pipeline.Result) error {
+				return b.telemetry.Announcer(b.results)(ctx, r)
+			}),
+		})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	queues := cloudpubsub.Config{
+		Concurrency: 1, NackDelay: func(int) time.Duration { return 0 }, Watch: b.telemetry.LeaseWatch(),
+	}
+	subscriber, err := cloudpubsub.NewSubscriber(queues)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := subscriber.SubscribeInitialize(b.config.Topic); err != nil {
+		b.t.Fatal(err)
+	}
+	if b.queue, err = cloudpubsub.NewPublisher(queues); err != nil {
+		b.t.Fatal(err)
+	}
+	b.config.Subscriber, b.config.Handle = subscriber, handle
+	ctx, cancel := context.WithCancel(b.t.Context())
+	ended := make(chan error, 1)
+	follow := &told{b.telemetry, b.settled}
+	b.config.Follow = follow
+	go func() { ended <- pipeline.Run(ctx, b.config) }()
+	b.t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			b.t.Error(err)
+		}
+		b.queue.Close()
+	})
+}
+
+// told is a follower that says when a delivery has ended.
+type told struct {
+	pipeline.Follower
+	settled chan pipeline.Delivery
+}
+
+func (f *told) End(ctx context.Context, d pipeline.Delivery) {
+	f.Follower.End(ctx, d)
+	f.settled <- d
+}
+
+// handled sends a message, waits for its next n deliveries and returns the last.
+func (b *bench) handled(n int, body string, metadata map[string]string) (last pipeline.Delivery) {
+	b.t.Helper()
+	m := message.NewMessage("", []byte(body))
+	m.Metadata = metadata
+	if err := b.queue.Publish(b.config.Topic, m); err != nil {
+		b.t.Fatal(err)
+	}
+	for range n {
+		last = <-b.settled
+	}
+	return last
+}
+
+// metrics returns what Prometheus would read, without the series of the runtime.
+func (b *bench) metrics() map[string]float64 {
+	b.t.Helper()
+	w := httptest.NewRecorder()
+	b.telemetry.Metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	all := make(map[string]float64)
+	for lines := bufio.NewScanner(w.Body); lines.Scan(); {
+		series, value, _ := strings.Cut(lines.Text(), " ")
+		if n, err := strconv.ParseFloat(value, 64); err == nil && strings.HasPrefix(series, "bucketsum_") {
+			all[series] = n
+		}
+	}
+	if len(all) == 0 {
+		b.t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	return all
+}
+
+func TestMetrics(t *testing.T) {
+	b := newBench(t, false)
+	flaky := 1
+	b.results = func(context.Context, pipeline.Result) error {
+		if flaky--; flaky == 0 {
+			return errors.New("503")
+		}
+		return nil
+	}
+	b.run(nil)
+	b.handled(1, "inbox/a\ninbox/b\ninbox/gone", nil) // b's result is sent at the second try
+	b.handled(1, "inbox/a", nil)                      // done before
+	b.handled(1, "inbox/a.md5", nil)                  // a record
+	b.handled(1, "secrets/x", nil)
+	b.handled(1, "!", nil)
+	got := b.metrics()
+	for series, want := range map[string]float64{
+		`bucketsum_objects_total{outcome="recorded"}`:                      1,
+		`bucketsum_objects_total{outcome="current"}`:                       1, // the record of which the result was not sent
+		`bucketsum_objects_total{outcome="duplicate"}`:                     1,
+		`bucketsum_objects_total{outcome="superseded"}`:                    2,
+		`bucketsum_objects_total{outcome="failed"}`:                        2,
+		`bucketsum_objects_total{outcome="returned"}`:                      0,
+		`bucketsum_bytes_total`:                                            12,
+		`bucketsum_retries_total`:                                          1,
+		`bucketsum_results_total{outcome="published"}`:                     2,
+		`bucketsum_results_total{outcome="failed"}`:                        1,
+		`bucketsum_dead_letters_total{reason="unknown_bucket"}`:            1,
+		`bucketsum_dead_letters_total{reason="undecodable"}`:               1,
+		`bucketsum_dead_letters_total{reason="exhausted"}`:                 0,
+		`bucketsum_in_flight`:                                              0,
+		`bucketsum_phase_duration_seconds_count{phase="open"}`:             2,
+		`bucketsum_phase_duration_seconds_count{phase="hash"}`:             2,
+		`bucketsum_phase_duration_seconds_count{phase="record"}`:           2,
+		`bucketsum_phase_duration_seconds_count{phase="publish"}`:          3,
+		`bucketsum_phase_duration_seconds_count{phase="wait"}`:             6,
+		`bucketsum_phase_duration_seconds_bucket{phase="wait",le="900"}`:   0,
+		`bucketsum_phase_duration_seconds_bucket{phase="wait",le="14400"}`: 6,
+		`bucketsum_build_info{version="v1.2.3"}`:                           1,
+	} {
+		if n, there := got[series]; !there || n != want {
+			t.Errorf("%s is %v (there: %v), want %v", series, n, there, want)
+		}
+	}
+	for series := range got {
+		for _, name := range []string{"secrets", "gone", "inbox", "a.md5"} {
+			if strings.Contains(series, name) {
+				t.Errorf("%s names %q", series, name)
+			}
+		}
+	}
+}
+
+// What comes back is counted as such, and what comes back too often as given up.
+func TestReturnedAndExhausted(t *testing.T) {
+	b := newBench(t, false)
+	b.run(func(context.Context, pipeline.Event) error { return errors.New("503") })
+	b.handled(2, "inbox/a", nil)
+	got := b.metrics()
+	for series, want := range map[string]float64{
+		`bucketsum_objects_total{outcome="returned"}`:          1,
+		`bucketsum_objects_total{outcome="failed"}`:            1,
+		`bucketsum_dead_letters_total{reason="exhausted"}`:     1,
+		`bucketsum_retries_total`:                              4,
+		`bucketsum_phase_duration_seconds_count{phase="wait"}`: 1,
+	} {
+		if got[series] != want {
+			t.Errorf("%s is %v, want %v", series, got[series], want)
+		}
+	}
+}
+
+// The time of the last progress moves with each byte and each message, not by itself.
+func TestProgress(t *testing.T) {
+	b := newBench(t, false)
+	at := func() float64 { return b.metrics()["bucketsum_last_progress_timestamp_seconds"] }
+	start := at()
+	if now := float64(time.Now().UnixNano()) / 1e9; start > now || start < now-60 {
+		t.Fatalf("at the start it is %f, at %f", start, now)
+	}
+	if again := at(); again != start {
+		t.Errorf("it moved from %f to %f and nothing was done", start, again)
+	}
+	b.run(func(context.Context, pipeline.Event) error { return errors.New("503") })
+	r, err := b.bucket.Source.Open(t.Context(), pipeline.Object{Bucket: "inbox", Key: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if again := at(); again != start {
+		t.Errorf("it moved from %f to %f and nothing was read", start, again)
+	}
+	if _, err := r.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if read := at(); read <= start {
+		t.Errorf("a byte was read and it did not move from %f", start)
+	}
+}
+
+func TestCheckpointsAreCounted(t *testing.T) {
+	b := newBench(t, false)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "large"), []byte("0123456789"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	store, err := blobstore.OpenFolder(dir, "inbox", blobstore.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	bucket := b.telemetry.Bucket(store.Bucket())
+	o, err := bucket.Source.Stat(t.Context(), pipeline.Object{Bucket: "inbox", Key: "large"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bucket.Checkpoints.Save(t.Context(), o, []byte("half")); err != nil {
+		t.Fatal(err)
+	}
+	r, err := pipeline.OpenAt(t.Context(), bucket.Source, o, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	got := b.metrics()
+	if got["bucketsum_checkpoint_saves_total"] != 1 || got["bucketsum_checkpoint_resumes_total"] != 1 {
+		t.Errorf("saves %v, resumes %v", got["bucketsum_checkpoint_saves_total"], got["bucketsum_checkpoint_resumes_total"])
+	}
+}
+
+const (
+	traceID = "0af7651916cd43dd8448eb211c80319c"
+	parent  = "00-" + traceID + "-b7ad6b7169203331-01"
+)
+
+// shape returns the spans of the trace as NAME<PARENT, and what their status says.
+func (b *bench) shape() map[string]string {
+	b.t.Helper()
+	names := map[string]string{"b7ad6b7169203331": "event"}
+	all := b.spans.GetSpans()
+	for _, s := range all {
+		names[s.SpanContext.SpanID().String()] = s.Name
+	}
+	shape := make(map[string]string)
+	for _, s := range all {
+		if s.SpanContext.TraceID().String() == traceID {
+			shape[s.Name+"<"+names[s.Parent.SpanID().String()]] = s.Status.Description
+		}
+	}
+	return shape
+}
+
+func TestSpans(t *testing.T) {
+	b := newBench(t, true)
+	b.run(nil)
+	b.handled(1, "inbox/a", map[string]string{"traceparent": parent})
+	b.handled(1, "!", map[string]string{"traceparent": parent}) // the ack of the one before has ended by now
+	want := map[string]string{
+		"process<event": "not an event", "lookup<process": "", "open<process": "", "hash<process": "", "record<process": "",
+		"publish<process": "", "ack<process": "", "dead-letter<process": "",
+	}
+	if diff := cmp.Diff(want, b.shape()); diff != "" {
+		t.Errorf("spans and their errors (-want +got):\n%s", diff)
+	}
+	if got := b.dead.messages[0].Metadata["traceparent"]; !strings.HasPrefix(got, "00-"+traceID) || got == parent {
+		t.Errorf("the dead letter's traceparent is %q", got)
+	}
+}
+
+// A continuation is of the same trace, below the work that it goes on with.
+func TestContinuationsGoOnWithTheTrace(t *testing.T) {
+	b := newBench(t, true)
+	b.run(func(context.Context, pipeline.Event) error { return pipeline.Unfinished(1) })
+	b.handled(1, "inbox/a", map[string]string{"traceparent": parent, "tracestate": "a=b"})
+	rest := b.rest.messages[0].Metadata
+	if got := rest["traceparent"]; !strings.HasPrefix(got, "00-"+traceID) || got == parent || rest["tracestate"] != "a=b" {
+		t.Errorf("metadata of the continuation: %v", rest)
+	}
+	if got := b.shape(); got["continue<process"] != "" || len(got) < 2 {
+		t.Errorf("spans %v", got)
+	}
+}
+
+// Without tracing, the trace of a message goes on as it came, also into the log.
+func TestUntraced(t *testing.T) {
+	b := newBench(t, false)
+	var log bytes.Buffer
+	b.config.Log = slog.New(telemetry.LogHandler(slog.NewJSONHandler(&log, nil)))
+	b.run(nil)
+	b.handled(1, "secrets/a", map[string]string{"traceparent": parent, "tracestate": "a=b"})
+	if got := b.dead.messages[0].Metadata; got["traceparent"] != parent || got["tracestate"] != "a=b" {
+		t.Errorf("metadata of the dead letter: %v", got)
+	}
+	var line struct {
+		Trace string `json:"trace_id"`
+		Span  string `json:"span_id"`
+	}
+	if err := json.NewDecoder(&log).Decode(&line); err != nil || line.Trace != traceID || line.Span != "b7ad6b7169203331" {
+		t.Errorf("%v: logged %+v", err, line)
+	}
+}
+
+func TestNonsenseIsNoTrace(t *testing.T) {
+	b := newBench(t, true)
+	b.run(nil)
+	b.handled(1, "inbox/a", map[string]string{"traceparent": "00-" + strings.Repeat("0", 32) + "-x-01"})
+	b.handled(1, "inbox/b", nil)
+	roots := 0
+	for _, s := range b.spans.GetSpans() {
+		if s.Name == "process" && !s.Parent.IsValid() {
+			roots++
+		}
+	}
+	if roots != 2 {
+		t.Errorf("%d traces begin, want 2", roots)
+	}
+}
+
+// Every line of a log that is derived from another has the trace, too.
+func TestLogHandler(t *testing.T) {
+	b := newBench(t, true)
+	var log bytes.Buffer
+	l := slog.New(telemetry.LogHandler(slog.NewTextHandler(&log, nil))).With("a", 1).WithGroup("g")
+	ctx := b.telemetry.Begin(t.Context(), pipeline.Delivery{}, parent, "")
+	l.InfoContext(ctx, "in")
+	l.Info("out")
+	b.telemetry.End(ctx, pipeline.Delivery{Fate: pipeline.Acked})
+	lines := strings.Split(log.String(), "\n")
+	if !strings.Contains(lines[0], "trace_id="+traceID) || strings.Contains(lines[1], "trace_id") {
+		t.Errorf("%q", lines)
+	}
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/bucketsum/bucketsum/handlers/web"
+)
+
+// checkLoopback returns what is wrong with an address that only this machine may reach.
+// Empty is none.
+func checkLoopback(address string) error {
+	if address == "" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || port == "" {
+		return fmt.Errorf("--pprof: %q is not HOST:PORT, such as 127.0.0.1:6060", address)
+	}
+	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return fmt.Errorf("--pprof: %q can be reached from elsewhere, and profiles tell too much: take 127.0.0.1:%s, and a tunnel such as kubectl port-forward", address, port)
+	}
+	return nil
+}
+
+// serveProfiles returns what serves Go's profiles until its context ends.
+func serveProfiles(address string, log *slog.Logger) (func(context.Context) error, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("--pprof: %w", err)
+	}
+	// A name may have been made to mean anything.
+	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+		_ = l.Close()
+		return nil, fmt.Errorf("--pprof: %s is not a loopback address", l.Addr())
+	}
+	log.Info("serving profiles", "pprof", l.Addr().String())
+	return func(ctx context.Context) error {
+		return web.Serve(ctx, nil, l, web.Profiles(), time.Second, log)
+	}, nil
+}

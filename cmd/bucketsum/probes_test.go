@@ -1,0 +1,143 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// freeAddress returns an address of this machine on which nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// get returns the status and the body of an answer.
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Close = true // no connection is left behind
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+// heldStore is a store that speaks S3, has nothing in it and takes its time to say
+// that of the object "held".
+type heldStore struct {
+	url   string
+	asked chan struct{} // closed when somebody wants the object
+	leave chan struct{} // close it to let the store answer
+	down  atomic.Bool   // it lets nobody in
+}
+
+func startHeldStore(t *testing.T) *heldStore {
+	t.Helper()
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	s := &heldStore{asked: make(chan struct{}), leave: make(chan struct{})}
+	var once atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key := path.Base(r.URL.Path)
+		switch {
+		case s.down.Load():
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `<Error><Code>AccessDenied</Code></Error>`)
+		case key == "objects":
+			w.Header().Set("Content-Type", "application/xml")
+			fmt.Fprint(w, `<ListBucketResult><Name>objects</Name></ListBucketResult>`)
+		default:
+			if key == "held" {
+				if !once.Swap(true) {
+					close(s.asked)
+				}
+				<-s.leave
+			}
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `<Error><Code>NoSuchKey</Code></Error>`)
+		}
+	}))
+	t.Cleanup(server.Close)
+	s.url = server.URL
+	return s
+}
+
+// A worker is ready while it can do its work, and not while it drains; it says so
+// until it has drained.
+func TestProbesWhileItDrains(t *testing.T) {
+	store := startHeldStore(t)
+	queue, address := "mem://events-"+rand.Text(), freeAddress(t)
+	events := openTopic(t, queue)
+	s := serve(t, nil, "--queue", queue, "--listen", address,
+		"--bucket", "s3://objects?region=us-east-1&use_path_style=true&endpoint="+store.url)
+	expect := func(path string, status int, parts ...string) {
+		t.Helper()
+		got, body := get(t, "http://"+address+path)
+		for _, part := range parts {
+			if !strings.Contains(body, part) {
+				t.Errorf("GET %s: %q lacks %q", path, body, part)
+			}
+		}
+		if got != status {
+			t.Errorf("GET %s: %d %q, want %d", path, got, body, status)
+		}
+	}
+	expect("/readyz", 200, `"status":"ready"`)
+	expect("/livez", 200, `"status":"ok"`)
+	send(t, events, objectEvent("Object Created", "objects", "held", "01"))
+	<-store.asked
+	s.cancel()
+	s.until("msg=draining")
+	expect("/readyz", 503, `"name":"draining"`, "takes no more messages")
+	expect("/livez", 200, `"status":"ok"`)
+	close(store.leave)
+	if status := s.stop(); status != exitOK {
+		t.Errorf("exit status is %d", status)
+	}
+}
+
+// What cannot be reached is named.
+func TestProbesNameWhatIsMissing(t *testing.T) {
+	store := startHeldStore(t)
+	close(store.leave)
+	dir, address := filepath.Join(t.TempDir(), "inbox"), freeAddress(t)
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	serve(t, nil, "--queue", "mem://events-"+rand.Text(), "--listen", address, "--bucket", "file://"+dir,
+		"--bucket", "s3://objects?region=us-east-1&use_path_style=true&endpoint="+store.url)
+	store.down.Store(true)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	status, body := get(t, "http://"+address+"/readyz")
+	for _, part := range []string{`"name":"bucket inbox"`, "no such file", `"name":"bucket objects"`, "access denied: this program needs s3:ListBucket"} {
+		if status != http.StatusServiceUnavailable || !strings.Contains(body, part) {
+			t.Errorf("%d %q lacks %q", status, body, part)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package web
+
+// What of the page is always the same, and its sections.
+
+const pageTop markup = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>bucketsum</title>
+<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath d='M2 3h12l-2 11H4z' fill='%230a7d6c'/%3E%3Cpath d='M5 8.5l2 2 4-4' fill='none' stroke='%23fff' stroke-width='1.6'/%3E%3C/svg%3E">
+`
+
+const pageUpload markup = `<section>
+<h2>Checksum of a file</h2>
+<form id="upload" method="post" action="md5" enctype="multipart/form-data">
+<label class="drop" id="drop"><span id="drop-text">Choose a file</span> <input type="file" name="file" id="file" required></label>
+<button id="upload-button">MD5</button>
+<p class="note">Read while it is uploaded, stored nowhere.</p>
+</form>
+<ol id="uploads" class="rows" aria-live="polite"></ol>
+</section>`
+
+func (p *page) header(live bool, status Status) markup {
+	return join("<header>\n<h1>bucketsum</h1>\n", `<p class="meta">`, text(p.config.Version),
+		when(live, `<span class="since"> · since `, moment(status.StartedAt), `</span>`), "</p>",
+		when(live, `
+<p id="live" role="status"></p>
+<noscript><p class="note">As of this moment. Load the page again to see what came since.</p></noscript>`),
+		"\n</header>\n")
+}
+
+// work is what the program does. The script renews what is marked data-live.
+func work(status Status) markup {
+	results := each(status.Results, resultRow)
+	if results == "" {
+		results = "\n" + `<li class="none">Nothing yet. The checksum of what arrives in the bucket will show up here.</li>`
+	}
+	return join(`
+<main>
+<dl id="totals" class="totals" data-live>
+`, totals(status.Totals), `</dl>
+<section id="work-section" data-live-hidden`, when(len(status.InWork) == 0, " hidden"), `>
+<h2>In work <span class="count" id="work-count" data-live><span>`, number(int64(status.InWorkCount)), `</span></span></h2>
+<ul id="work" class="rows" data-live>`, each(status.InWork, workRow), `
+</ul>
+</section>
+<section id="failures-section" data-live-hidden`, when(len(status.Failures) == 0, " hidden"), `>
+<h2>Failures</h2>
+<ul id="failures" class="rows" data-live>`, each(status.Failures, failureRow), `
+</ul>
+</section>
+<section>
+<h2>Results</h2>
+<ol id="results" class="rows" data-live>`, results, `
+</ol>
+</section>
+</main>`)
+}
+
+func lookup(buckets []string) markup {
+	option := func(bucket string) markup { return join("<option>", text(bucket), "</option>") }
+	return join(`
+<section>
+<h2>Record of an object</h2>
+<form id="lookup" class="fields" method="get" action="records">
+<label>Bucket <select name="bucket">`, each(buckets, option), `</select></label>
+<label>Key <input name="key" required maxlength="1024" autocomplete="off" autocapitalize="off" spellcheck="false"></label>
+<button>Look up</button>
+</form>
+<div id="lookup-answer" aria-live="polite"></div>
+</section>`)
+}
+
+func programs(live, records bool) markup {
+	return join(`
+<section class="programs">
+<h2>For programs</h2>
+<dl>
+<dt><code>POST /md5</code></dt>
+<dd>a form with the file in its part <code>file</code>, as of <code>curl -F file=@NAME</code>: <code>{"md5_checksum":"…"}</code></dd>`,
+		when(live, `
+<dt><a href="status"><code>GET /status</code></a></dt>
+<dd>what this page shows, as JSON</dd>`),
+		when(records, `
+<dt><code>GET /records?bucket=…&amp;key=…</code></dt>
+<dd>the record of an object, or status 404</dd>`), `
+<dt><a href="health"><code>GET /health</code></a></dt>
+<dd><code>{"status":"ok"}</code>, or status 503 with what is wrong</dd>
+</dl>
+</section>`)
+}

@@ -1,0 +1,115 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// follower keeps what it is told, and makes traces of its own if it has any.
+type follower struct {
+	traces bool
+
+	mu    sync.Mutex
+	begun []string
+	ended []pipeline.Delivery
+}
+
+type followed struct{}
+
+func (f *follower) Begin(ctx context.Context, d pipeline.Delivery, traceparent, tracestate string) context.Context {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.begun = append(f.begun, fmt.Sprint(d.MessageID, " ", d.Attempt, " ", traceparent, " ", tracestate))
+	return context.WithValue(ctx, followed{}, d.MessageID)
+}
+
+func (f *follower) End(ctx context.Context, d pipeline.Delivery) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if ctx.Value(followed{}) != d.MessageID {
+		panic("another context than Begin's")
+	}
+	f.ended = append(f.ended, d)
+}
+
+func (f *follower) Trace(ctx context.Context) (traceparent, tracestate string) {
+	if id := ctx.Value(followed{}); f.traces && id != nil {
+		return fmt.Sprint("below ", id), "state"
+	}
+	return "", ""
+}
+
+func TestFollower(t *testing.T) {
+	for _, traces := range []bool{false, true} {
+		t.Run(fmt.Sprint("traces ", traces), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &follower{traces: traces}
+				var seen []string
+				p := start(t, func(ctx context.Context, e pipeline.Event) error {
+					parent, state := pipeline.TraceOf(ctx)
+					seen = append(seen, parent+" "+state)
+					if len(seen) < 3 {
+						return errors.New("503")
+					}
+					return pipeline.Permanent(errors.New("broken"))
+				}, func(c *pipeline.Config) { c.Follow = f })
+				p.queue.send("m", "a", "traceparent", "parent", "tracestate", "a=b")
+				p.settle()
+				p.wantStopped(t)
+
+				trace := "parent a=b"
+				if traces {
+					trace = "below m state"
+				}
+				if diff := cmp.Diff([]string{trace, trace, trace}, seen); diff != "" {
+					t.Errorf("traces that the handler saw (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff([]string{"m 1 parent a=b"}, f.begun); diff != "" {
+					t.Errorf("begun (-want +got):\n%s", diff)
+				}
+				if len(f.ended) != 1 || f.ended[0].Fate != pipeline.DeadLettered || f.ended[0].Retries != 2 {
+					t.Errorf("ended %+v", f.ended)
+				}
+				dead := p.deadLetter(t, "m").Metadata
+				if got := dead["traceparent"] + " " + dead["tracestate"]; got != trace {
+					t.Errorf("the dead letter is of %q, want %q", got, trace)
+				}
+			})
+		})
+	}
+}
+
+func TestGivenUp(t *testing.T) {
+	for _, tc := range []struct {
+		body   string
+		handle error
+		want   pipeline.GivenUp
+	}{
+		{"a", nil, ""},
+		{"a", pipeline.ErrNotFound, ""},
+		{"!garbage", nil, pipeline.GivenUpUndecodable},
+		{"a", errors.New("503"), pipeline.GivenUpExhausted},
+		{"a", pipeline.Permanent(errors.New("in the way")), pipeline.GivenUpRefused},
+		{"a\nb", pipeline.Permanent(fmt.Errorf("a %w", pipeline.ErrMismatch)), pipeline.GivenUpMismatch},
+		{"a\nb", pipeline.Permanent(fmt.Errorf("bucket %w", pipeline.ErrUnknownBucket)), pipeline.GivenUpUnknown},
+	} {
+		t.Run(fmt.Sprint(tc.body, tc.handle), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := start(t, always(tc.handle), maxDeliveries(1))
+				p.queue.send("m", tc.body)
+				p.settle()
+				if got := p.delivery(t, 0).GivenUp(); got != tc.want {
+					t.Errorf("given up as %q, want %q", got, tc.want)
+				}
+			})
+		})
+	}
+}
