@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,9 +47,12 @@ func TestServeFindsRottenContent(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	events, announced := openTopic(t, "mem://claims-events"), subscribeResults(t, "mem://claims-results")
-	openTopic(t, "mem://claims-dead")
-	flags := []string{"--queue", "mem://claims-events", "--dead-letter", "mem://claims-dead", "--results", "mem://claims-results",
+	// In-memory topics last as long as the process, and the test may run again.
+	id := rand.Text()
+	eventsURL, resultsURL, deadURL := "mem://events-"+id, "mem://results-"+id, "mem://dead-"+id
+	events, announced := openTopic(t, eventsURL), subscribeResults(t, resultsURL)
+	openTopic(t, deadURL)
+	flags := []string{"--queue", eventsURL, "--dead-letter", deadURL, "--results", resultsURL,
 		"--bucket", server.BucketURL("photos")}
 	s := serve(t, nil, flags...)
 	send(t, events, objectEvent("Object Created", "photos", "good", "01"))
