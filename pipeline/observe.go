@@ -81,15 +81,18 @@ func observed(log *slog.Logger, observe Observer, follow Follower) message.Handl
 			default:
 				d.Fate, back = Nacked, d.Err // Nack: the work is not done
 			}
-			logDelivery(ctx, log, *d)
-			if observe != nil {
-				// What an observer does wrong does not change what was done.
-				if err := safely(func() error { observe(*d); return nil }); err != nil {
-					log.LogAttrs(ctx, slog.LevelError, "observer failed", errorAttrs(err)...)
+			// What those who watch do wrong does not change what was done.
+			tell := func(whom string, f func()) {
+				if err := safely(func() error { f(); return nil }); err != nil {
+					log.LogAttrs(ctx, slog.LevelError, whom+" failed", errorAttrs(err)...)
 				}
 			}
 			if follow != nil {
-				follow.End(ctx, *d)
+				tell("follower", func() { follow.End(ctx, *d) })
+			}
+			logDelivery(ctx, log, *d)
+			if observe != nil {
+				tell("observer", func() { observe(*d) })
 			}
 			return nil, back
 		}

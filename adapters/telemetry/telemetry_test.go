@@ -146,8 +146,7 @@ func (b *bench) run(handle pipeline.Handler) {
 	b.config.Subscriber, b.config.Handle = subscriber, handle
 	ctx, cancel := context.WithCancel(b.t.Context())
 	ended := make(chan error, 1)
-	follow := &told{b.telemetry, b.settled}
-	b.config.Follow = follow
+	b.config.Observe = func(d pipeline.Delivery) { b.settled <- d }
 	go func() { ended <- pipeline.Run(ctx, b.config) }()
 	b.t.Cleanup(func() {
 		cancel()
@@ -156,17 +155,6 @@ func (b *bench) run(handle pipeline.Handler) {
 		}
 		b.queue.Close()
 	})
-}
-
-// told is a follower that says when a delivery has ended.
-type told struct {
-	pipeline.Follower
-	settled chan pipeline.Delivery
-}
-
-func (f *told) End(ctx context.Context, d pipeline.Delivery) {
-	f.Follower.End(ctx, d)
-	f.settled <- d
 }
 
 // handled sends a message, waits for its next n deliveries and returns the last.

@@ -74,17 +74,22 @@ func (q *queues) subscriber(rawURL string) (message.Subscriber, error) {
 	return s, s.SubscribeInitialize(rawURL)
 }
 
-// reachable reports why nothing can be received from the queue of a subscriber: SQS
-// is asked, of the others that is known which failed the last time.
+// reachable reports why nothing can be received from the queue of a subscriber: SQS and
+// Kafka are asked, of the others that is known which failed the last time.
 func (q *queues) reachable(ctx context.Context, s message.Subscriber, rawURL string) error {
 	if s, ok := s.(interface{ Fault() error }); ok {
 		if err := s.Fault(); err != nil {
 			return err
 		}
 	}
-	switch schemeOf(rawURL) {
-	case sqs.SchemeOrdered, sqs.SchemeParallel:
+	scheme := schemeOf(rawURL)
+	if scheme == sqs.SchemeOrdered || scheme == sqs.SchemeParallel {
 		return q.sqs.Open(ctx, rawURL)
+	}
+	if d, ok := q.drivers[scheme].(interface {
+		Reachable(ctx context.Context, url string) error
+	}); ok {
+		return broker.Redact(d.Reachable(ctx, rawURL), rawURL)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -59,11 +60,12 @@ func (r results) next(kind string) (sdk.Event, cloudevents.Data) {
 }
 
 func TestServeAnnouncesResults(t *testing.T) {
-	dir := t.TempDir()
+	dir, id := t.TempDir(), rand.Text() // in-memory topics last as long as the process
+	queue, dead, results := "mem://events-"+id, "mem://dead-"+id, "mem://results-"+id
 	write(t, dir, "a", []byte("hello\n"))
-	events, announced := openTopic(t, "mem://results-events"), subscribeResults(t, "mem://results")
-	openTopic(t, "mem://results-dead")
-	s := serve(t, nil, "--queue", "mem://results-events", "--dead-letter", "mem://results-dead", "--results", "mem://results",
+	events, announced := openTopic(t, queue), subscribeResults(t, results)
+	openTopic(t, dead)
+	s := serve(t, nil, "--queue", queue, "--dead-letter", dead, "--results", results,
 		"--bucket", "inbox=file://"+dir)
 
 	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -85,8 +87,8 @@ func TestServeAnnouncesResults(t *testing.T) {
 
 	// Another process finds the record, and announces the same.
 	s.stop()
-	s = serve(t, map[string]string{"BUCKETSUM_RESULTS": "mem://results"}, "--queue", "mem://results-events",
-		"--dead-letter", "mem://results-dead", "--bucket", "inbox=file://"+dir)
+	s = serve(t, map[string]string{"BUCKETSUM_RESULTS": results}, "--queue", queue,
+		"--dead-letter", dead, "--bucket", "inbox=file://"+dir)
 	err = events.Send(t.Context(), &pubsub.Message{
 		Body:     []byte(objectEvent("Object Created", "inbox", "a", "01")),
 		Metadata: map[string]string{"traceparent": "nonsense"},

@@ -11,5 +11,7 @@
 //     SSE-C, SSE-KMS, requester-pays and storage classes.
 //   - moto knows no key with a newline, answers a GET of a delete marker with
 //     NoSuchVersion, ignores SSE-C and requester-pays, checks no signatures and
-//     no checksums.
+//     no checksums. It sends no event when a delete marker is made, answers a HEAD of
+//     a part with the ETag of the part, heeds no policies of queues, and gives
+//     messages to receivers that have gone away.
 package awsenv

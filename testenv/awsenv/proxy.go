@@ -1,12 +1,15 @@
 package awsenv
 
 import (
+	"encoding/pem"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -15,12 +18,37 @@ import (
 // to the server. It is called for several requests at once.
 func (s Server) Before(t testing.TB, handle func(w http.ResponseWriter, r *http.Request, next http.Handler)) Server {
 	t.Helper()
+	next := s.forward(t)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handle(w, r, next) }))
+	t.Cleanup(proxy.Close)
+	return Server{URL: proxy.URL, Dir: s.Dir}
+}
+
+// BeforeTLS is Before with a proxy that speaks TLS only.
+func (s Server) BeforeTLS(t testing.TB, handle func(w http.ResponseWriter, r *http.Request, next http.Handler)) Server {
+	t.Helper()
+	next := s.forward(t)
+	proxy := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handle(w, r, next) }))
+	proxy.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that are killed are part of the tests
+	proxy.StartTLS()
+	t.Cleanup(proxy.Close)
+	authority := filepath.Join(t.TempDir(), "authority.pem")
+	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: proxy.Certificate().Raw}), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return Server{URL: proxy.URL, Dir: s.Dir, Authority: authority}
+}
+
+// forward returns what sends requests to the server.
+func (s Server) forward(t testing.TB) http.Handler {
+	t.Helper()
 	target, err := url.Parse(s.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
-	next := &httputil.ReverseProxy{
+	t.Cleanup(transport.CloseIdleConnections)
+	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			// The host stays what the request was signed for.
 			r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host
@@ -28,10 +56,4 @@ func (s Server) Before(t testing.TB, handle func(w http.ResponseWriter, r *http.
 		Transport: transport,
 		ErrorLog:  log.New(io.Discard, "", 0), // clients that go away are part of the tests
 	}
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handle(w, r, next) }))
-	t.Cleanup(func() {
-		proxy.Close()
-		transport.CloseIdleConnections()
-	})
-	return Server{URL: proxy.URL, Dir: s.Dir}
 }

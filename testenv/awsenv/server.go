@@ -26,6 +26,8 @@ const (
 type Server struct {
 	URL string
 	Dir string // where it keeps the objects of each bucket as files; empty if it does not
+
+	Authority string // file with the certificate that a client has to trust; empty without TLS
 }
 
 // BucketURL returns the URL under which gocloud opens a bucket of the server.
@@ -41,7 +43,7 @@ func (s Server) BucketURL(bucket string) string {
 // Environ returns the environment that lets a program use the server through the
 // AWS SDK's default chain.
 func (s Server) Environ() []string {
-	return []string{
+	environ := []string{
 		"AWS_ENDPOINT_URL=" + s.URL,
 		"AWS_REGION=" + Region,
 		"AWS_DEFAULT_REGION=" + Region, // which the command line reads
@@ -49,6 +51,10 @@ func (s Server) Environ() []string {
 		"AWS_SECRET_ACCESS_KEY=" + SecretKey,
 		"AWS_EC2_METADATA_DISABLED=true",
 	}
+	if s.Authority != "" {
+		environ = append(environ, "AWS_CA_BUNDLE="+s.Authority)
+	}
+	return environ
 }
 
 // StartMoto starts moto_server, which has most services of AWS, wired to each
@@ -74,6 +80,12 @@ func StartMoto(t testing.TB) Server {
 // with versions where a bucket asks for them.
 func StartVersitygw(t testing.TB) Server {
 	t.Helper()
+	return StartVersitygwIn(t, Region)
+}
+
+// StartVersitygwIn is StartVersitygw in a region; requests must be signed for it.
+func StartVersitygwIn(t testing.TB, region string) Server {
+	t.Helper()
 	name, err := findVersitygw(t)
 	if err != nil {
 		missing(t, fmt.Sprintf("versitygw is not installed: %v", err))
@@ -87,7 +99,7 @@ func StartVersitygw(t testing.TB) Server {
 	}
 	s := start(t, "/healthz", func(port string) *exec.Cmd {
 		c := exec.Command(name, "--port", "127.0.0.1:"+port, "--health", "/healthz", "--keep-alive", "--quiet",
-			"--region", Region, "posix", "--versioning-dir", versions, objects)
+			"--region", region, "posix", "--versioning-dir", versions, objects)
 		c.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
 		return c
 	})

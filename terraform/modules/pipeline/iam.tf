@@ -1,78 +1,97 @@
 locals {
-  # Every action that the worker calls, and no other.
+  record_tags = length(var.record_tags) > 0
+  tag_objects = contains(var.record_to, "tags")
+  sidecars    = contains(var.record_to, "sidecar")
+
+  # Every action that the worker calls, and no other. Tests hold this list against
+  # the calls of a worker that uses everything.
   worker_actions = {
     # ListBucket tells a missing key (404) from one that may not be read (403).
     buckets = ["s3:ListBucket"]
-    objects = ["s3:GetObject", "s3:GetObjectVersion"]
-    records = concat(["s3:GetObject", "s3:PutObject"], var.on_delete == "remove" ? ["s3:DeleteObject"] : [])
+    objects = concat(
+      ["s3:GetObject", "s3:GetObjectVersion"],
+      # The sizes of the parts that an ETag or a checksum was made of.
+      var.native_checks == "on" ? ["s3:GetObjectAttributes", "s3:GetObjectVersionAttributes"] : [],
+      local.tag_objects ? ["s3:GetObjectTagging", "s3:GetObjectVersionTagging", "s3:PutObjectTagging", "s3:PutObjectVersionTagging"] : [],
+    )
+    records = concat(
+      ["s3:PutObject"],
+      local.record_tags ? ["s3:PutObjectTagging"] : [],
+      var.on_delete == "remove" ? ["s3:DeleteObject"] : [],
+    )
+    looked_for = ["s3:GetObject"]
+    former     = ["s3:DeleteObject"]
     # How far large objects are; deleted when they are done, whatever on_delete says.
-    checkpoints = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+    checkpoints = concat(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], local.record_tags ? ["s3:PutObjectTagging"] : [])
     # SendMessage is for work that outlasts a lease and goes on in a new message.
     work         = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "sqs:SendMessage"]
     dead_letters = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
     keys         = ["kms:Decrypt", "kms:GenerateDataKey"]
+    # Nothing is written to the objects' buckets.
+    read_keys = ["kms:Decrypt"]
   }
+
+  # A key of a bucket is used by way of S3 only. The encryption context names the
+  # object, or its bucket where it has a bucket key: a key that other buckets share
+  # opens nothing of theirs.
+  bucket_key_statements = concat(
+    [for label, has in local.bucket_has_key : {
+      sid     = "KeyOfBucket${replace(title(replace(label, "-", " ")), " ", "")}"
+      actions = var.record_bucket == null ? local.worker_actions.keys : local.worker_actions.read_keys
+      key     = local.bucket_key_arns[label]
+      bucket  = local.bucket_arns[label]
+    } if has],
+    [for r in var.record_bucket == null ? [] : [var.record_bucket] : {
+      sid     = "KeyOfRecordBucket"
+      actions = local.worker_actions.keys
+      key     = r.kms_key_arn
+      bucket  = local.record_bucket_arn
+    } if r.kms_key_arn != null],
+  )
+  queue_key_statements = concat(
+    [for all in [local.has_key] : { sid = "KeyOfTheQueues", key = local.key_arn } if all],
+    [for q in var.results_queue == null ? [] : [var.results_queue] : { sid = "KeyOfResults", key = q.kms_key_arn } if q.kms_key_arn != null],
+  )
 
   worker_policy = {
     Version = "2012-10-17"
     Statement = concat(
-      [
+      [for s in [
+        { sid = "Buckets", actions = local.worker_actions.buckets, on = concat(values(local.bucket_arns), var.record_bucket == null ? [] : [local.record_bucket_arn]) },
+        { sid = "Objects", actions = local.worker_actions.objects, on = flatten([for label, arn in local.bucket_arns : [for key in local.object_keys[label] : "${arn}/${key}"]]) },
+        { sid = "Records", actions = local.worker_actions.records, on = local.sidecars ? local.written_arns : [] },
+        { sid = "LookForRecords", actions = local.worker_actions.looked_for, on = local.sidecars ? local.looked_for : [] },
+        { sid = "FormerRecords", actions = local.worker_actions.former, on = local.sidecars ? local.former_arns : [] },
         {
-          Sid      = "Buckets"
-          Effect   = "Allow"
-          Action   = local.worker_actions.buckets
-          Resource = values(local.bucket_arns)
+          sid = "Checkpoints", actions = local.worker_actions.checkpoints
+          on  = [for arn in var.record_bucket == null ? values(local.bucket_arns) : [local.record_bucket_arn] : "${arn}/.bucketsum/checkpoints/*"]
         },
-        {
-          Sid      = "Objects"
-          Effect   = "Allow"
-          Action   = local.worker_actions.objects
-          Resource = flatten([for label, arn in local.bucket_arns : [for key in local.object_keys[label] : "${arn}/${key}"]])
-        },
-        {
-          Sid      = "Records"
-          Effect   = "Allow"
-          Action   = local.worker_actions.records
-          Resource = flatten([for label, arn in local.bucket_arns : [for key in local.record_keys[label] : "${arn}/${key}"]])
-        },
-        {
-          Sid      = "Checkpoints"
-          Effect   = "Allow"
-          Action   = local.worker_actions.checkpoints
-          Resource = [for arn in values(local.bucket_arns) : "${arn}/.bucketsum/checkpoints/*"]
-        },
-        {
-          Sid      = "Work"
-          Effect   = "Allow"
-          Action   = local.worker_actions.work
-          Resource = [local.queue_arns.work]
-        },
-        {
-          Sid      = "DeadLetters"
-          Effect   = "Allow"
-          Action   = local.worker_actions.dead_letters
-          Resource = [local.queue_arns.dead_letters]
-        },
-      ],
-      local.has_key ? [{
-        Sid       = "KeyOfTheQueues"
+        { sid = "Work", actions = local.worker_actions.work, on = [local.queue_arns.work] },
+        { sid = "DeadLetters", actions = local.worker_actions.dead_letters, on = [local.queue_arns.dead_letters] },
+        { sid = "Results", actions = local.worker_actions.dead_letters, on = var.results_queue == null ? [] : [var.results_queue.arn] },
+        ] : {
+        Sid      = s.sid
+        Effect   = "Allow"
+        Action   = s.actions
+        Resource = s.on
+      } if length(s.on) > 0],
+      [for s in local.queue_key_statements : {
+        Sid       = s.sid
         Effect    = "Allow"
         Action    = local.worker_actions.keys
-        Resource  = [local.key_arn]
+        Resource  = [s.key]
         Condition = { StringEquals = { "kms:ViaService" = "sqs.${local.region}.${local.dns_suffix}" } }
-      }] : [],
-      # The encryption context names the object, or its bucket where it has a
-      # bucket key: a key that other buckets share opens nothing of theirs.
-      [for label, has in local.bucket_has_key : {
-        Sid      = "KeyOfBucket${replace(title(replace(label, "-", " ")), " ", "")}"
+      }],
+      [for s in local.bucket_key_statements : {
+        Sid      = s.sid
         Effect   = "Allow"
-        Action   = local.worker_actions.keys
-        Resource = [local.bucket_key_arns[label]]
+        Action   = s.actions
+        Resource = [s.key]
         Condition = {
           StringEquals = { "kms:ViaService" = "s3.${local.region}.${local.dns_suffix}" }
-          StringLike   = { "kms:EncryptionContext:aws:s3:arn" = [local.bucket_arns[label], "${local.bucket_arns[label]}/*"] }
+          StringLike   = { "kms:EncryptionContext:aws:s3:arn" = [s.bucket, "${s.bucket}/*"] }
         }
-      } if has],
+      }],
     )
   }
 

@@ -20,15 +20,22 @@ locals {
       replace(replace(var.record_layout, "{dir}/", "${a.prefix}*/"), "{base}", "*${a.suffix}"),
     ]
   ]) }
+  # In a bucket of their own records lie below the name of the objects' bucket.
+  record_arns = { for label, templates in local.record_templates : label => [
+    for t in templates : var.record_bucket == null ? "${local.bucket_arns[label]}/${t}" : "${local.record_bucket_arn}/${var.buckets[label].name}/${t}"
+  ] if label != "" }
   # What the worker may write: records of the algorithms it is told to compute.
-  record_keys = { for label in keys(var.buckets) : label => flatten([
-    for t in local.record_templates[label] : [for alg in sort(var.algorithms) : replace(t, "{alg}", alg)]
-  ]) }
+  # What it looks for: records of any, as they must not outlive their objects.
+  written_arns = flatten([for t in flatten(values(local.record_arns)) : [for alg in sort(var.algorithms) : replace(t, "{alg}", alg)]])
+  former_arns  = flatten([for t in flatten(values(local.record_arns)) : [for alg in sort(var.former_algorithms) : replace(t, "{alg}", alg)]])
+  looked_for   = [for t in flatten(values(local.record_arns)) : replace(t, "{alg}", "*")]
 
   # What never becomes work: records of any algorithm, whichever is computed, and
-  # bucketsum's own notes. The worker would leave them alone, too.
+  # bucketsum's own notes. The worker would leave them alone, too. Where the records
+  # are elsewhere, what looks like one is somebody's object.
+  records_beside = contains(var.record_to, "sidecar") && var.record_bucket == null
   excluded_keys = concat(
-    flatten([for t in local.record_templates[""] : [for alg in local.known_algorithms : replace(t, "{alg}", alg)]]),
+    flatten([for t in local.record_templates[""] : [for alg in local.known_algorithms : replace(t, "{alg}", alg)] if local.records_beside]),
     [".bucketsum/*"],
   )
 }

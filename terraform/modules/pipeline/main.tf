@@ -21,5 +21,6 @@ locals {
   rule_names = { for label in keys(var.buckets) : label => "${var.name}-${label}" }
   rule_arns  = { for label, name in local.rule_names : label => "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${name}" }
 
-  bucket_arns = { for label, b in var.buckets : label => "arn:${local.partition}:s3:::${b.name}" }
+  bucket_arns       = { for label, b in var.buckets : label => "arn:${local.partition}:s3:::${b.name}" }
+  record_bucket_arn = var.record_bucket == null ? null : "arn:${local.partition}:s3:::${var.record_bucket.name}"
 }

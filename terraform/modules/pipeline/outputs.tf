@@ -1,6 +1,12 @@
+locals {
+  # As an ARN is arn:PARTITION:sqs:REGION:ACCOUNT:NAME.
+  results    = var.results_queue == null ? [] : [split(":", var.results_queue.arn)]
+  result_url = [for a in local.results : "${endswith(a[5], ".fifo") ? "sqs" : "awssqs"}://sqs.${a[3]}.${local.dns_suffix}/${a[4]}/${a[5]}?region=${a[3]}"]
+}
+
 output "helm_values" {
   description = "Values of the chart that follow from what was made."
-  value = {
+  value = merge({
     namespace  = var.service_account.namespace
     region     = local.region
     record     = var.record_layout
@@ -19,7 +25,14 @@ output "helm_values" {
       name        = var.service_account.name
       annotations = { for k, arn in { "eks.amazonaws.com/role-arn" = local.role_arns.worker } : k => arn if var.irsa != null }
     }
-  }
+    },
+    # What differs from the chart's defaults.
+    { for to in [sort(var.record_to)] : "recordTo" => to if to != tolist(["sidecar"]) },
+    { for b in var.record_bucket == null ? [] : [var.record_bucket.name] : "recordBucket" => "s3://${b}?region=${local.region}" },
+    { for tags in [var.record_tags] : "recordTags" => tags if length(tags) > 0 },
+    { for checks in [var.native_checks] : "nativeChecks" => false if checks == "off" },
+    { for url in local.result_url : "results" => { url = url } },
+  )
 
   # A worker that starts before its queue or its permissions fails.
   depends_on = [
@@ -62,12 +75,20 @@ output "documents" {
       queues  = local.queue_names
       rules   = local.rule_names
       buckets = { for label, b in var.buckets : label => b.name }
+      created = [for b in values(local.created) : b.name]
     }
+    # What each queue and bucket is encrypted with, if it is not AWS's own key.
+    keys = merge(
+      { for arn in values(local.queue_arns) : arn => local.key_arn if local.has_key },
+      { for label, arn in local.bucket_arns : arn => local.bucket_key_arns[label] if local.bucket_has_key[label] },
+      { for b in var.record_bucket == null ? [] : [var.record_bucket] : local.record_bucket_arn => b.kms_key_arn if b.kms_key_arn != null },
+      { for q in var.results_queue == null ? [] : [var.results_queue] : q.arn => q.kms_key_arn if q.kms_key_arn != null },
+    )
     event_patterns         = { for label, pattern in local.event_patterns : label => jsondecode(pattern) }
     queue_policies         = { for k, policy in local.queue_policies : k => jsondecode(policy) }
     redrive_policy         = local.redrive_policy
     redrive_allow_policies = local.redrive_allow_policies
-    worker_policy          = local.worker_policy
+    worker_policy          = jsondecode(jsonencode(local.worker_policy))
     scaler_policy          = local.scaler_policy
     trust_policies         = { for who, policy in local.trust_policies : who => jsondecode(policy) }
     worker_actions         = sort(distinct(flatten([for s in local.worker_policy.Statement : s.Action])))

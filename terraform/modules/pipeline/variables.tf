@@ -49,6 +49,10 @@ variable "buckets" {
     error_message = "Two labels of buckets name the same bucket."
   }
   validation {
+    condition     = !contains([for b in values(var.buckets) : b.name], try(var.record_bucket.name, ""))
+    error_message = "record_bucket must not be one of buckets, whose objects the records would be."
+  }
+  validation {
     condition     = alltrue([for b in values(var.buckets) : b.create || b.enable_eventbridge != null])
     error_message = "Say enable_eventbridge = true or false for each existing bucket: true replaces all notifications that the bucket has."
   }
@@ -68,14 +72,14 @@ variable "buckets" {
     # A pattern has one list for the key, and its elements are alternatives: it
     # can include keys or exclude records, not both. What is included must
     # therefore be free of records already.
-    condition = alltrue([for b in values(var.buckets) :
+    condition = var.record_bucket != null || !contains(var.record_to, "sidecar") || alltrue([for b in values(var.buckets) :
       length(b.suffixes) > 0 ?
       endswith(var.record_layout, ".{alg}") && !anytrue([for s in b.suffixes : can(regex("(md5|sha1|sha256|sha512|crc32c|crc64nvme|blake3|xxh3)$", s))]) :
       alltrue([for p in b.prefixes :
         !startswith(split("{", var.record_layout)[0], p) && split("{", var.record_layout)[0] != "" && !startswith(p, split("{", var.record_layout)[0])
       ])
     ])
-    error_message = "EventBridge cannot include keys by prefix or suffix and exclude the records among them. Give suffixes that no record has (and a record_layout that ends with .{alg}), or put the records outside the prefixes: record_layout = \"checksums/{key}.{alg}\"."
+    error_message = "EventBridge cannot include keys by prefix or suffix and exclude the records among them. Give suffixes that no record has (and a record_layout that ends with .{alg}), or put the records outside the prefixes, record_layout = \"checksums/{key}.{alg}\", or into a record_bucket."
   }
 }
 
@@ -102,7 +106,7 @@ variable "record_layout" {
 }
 
 variable "algorithms" {
-  description = "The checksums that the worker computes, as its --algorithms. It may write records of these only."
+  description = "The checksums that the worker computes, as its --algorithms. It may write records of these only; see former_algorithms before you take one out."
   type        = set(string)
   default     = ["md5"]
   nullable    = false
@@ -113,8 +117,108 @@ variable "algorithms" {
   }
 }
 
+variable "former_algorithms" {
+  description = "Checksums that were computed once and are no more: the worker removes their records when the object changes or goes. Say so when you take one out of algorithms, or these objects fail."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(var.former_algorithms, ["md5", "sha1", "sha256", "sha512", "crc32c", "crc64nvme", "blake3", "xxh3"])) == 0 && length(setintersection(var.former_algorithms, var.algorithms)) == 0
+    error_message = "former_algorithms must be some of md5, sha1, sha256, sha512, crc32c, crc64nvme, blake3, xxh3 that are not in algorithms."
+  }
+}
+
+variable "record_to" {
+  description = "How records are kept, as the worker's --record-to: sidecar, tags (of the objects), or both."
+  type        = set(string)
+  default     = ["sidecar"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.record_to) > 0 && length(setsubtract(var.record_to, ["sidecar", "tags"])) == 0
+    error_message = "record_to must be sidecar, tags or both."
+  }
+}
+
+variable "record_bucket" {
+  description = <<-EOT
+    Existing bucket that takes the records and checkpoints, as the worker's --record-bucket. Then nothing is written to
+    the buckets of the objects.
+
+    - name: the bucket's name.
+    - kms_key_arn: the key that it encrypts with, if it is not S3's own.
+  EOT
+  type = object({
+    name        = string
+    kms_key_arn = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.record_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.record_bucket.name))
+    error_message = "record_bucket.name must have 3 to 63 lower-case letters, digits, dots and hyphens."
+  }
+  validation {
+    condition     = var.record_bucket == null || contains(var.record_to, "sidecar")
+    error_message = "record_bucket needs records to keep: record_to must have sidecar."
+  }
+  validation {
+    condition     = try(var.record_bucket.kms_key_arn, null) == null || can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.record_bucket.kms_key_arn))
+    error_message = "record_bucket.kms_key_arn must be the ARN of a key (not of an alias, which policies do not follow)."
+  }
+}
+
+variable "record_tags" {
+  description = "Tags of records and checkpoints on S3, as the worker's --record-tag."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    # The worker's environment has them separated by spaces.
+    condition     = length(var.record_tags) <= 10 && alltrue([for k, v in var.record_tags : can(regex("^[A-Za-z0-9+._:/@-]+$", k)) && can(regex("^[A-Za-z0-9+._:/@=-]*$", v))])
+    error_message = "record_tags must be at most 10, with letters, digits and + - . _ : / @."
+  }
+}
+
+variable "native_checks" {
+  description = "Compare objects with what S3 claims of them, as the worker's --native-checks: on or off. With off the worker may not read object attributes."
+  type        = string
+  default     = "on"
+  nullable    = false
+
+  validation {
+    condition     = contains(["on", "off"], var.native_checks)
+    error_message = "native_checks must be on or off."
+  }
+}
+
+variable "results_queue" {
+  description = <<-EOT
+    Existing SQS queue that is told of results, as the worker's --results.
+
+    - arn: the queue's ARN. Its policy must let the worker's role send if it is another account's.
+    - kms_key_arn: the key that it is encrypted with, if it is not SQS's own.
+  EOT
+  type = object({
+    arn         = string
+    kms_key_arn = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.results_queue == null || can(regex("^arn:[^:]+:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,75}(\\.fifo)?$", var.results_queue.arn))
+    error_message = "results_queue.arn must be the ARN of an SQS queue."
+  }
+  validation {
+    condition     = try(var.results_queue.kms_key_arn, null) == null || can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.results_queue.kms_key_arn))
+    error_message = "results_queue.kms_key_arn must be the ARN of a key (not of an alias, which policies do not follow)."
+  }
+}
+
 variable "on_delete" {
-  description = "The record of an object that is deleted, as the worker's --on-delete: remove or keep. With keep no deletions are queued and the worker may not delete anything."
+  description = "The record of an object that is deleted, as the worker's --on-delete: remove or keep. With keep no deletions are queued and the worker may delete only checkpoints and records of former_algorithms."
   type        = string
   default     = "remove"
   nullable    = false

@@ -107,8 +107,14 @@ run "existing_bucket" {
       Version = "2012-10-17"
       Statement = [
         { Sid = "Buckets", Effect = "Allow", Action = ["s3:ListBucket"], Resource = ["arn:aws:s3:::acme-inbox"] },
-        { Sid = "Objects", Effect = "Allow", Action = ["s3:GetObject", "s3:GetObjectVersion"], Resource = ["arn:aws:s3:::acme-inbox/*"] },
-        { Sid = "Records", Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], Resource = ["arn:aws:s3:::acme-inbox/*.md5"] },
+        {
+          Sid      = "Objects"
+          Effect   = "Allow"
+          Action   = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAttributes", "s3:GetObjectVersionAttributes"]
+          Resource = ["arn:aws:s3:::acme-inbox/*"]
+        },
+        { Sid = "Records", Effect = "Allow", Action = ["s3:PutObject", "s3:DeleteObject"], Resource = ["arn:aws:s3:::acme-inbox/*.md5"] },
+        { Sid = "LookForRecords", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["arn:aws:s3:::acme-inbox/*.*"] },
         { Sid = "Checkpoints", Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], Resource = ["arn:aws:s3:::acme-inbox/.bucketsum/checkpoints/*"] },
         {
           Sid      = "Work"
@@ -132,7 +138,7 @@ run "existing_bucket" {
   }
   assert {
     condition = output.documents.worker_actions == tolist([
-      "s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject",
+      "s3:DeleteObject", "s3:GetObject", "s3:GetObjectAttributes", "s3:GetObjectVersion", "s3:GetObjectVersionAttributes", "s3:ListBucket", "s3:PutObject",
       "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
     ])
     error_message = "actions: ${jsonencode(output.documents.worker_actions)}"

@@ -390,3 +390,84 @@ run "pattern_too_long" {
 
   expect_failures = [aws_cloudwatch_event_rule.objects]
 }
+
+run "former_algorithm_in_use" {
+  command = plan
+
+  variables {
+    former_algorithms = ["md5"]
+  }
+
+  expect_failures = [var.former_algorithms]
+}
+
+run "no_form_of_record" {
+  command = plan
+
+  variables {
+    record_to = []
+  }
+
+  expect_failures = [var.record_to]
+}
+
+run "records_among_the_objects" {
+  command = plan
+
+  variables {
+    record_bucket = { name = "acme-inbox" }
+  }
+
+  expect_failures = [var.buckets]
+}
+
+run "record_bucket_for_tags" {
+  command = plan
+
+  variables {
+    record_to     = ["tags"]
+    record_bucket = { name = "acme-sums" }
+  }
+
+  expect_failures = [var.record_bucket]
+}
+
+run "alias_of_the_key_of_records" {
+  command = plan
+
+  variables {
+    record_bucket = { name = "acme-sums", kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:alias/sums" }
+  }
+
+  expect_failures = [var.record_bucket]
+}
+
+run "tag_with_a_space" {
+  command = plan
+
+  variables {
+    record_tags = { team = "data platform" }
+  }
+
+  expect_failures = [var.record_tags]
+}
+
+run "native_checks" {
+  command = plan
+
+  variables {
+    native_checks = "yes"
+  }
+
+  expect_failures = [var.native_checks]
+}
+
+run "results_by_url" {
+  command = plan
+
+  variables {
+    results_queue = { arn = "https://sqs.eu-central-1.amazonaws.com/123456789012/results" }
+  }
+
+  expect_failures = [var.results_queue]
+}

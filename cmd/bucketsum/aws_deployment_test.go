@@ -1,0 +1,356 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/bucketsum/bucketsum/testenv/awsenv"
+)
+
+// The account and region that Terraform's documents are rendered for.
+const (
+	renderedAccount = "123456789012"
+	renderedRegion  = "eu-central-1"
+)
+
+// rendered is a pipeline as terraform/modules/pipeline renders it. The files in
+// testdata/terraform are held equal to the module by .ci/terraform.
+type rendered struct {
+	Documents struct {
+		Names struct {
+			Queues, Rules, Buckets map[string]string
+			Created                []string
+		}
+		Keys                 map[string]string
+		EventPatterns        map[string]json.RawMessage `json:"event_patterns"`
+		QueuePolicies        map[string]json.RawMessage `json:"queue_policies"`
+		RedrivePolicy        json.RawMessage            `json:"redrive_policy"`
+		RedriveAllowPolicies map[string]json.RawMessage `json:"redrive_allow_policies"`
+		WorkerPolicy         json.RawMessage            `json:"worker_policy"`
+		TrustPolicies        map[string]json.RawMessage `json:"trust_policies"`
+	}
+	HelmValues struct {
+		Record            string
+		Algorithms        []string
+		OnDelete          string
+		Queue, DeadLetter struct{ URL string }
+		Buckets           []struct{ Name, URL string }
+		RecordTo          []string
+		RecordBucket      string
+		RecordTags        map[string]string
+		NativeChecks      *bool
+		Results           struct{ URL string }
+	} `json:"helm_values"`
+}
+
+func readRendered(t *testing.T, name string) rendered {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "terraform", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r rendered
+	if err := json.Unmarshal(data, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// flags returns what the chart makes of its values.
+func (r rendered) flags() []string {
+	v := r.HelmValues
+	flags := []string{
+		"--dead-letter", v.DeadLetter.URL, "--record", v.Record, "--algorithms", strings.Join(v.Algorithms, ","), "--on-delete", v.OnDelete,
+		// Moto goes on with a receive of a worker that has gone: what that gets has to
+		// come back soon.
+		"--queue", v.Queue.URL + "&waittime=1s&visibility=10s",
+	}
+	for _, b := range v.Buckets {
+		flags = append(flags, "--bucket", b.URL)
+	}
+	if v.RecordTo != nil {
+		flags = append(flags, "--record-to", strings.Join(v.RecordTo, ","))
+	}
+	if v.RecordBucket != "" {
+		flags = append(flags, "--record-bucket", v.RecordBucket)
+	}
+	for name, value := range v.RecordTags {
+		flags = append(flags, "--record-tag", name+"="+value)
+	}
+	if !r.nativeChecks() {
+		flags = append(flags, "--native-checks", "off")
+	}
+	if v.Results.URL != "" {
+		flags = append(flags, "--results", v.Results.URL)
+	}
+	return flags
+}
+
+func (r rendered) nativeChecks() bool {
+	return r.HelmValues.NativeChecks == nil || *r.HelmValues.NativeChecks
+}
+
+func (r rendered) onlyTags() bool { return slices.Equal(r.HelmValues.RecordTo, []string{"tags"}) }
+
+// deployment is a rendered pipeline on moto.
+type deployment struct {
+	*account
+	rendered
+	s3      *s3.Client // of an administrator
+	sqs     *sqs.Client
+	client  *http.Client
+	policy  awsenv.Policy            // of the worker's role, as moto has it
+	queues  map[string]awsenv.Policy // of the queues, by ARN, as moto has them
+	session session
+}
+
+// session is who makes requests: the worker, after it has assumed its role, or an
+// administrator.
+type session struct{ AccessKeyID, SecretAccessKey, SessionToken string }
+
+var administrator = session{AccessKeyID: awsenv.AccessKey, SecretAccessKey: awsenv.SecretKey}
+
+// deploy makes on moto what Terraform would make on AWS, with the documents as they
+// are, and reads them back.
+func deploy(t *testing.T, server awsenv.Server, r rendered) *deployment {
+	t.Helper()
+	d := &deployment{account: &account{t: t, server: server}, rendered: r, queues: make(map[string]awsenv.Policy)}
+	d.s3, d.sqs = clients(t, server, administrator)
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	d.client = &http.Client{Transport: transport}
+	names := r.Documents.Names
+	d.createBuckets(d.s3)
+	for _, bucket := range names.Buckets {
+		_, err := d.s3.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{
+			Bucket: &bucket, NotificationConfiguration: &s3types.NotificationConfiguration{EventBridgeConfiguration: &s3types.EventBridgeConfiguration{}},
+		})
+		d.must(err)
+	}
+	if u := r.HelmValues.Results.URL; u != "" {
+		d.createQueue(nameOf(u), nil)
+	}
+	for _, label := range []string{"dead_letters", "undelivered", "work"} {
+		attributes := map[string]string{
+			"VisibilityTimeout": "180",
+			"Policy":            compact(t, r.Documents.QueuePolicies[label]), "RedriveAllowPolicy": compact(t, r.Documents.RedriveAllowPolicies[label]),
+		}
+		if label == "work" {
+			attributes["RedrivePolicy"] = compact(t, r.Documents.RedrivePolicy)
+		}
+		d.createQueue(names.Queues[label], attributes)
+	}
+	d.queue, d.failed = queueURL(names.Queues["work"]), queueURL(names.Queues["dead_letters"])
+	for label, rule := range names.Rules {
+		d.cli("events", "put-rule", "--name", rule, "--event-pattern", compact(t, r.Documents.EventPatterns[label]))
+		d.cli("events", "put-targets", "--rule", rule, "--targets", compact(t, []map[string]any{{
+			"Id": "queue", "Arn": queueARN(names.Queues["work"]), "DeadLetterConfig": map[string]string{"Arn": queueARN(names.Queues["undelivered"])},
+		}}))
+	}
+	role := names.Queues["work"] + "-worker"
+	d.cli("iam", "create-role", "--role-name", role, "--assume-role-policy-document", compact(t, r.Documents.TrustPolicies["worker"]))
+	d.cli("iam", "put-role-policy", "--role-name", role, "--policy-name", "worker", "--policy-document", compact(t, r.Documents.WorkerPolicy))
+
+	var got struct{ PolicyDocument json.RawMessage }
+	d.must(json.Unmarshal(d.cli("iam", "get-role-policy", "--role-name", role, "--policy-name", "worker"), &got))
+	d.policy = d.parse(got.PolicyDocument)
+	for _, name := range names.Queues {
+		out, err := d.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
+			QueueUrl: aws.String(queueURL(name)), AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNamePolicy},
+		})
+		d.must(err)
+		d.queues[queueARN(name)] = d.parse([]byte(out.Attributes["Policy"]))
+	}
+	var assumed struct{ Credentials session }
+	d.must(json.Unmarshal(d.cli("sts", "assume-role", "--role-session-name", "worker", "--role-arn", "arn:aws:iam::"+renderedAccount+":role/"+role), &assumed))
+	d.session = assumed.Credentials
+	return d
+}
+
+func (d *deployment) must(err error) {
+	d.t.Helper()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *deployment) parse(document []byte) awsenv.Policy {
+	d.t.Helper()
+	p, err := awsenv.ParsePolicy(document)
+	d.must(err)
+	return p
+}
+
+// cli runs the AWS command line as an administrator.
+func (d *deployment) cli(args ...string) []byte {
+	d.t.Helper()
+	return d.aws(append([]string{"--region", renderedRegion, "--output", "json"}, args...)...)
+}
+
+// createBuckets makes the buckets, with versions where Terraform would make them.
+func (d *deployment) createBuckets(client *s3.Client) {
+	d.t.Helper()
+	names := slices.Collect(maps.Values(d.Documents.Names.Buckets))
+	if u := d.HelmValues.RecordBucket; u != "" {
+		names = append(names, hostOf(u))
+	}
+	for _, name := range names {
+		_, err := client.CreateBucket(d.t.Context(), &s3.CreateBucketInput{
+			Bucket: &name, CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: renderedRegion},
+		})
+		d.must(err)
+		if slices.Contains(d.Documents.Names.Created, name) {
+			_, err = client.PutBucketVersioning(d.t.Context(), &s3.PutBucketVersioningInput{
+				Bucket: &name, VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled},
+			})
+			d.must(err)
+		}
+	}
+}
+
+func (d *deployment) createQueue(name string, attributes map[string]string) {
+	d.t.Helper()
+	_, err := d.sqs.CreateQueue(d.t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
+	d.must(err)
+}
+
+// gate returns the way of whoever has the access key and what a policy allows.
+func (d *deployment) gate(accessKey string, policy awsenv.Policy) *awsenv.Gate {
+	g := &awsenv.Gate{AccessKey: accessKey, Region: renderedRegion, Identity: policy, Queues: d.queues, Keys: make(map[string]awsenv.Key)}
+	for arn, key := range d.Documents.Keys {
+		g.Keys[arn] = awsenv.Key{ARN: key, BucketKey: slices.Contains(d.Documents.Names.Created, nameOf(arn))}
+	}
+	return g
+}
+
+// as returns the environment of somebody who goes through a gate.
+func (s session) as(through awsenv.Server) []string {
+	return append(through.Environ(), "AWS_REGION="+renderedRegion, "AWS_ACCESS_KEY_ID="+s.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY="+s.SecretAccessKey, "AWS_SESSION_TOKEN="+s.SessionToken)
+}
+
+// serve starts the worker with the chart's values and an environment.
+func (d *deployment) serve(environ []string, flags ...string) *running {
+	d.t.Helper()
+	w := startWith(d.t, environ, append(append([]string{"serve", "--listen", "off", "--log-level", "debug"}, d.flags()...), flags...)...)
+	w.until(1, contains("msg=serving"))
+	return w
+}
+
+// wait waits until something is so.
+func (d *deployment) wait(what string, so func() bool) {
+	d.t.Helper()
+	late := time.After(time.Minute)
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for !so() {
+		select {
+		case <-again.C:
+		case <-late:
+			d.t.Fatalf("it never was so that %s", what)
+		}
+	}
+}
+
+// left returns how many messages a queue has, in flight or not.
+func (d *deployment) left(queueURL string) int {
+	d.t.Helper()
+	n := 0
+	out, err := d.sqs.GetQueueAttributes(d.t.Context(), &sqs.GetQueueAttributesInput{
+		QueueUrl: &queueURL, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
+	})
+	d.must(err)
+	for _, name := range []string{"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"} {
+		var one int
+		d.must(json.Unmarshal([]byte(out.Attributes[name]), &one))
+		n += one
+	}
+	return n
+}
+
+// put writes an object, of a storage class if it is not empty.
+func (d *deployment) put(bucket, key string, content []byte, class s3types.StorageClass) (version string) {
+	d.t.Helper()
+	out, err := d.s3.PutObject(d.t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(content), StorageClass: class})
+	d.must(err)
+	return aws.ToString(out.VersionId)
+}
+
+// putParts writes an object of 5 and 6 MiB, the sizes of which only S3 knows.
+func putParts(t *testing.T, client *s3.Client, bucket, key string) (version string, content []byte) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	upload, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: &key})
+	must(err)
+	var done []s3types.CompletedPart
+	for i, size := range []int{5 << 20, 6 << 20} {
+		part, number := bytes.Repeat([]byte{byte(i)}, size), aws.Int32(int32(i+1))
+		out, err := client.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: &bucket, Key: &key, UploadId: upload.UploadId, PartNumber: number, Body: bytes.NewReader(part)})
+		must(err)
+		done = append(done, s3types.CompletedPart{ETag: out.ETag, PartNumber: number})
+		content = append(content, part...)
+	}
+	out, err := client.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+		Bucket: &bucket, Key: &key, UploadId: upload.UploadId, MultipartUpload: &s3types.CompletedMultipartUpload{Parts: done},
+	})
+	must(err)
+	return aws.ToString(out.VersionId), content
+}
+
+// events sends events to EventBridge as S3 would, which only moto lets somebody
+// else do.
+func (d *deployment) events(detailType string, details ...string) {
+	d.t.Helper()
+	var entries []map[string]string
+	for _, detail := range details {
+		entries = append(entries, map[string]string{"Source": "aws.s3", "DetailType": detailType, "Detail": detail})
+	}
+	request, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.server.URL, strings.NewReader(compact(d.t, map[string]any{"Entries": entries})))
+	d.must(err)
+	request.Header.Set("X-Amz-Target", "AWSEvents.PutEvents")
+	request.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+awsenv.AccessKey+"/20260101/"+renderedRegion+"/events/aws4_request, SignedHeaders=host, Signature=0")
+	response, err := d.client.Do(request)
+	d.must(err)
+	defer response.Body.Close()
+	var out struct{ FailedEntryCount *int }
+	d.must(json.NewDecoder(response.Body).Decode(&out))
+	if out.FailedEntryCount == nil || *out.FailedEntryCount > 0 {
+		d.t.Fatalf("EventBridge answered %s", response.Status)
+	}
+}
+
+// get returns the content of an object, and whether there is one.
+func (d *deployment) get(bucket, key string) (string, bool) {
+	d.t.Helper()
+	out, err := d.s3.GetObject(d.t.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if gone := (*s3types.NoSuchKey)(nil); errors.As(err, &gone) {
+		return "", false
+	}
+	d.must(err)
+	defer out.Body.Close()
+	content, err := io.ReadAll(out.Body)
+	d.must(err)
+	return string(content), true
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/testenv/awsenv"
+)
+
+var backticked = regexp.MustCompile("`([^`]*)`")
+
+// docRows returns the rows of the table in deploy/AWS.md whose header begins so,
+// as their cells.
+func docRows(t *testing.T, header string) [][]string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "..", "deploy", "AWS.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, ok := strings.Cut(string(data), "\n"+header)
+	if !ok {
+		t.Fatalf("there is no table %q", header)
+	}
+	var rows [][]string
+	for _, line := range strings.Split(table, "\n")[2:] {
+		if !strings.HasPrefix(line, "|") {
+			break
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		rows = append(rows, cells)
+	}
+	return rows
+}
+
+// quoted returns what is between backticks.
+func quoted(cell string) []string {
+	var all []string
+	for _, m := range backticked.FindAllStringSubmatch(cell, -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
+
+// The table of permissions has every statement of the policies, all of its actions
+// and, as far as a default pipeline has it, its resources.
+func TestDocumentedPermissions(t *testing.T) {
+	want, got := make(map[string][]string), make(map[string][]string)
+	resources := make(map[string][]string)
+	for _, cells := range docRows(t, "| statement | on |") {
+		sid := quoted(cells[0])[0]
+		got[sid], resources[sid] = quoted(cells[2]), quoted(cells[1])
+		slices.Sort(got[sid])
+	}
+	for _, name := range []string{"defaults", "prefixes", "record_bucket", "tags", "cloudtrail"} {
+		r := readRendered(t, name)
+		policy, err := awsenv.ParsePolicy(r.Documents.WorkerPolicy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range policy.Statement {
+			sid := s.Sid
+			if strings.HasPrefix(sid, "KeyOfBucket") {
+				sid = "KeyOfBucket…"
+			}
+			want[sid] = slices.Compact(slices.Sorted(slices.Values(append(want[sid], s.Action...))))
+			if name != "defaults" {
+				continue
+			}
+			var on []string
+			for _, bucket := range r.Documents.Names.Buckets {
+				for _, resource := range resources[sid] {
+					on = append(on, strings.NewReplacer("BUCKET", "arn:aws:s3:::"+bucket, "NAME", queueARN(name)).Replace(resource))
+				}
+			}
+			slices.Sort(on)
+			if diff := cmp.Diff(slices.Sorted(slices.Values(s.Resource)), slices.Compact(on)); diff != "" {
+				t.Errorf("%s (-policy +documented):\n%s", sid, diff)
+			}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("actions (-policy +documented):\n%s", diff)
+	}
+}
+
+// The table of calls says how many an object takes: those of S3 exactly, but for
+// what workers ask at their start, and those of SQS at most.
+func TestDocumentedCalls(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts moto and processes of the AWS command line")
+	}
+	const objects, concurrency = 100, 8
+	d := deploy(t, awsenv.StartMoto(t), readRendered(t, "defaults"))
+	bucket := d.HelmValues.Buckets[1].Name
+	for i := range objects {
+		d.put(bucket, fmt.Sprint("small/", i), bytes.Repeat([]byte("x"), i), "")
+	}
+	gate := d.gate(d.session.AccessKeyID, d.policy)
+	w := d.serve(d.session.as(gate.Open(t, d.server)), "--concurrency", fmt.Sprint(concurrency))
+	w.until(objects, contains(`msg="object handled" outcome=recorded`))
+	d.wait("the queue is empty", func() bool { return d.left(d.queue) == 0 })
+	if status := w.stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("exit status is %d", status)
+	}
+	counts := gate.Counts()
+	t.Log(counts)
+	documented := make(map[string]bool)
+	for _, cells := range docRows(t, "| call | for each object |") {
+		name, most := quoted(cells[0])[0], strings.HasPrefix(cells[1], "at most ")
+		n, err := strconv.Atoi(strings.TrimPrefix(cells[1], "at most "))
+		if err != nil {
+			t.Fatal(err)
+		}
+		documented[name] = true
+		// Until a worker knows whether the store heeds conditions, it looks once more;
+		// it receives in vain at the end.
+		if got := counts[name]; got > n*objects+3*concurrency || !most && got < n*objects {
+			t.Errorf("%d of %s for %d objects, the table says %s for each", got, name, objects, cells[1])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		if !documented[name] && counts[name] > 3*concurrency {
+			t.Errorf("%d of %s for %d objects, of which the table says nothing", counts[name], name, objects)
+		}
+	}
+}
