@@ -69,7 +69,7 @@ func benchmarkRead(b *testing.B, store *blobstore.Store, o pipeline.Object, size
 	})
 }
 
-var readSizes = []int{16 << 10, 1 << 20, 64 << 20}
+var readSizes = []int{16 << 10, 64 << 10, 1 << 20, 64 << 20}
 
 func BenchmarkReadFolder(b *testing.B) {
 	for _, size := range readSizes {

@@ -38,6 +38,12 @@
 // byte where it stopped, of the same version. What has a checksum of S3's own is
 // compared with it by the SDK when it comes in one piece.
 //
+// A large object, or what is left of it after a checkpoint, is read in up to 16 ranges
+// side by side where probes say that it is faster that way: on S3, where one connection
+// brings less than one hash takes. The parts of an upload are not compared with its ETag
+// where S3 keeps a checksum of the whole that is as strong: it takes a second MD5 of
+// every byte.
+//
 // Empty objects are summed like any other. An empty object whose key ends with a
 // slash stands for a folder and is not; one with content is. An object in the archive
 // waits for the event of its restore. Keys are the raw keys, whatever gocloud makes

@@ -100,7 +100,7 @@ func (b *s3Bucket) openAt(ctx context.Context, o pipeline.Object, offset int64) 
 	if err := c.get(); err != nil {
 		return nil, state{}, b.translate(err, "s3:GetObject, s3:GetObjectVersion")
 	}
-	return c, now, nil
+	return newRanges(c), now, nil
 }
 
 // head learns of the content what get learns from an answer with all of it.

@@ -20,10 +20,9 @@ const (
 	// rangesFrom is the size in bytes of the smallest object that is ever read in
 	// ranges.
 	rangesFrom = 4 * partBytes
-	// gain is how much faster one more request must make it for yet another. If
-	// it does not, that is not tried again for some samples.
-	gain     = 1.1
-	settling = 64
+	// warmUp is how many bytes are read before anything is judged: whoever reads
+	// may only read ahead from there on.
+	warmUp = partBytes / 2
 )
 
 // s3Requests is how many requests for content this process has under way.
@@ -31,8 +30,8 @@ var s3Requests atomic.Int64
 
 // s3Ranges is the content of one version of a large object. It begins as the body
 // of one request. When whoever reads it waits for bytes most of the time, the next
-// ranges are asked for side by side, one more each time, as long as that makes it
-// faster. They come in order. It is used by one goroutine at a time.
+// ranges are asked for side by side, as many as make it faster. They come in order. It
+// is used by one goroutine at a time.
 type s3Ranges struct {
 	first  *s3Content // that tells which version it is
 	body   *s3Content // until cut; nil once it is read
@@ -46,15 +45,14 @@ type s3Ranges struct {
 	cancel  context.CancelFunc
 	fetches sync.WaitGroup
 	parts   []*s3Part // in order
-	want    int       // how many parts to have
+	pace    pace
 	closed  bool
 
+	skip   int64     // bytes until the sample begins
 	began  time.Time // of the sample
 	sample int64     // bytes that it takes to judge
 	read   int64     // bytes, in the sample
 	waited time.Duration
-	rate   float64 // bytes a second of the sample before, if it led to one more part
-	settle int     // samples in which more would not be faster
 }
 
 // s3Part is a range. Its buffer may be read once ready is closed.
@@ -66,13 +64,14 @@ type s3Part struct {
 	source *s3Content
 }
 
-// newRanges returns c, or what reads c in ranges if it is long enough.
+// newRanges returns c, or what reads c in ranges if enough is left of it.
 func newRanges(c *s3Content) content {
 	s3Requests.Add(1)
-	if c.size < rangesFrom {
+	if c.size-c.offset < rangesFrom {
 		return &s3Whole{c}
 	}
-	r := &s3Ranges{first: c, body: c, cut: c.size, next: c.size, size: c.size, part: partLength(c.etag, c.size), began: time.Now(), sample: partBytes}
+	r := &s3Ranges{first: c, body: c, cut: c.size, offset: c.offset, next: c.size, size: c.size, part: partLength(c.etag, c.size)}
+	r.measure(warmUp, partBytes)
 	r.ctx, r.cancel = context.WithCancel(c.ctx)
 	return r
 }
@@ -153,7 +152,9 @@ func (r *s3Ranges) readNext(p []byte) (int, error) {
 		n, err = r.readPart(p, start)
 	}
 	r.offset += int64(n)
-	r.read += int64(n)
+	if r.read += int64(n); r.skip > 0 && r.read >= r.skip {
+		r.measure(0, r.sample)
+	}
 	if r.body != nil && r.offset == r.cut {
 		r.leave()
 		if r.offset < r.size {
@@ -169,6 +170,8 @@ func (r *s3Ranges) leave() {
 	r.body.drop()
 	r.body = nil
 	s3Requests.Add(-1)
+	want := int64(r.pace.want())
+	r.measure(want*r.part, (want+1)*r.part)
 }
 
 // readPart reads from the first part.
@@ -192,62 +195,64 @@ func (r *s3Ranges) readPart(p []byte, start time.Time) (int, error) {
 	return n, nil
 }
 
-// stream goes on with one request, as there is no memory for parts or enough
-// else to read.
+// stream goes on with one request, as no parts are wanted or there is no memory for
+// them or enough else to read.
 func (r *s3Ranges) stream() {
 	r.body = r.from(r.offset, r.size)
-	r.cut, r.next, r.want = r.size, r.size, 0
-	r.measure(partBytes)
+	r.cut, r.next = r.size, r.size
+	if r.pace.want() > 0 {
+		r.pace.giveUp()
+	}
+	r.measure(warmUp, partBytes)
 	s3Requests.Add(1)
 }
 
-// measure begins a sample of so many bytes.
-func (r *s3Ranges) measure(sample int64) {
-	r.began, r.sample, r.read, r.waited = time.Now(), sample, 0, 0
+// measure begins a sample of so many bytes when others, that tell of what was before,
+// are read.
+func (r *s3Ranges) measure(skip, sample int64) {
+	r.skip, r.began, r.sample, r.read, r.waited = skip, time.Now(), sample, 0, 0
 }
 
-// judge wants one more part if whoever reads has to wait most of the time.
+// judge lets the pace decide at the end of each sample, but not while the reading
+// goes over from a body to parts or back.
 func (r *s3Ranges) judge() {
-	if r.read < r.sample || r.body != nil && r.want > 0 {
+	parts := r.pace.want()
+	if r.skip > 0 || r.read < r.sample || (r.body == nil) != (parts > 0) {
 		return
 	}
 	took := time.Since(r.began)
-	rate := float64(r.read) / took.Seconds()
-	hungry := r.waited.Seconds() > r.first.s3.patience*took.Seconds()
-	r.measure(r.sample)
+	patience := r.first.s3.patience
+	if parts > 0 {
+		patience /= 10 // copies are not counted, and no wait is needed
+	}
+	r.pace.judge(r.read, float64(r.read)/took.Seconds(), r.waited.Seconds() > patience*took.Seconds())
+	want := r.pace.want()
 	switch {
-	case r.settle > 0:
-		r.settle--
-	case !hungry || r.want == wide-1:
-		r.rate = 0
-	case rate < gain*r.rate:
-		r.rate, r.settle = 0, settling
-	case r.want > 0:
-		r.more(rate)
-	default:
+	case want == parts:
+		r.measure(0, r.sample)
+		return
+	case parts == 0:
 		// The body goes on while the parts after it are on their way.
 		r.cut = (r.offset/r.part + 2) * r.part
 		r.next = r.cut
 		if r.cut < r.size {
-			r.more(rate)
+			r.ask()
 		}
 		if len(r.parts) == 0 {
-			r.cut, r.next, r.want = r.size, r.size, 0
+			r.cut, r.next = r.size, r.size
+			r.pace.giveUp()
 		}
+	default:
+		r.ask()
 	}
-}
-
-// more asks for one part more than before, at which bytes came at a rate.
-func (r *s3Ranges) more(rate float64) {
-	r.want++
-	r.rate = rate
-	r.measure(int64(r.want+1) * r.part)
-	r.ask()
+	// It takes as many parts as there are under way until it shows.
+	r.measure(int64(max(parts, want))*r.part, int64(want+1)*r.part)
 }
 
 // ask asks for parts until there are as many as are wanted, or can be had.
 func (r *s3Ranges) ask() {
-	for len(r.parts) < r.want && r.next < r.size && s3Requests.Load() < wide {
+	want := r.pace.want()
+	for want > 0 && len(r.parts) <= want && r.next < r.size && s3Requests.Load() < wide {
 		end := min((r.next/r.part+1)*r.part, r.size)
 		c := r.from(r.next, end)
 		buf := c.s3.memory.take(end - r.next)

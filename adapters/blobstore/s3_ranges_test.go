@@ -72,8 +72,9 @@ func randomBytes(n int) []byte {
 	return b
 }
 
-// openRanges opens the object of a server, as a reader who is never patient.
-func openRanges(t *testing.T, ctx context.Context, s *rangeServer, memory *Memory) pipeline.Reader {
+// openRanges opens the object of a server at an offset, as a reader who is never
+// patient.
+func openRanges(t *testing.T, ctx context.Context, s *rangeServer, memory *Memory, offset int64) pipeline.Reader {
 	t.Helper()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
@@ -87,7 +88,14 @@ func openRanges(t *testing.T, ctx context.Context, s *rangeServer, memory *Memor
 		}
 	})
 	store.s3.patience = 0
-	r, err := store.Open(ctx, pipeline.Object{Bucket: "test", Key: "a", ETag: "e", Size: pipeline.UnknownSize})
+	o := pipeline.Object{Bucket: "test", Key: "a", ETag: "e", Size: pipeline.UnknownSize}
+	r, err := store.Open(ctx, o)
+	if offset > 0 {
+		if err := errors.Join(err, r.Close()); err != nil {
+			t.Fatal(err)
+		}
+		r, err = store.OpenAt(ctx, o, offset)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +103,7 @@ func openRanges(t *testing.T, ctx context.Context, s *rangeServer, memory *Memor
 }
 
 func TestRanges(t *testing.T) {
-	content := randomBytes(6*partBytes + 12345)
+	content := randomBytes(8*partBytes + 12345)
 	cut := func(n int, _ http.ResponseWriter, body []byte) []byte {
 		if n%2 == 0 {
 			return body[:len(body)/2]
@@ -106,24 +114,28 @@ func TestRanges(t *testing.T) {
 		name   string
 		spoil  func(int, http.ResponseWriter, []byte) []byte
 		memory int64
+		offset int64
 		ranges bool
 	}{
-		{"plain", nil, 0, true},
-		{"every other body breaks off", cut, 0, true},
-		{"memory for two parts", nil, 2*partBytes + 1, true},
-		{"memory for none", nil, partBytes - 1, false},
-		{"memory for none, every other body breaks off", cut, partBytes - 1, false},
+		{"plain", nil, 0, 0, true},
+		{"every other body breaks off", cut, 0, 0, true},
+		{"memory for two parts", nil, 2*partBytes + 1, 0, true},
+		{"memory for none", nil, partBytes - 1, 0, false},
+		{"memory for none, every other body breaks off", cut, partBytes - 1, 0, false},
+		{"from the middle", nil, 0, partBytes / 2, true},
+		{"from the middle, every other body breaks off", cut, 0, 2*partBytes + 1, true},
+		{"from where too little is left", cut, 0, 5 * partBytes, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			memory := NewMemory(test.memory)
 			before := memory.left.Load()
 			s := &rangeServer{content: content, spoil: test.spoil}
-			r := openRanges(t, t.Context(), s, memory)
+			r := openRanges(t, t.Context(), s, memory, test.offset)
 			got, err := io.ReadAll(r)
 			if err := errors.Join(err, r.Close(), r.Close()); err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.Equal(got, content) {
+			if !bytes.Equal(got, content[test.offset:]) {
 				t.Error("the content is another")
 			}
 			if s.ranges > 0 != test.ranges {
@@ -148,19 +160,30 @@ func TestRanges(t *testing.T) {
 // An object that is replaced while it is read is told by the first range that is
 // of another.
 func TestRangesOfWhatIsReplaced(t *testing.T) {
-	s := &rangeServer{content: randomBytes(6 * partBytes)}
-	s.spoil = func(n int, w http.ResponseWriter, body []byte) []byte {
-		if n > 1 {
-			w.Header().Set("ETag", `"another"`)
-		}
-		return body
-	}
-	r := openRanges(t, t.Context(), s, nil)
-	if n, err := io.Copy(io.Discard, r); !errors.Is(err, pipeline.ErrChanged) {
-		t.Errorf("got %d bytes, %v", n, err)
-	}
-	if err := r.Close(); err != nil {
-		t.Error(err)
+	for _, test := range []struct {
+		name   string
+		offset int64
+		before int // requests until it is replaced
+	}{
+		{"from its beginning", 0, 1},
+		{"from the middle", 1<<20 + 1, 3},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := &rangeServer{content: randomBytes(6 * partBytes)}
+			s.spoil = func(n int, w http.ResponseWriter, body []byte) []byte {
+				if n > test.before {
+					w.Header().Set("ETag", `"another"`)
+				}
+				return body
+			}
+			r := openRanges(t, t.Context(), s, nil, test.offset)
+			if n, err := io.Copy(io.Discard, r); !errors.Is(err, pipeline.ErrChanged) {
+				t.Errorf("got %d bytes, %v", n, err)
+			}
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
@@ -185,7 +208,7 @@ func TestRangesThatNobodyWants(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			s := &rangeServer{content: randomBytes(8 * partBytes)}
-			r := openRanges(t, ctx, s, memory)
+			r := openRanges(t, ctx, s, memory, 0)
 			if _, err := io.CopyN(io.Discard, r, 4*partBytes); err != nil {
 				t.Fatal(err)
 			}

@@ -1,16 +1,17 @@
 // Package events decodes the messages in which object stores tell what happened
 // to their objects: Amazon S3 through EventBridge, CloudTrail, or its own
-// notifications, each also wrapped by SNS, MinIO and others that speak S3's form,
-// Google Cloud Storage through Pub/Sub, and Azure Blob Storage through Event Grid
-// in both of its schemas.
+// notifications, each also wrapped by SNS, MinIO, Ceph, versitygw and others that
+// speak S3's form, Google Cloud Storage through Pub/Sub, and Azure Blob Storage
+// through Event Grid in both of its schemas.
 //
 // A message is recognised by its content, never by the queue that it came from.
 //
 // # Keys
 //
 // Keys come out exactly as objects are named. S3 notifications form-encode them
-// ("a+b%20c" is the key "a b c"); every other form carries them as they are, so
-// that "a+b%20c" is a key of these seven characters.
+// ("a+b%20c" is the key "a b c"), also MinIO's; those of Ceph and versitygw, and
+// every other form, carry them as they are, so that "a+b%20c" is a key of these
+// seven characters.
 //
 // # What a deletion tells
 //

@@ -13,16 +13,20 @@ import (
 
 // notificationRecord is one of the records of a notification, as
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
-// has it. MinIO, Ceph and others send the same, some with "s3:" before the name.
+// has it. MinIO, Ceph, versitygw and others send the same, some with "s3:" before
+// the name.
 type notificationRecord struct {
-	EventTime moment          `json:"eventTime"`
-	EventName string          `json:"eventName"`
-	S3        json.RawMessage `json:"s3"`
+	EventTime   moment          `json:"eventTime"`
+	EventName   string          `json:"eventName"`
+	EventSource string          `json:"eventSource"`
+	S3          json.RawMessage `json:"s3"`
 }
 
 type notificationEntity struct {
-	Bucket struct {
+	ConfigurationID string `json:"configurationId"`
+	Bucket          struct {
 		Name string `json:"name"`
+		ARN  string `json:"arn"`
 	} `json:"bucket"`
 	Object struct {
 		Key       string `json:"key"`
@@ -59,16 +63,17 @@ func decodeRecord(raw []byte) (pipeline.Event, error) {
 	event := ignored(r.EventName, "", r.EventTime)
 	family, operation, _ := strings.Cut(strings.TrimPrefix(r.EventName, "s3:"), ":")
 	switch {
-	case family == "ObjectCreated":
+	case family == "ObjectCreated", family == "ObjectSynced" && operation == "Create": // by Ceph, in another zone
 		event.Kind = pipeline.Created
-	case family == "ObjectRemoved", family == "LifecycleExpiration":
+	case family == "ObjectRemoved", family == "LifecycleExpiration",
+		family == "ObjectLifecycle" && strings.HasPrefix(operation, "Expiration:"): // as Ceph calls it
 		event.Kind = pipeline.Deleted
 	case family == "ObjectRestore" && operation == "Completed":
 		event.Kind = pipeline.Restored
 	default:
 		return event, nil
 	}
-	o, err := notificationObject(r.S3)
+	o, err := notificationObject(r.EventSource, r.S3)
 	if err != nil {
 		return pipeline.Event{}, err
 	}
@@ -79,31 +84,50 @@ func decodeRecord(raw []byte) (pipeline.Event, error) {
 	return event, nil
 }
 
-func notificationObject(raw json.RawMessage) (pipeline.Object, error) {
+func notificationObject(source string, raw json.RawMessage) (pipeline.Object, error) {
 	var s3 notificationEntity
 	if err := unmarshal("s3", raw, &s3); err != nil {
 		return pipeline.Object{}, err
 	}
-	key, err := url.QueryUnescape(s3.Object.Key)
-	if err != nil {
+	if s3.isPlain(source) {
+		s3.Object.Sequencer = ""
+		if s3.Object.Size != nil && *s3.Object.Size == 0 {
+			s3.Object.Size = nil // versitygw says so of every copy and upload in parts
+		}
+	} else if key, err := url.QueryUnescape(s3.Object.Key); err != nil {
 		return pipeline.Object{}, fmt.Errorf("s3.object.key: %w", err)
+	} else {
+		s3.Object.Key = key
 	}
 	size, err := sizeOf("s3.object.size", s3.Object.Size)
 	if err := cmp.Or(
 		checkName("s3.bucket.name", s3.Bucket.Name, raw),
-		checkName("s3.object.key", key, raw),
+		checkName("s3.object.key", s3.Object.Key, raw),
 		err,
 	); err != nil {
 		return pipeline.Object{}, err
 	}
 	return pipeline.Object{
 		Bucket:    s3.Bucket.Name,
-		Key:       key,
+		Key:       s3.Object.Key,
 		VersionID: s3.Object.VersionID,
 		ETag:      trimETag(s3.Object.ETag),
 		Size:      size,
 		Sequencer: s3.Object.Sequencer,
 	}, nil
+}
+
+// isPlain reports whether the record is of a server that does not encode keys, and
+// whose sequencers do not tell what came first: Ceph's are the bytes of a time as
+// its processor has them, and versitygw's the digits, as many as there are, of a
+// number that begins at 1 when it starts. versitygw says that it were S3: it is
+// known by its fixed configurations and the slash with which its ARNs begin.
+func (e notificationEntity) isPlain(source string) bool {
+	switch e.ConfigurationID {
+	case "nats-global", "kafka-global", "rabbitmq-global", "webhook-global":
+		return true
+	}
+	return source == "ceph:s3" || strings.HasPrefix(e.Bucket.ARN, "arn:aws:s3:::/")
 }
 
 // decodeTestEvent reads what S3 sends when a notification is configured. It has no

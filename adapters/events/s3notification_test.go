@@ -27,6 +27,14 @@ func TestNotification(t *testing.T) {
 		}
 		return pipeline.Event{Kind: kind, Name: name, Time: when, Object: o}
 	}
+	versitygw := func(kind pipeline.Kind, name string, o pipeline.Object) pipeline.Event {
+		o.Bucket = "photos"
+		return pipeline.Event{Kind: kind, Name: name, Time: at(t, "2026-11-24T11:32:53Z"), Object: o}
+	}
+	ceph := func(kind pipeline.Kind, name, key, etag string) pipeline.Event {
+		return pipeline.Event{Kind: kind, Name: name, Time: at(t, "2019-11-22T13:47:35.124724Z"),
+			Object: pipeline.Object{Bucket: "mybucket1", Key: key, Size: 1024, ETag: etag}}
+	}
 	lifecycle := event(pipeline.Deleted, "LifecycleExpiration:Delete", pipeline.Object{Key: "expiration/delete", Size: unknown, Sequencer: "3"})
 	lifecycle.Time = time.Time{} // it cannot be read
 	for name, want := range map[string][]pipeline.Event{
@@ -36,6 +44,22 @@ func TestNotification(t *testing.T) {
 			Object: pipeline.Object{Bucket: "mybucket", Key: "a/b c.xml", Size: 1024, ETag: "d41d8cd98f00b204e9800998ecf8427e",
 				VersionID: "1", Sequencer: "15A06D1B0DBC7E5B"},
 		}},
+		// As versitygw 1.8.0 sent them, one in a message.
+		"versitygw-notification": {
+			versitygw(pipeline.Created, "s3:ObjectCreated:Put", pipeline.Object{Key: "a+b", Size: 5, ETag: "5d41402abc4b2a76b9719d911017c592"}),
+			versitygw(pipeline.Created, "s3:ObjectCreated:Put", pipeline.Object{Key: "100%20", Size: 5, ETag: "5d41402abc4b2a76b9719d911017c592"}),
+			versitygw(pipeline.Created, "s3:ObjectCreated:CompleteMultipartUpload",
+				pipeline.Object{Key: "multi part", Size: unknown, ETag: "a7d414b9133d6483d9a1c4e04e856e3b-2"}),
+			versitygw(pipeline.Deleted, "s3:ObjectRemoved:Delete", pipeline.Object{Key: "with space", Size: unknown}),
+			versitygw(pipeline.Deleted, "s3:ObjectRemoved:DeleteObjects", pipeline.Object{Key: "100%20", Size: unknown}),
+		},
+		// By Ceph's documentation and source.
+		"ceph-notification": {
+			ceph(pipeline.Created, "ObjectCreated:Put", "a+b%20c", "37b51edd339215d827a4a1ee9f3e1abf"),
+			ceph(pipeline.Created, "ObjectSynced:Create", "synced", "37b51edd339215d827a4a1ee9f3e1abf"),
+			ceph(pipeline.Deleted, "ObjectLifecycle:Expiration:Current", "expired", ""),
+			{Name: "ObjectLifecycle:Transition:Current", Time: at(t, "2019-11-22T13:47:35.124724Z"), Object: pipeline.Object{Size: unknown}},
+		},
 		"s3-test-event": {{Name: "s3:TestEvent", Time: at(t, "2014-10-13T15:57:02.089Z"),
 			Object: pipeline.Object{Bucket: "bucketname", Size: unknown}}},
 		"s3-notification-many-records": {

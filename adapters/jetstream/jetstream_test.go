@@ -16,8 +16,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	ours "github.com/bucketsum/bucketsum/adapters/jetstream"
+	"github.com/bucketsum/bucketsum/adapters/jetstream/jetstreamtest"
 	"github.com/bucketsum/bucketsum/pipeline/broker"
-	"github.com/bucketsum/bucketsum/testenv/freeport"
 )
 
 // bench is a server and an administrator's connection to it.
@@ -27,22 +27,19 @@ type bench struct {
 	js     jetstream.JetStream
 
 	mu     sync.Mutex
-	server *natsServer
+	server *jetstreamtest.Server
 }
 
-func newBench(t *testing.T) *bench { return newBenchOn(t, &natsServer{}) }
+func newBench(t *testing.T) *bench { return newBenchOn(t, jetstreamtest.Start(t)) }
 
 // newSafeBench has a server that can be killed and loses nothing; its disk is
 // its limit.
-func newSafeBench(t *testing.T) *bench { return newBenchOn(t, &natsServer{safe: true}) }
+func newSafeBench(t *testing.T) *bench { return newBenchOn(t, jetstreamtest.StartSafe(t)) }
 
-func newBenchOn(t *testing.T, server *natsServer) *bench {
+func newBenchOn(t *testing.T, server *jetstreamtest.Server) *bench {
 	t.Helper()
-	server.t, server.folder, server.port = t, t.TempDir(), freeport.Find(t)
 	b := &bench{t: t, server: server}
-	b.server.start()
-	t.Cleanup(func() { b.server.kill() })
-	nc, err := nats.Connect("nats://127.0.0.1:"+b.server.port, nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
+	nc, err := nats.Connect("nats://"+b.server.Address(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,12 +54,12 @@ func newBenchOn(t *testing.T, server *natsServer) *bench {
 }
 
 func (b *bench) restart() {
-	b.server.kill()
-	b.server.start()
+	b.server.Kill()
+	b.server.Resume()
 }
 
 func (b *bench) url(stream, parameters string) string {
-	return fmt.Sprintf("jetstream://127.0.0.1:%s/%s?%s", b.server.port, stream, parameters)
+	return b.server.URL(stream, parameters)
 }
 
 // topic returns the URL of a queue that nobody used before.
@@ -81,7 +78,7 @@ func (b *bench) kick(url string) {
 	b.t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.server.cut("bucketsum " + streamOf(url) + "/workers")
+	b.server.Cut("bucketsum " + streamOf(url) + "/workers")
 }
 
 // pending returns how many messages of a topic are handed out and not settled,

@@ -114,12 +114,12 @@ func TestEvicted(t *testing.T) {
 	w := b.worker(b.brief(-1), broker.Config{Concurrency: 1, ReopenDelay: immediately})
 	w.send("x")
 	m := w.next()
-	b.server.kill()
+	b.server.Kill()
 	<-m.Context().Done()
 	if cause := context.Cause(m.Context()); !errors.Is(cause, pipeline.ErrLeaseLost) {
 		t.Errorf("the work was cancelled because of %v, want ErrLeaseLost", cause)
 	}
-	b.server.start()
+	b.server.Resume()
 	m.Nack() // its work was interrupted
 	again := w.next()
 	if again.UUID != m.UUID { // a server that crashed may have forgotten its count

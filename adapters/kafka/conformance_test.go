@@ -3,7 +3,6 @@ package kafka_test
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,13 +32,7 @@ func newPubSub(t *testing.T, c broker.Config) (*broker.Publisher, *broker.Subscr
 	return broker.NewPublisher(kafka.Driver{}), s
 }
 
-var topics atomic.Int64
-
-func (s *kafkaServer) topic() string {
-	return s.url(fmt.Sprint("topic-", topics.Add(1)), "group=workers&create=true")
-}
-
-func harness(s *kafkaServer) func(*testing.T) pipelinetest.Queue {
+func harness(s kafkaServer) func(*testing.T) pipelinetest.Queue {
 	return func(*testing.T) pipelinetest.Queue {
 		return pipelinetest.Queue{
 			NewTopic: s.topic,
@@ -49,7 +42,7 @@ func harness(s *kafkaServer) func(*testing.T) pipelinetest.Queue {
 			Persistent: true,
 			Exclusive:  true,
 			Redelivers: true,
-			Ordered:    s.partitions == 1,
+			Ordered:    s.Partitions() == 1,
 		}
 	}
 }
@@ -71,13 +64,13 @@ func TestDurable(t *testing.T) {
 
 // named makes queues of the topics of Watermill's suite.
 type named struct {
-	s   *kafkaServer
+	s   kafkaServer
 	pub message.Publisher
 	sub message.Subscriber
 }
 
 func (n named) url(topic, group string) string {
-	return n.s.url(topic, "create=true&group="+group)
+	return n.s.URL(topic, "create=true&group="+group)
 }
 
 func (n named) Publish(topic string, ms ...*message.Message) error {
@@ -105,7 +98,7 @@ func (n named) Close() error {
 	return n.sub.Close()
 }
 
-func inGroups(s *kafkaServer, concurrency int) tests.ConsumerGroupPubSubConstructor {
+func inGroups(s kafkaServer, concurrency int) tests.ConsumerGroupPubSubConstructor {
 	return func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
 		pub, sub := newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, CloseTimeout: time.Second})
 		t.Cleanup(func() { sub.Close(); pub.Close() }) // the suite does not always
@@ -113,7 +106,7 @@ func inGroups(s *kafkaServer, concurrency int) tests.ConsumerGroupPubSubConstruc
 	}
 }
 
-func opener(s *kafkaServer, concurrency int) tests.PubSubConstructor {
+func opener(s kafkaServer, concurrency int) tests.PubSubConstructor {
 	return func(t *testing.T) (message.Publisher, message.Subscriber) {
 		return inGroups(s, concurrency)(t, "workers")
 	}

@@ -9,9 +9,6 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/broker"
@@ -64,42 +61,6 @@ func (w *worker) close() {
 	}
 }
 
-// evict throws every member out of the group, as a coordinator does that does
-// not hear of them.
-func (s *kafkaServer) evict(group string) {
-	s.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.address))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer client.Close()
-	describe := kmsg.NewPtrDescribeGroupsRequest()
-	describe.Groups = []string{group}
-	groups, err := describe.RequestWith(s.t.Context(), client)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	leave := kmsg.NewPtrLeaveGroupRequest()
-	leave.Group = group
-	for _, m := range groups.Groups[0].Members {
-		member := kmsg.NewLeaveGroupRequestMember()
-		member.MemberID = m.MemberID
-		leave.Members = append(leave.Members, member)
-	}
-	response, err := leave.RequestWith(s.t.Context(), client)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, m := range response.Members {
-		if err := kerr.ErrorForCode(m.ErrorCode); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	if len(leave.Members) == 0 {
-		s.t.Fatal("the group has no members")
-	}
-}
-
 // TestEvictedWhileHashing: the work of a worker that its group has given up is
 // cancelled, and done again by whoever has the partition; what it had finished
 // is not.
@@ -113,7 +74,7 @@ func TestEvictedWhileHashing(t *testing.T) {
 	w.next().Ack()
 	w.send("later")
 	later := w.next()
-	s.evict("workers")
+	s.Evict("workers")
 	for _, m := range []*message.Message{long, later} {
 		select {
 		case <-m.Context().Done():
@@ -159,7 +120,7 @@ func TestFinishedOutOfOrder(t *testing.T) {
 		<-held[id].Context().Done() // Kafka knows
 		delete(held, id)
 	}
-	s.evict("workers") // as if it had crashed
+	s.Evict("workers") // as if it had crashed
 	for _, m := range held {
 		<-m.Context().Done()
 		m.Nack()
@@ -241,13 +202,13 @@ func TestWhatIsWrongWithURLs(t *testing.T) {
 	s := newServer(t, 1)
 	pub, sub := newPubSub(t, broker.Config{})
 	for url, want := range map[string]string{
-		s.url("absent", "group=g"):               "no topic absent: make it (kafka-topics.sh --create --topic absent",
-		s.url("absent", ""):                      "group=NAME is missing",
-		s.url("", "group=g"):                     "it must have the form kafka://HOST:9092/TOPIC?group=GROUP",
-		s.url("t", "group=g&offset=oldest"):      `unknown parameter "offset"; valid are group, brokers, create, tls, sasl`,
-		s.url("t", "group=g&sasl=plain"):         "needs a user and a password",
-		s.url("t", "group=g&sasl=kerberos"):      "sasl=kerberos is none of",
-		s.url("t", "group=g&create=1"):           "create=1 is neither true nor false",
+		s.URL("absent", "group=g"):               "no topic absent: make it (kafka-topics.sh --create --topic absent",
+		s.URL("absent", ""):                      "group=NAME is missing",
+		s.URL("", "group=g"):                     "it must have the form kafka://HOST:9092/TOPIC?group=GROUP",
+		s.URL("t", "group=g&offset=oldest"):      `unknown parameter "offset"; valid are group, brokers, create, tls, sasl`,
+		s.URL("t", "group=g&sasl=plain"):         "needs a user and a password",
+		s.URL("t", "group=g&sasl=kerberos"):      "sasl=kerberos is none of",
+		s.URL("t", "group=g&create=1"):           "create=1 is neither true nor false",
 		"kafka://u:geheim@127.0.0.1:1/t?group=g": "ask 127.0.0.1:1 for topic t",
 	} {
 		err := sub.SubscribeInitialize(url)
@@ -258,7 +219,7 @@ func TestWhatIsWrongWithURLs(t *testing.T) {
 			t.Errorf("the error has the password: %v", err)
 		}
 	}
-	if err := pub.Publish(s.url("absent", ""), message.NewMessage("1", nil)); err == nil || !strings.Contains(err.Error(), "no topic absent") {
+	if err := pub.Publish(s.URL("absent", ""), message.NewMessage("1", nil)); err == nil || !strings.Contains(err.Error(), "no topic absent") {
 		t.Errorf("publish: got %v", err)
 	}
 	if err := errors.Join(sub.Close(), pub.Close()); err != nil {

@@ -120,7 +120,10 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (broker.Topic, error)
 	if err := d.exists(ctx, a); err != nil {
 		return nil, err
 	}
-	options := append(a.options, kgo.DefaultProduceTopic(a.topic), kgo.RecordDeliveryTimeout(callTimeout))
+	options := append(a.options, kgo.DefaultProduceTopic(a.topic), kgo.RecordDeliveryTimeout(callTimeout),
+		// Else a message that was on its way when the broker went away is waited for
+		// for as long as that is away, and with it whoever sends.
+		kgo.AllowIdempotentProduceCancellation())
 	client, err := kgo.NewClient(append(options, d.Options...)...)
 	if err != nil {
 		return nil, err

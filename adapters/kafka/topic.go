@@ -13,7 +13,8 @@ import (
 type topic struct{ client *kgo.Client }
 
 // Send returns when all replicas that are in sync have the message. The client
-// tries again by itself without sending it twice.
+// tries again by itself without sending it twice, for callTimeout; after an error
+// the message may have been sent all the same.
 func (t *topic) Send(ctx context.Context, m *message.Message) error {
 	record := &kgo.Record{Value: m.Payload}
 	for k, v := range broker.Fold(m.UUID, m.Metadata, isHeader) {

@@ -14,17 +14,19 @@ const module = "github.com/bucketsum/bucketsum"
 // mayImport says, for each room of the module, which other rooms its packages
 // may import. The longest matching name decides.
 var mayImport = map[string][]string{
-	"cmd":                            {"handlers", "adapters", "testenv", "pipeline"},
-	"handlers":                       {"pipeline"},
-	"handlers/web":                   {"pipeline"},
-	"adapters":                       {"pipeline"},
-	"adapters/rabbitmq/rabbitmqtest": {"pipeline", "testenv/freeport"},
-	"testenv":                        {"pipeline"},
-	"testenv/awsenv":                 {"pipeline", "testenv/freeport"},
-	"pipeline":                       {"pipeline/digest"},
-	"pipeline/digest":                {"pipeline/digest"},
-	"pipeline/broker":                {"pipeline"},
-	"pipeline/pipelinetest":          {"pipeline"},
+	"cmd":                              {"handlers", "adapters", "testenv", "pipeline"},
+	"handlers":                         {"pipeline"},
+	"handlers/web":                     {"pipeline"},
+	"adapters":                         {"pipeline"},
+	"adapters/jetstream/jetstreamtest": {"pipeline", "testenv/freeport"},
+	"adapters/kafka/kafkatest":         {"pipeline", "testenv/freeport"},
+	"adapters/rabbitmq/rabbitmqtest":   {"pipeline", "testenv/freeport"},
+	"testenv":                          {"pipeline"},
+	"testenv/awsenv":                   {"pipeline", "testenv/freeport"},
+	"pipeline":                         {"pipeline/digest"},
+	"pipeline/digest":                  {"pipeline/digest"},
+	"pipeline/broker":                  {"pipeline"},
+	"pipeline/pipelinetest":            {"pipeline"},
 }
 
 // technologies are the modules that only adapters and cmd may know.

@@ -292,7 +292,8 @@ func (d *deployment) put(bucket, key string, content []byte, class s3types.Stora
 	return aws.ToString(out.VersionId)
 }
 
-// putParts writes an object of 5 and 6 MiB, the sizes of which only S3 knows.
+// putParts writes an object of 5 and 6 MiB, the sizes of which only S3 knows. It keeps
+// a CRC32 of the whole, which is too weak for the ETag to be left alone.
 func putParts(t *testing.T, client *s3.Client, bucket, key string) (version string, content []byte) {
 	t.Helper()
 	must := func(err error) {
@@ -301,18 +302,21 @@ func putParts(t *testing.T, client *s3.Client, bucket, key string) (version stri
 			t.Fatal(err)
 		}
 	}
-	upload, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: &key})
+	upload, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: &bucket, Key: &key, ChecksumAlgorithm: s3types.ChecksumAlgorithmCrc32, ChecksumType: s3types.ChecksumTypeFullObject,
+	})
 	must(err)
 	var done []s3types.CompletedPart
 	for i, size := range []int{5 << 20, 6 << 20} {
 		part, number := bytes.Repeat([]byte{byte(i)}, size), aws.Int32(int32(i+1))
-		out, err := client.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: &bucket, Key: &key, UploadId: upload.UploadId, PartNumber: number, Body: bytes.NewReader(part)})
+		out, err := client.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: &bucket, Key: &key, UploadId: upload.UploadId, PartNumber: number, Body: bytes.NewReader(part), ChecksumAlgorithm: s3types.ChecksumAlgorithmCrc32})
 		must(err)
-		done = append(done, s3types.CompletedPart{ETag: out.ETag, PartNumber: number})
+		done = append(done, s3types.CompletedPart{ETag: out.ETag, PartNumber: number, ChecksumCRC32: out.ChecksumCRC32})
 		content = append(content, part...)
 	}
 	out, err := client.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
 		Bucket: &bucket, Key: &key, UploadId: upload.UploadId, MultipartUpload: &s3types.CompletedMultipartUpload{Parts: done},
+		ChecksumType: s3types.ChecksumTypeFullObject,
 	})
 	must(err)
 	return aws.ToString(out.VersionId), content

@@ -2,204 +2,264 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
-	"net"
-	"os"
-	"path/filepath"
+	"net/http"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"cloud.google.com/go/pubsub/v2/pstest"
-	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sqsclient "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/bucketsum/bucketsum/adapters/jetstream/jetstreamtest"
+	"github.com/bucketsum/bucketsum/adapters/kafka/kafkatest"
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq/rabbitmqtest"
+	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// brokerURLs are those of a queue and of a topic for its dead letters, which
-// create what they name; letters is how these are read.
-type brokerURLs struct{ queue, deadLetters, letters string }
+// bench is a server of a broker, or what stands in for one.
+type bench struct {
+	runsOn string // the server and its version
+	// urls returns those of queues that nobody used before. What is missing is made
+	// when it is opened, that for dead letters after queue.
+	urls func(t *testing.T, name string) brokerURLs
+	// stop ends the server, or cuts it off; start brings it back with all that it
+	// had stored. nil: it ends with this process.
+	stop, start func()
+}
 
-// brokers are real servers, by the scheme that they are for.
-var brokers = map[string]func(t *testing.T) brokerURLs{
-	"jetstream": func(t *testing.T) brokerURLs {
-		srv, err := server.NewServer(&server.Options{
-			Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
+// brokerURLs are what serve gets, and the queues from which a test reads what it
+// has sent.
+type brokerURLs struct {
+	queue, deadLetters, results string
+	letters, announced          string
+	// left returns how many messages of queue or of letters are not acked; nil: nobody can tell.
+	left func(t *testing.T, url string) int64
+}
+
+// newBenches returns those of the schemes that the suite runs on, which start their
+// servers side by side: what these need of the environment is set here.
+func newBenches(t *testing.T) map[string]func(t *testing.T) bench {
+	t.Setenv("AWS_ACCESS_KEY_ID", awsenv.AccessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", awsenv.SecretKey)
+	google := pstest.NewServer()
+	t.Cleanup(func() { google.Close() })
+	toGoogle := newCable(t, google.Addr)
+	t.Setenv("PUBSUB_EMULATOR_HOST", toGoogle.address())
+	return map[string]func(t *testing.T) bench{
+		"mem":       memBench,
+		"awssqs":    func(t *testing.T) bench { return sqsBench(t, "awssqs", "") },
+		"sqs":       func(t *testing.T) bench { return sqsBench(t, "sqs", ".fifo") },
+		"jetstream": jetstreamBench,
+		"kafka":     kafkaBench,
+		"amqp":      rabbitBench,
+		"gcppubsub": func(*testing.T) bench { return googleBench(google, toGoogle) },
+	}
+}
+
+func memBench(*testing.T) bench {
+	return bench{runsOn: "itself", urls: func(t *testing.T, name string) brokerURLs {
+		at := "mem://" + name + "-" + rand.Text() + "-" // they last as long as the process
+		u := brokerURLs{queue: at + "objects", deadLetters: at + "failed", results: at + "results"}
+		u.letters, u.announced = u.deadLetters, u.results
+		for _, url := range []string{u.queue, u.deadLetters, u.results} {
+			openTopic(t, url)
+		}
+		return u
+	}}
+}
+
+// sqsBench is moto, before which a proxy can cut every connection.
+func sqsBench(t *testing.T, scheme, suffix string) bench {
+	direct := awsenv.StartMoto(t)
+	var down atomic.Bool
+	server := direct.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if down.Load() {
+			if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+				conn.Close()
+			}
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	client := sqsclient.New(sqsclient.Options{
+		Region: awsenv.Region, BaseEndpoint: &direct.URL,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: awsenv.AccessKey, SecretAccessKey: awsenv.SecretKey}, nil
+		}),
+	})
+	create := func(t *testing.T, name string) string {
+		attributes := map[string]string{"VisibilityTimeout": "5"}
+		if suffix != "" {
+			attributes["FifoQueue"] = "true"
+		}
+		made, err := client.CreateQueue(t.Context(), &sqsclient.CreateQueueInput{QueueName: aws.String(name + suffix), Attributes: attributes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return withScheme(t, *made.QueueUrl, scheme) + "&waittime=1s&endpoint=" + server.URL
+	}
+	left := func(t *testing.T, url string) (n int64) {
+		name := url[strings.LastIndex(url[:strings.Index(url, "?")], "/")+1 : strings.Index(url, "?")]
+		found, err := client.GetQueueUrl(t.Context(), &sqsclient.GetQueueUrlInput{QueueName: &name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := client.GetQueueAttributes(t.Context(), &sqsclient.GetQueueAttributesInput{
+			QueueUrl: found.QueueUrl, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		srv.Start()
-		t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
-		if !srv.ReadyForConnections(time.Minute) {
-			t.Fatal("nats-server does not start")
+		for _, a := range []string{"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"} {
+			one, err := strconv.ParseInt(got.Attributes[a], 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += one
 		}
-		at := fmt.Sprintf("jetstream://127.0.0.1:%d/", srv.Addr().(*net.TCPAddr).Port)
-		return brokerURLs{at + "OBJECTS?consumer=workers&create=true", at + "FAILED?create=true", at + "FAILED?consumer=people&create=true"}
-	},
-	"kafka": func(t *testing.T) brokerURLs {
-		cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DefaultNumPartitions(3))
+		return n
+	}
+	return bench{
+		runsOn: "moto " + minor(awsenv.MotoVersion(t)),
+		urls: func(t *testing.T, name string) brokerURLs {
+			u := brokerURLs{queue: create(t, name), deadLetters: create(t, name+"-failed"), results: create(t, name+"-results"), left: left}
+			u.letters, u.announced = u.deadLetters, u.results
+			return u
+		},
+		stop:  func() { down.Store(true) },
+		start: func() { down.Store(false) },
+	}
+}
+
+func jetstreamBench(t *testing.T) bench {
+	s := jetstreamtest.StartSafe(t)
+	admin := func(t *testing.T, do func(jetstream.JetStream) error) {
+		t.Helper()
+		nc, err := nats.Connect("nats://" + s.Address())
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(cluster.Close)
-		at := "kafka://" + cluster.ListenAddrs()[0] + "/"
-		return brokerURLs{at + "objects?group=workers&create=true", at + "failed?create=true", at + "failed?group=people&create=true"}
-	},
-	"gcppubsub": func(t *testing.T) brokerURLs {
-		s := pstest.NewServer()
-		t.Cleanup(func() { s.Close() })
-		t.Setenv("PUBSUB_EMULATOR_HOST", s.Addr)
-		const failed = "gcppubsub://projects/p/subscriptions/failed?topic=failed&create=true"
-		return brokerURLs{"gcppubsub://projects/p/subscriptions/objects?topic=objects&create=true", failed, failed}
-	},
-	"amqp": func(t *testing.T) brokerURLs {
-		s := rabbitmqtest.Start(t)
-		failed := s.URL("queue=objects.dead")
-		return brokerURLs{s.URL("queue=objects&create=true"), failed, failed}
-	},
-}
-
-// TestServeOnBrokers is the way of an object from its event to its record and
-// of a message that can never be handled to the dead letters, on each broker,
-// with nothing changed but URLs.
-func TestServeOnBrokers(t *testing.T) {
-	for scheme, start := range brokers {
-		t.Run(scheme, func(t *testing.T) { testServeOn(t, start(t)) })
-	}
-}
-
-func testServeOn(t *testing.T, urls brokerURLs) {
-	const concurrency, objects = 3, 20
-	q, err := newQueues(concurrency, time.Second, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := q.Close(); err != nil {
-			t.Error(err)
+		defer nc.Close()
+		js, err := jetstream.New(nc)
+		if err == nil {
+			err = do(js)
 		}
-	}()
-	// What is there is created by whoever comes first, as by an administrator.
-	reader, err := q.subscriber(urls.queue)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := reader.Close(); err != nil {
-		t.Fatal(err)
-	}
-	pub, err := q.publisher(t.Context(), urls.queue)
-	if err != nil {
-		t.Fatal(err)
-	}
-	letters, err := q.subscriber(urls.letters)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, err := letters.Subscribe(context.Background(), urls.letters)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	name := filepath.Base(dir)
-	put := func(i int) {
-		t.Helper()
-		key := fmt.Sprint("object-", i)
-		write(t, dir, key, []byte(key))
-		body := objectEvent("Object Created", name, key, fmt.Sprintf("%02d", i))
-		if err := pub.Publish(urls.queue, message.NewMessage(key, []byte(body))); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	for i := range objects / 2 {
-		put(i) // nobody is there yet
-	}
-	s := serve(t, nil, "--queue", urls.queue, "--dead-letter", urls.deadLetters, "--bucket", "file://"+dir, "--concurrency", fmt.Sprint(concurrency))
-	for i := range objects / 2 {
-		put(objects/2 + i)
-	}
-	if err := pub.Publish(urls.queue, message.NewMessage("poison", []byte(`{"detail":`))); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case m := <-in:
-		if m.UUID != "poison" || string(m.Payload) != `{"detail":` || !strings.Contains(m.Metadata.Get("reason_poisoned"), "JSON") {
-			t.Errorf("the dead letter is %s %q with %v", m.UUID, m.Payload, m.Metadata)
-		}
-		m.Ack()
-	case <-time.After(2 * time.Minute):
-		t.Fatal("there is no dead letter")
-	}
-	for i := range objects {
-		s.recorded(dir, fmt.Sprint("object-", i))
-	}
-	if status := s.stop(); status != exitOK {
-		t.Errorf("exit status is %d", status)
-	}
-}
-
-// recorded waits until an object has its record.
-func (s *serving) recorded(dir, key string) {
-	s.t.Helper()
-	want := sumOf([]byte(key)) + "  " + key + "\n"
-	for {
-		got, err := os.ReadFile(filepath.Join(dir, key+".md5"))
-		if err == nil {
-			if string(got) != want {
-				s.t.Errorf("the record of %s is %q, want %q", key, got, want)
+	const consumer = "workers"
+	return bench{
+		runsOn: "nats-server " + minor(jetstreamtest.Version),
+		urls: func(t *testing.T, name string) brokerURLs {
+			for _, stream := range []string{name, name + "-failed", name + "-results"} {
+				admin(t, func(js jetstream.JetStream) error {
+					_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: stream, Subjects: []string{stream}})
+					_, err2 := js.CreateConsumer(t.Context(), stream, jetstream.ConsumerConfig{
+						// What is on its way when the server stops comes again that soon.
+						Durable: consumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 5 * time.Second,
+					})
+					return errors.Join(err, err2)
+				})
 			}
-			return
-		}
-		if !errors.Is(err, os.ErrNotExist) {
-			s.t.Fatal(err)
-		}
-		s.until("object handled") // then there is one more
+			queue := func(stream string) string { return s.URL(stream, "consumer="+consumer) }
+			return brokerURLs{
+				queue: queue(name), deadLetters: s.URL(name+"-failed", ""), results: s.URL(name+"-results", ""),
+				letters: queue(name + "-failed"), announced: queue(name + "-results"),
+				left: func(t *testing.T, url string) (n int64) {
+					stream := url[strings.LastIndex(url, "/")+1 : strings.Index(url, "?")]
+					admin(t, func(js jetstream.JetStream) error {
+						c, err := js.Consumer(t.Context(), stream, consumer)
+						if err == nil {
+							n = int64(c.CachedInfo().NumPending) + int64(c.CachedInfo().NumAckPending)
+						}
+						return err
+					})
+					return n
+				},
+			}
+		},
+		stop: s.Kill, start: s.Resume,
 	}
 }
 
-// TestServeWarnsOfAtMostOnce: gocloud's NATS is accepted. (There is no server:
-// its driver would keep the connection for ever.)
-func TestServeWarnsOfAtMostOnce(t *testing.T) {
-	t.Setenv("NATS_SERVER_URL", "nats://127.0.0.1:1")
-	var stderr strings.Builder
-	p := process{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &stderr, getenv: func(string) string { return "" }}
-	status := dispatch(t.Context(), p, []string{"serve", "--listen", "off", "--queue", "nats://objects?natsv2=true", "--bucket", "file://" + t.TempDir()})
-	if status == exitOK || !strings.Contains(stderr.String(), "delivers at most once") || !strings.Contains(stderr.String(), "NATS_SERVER_URL") {
-		t.Errorf("exit status %d:\n%s", status, stderr.String())
+func kafkaBench(t *testing.T) bench {
+	s := kafkatest.Start(t, 3)
+	return bench{
+		runsOn: "kfake (franz-go)",
+		urls:   func(_ *testing.T, name string) brokerURLs { return kafkaURLs(s, name) },
+		stop:   s.Kill, start: s.Resume,
 	}
 }
 
-func TestSamePlace(t *testing.T) {
-	for _, tc := range []struct {
-		a, b string
-		same bool
-	}{
-		{"kafka://h/a?group=g", "kafka://h/a", true},
-		{"kafka://h/a?group=g", "kafka://h/b", false},
-		{"amqp://h/?queue=a", "amqp://h/?queue=a&create=true", true},
-		{"amqp://h/?queue=a", "amqp://h/?queue=a.dead", false},
-		{"amqp://h/?queue=a", "amqp://h/v?queue=a", false},
-	} {
-		if got := samePlace(tc.a, tc.b); got != tc.same {
-			t.Errorf("samePlace(%s, %s) is %v", tc.a, tc.b, got)
-		}
+func kafkaURLs(s *kafkatest.Server, name string) brokerURLs {
+	const group = "workers"
+	queue := func(topic string) string { return s.URL(topic, "create=true&group="+group) }
+	return brokerURLs{
+		queue: queue(name), deadLetters: s.URL(name+"-failed", "create=true"), results: s.URL(name+"-results", "create=true"),
+		letters: queue(name + "-failed"), announced: queue(name + "-results"),
+		left: func(_ *testing.T, url string) int64 {
+			return s.Left(url[strings.LastIndex(url, "/")+1:strings.Index(url, "?")], group)
+		},
 	}
 }
 
-// TestAzureServiceBusOpens as far as it can without Azure: its driver is linked
-// and asks for what it needs.
-func TestAzureServiceBusOpens(t *testing.T) {
-	t.Setenv("SERVICEBUS_CONNECTION_STRING", "")
-	t.Setenv("AZURE_SERVICEBUS_HOSTNAME", "")
-	var stderr strings.Builder
-	p := process{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &stderr, getenv: func(string) string { return "" }}
-	status := dispatch(t.Context(), p, []string{"serve", "--listen", "off", "--queue", "azuresb://objects?subscription=s", "--bucket", "file://" + t.TempDir()})
-	if status == exitOK || !strings.Contains(stderr.String(), "untested") || !strings.Contains(stderr.String(), "SERVICEBUS") {
-		t.Errorf("exit status %d:\n%s", status, stderr.String())
+func rabbitBench(t *testing.T) bench {
+	s := rabbitmqtest.Start(t)
+	return bench{
+		runsOn: "RabbitMQ " + minor(s.Version()),
+		urls: func(_ *testing.T, name string) brokerURLs {
+			failed, results := s.URL("queue="+name+".dead"), s.URL("create=true&queue="+name+"-results")
+			return brokerURLs{
+				queue: s.URL("create=true&queue=" + name), deadLetters: failed, results: results, letters: failed, announced: results,
+				left: func(_ *testing.T, url string) int64 {
+					if s.Empty(url[strings.Index(url, "queue=")+len("queue="):]) {
+						return 0
+					}
+					return 1
+				},
+			}
+		},
+		stop: s.Stop, start: s.Resume,
 	}
+}
+
+// googleBench is Google's stand-in, which stores nothing: it is cut off.
+func googleBench(s *pstest.Server, to *cable) bench {
+	return bench{
+		runsOn: "pstest (Google)",
+		urls: func(_ *testing.T, name string) brokerURLs {
+			queue := func(topic string) string {
+				return fmt.Sprintf("gcppubsub://projects/p/subscriptions/%s?topic=%s&create=true", topic, topic)
+			}
+			u := brokerURLs{queue: queue(name), deadLetters: queue(name + "-failed"), results: queue(name + "-results")}
+			u.letters, u.announced = u.deadLetters, u.results
+			u.left = func(_ *testing.T, url string) (n int64) {
+				_, topic, _ := strings.Cut(strings.TrimSuffix(url, "&create=true"), "topic=")
+				for _, m := range s.Messages() {
+					if m.Topic == "projects/p/topics/"+topic && m.Acks == 0 {
+						n++
+					}
+				}
+				return n
+			}
+			return u
+		},
+		stop: to.cut, start: to.mend,
+	}
+}
+
+// minor returns the version without what its patches changed.
+func minor(version string) string {
+	parts := strings.SplitN(version, ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], ".")
 }

@@ -46,9 +46,10 @@ func TestServeFindsRottenContent(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	events, announced := openTopic(t, "mem://claims-events"), subscribeResults(t, "mem://claims-results")
-	openTopic(t, "mem://claims-dead")
-	flags := []string{"--queue", "mem://claims-events", "--dead-letter", "mem://claims-dead", "--results", "mem://claims-results",
+	queue, resultsURL, dead := memory("claims-events"), memory("claims-results"), memory("claims-dead")
+	events, announced := openTopic(t, queue), subscribeResults(t, resultsURL)
+	openTopic(t, dead)
+	flags := []string{"--queue", queue, "--dead-letter", dead, "--results", resultsURL,
 		"--bucket", server.BucketURL("photos")}
 	s := serve(t, nil, flags...)
 	send(t, events, objectEvent("Object Created", "photos", "good", "01"))

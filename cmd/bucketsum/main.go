@@ -35,6 +35,7 @@ func run() int {
 	// managers signal both the process and its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	limitMemory("/sys/fs/cgroup")
+	leaveGarbage()
 	if _, err := md5lanes.Default(); err != nil {
 		fmt.Fprintf(os.Stderr, "bucketsum: %v\n", err)
 		return exitUsage

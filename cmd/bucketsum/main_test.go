@@ -14,12 +14,17 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/bucketsum/bucketsum/adapters/jetstream/jetstreamtest"
+	"github.com/bucketsum/bucketsum/adapters/kafka/kafkatest"
 )
 
 // asBucketsum makes the test binary the program itself.
 const asBucketsum = "BUCKETSUM_TEST_BINARY_IS_THE_PROGRAM"
 
 func TestMain(m *testing.M) {
+	jetstreamtest.Main()
+	kafkatest.Main()
 	if os.Getenv(asBucketsum) != "" {
 		os.Exit(run())
 	}

@@ -48,6 +48,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 		config            workerConfig
 		queue, deadLetter string
 		buckets           []string
+		check             bool
 		store             storeConfig
 	)
 	fs := newFlags(c)
@@ -56,6 +57,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	fs.StringVar(&deadLetter, "dead-letter", "", "URL of the topic for messages that can never be handled; without it the queue's own policy decides")
 	store.flags(fs)
 	config.flags(fs, ":5000", "info", 30*time.Second)
+	fs.BoolVar(&check, "check", false, "open the queues and the buckets as a worker does, then end: with 0, or with 1 and what cannot be reached")
 	rest, err := parseFlags(p, c, fs, args)
 	if err != nil {
 		return err
@@ -108,6 +110,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 		sources:  make(map[string]string),
 		activity: web.NewActivity(),
 		listener: listener,
+		check:    check,
 		log:      log,
 		publish: func(ctx context.Context, r pipeline.Result) error {
 			log.InfoContext(ctx, "object handled", "outcome", r.Outcome, "bucket", r.Record.Source.Bucket,

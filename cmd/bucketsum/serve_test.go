@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -89,6 +91,10 @@ func openTopic(t *testing.T, url string) *pubsub.Topic {
 	return topic
 }
 
+// memory returns the URL of a topic that nobody used before: they last as long as
+// the process, and a test may run again.
+func memory(name string) string { return "mem://" + name + "-" + rand.Text() }
+
 func send(t *testing.T, topic *pubsub.Topic, body string) {
 	t.Helper()
 	if err := topic.Send(t.Context(), &pubsub.Message{Body: []byte(body)}); err != nil {
@@ -106,8 +112,7 @@ func TestServe(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	write(t, dir, "a b", []byte("hello\n"))
 	write(t, other, "a b", []byte("other\n"))
-	// In-memory topics last as long as the process, and the test may run again.
-	queue, deadLetter := "mem://events-"+rand.Text(), "mem://dead-"+rand.Text()
+	queue, deadLetter := memory("events"), memory("dead")
 	events := openTopic(t, queue)
 	openTopic(t, deadLetter)
 	letters, err := pubsub.OpenSubscription(t.Context(), deadLetter)
@@ -177,5 +182,27 @@ func TestServe(t *testing.T) {
 	}
 	if got := filesIn(t, dir); len(got) != 0 {
 		t.Errorf("files are left: %q", got)
+	}
+}
+
+func TestServeCheck(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "a", []byte("a"))
+	queue := "mem://events-" + rand.Text()
+	send(t, openTopic(t, queue), objectEvent("Object Created", "inbox", "a", "1"))
+	args := []string{"serve", "--check", "--listen", "off", "--queue", queue, "--bucket"}
+	if status, _, stderr := call(t, nil, append(args, "inbox=file://"+dir)...); status != exitOK || !strings.Contains(stderr, "can be reached") {
+		t.Errorf("status %d, want %d, and a word in\n%s", status, exitOK, stderr)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "a.md5")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a check did some work: %v", err)
+	}
+	if status, _, stderr := call(t, nil, append(args, "inbox=file://"+dir+"/missing")...); status != exitFailed || !strings.Contains(stderr, "missing") {
+		t.Errorf("status %d, want %d, and the bucket in\n%s", status, exitFailed, stderr)
+	}
+	// There is no server: nothing listens on port 1.
+	args = []string{"serve", "--check", "--listen", "off", "--queue", "jetstream://127.0.0.1:1/OBJECTS?consumer=c", "--bucket", "inbox=file://" + dir}
+	if status, _, stderr := call(t, nil, args...); status != exitFailed || !strings.Contains(stderr, "--queue") {
+		t.Errorf("status %d, want %d, and the queue in\n%s", status, exitFailed, stderr)
 	}
 }

@@ -33,8 +33,9 @@ func TestServeRecordsToTags(t *testing.T) {
 	if !bucket.As(&client) {
 		t.Fatal("no client")
 	}
-	events := openTopic(t, "mem://tags-events")
-	s := serve(t, nil, "--queue", "mem://tags-events", "--bucket", server.BucketURL("photos"), "--record-to", "tags")
+	queue := memory("tags-events")
+	events := openTopic(t, queue)
+	s := serve(t, nil, "--queue", queue, "--bucket", server.BucketURL("photos"), "--record-to", "tags")
 	for i, key := range []string{"a", "a.md5"} {
 		if err := bucket.WriteAll(t.Context(), key, []byte("hello\n"), nil); err != nil {
 			t.Fatal(err)

@@ -37,6 +37,7 @@ type worker struct {
 	maxDeliveries int
 	hosts         []string     // names under which the page is answered; none: any
 	listener      net.Listener // of the HTTP side, see listenHTTP; nil: none
+	check         bool         // end when all is open
 	log           *slog.Logger
 }
 
@@ -108,6 +109,10 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 	subscriber, err := queues.subscriber(w.queue)
 	if err != nil {
 		return fmt.Errorf("--queue: %w", err)
+	}
+	if w.check {
+		w.log.Info("queues and buckets can be reached", "buckets", slices.Sorted(maps.Keys(w.buckets)))
+		return nil
 	}
 	if w.pprof != "" {
 		profiles, err := serveProfiles(w.pprof, w.log)

@@ -9,7 +9,8 @@
 //   - versitygw (posix) keeps objects as files: no key with a part of more than 255
 //     bytes, none that begins with "../" or is both a file and a folder; it folds
 //     "a/../b" and "./x"; a key that ends with a slash has no content. It ignores
-//     SSE-C, SSE-KMS, requester-pays and storage classes.
+//     SSE-C, SSE-KMS, requester-pays and storage classes. The event of a request
+//     may have the key of the next one on the same connection.
 //   - moto knows no key with a newline, answers a GET of a delete marker with
 //     NoSuchVersion, ignores SSE-C and requester-pays, checks no signatures and
 //     no checksums. It sends no event when a delete marker is made, answers a HEAD of

@@ -76,6 +76,16 @@ func StartMoto(t testing.TB) Server {
 	})
 }
 
+// MotoVersion returns the version of moto, as the Python of the PATH knows it.
+func MotoVersion(t testing.TB) string {
+	t.Helper()
+	out, err := exec.Command("python3", "-c", "import moto; print(moto.__version__)").Output()
+	if err != nil {
+		missing(t, fmt.Sprintf("python3 has no moto: %v", err))
+	}
+	return strings.TrimSpace(string(out))
+}
+
 // StartVersitygw starts a versitygw that keeps buckets in a folder of the test,
 // with versions where a bucket asks for them.
 func StartVersitygw(t testing.TB) Server {
@@ -83,8 +93,9 @@ func StartVersitygw(t testing.TB) Server {
 	return StartVersitygwIn(t, Region)
 }
 
-// StartVersitygwIn is StartVersitygw in a region; requests must be signed for it.
-func StartVersitygwIn(t testing.TB, region string) Server {
+// StartVersitygwIn is StartVersitygw in a region, which requests must be signed
+// for, with more flags of versitygw, such as those that tell it where to send events.
+func StartVersitygwIn(t testing.TB, region string, flags ...string) Server {
 	t.Helper()
 	name, err := findVersitygw(t)
 	if err != nil {
@@ -98,8 +109,8 @@ func StartVersitygwIn(t testing.TB, region string) Server {
 		}
 	}
 	s := start(t, "/healthz", func(port string) *exec.Cmd {
-		c := exec.Command(name, "--port", "127.0.0.1:"+port, "--health", "/healthz", "--keep-alive", "--quiet",
-			"--region", region, "posix", "--versioning-dir", versions, objects)
+		args := append([]string{"--port", "127.0.0.1:" + port, "--health", "/healthz", "--keep-alive", "--quiet", "--region", region}, flags...)
+		c := exec.Command(name, append(args, "posix", "--versioning-dir", versions, objects)...)
 		c.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
 		return c
 	})

@@ -104,9 +104,15 @@ func (s *Server) end(with syscall.Signal) {
 // queue of a single node often has no leader any more after a SIGKILL, whoever
 // its clients are.
 func (s *Server) Restart() {
-	s.end(syscall.SIGTERM)
-	s.start()
+	s.Stop()
+	s.Resume()
 }
+
+// Stop stops the server in order.
+func (s *Server) Stop() { s.end(syscall.SIGTERM) }
+
+// Resume starts a server again that was stopped.
+func (s *Server) Resume() { s.start() }
 
 // Crash kills the server and starts it again.
 func (s *Server) Crash() {
@@ -132,6 +138,28 @@ func (s *Server) Classic(name string) {
 		_, err := ch.QueueDeclare(name, true, false, false, false, nil)
 		return err
 	})
+}
+
+// Empty reports whether no message of a queue waits for a consumer.
+func (s *Server) Empty(queue string) (empty bool) {
+	s.t.Helper()
+	s.admin(func(ch *amqp.Channel) error {
+		_, found, err := ch.Get(queue, false) // it goes back with the channel
+		empty = !found
+		return err
+	})
+	return empty
+}
+
+// Version returns that of the server.
+func (s *Server) Version() string {
+	s.t.Helper()
+	conn, err := amqp.Dial(fmt.Sprintf("amqp://127.0.0.1:%s/", s.port))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close()
+	return fmt.Sprint(conn.Properties["version"])
 }
 
 func (s *Server) admin(do func(*amqp.Channel) error) {

@@ -1,0 +1,108 @@
+//go:build unix
+
+package blobstore_test
+
+import (
+	"crypto/md5"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/testenv/awsenv"
+)
+
+// BenchmarkReadOneOnS3 reads and digests a large object that is read alone. It also
+// reports the rate as a share of that of crypto/md5 from memory, measured just before
+// and after.
+func BenchmarkReadOneOnS3(b *testing.B) {
+	const size = 1 << 30
+	server := awsenv.StartVersitygw(b)
+	bucket := makeBucket(b, server, false)
+	f, err := os.Create(filepath.Join(server.Dir, bucket.name, "a"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := errors.Join(f.Truncate(size), f.Close()); err != nil {
+		b.Fatal(err)
+	}
+	store := bucket.open(b, blobstore.Config{})
+	b.SetBytes(size)
+	block := make([]byte, 128<<10)
+	hash := func() time.Duration {
+		start, h := time.Now(), md5.New()
+		for range size / 8 / len(block) {
+			h.Write(block)
+		}
+		return 8 * time.Since(start)
+	}
+	var took, used, alone time.Duration
+	for b.Loop() {
+		b.StopTimer()
+		alone += hash() / 2
+		b.StartTimer()
+		start, before := time.Now(), cpuTime(b)
+		d, err := digest.New("md5")
+		if err != nil {
+			b.Fatal(err)
+		}
+		r, err := store.Open(b.Context(), pipeline.Object{Bucket: bucket.name, Key: "a", Size: pipeline.UnknownSize})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n, err := digest.Copy(b.Context(), d, r); n != size || err != nil {
+			b.Errorf("%d bytes, %v", n, err)
+		}
+		if err := r.Close(); err != nil {
+			b.Error(err)
+		}
+		took, used = took+time.Since(start), used+cpuTime(b)-before
+		b.StopTimer()
+		alone += hash() / 2
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(used.Microseconds())/float64(b.N), "cpu-us/op")
+	b.ReportMetric(alone.Seconds()/took.Seconds(), "of-md5")
+}
+
+// BenchmarkSaveOnS3 writes records of objects that have none yet, 32 at once on each
+// CPU, with the checksums of requests that the SDK adds by itself and without.
+func BenchmarkSaveOnS3(b *testing.B) {
+	for _, checksums := range []string{"when_supported", "when_required"} {
+		b.Run(checksums, func(b *testing.B) {
+			bucket := makeBucket(b, awsenv.StartVersitygw(b), false)
+			u := strings.Replace(bucket.url(), "when_required", checksums, 1)
+			store, err := blobstore.Open(b.Context(), u, bucket.name, blobstore.Config{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer store.Close()
+			benchmarkSave(b, store)
+		})
+	}
+}
+
+func benchmarkSave(b *testing.B, store *blobstore.Store) {
+	records := store.Bucket().Records
+	save := func(n int64) {
+		r := sumOf(fmt.Sprintf("%02x/%d", n%256, n), "e1", "01")
+		if err := records.Save(b.Context(), r); err != nil {
+			b.Error(err)
+		}
+	}
+	save(0) // finds out what the store can do
+	var saved atomic.Int64
+	b.ResetTimer()
+	benchmarkParallel(b, 0, func(pb *testing.PB) {
+		for pb.Next() {
+			save(saved.Add(1))
+		}
+	})
+}

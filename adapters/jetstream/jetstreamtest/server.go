@@ -1,0 +1,165 @@
+// Package jetstreamtest runs a real nats-server on loopback for tests. It is a
+// process of its own, so that it can be killed, and its goroutines are not
+// counted as those of the test.
+package jetstreamtest
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/bucketsum/bucketsum/testenv/freeport"
+)
+
+// Version is that of the server.
+const Version = server.VERSION
+
+// These environment variables make a test binary a nats-server, which stores in
+// that folder.
+const (
+	serverFolder = "TEST_NATS_SERVER_FOLDER"
+	serverPort   = "TEST_NATS_SERVER_PORT"
+	serverSafe   = "TEST_NATS_SERVER_IS_SAFE"
+)
+
+// Main is called first by the TestMain of whoever calls Start: the server is the
+// test binary itself. If this process is one, Main ends it.
+func Main() {
+	folder := os.Getenv(serverFolder)
+	if folder == "" {
+		return
+	}
+	port, _ := strconv.Atoi(os.Getenv(serverPort))
+	if err := serve(folder, port, os.Getenv(serverSafe) != ""); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// serve runs a server until its standard input ends. On that come the names of
+// connections which it is to cut; it says when it is done.
+func serve(folder string, port int, safe bool) error {
+	srv, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: folder, NoLog: true, NoSigs: true,
+		SyncAlways: safe,
+	})
+	if err != nil {
+		return err
+	}
+	srv.Start()
+	defer srv.Shutdown()
+	if !srv.ReadyForConnections(2 * time.Minute) {
+		return fmt.Errorf("the server does not start")
+	}
+	fmt.Println("ready")
+	for scan := bufio.NewScanner(os.Stdin); scan.Scan(); {
+		connections, err := srv.Connz(&server.ConnzOptions{})
+		if err != nil {
+			return err
+		}
+		for _, c := range connections.Conns {
+			if c.Name == scan.Text() {
+				srv.DisconnectClientByID(c.Cid)
+			}
+		}
+		fmt.Println("done")
+	}
+	return nil
+}
+
+// Server is a nats-server with JetStream that stores in files.
+type Server struct {
+	t      testing.TB
+	folder string
+	port   string
+	safe   bool
+
+	process *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+}
+
+// Start starts one, which is killed at the end of the test.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	return start(t, false)
+}
+
+// StartSafe is Start of a server that can be killed and loses nothing; its disk is
+// its limit.
+func StartSafe(t testing.TB) *Server {
+	t.Helper()
+	return start(t, true)
+}
+
+func start(t testing.TB, safe bool) *Server {
+	t.Helper()
+	s := &Server{t: t, folder: t.TempDir(), port: freeport.Find(t), safe: safe}
+	s.Resume()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// Resume starts a server again that was killed, with what it has stored and at
+// the same address.
+func (s *Server) Resume() {
+	s.t.Helper()
+	s.process = exec.Command(os.Args[0])
+	s.process.Env = append(os.Environ(), serverFolder+"="+s.folder, serverPort+"="+s.port)
+	if s.safe {
+		s.process.Env = append(s.process.Env, serverSafe+"=1")
+	}
+	s.process.Stderr = os.Stderr
+	var err error
+	if s.in, err = s.process.StdinPipe(); err != nil {
+		s.t.Fatal(err)
+	}
+	out, err := s.process.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.out = bufio.NewReader(out)
+	if err := s.process.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.line() // it is ready
+}
+
+func (s *Server) line() string {
+	s.t.Helper()
+	line, err := s.out.ReadString('\n')
+	if err != nil {
+		s.t.Fatalf("the server says nothing: %v", err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// Kill ends it as a crash does.
+func (s *Server) Kill() {
+	s.process.Process.Kill()
+	s.process.Wait() // that it was killed
+}
+
+// Cut ends the connections of that name.
+func (s *Server) Cut(name string) {
+	s.t.Helper()
+	fmt.Fprintln(s.in, name)
+	s.line()
+}
+
+// Address returns the server's HOST:PORT.
+func (s *Server) Address() string { return "127.0.0.1:" + s.port }
+
+// URL returns that of a stream with these parameters.
+func (s *Server) URL(stream, parameters string) string {
+	return fmt.Sprintf("jetstream://%s/%s?%s", s.Address(), stream, parameters)
+}

@@ -1,0 +1,218 @@
+// Package kafkatest runs franz-go's broker, which speaks Kafka's protocol, on
+// loopback for tests. It is a process of its own, so that it can be killed, and
+// its goroutines are not counted as those of the test.
+package kafkatest
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/bucketsum/bucketsum/testenv/freeport"
+)
+
+// These environment variables make a test binary a broker that stores in a
+// folder.
+const (
+	serverFolder     = "TEST_KAFKA_SERVER_FOLDER"
+	serverPort       = "TEST_KAFKA_SERVER_PORT"
+	serverPartitions = "TEST_KAFKA_SERVER_PARTITIONS"
+)
+
+// Main is called first by the TestMain of whoever calls Start: the broker is the
+// test binary itself. If this process is one, Main ends it.
+func Main() {
+	folder := os.Getenv(serverFolder)
+	if folder == "" {
+		return
+	}
+	port, _ := strconv.Atoi(os.Getenv(serverPort))
+	partitions, _ := strconv.Atoi(os.Getenv(serverPartitions))
+	if err := serve(folder, port, partitions); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// serve runs a broker until its standard input ends.
+func serve(folder string, port, partitions int) error {
+	cluster, err := kfake.NewCluster(
+		kfake.NumBrokers(1), kfake.Ports(port), kfake.DefaultNumPartitions(partitions),
+		kfake.DataDir(folder), kfake.GroupMinSessionTimeout(100*time.Millisecond),
+	)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	fmt.Println(cluster.ListenAddrs()[0])
+	io.Copy(io.Discard, os.Stdin) // until the test ends
+	return nil
+}
+
+// Server is a cluster of one broker.
+type Server struct {
+	t          testing.TB
+	folder     string
+	partitions int // of a topic
+	port       string
+	address    string
+
+	process *exec.Cmd
+	in      io.WriteCloser
+}
+
+// Start starts one, which is killed at the end of the test.
+func Start(t testing.TB, partitions int) *Server {
+	t.Helper()
+	s := &Server{t: t, folder: t.TempDir(), partitions: partitions, port: freeport.Find(t)}
+	s.Resume()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// Resume starts a broker again that was killed, with what it has stored and at
+// the same address.
+func (s *Server) Resume() {
+	s.t.Helper()
+	s.process = exec.Command(os.Args[0])
+	s.process.Env = append(os.Environ(), serverFolder+"="+s.folder, serverPort+"="+s.port,
+		serverPartitions+"="+strconv.Itoa(s.partitions))
+	s.process.Stderr = os.Stderr
+	var err error
+	if s.in, err = s.process.StdinPipe(); err != nil {
+		s.t.Fatal(err)
+	}
+	out, err := s.process.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.process.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		s.t.Fatalf("the broker says nothing: %v", err)
+	}
+	s.address = strings.TrimSpace(line)
+}
+
+// Kill ends it as a crash does.
+func (s *Server) Kill() {
+	s.process.Process.Kill()
+	s.process.Wait() // that it was killed
+}
+
+// Partitions returns how many a new topic has.
+func (s *Server) Partitions() int { return s.partitions }
+
+// Address returns the broker's HOST:PORT.
+func (s *Server) Address() string { return s.address }
+
+// URL returns that of a topic with these parameters.
+func (s *Server) URL(topic, parameters string) string {
+	return fmt.Sprintf("kafka://%s/%s?%s", s.address, topic, parameters)
+}
+
+// Left returns how many messages of a topic come after the offsets that a group
+// has committed.
+func (s *Server) Left(topic, group string) int64 {
+	s.t.Helper()
+	ctx, client := s.client()
+	defer client.Close()
+	fetch := kmsg.NewPtrOffsetFetchRequest()
+	of := kmsg.NewOffsetFetchRequestGroup()
+	of.Group = group
+	fetch.Groups, fetch.Group = append(fetch.Groups, of), group
+	ends := kmsg.NewPtrListOffsetsRequest()
+	ends.ReplicaID = -1
+	in := kmsg.NewListOffsetsRequestTopic()
+	in.Topic = topic
+	for n := range s.partitions {
+		p := kmsg.NewListOffsetsRequestTopicPartition()
+		p.Partition, p.Timestamp = int32(n), -1 // the latest
+		in.Partitions = append(in.Partitions, p)
+	}
+	ends.Topics = append(ends.Topics, in)
+	end, err := ends.RequestWith(ctx, client)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var left int64
+	for _, t := range end.Topics {
+		for _, p := range t.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				s.t.Fatal(err)
+			}
+			left += p.Offset
+		}
+	}
+	committed, err := fetch.RequestWith(ctx, client)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, g := range committed.Groups {
+		for _, t := range g.Topics {
+			for _, p := range t.Partitions {
+				if t.Topic == topic {
+					left -= max(p.Offset, 0)
+				}
+			}
+		}
+	}
+	return left
+}
+
+// Evict throws every member out of a group, as a coordinator does that does not
+// hear of them.
+func (s *Server) Evict(group string) {
+	s.t.Helper()
+	ctx, client := s.client()
+	defer client.Close()
+	describe := kmsg.NewPtrDescribeGroupsRequest()
+	describe.Groups = []string{group}
+	groups, err := describe.RequestWith(ctx, client)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	leave := kmsg.NewPtrLeaveGroupRequest()
+	leave.Group = group
+	for _, m := range groups.Groups[0].Members {
+		member := kmsg.NewLeaveGroupRequestMember()
+		member.MemberID = m.MemberID
+		leave.Members = append(leave.Members, member)
+	}
+	response, err := leave.RequestWith(ctx, client)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, m := range response.Members {
+		if err := kerr.ErrorForCode(m.ErrorCode); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if len(leave.Members) == 0 {
+		s.t.Fatal("the group has no members")
+	}
+}
+
+func (s *Server) client() (context.Context, *kgo.Client) {
+	s.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.address))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.t.Context(), client
+}

@@ -1,0 +1,333 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	sdk "github.com/cloudevents/sdk-go/v2/event"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/bucketsum/bucketsum/adapters/cloudevents"
+)
+
+// patience is how long a test waits for what must come. It is long, as servers
+// start meanwhile on a machine that is busy.
+const patience = 3 * time.Minute
+
+// brokerFlow is one worker or several between queues of a broker, and whoever else uses
+// these.
+type brokerFlow struct {
+	t           *testing.T
+	urls        brokerURLs
+	bucket, url string
+	dir         string // which the bucket is, unless url says otherwise
+	queues      *queues
+	publisher   message.Publisher
+	schema      *jsonschema.Schema
+
+	letters, announced <-chan *message.Message
+	wantLetters        map[string]string // the reasons by bodies
+	wantResults        map[outcome]bool
+	heardOf            map[any]bool       // of which bodies and outcomes
+	stray              func(outcome) bool // results that may come, too; nil: none
+
+	workers []*serving
+	reading sync.WaitGroup // of the logs of workers
+	mu      sync.Mutex
+	log     []string
+	ended   bool // one of the workers
+}
+
+// outcome is what a result says.
+type outcome struct{ kind, bucket, key, md5 string }
+
+func newFlow(t *testing.T, urls brokerURLs) *brokerFlow {
+	t.Helper()
+	f := &brokerFlow{
+		t: t, urls: urls, bucket: "photos", dir: t.TempDir(), schema: resultSchema(t),
+		wantLetters: make(map[string]string), wantResults: make(map[outcome]bool), heardOf: make(map[any]bool),
+	}
+	f.url = "file://" + f.dir
+	var err error
+	if f.queues, err = newQueues(8, time.Second, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.queues.Close(); err != nil {
+			t.Error(err)
+		}
+		f.reading.Wait()
+		if t.Failed() {
+			t.Logf("the log of the workers:\n%s", strings.Join(f.log, "\n"))
+		}
+	})
+	// What is missing is created by whoever comes first, as by an administrator.
+	reader, err := f.queues.subscriber(urls.queue)
+	if err == nil {
+		err = reader.Close()
+	}
+	if err == nil {
+		f.publisher, err = f.queues.publisher(t.Context(), urls.queue)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.letters, f.announced = f.subscribe(urls.letters), f.subscribe(urls.announced)
+	return f
+}
+
+func (f *brokerFlow) subscribe(url string) <-chan *message.Message {
+	f.t.Helper()
+	s, err := f.queues.subscriber(url)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	messages, err := s.Subscribe(context.Background(), url)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return messages
+}
+
+// start starts a worker.
+func (f *brokerFlow) start(flags ...string) {
+	f.t.Helper()
+	w := serve(f.t, nil, append([]string{"--queue", f.urls.queue, "--dead-letter", f.urls.deadLetters, "--results", f.urls.results,
+		"--bucket", f.bucket + "=" + f.url, "--concurrency", "3"}, flags...)...)
+	f.workers = append(f.workers, w)
+	f.reading.Go(func() {
+		for line := range w.lines {
+			f.mu.Lock()
+			f.log = append(f.log, line)
+			f.mu.Unlock()
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.ended = true
+	})
+}
+
+// logged returns how many lines of the logs have all the parts.
+func (f *brokerFlow) logged(parts ...string) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+next:
+	for _, line := range f.log {
+		for _, part := range parts {
+			if !strings.Contains(line, part) {
+				continue next
+			}
+		}
+		n++
+	}
+	return n
+}
+
+func (f *brokerFlow) hasEnded() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ended
+}
+
+// object puts an object into the bucket, of which a record and a result are
+// awaited from then on, and returns its event.
+func (f *brokerFlow) object(key string) string {
+	f.t.Helper()
+	content := contentOf(key)
+	write(f.t, f.dir, key, content)
+	f.wantResults[outcome{cloudevents.TypeRecorded, f.bucket, key, sumOf(content)}] = true
+	return created(f.bucket, key)
+}
+
+// created returns an event as EventBridge sends it, of any key.
+func created(bucket, key string) string {
+	encoded, _ := json.Marshal(key) // a string cannot fail
+	return strings.Replace(objectEvent("Object Created", bucket, "KEY", "01"), `"KEY"`, string(encoded), 1)
+}
+
+// send publishes a message.
+func (f *brokerFlow) send(body string) error {
+	return f.publisher.Publish(f.urls.queue, message.NewMessage(watermill.NewUUID(), []byte(body)))
+}
+
+func (f *brokerFlow) mustSend(bodies ...string) {
+	f.t.Helper()
+	for _, body := range bodies {
+		if err := f.send(body); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+}
+
+// until receives dead letters and results until done. The workers must live.
+func (f *brokerFlow) until(what string, done func() bool) {
+	f.t.Helper()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	again := time.NewTicker(10 * time.Millisecond) // done may depend on others
+	defer again.Stop()
+	for !done() {
+		select {
+		case m := <-f.letters:
+			f.letter(m)
+		case m := <-f.announced:
+			f.result(m)
+		case <-again.C:
+			if f.hasEnded() {
+				f.t.Fatalf("a worker ended while %s", what)
+			}
+		case <-timeout.C:
+			f.t.Fatalf("still %s; what did not come: %v", what, f.missing())
+		}
+	}
+}
+
+// letter reads a dead letter; one may come several times.
+func (f *brokerFlow) letter(m *message.Message) {
+	f.t.Helper()
+	defer m.Ack()
+	body := string(m.Payload)
+	reason, ok := f.wantLetters[body]
+	if !ok {
+		f.t.Errorf("a dead letter of what could be handled: %q with %v", body, m.Metadata)
+	}
+	if got := m.Metadata.Get("reason_poisoned"); !strings.Contains(got, reason) {
+		f.t.Errorf("the dead letter %q has the reason %q, want %q", body, got, reason)
+	}
+	f.heardOf[body] = true
+}
+
+// result reads a result; one may come several times.
+func (f *brokerFlow) result(m *message.Message) {
+	f.t.Helper()
+	defer m.Ack()
+	var (
+		e    sdk.Event
+		data cloudevents.Data
+	)
+	if err := json.Unmarshal(m.Payload, &e); err != nil {
+		f.t.Errorf("%v: %s", err, m.Payload)
+		return
+	}
+	if err := e.Validate(); err != nil {
+		f.t.Errorf("%v: %s", err, m.Payload)
+	}
+	if err := e.DataAs(&data); err != nil {
+		f.t.Errorf("%v: %s", err, m.Payload)
+	}
+	instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(e.Data()))
+	if err == nil {
+		err = f.schema.Validate(instance)
+	}
+	if err != nil {
+		f.t.Errorf("%v: %s", err, m.Payload)
+	}
+	got := outcome{e.Type(), data.Bucket, data.Key, data.Checksums["md5"]}
+	if !f.wantResults[got] && (f.stray == nil || !f.stray(got)) {
+		f.t.Errorf("a result that nothing asked for: %s", m.Payload)
+	}
+	f.heardOf[got] = true
+}
+
+// missing returns the results and the bodies of dead letters that did not come.
+func (f *brokerFlow) missing() (missing []any) {
+	for o := range f.wantResults {
+		if !f.heardOf[o] {
+			missing = append(missing, o)
+		}
+	}
+	for body := range f.wantLetters {
+		if !f.heardOf[body] {
+			missing = append(missing, body)
+		}
+	}
+	return missing
+}
+
+// heard waits for every result and dead letter that is awaited.
+func (f *brokerFlow) heard() {
+	f.t.Helper()
+	f.until("waiting for results and dead letters", func() bool { return len(f.missing()) == 0 })
+}
+
+// finish waits for everything that is awaited, stops the worker and looks at what
+// is in the folder and what is left in the queues.
+func (f *brokerFlow) finish() {
+	f.t.Helper()
+	f.heard()
+	if f.urls.left != nil {
+		f.until("emptying the queues", func() bool { return f.urls.left(f.t, f.urls.queue)+f.urls.left(f.t, f.urls.letters) == 0 })
+	}
+	f.stop()
+	want := make(map[string]bool)
+	for o := range f.wantResults {
+		if o.kind == cloudevents.TypeRecorded {
+			want[o.key], want[o.key+".md5"] = true, true
+			f.record(o)
+		}
+	}
+	for _, name := range filesIn(f.t, f.dir) {
+		if !want[name] {
+			f.t.Errorf("%q is in the bucket", name)
+		}
+	}
+	if f.urls.left == nil {
+		return
+	}
+	if n := f.urls.left(f.t, f.urls.queue); n != 0 {
+		f.t.Errorf("%d messages are in the queue again", n)
+	}
+}
+
+// stop stops the workers.
+func (f *brokerFlow) stop() {
+	f.t.Helper()
+	for _, w := range f.workers {
+		if status := w.stop(); status != exitOK {
+			f.t.Errorf("exit status is %d", status)
+		}
+	}
+	f.reading.Wait()
+}
+
+func (f *brokerFlow) record(o outcome) {
+	f.t.Helper()
+	got, err := os.ReadFile(filepath.Join(f.dir, filepath.FromSlash(o.key+".md5")))
+	if err != nil || !strings.HasPrefix(strings.TrimPrefix(string(got), `\`), o.md5+"  ") {
+		f.t.Errorf("the record of %q is %q, %v; want %s", o.key, got, err, o.md5)
+	}
+}
+
+// resultSchema returns the schema of results.
+func resultSchema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(cloudevents.Schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// handled returns how many messages the workers say that they have done with.
+func (f *brokerFlow) handled() int {
+	return f.logged(`msg="message handled"`) + f.logged(`msg="message superseded"`) + f.logged(`msg="message dead-lettered"`)
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/bucketsum/bucketsum/adapters/cloudevents"
+)
+
+// TestBrokers is one suite on every broker, in which nothing differs but URLs. With
+// -short nothing is stopped.
+func TestBrokers(t *testing.T) {
+	var (
+		benches = newBenches(t)
+
+		mu    sync.Mutex
+		ran   = make(map[string]ranOn)
+		tests sync.WaitGroup // side by side, however few may be parallel: they wait most of the time
+	)
+	for scheme, newBench := range benches {
+		tests.Go(func() {
+			t.Run(scheme, func(t *testing.T) {
+				b := newBench(t)
+				did, all := ranOn{server: b.runsOn}, 1
+				t.Run("Flow", func(t *testing.T) { testFlow(t, b); did.parts++ })
+				if testing.Short() {
+					return
+				}
+				if b.stop != nil {
+					all++
+					t.Run("Stopped", func(t *testing.T) { testStopped(t, b); did.stopped = true; did.parts++ })
+				}
+				if slices.Contains(hasEvents, scheme) {
+					all++
+					t.Run("OnPremises", func(t *testing.T) { testOnPremises(t, b); did.parts++ })
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if did.parts == all {
+					ran[scheme] = did
+				}
+			})
+		})
+	}
+	tests.Wait()
+	if len(ran) == len(benches) && !t.Failed() { // else only a part was asked for, or a server is missing
+		checkTable(t, ran)
+	}
+}
+
+// ranOn is what the suite ran on, and how many parts of it.
+type ranOn struct {
+	server  string
+	parts   int
+	stopped bool // half-way, one of the parts
+}
+
+// testFlow: duplicates, keys that are odd, and what can never be handled.
+func testFlow(t *testing.T, b bench) {
+	f := newFlow(t, b.urls(t, "flow"))
+	var events []string
+	for _, key := range []string{
+		"with space", " leading", "'single' \"double\"", `back\slash`, "new\nline", "tab\t", "ünïcödé ☃ 文件", "percent%20", "a+b", "*.glob?[x]", "#hash",
+		"sub/with space/new\nline",
+	} {
+		events = append(events, f.object(key))
+	}
+	garbage := map[string]string{
+		`{"detail":`:                           "JSON",
+		"garbage ☃":                            "JSON",
+		`{"Records":[{"eventName":"x"}]`:       "JSON",
+		created("secrets", "a"):                `bucket "secrets" is not configured`,
+		created(f.bucket, "../other bucket/x"): "leads out of the bucket",
+	}
+	for body, reason := range garbage {
+		f.wantLetters[body] = reason
+	}
+	for _, key := range []outcome{{bucket: "secrets", key: "a"}, {bucket: f.bucket, key: "../other bucket/x"}} {
+		key.kind = cloudevents.TypeFailed
+		f.wantResults[key] = true
+	}
+	before, after := events, slices.Clone(events) // so that each comes twice
+	for body := range garbage {
+		after = append(after, body)
+	}
+	if b.stop == nil {
+		f.start()
+	}
+	f.mustSend(before...) // where the queue outlives this process nobody is there yet
+	if b.stop != nil {
+		f.start()
+	}
+	f.mustSend(after...)
+	f.mustSend(`{"Event":"s3:TestEvent","Service":"Amazon S3","Bucket":"photos"}`, created(f.bucket, "a+b.md5"), created(f.bucket, "absent"))
+	if f.urls.left == nil {
+		f.until("handling messages", func() bool { return f.handled() >= len(before)+len(after)+3 })
+	}
+	f.finish()
+}
+
+// testStopped: the broker stops while there is work, and starts again. Workers go
+// on, and nothing is lost: neither of what is in its queues, nor of what another
+// queue asks for, whose results it takes.
+func testStopped(t *testing.T, b bench) {
+	const n = 20
+	f := newFlow(t, b.urls(t, "stopped"))
+	var events []string
+	for i := range n {
+		events = append(events, f.object(fmt.Sprintf("object %d", i)))
+	}
+	f.start()
+	f.start() // a second subscription to the same queue
+	f.mustSend(events[:n/2]...)
+
+	urls, queue := b.urls(t, "down"), memBench(t).urls(t, "down")
+	urls.queue, urls.deadLetters, urls.letters, urls.left = queue.queue, queue.deadLetters, queue.letters, nil
+	elsewhere := newFlow(t, urls)
+	event := elsewhere.object("object")
+	elsewhere.start()
+
+	f.until("handling the first messages", func() bool { return f.handled() > 2 })
+	b.stop()
+	elsewhere.mustSend(event)
+	failed := make(chan struct{}) // nothing can be sent
+	sent := make(chan error, 1)
+	go func() {
+		var (
+			once sync.Once
+			err  error
+		)
+		for _, e := range events[n/2:] {
+			for err = f.send(e); err != nil && t.Context().Err() == nil; err = f.send(e) {
+				once.Do(func() { close(failed) })
+			}
+		}
+		sent <- err
+	}()
+	f.until("sending to a broker that is stopped", func() bool { return isClosed(failed) })
+	// The record is there, and its event is handled again until the result is sent.
+	elsewhere.until("handling the event twice", func() bool {
+		return elsewhere.logged("object handled", "outcome=current") > 0
+	})
+	_, err := os.Stat(filepath.Join(elsewhere.dir, "object.md5"))
+	if err != nil || elsewhere.handled() > 0 || len(elsewhere.heardOf) > 0 {
+		t.Errorf("record: %v; %d messages acked; results: %v", err, elsewhere.handled(), elsewhere.heardOf)
+	}
+	b.start()
+	f.until("sending the rest", func() bool { return len(sent) > 0 })
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+	f.finish()
+	elsewhere.finish()
+	if n := elsewhere.handled(); n != 1 {
+		t.Errorf("%d messages acked", n)
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the table of queues into the README")
+
+// fact is what the README says of a scheme and no end-to-end test finds out.
+type fact struct {
+	atLeastOnce, holds, order string
+	deadLetters               string // of what fails too often; where this program counts it says so itself
+	adapter                   string // in adapters, whose tests have the suites
+	ours, watermills          bool
+}
+
+const oneAtATime = "with `--concurrency 1`"
+
+var facts = map[string]fact{
+	"awssqs": {atLeastOnce: "yes", holds: "visibility, extended by a heartbeat", order: "no",
+		deadLetters: "the queue's redrive policy", adapter: "sqs", ours: true, watermills: true},
+	"sqs": {atLeastOnce: "yes", holds: "visibility, extended by a heartbeat", order: "of each message group",
+		deadLetters: "the queue's redrive policy", adapter: "sqs", watermills: true},
+	"jetstream": {atLeastOnce: "yes", holds: "in-progress heartbeats", order: oneAtATime,
+		adapter: "jetstream", ours: true, watermills: true},
+	"kafka": {atLeastOnce: "yes", holds: "the partition; finished work is committed, also out of order", order: "of each partition, " + oneAtATime,
+		adapter: "kafka", ours: true, watermills: true},
+	"amqp": {atLeastOnce: "yes", holds: "the connection", order: oneAtATime,
+		deadLetters: "the queue's, after 20 deliveries", adapter: "rabbitmq", ours: true, watermills: true},
+	"gcppubsub": {atLeastOnce: "yes", holds: "the ack deadline, extended", order: "no",
+		deadLetters: "the subscription's policy", adapter: "gcppubsub", ours: true, watermills: true},
+	"azuresb": {atLeastOnce: "by its documentation", holds: "its lock, which nothing renews", order: "no", deadLetters: "the queue's"},
+	"nats":    {atLeastOnce: "no: warned of at start", holds: "nothing", order: "no", deadLetters: "none"},
+	"mem": {atLeastOnce: "within the process", holds: "nothing needed", order: "no", deadLetters: "none",
+		adapter: "cloudpubsub", ours: true},
+}
+
+// suites returns which conformance suites the adapter of a scheme passes, after a
+// look at whether its tests have them.
+func (f fact) suites(t *testing.T) string {
+	t.Helper()
+	var source strings.Builder
+	files, err := filepath.Glob(filepath.Join("..", "..", "adapters", f.adapter, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source.Write(text)
+	}
+	var suites []string
+	for _, s := range []struct {
+		claimed    bool
+		name, call string
+	}{{f.ours, "ours", "pipelinetest.TestQueue("}, {f.watermills, "Watermill's", "tests.TestPubSub("}} {
+		if !s.claimed {
+			continue
+		}
+		if !strings.Contains(source.String(), s.call) {
+			t.Errorf("the tests of %s call no %s", f.adapter, s.call)
+		}
+		suites = append(suites, s.name)
+	}
+	return cell(strings.Join(suites, ", "))
+}
+
+func cell(s string) string {
+	if s == "" {
+		return "–"
+	}
+	return s
+}
+
+// table returns what the README says of every scheme of queues.
+func table(t *testing.T, ran map[string]ranOn) string {
+	t.Helper()
+	lines := []string{
+		"| scheme | at least once | what holds a message in work | order | dead letters of what fails | conformance suites | end to end, on | stopped half-way |",
+		"|" + strings.Repeat("---|", 8),
+	}
+	for _, s := range queueSchemes {
+		if s.name == "amqps" {
+			continue // amqp with TLS, in the same row
+		}
+		f, ok := facts[s.name]
+		if !ok {
+			t.Errorf("nothing is known of %s://", s.name)
+		}
+		if n := maxDeliveries(s.name + "://x"); n > 0 {
+			f.deadLetters = fmt.Sprintf("`--dead-letter`, after %d deliveries", n)
+		}
+		name, on, stopped := "`"+s.name+"://`", "not tested", ""
+		if s.name == "amqp" {
+			name += ", `amqps://`"
+		}
+		if did, ok := ran[s.name]; ok {
+			on = did.server
+			if did.stopped {
+				stopped = "nothing is lost"
+			}
+		}
+		lines = append(lines, "| "+strings.Join([]string{name, f.atLeastOnce, f.holds, f.order, f.deadLetters, f.suites(t), on, cell(stopped)}, " | ")+" |")
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+var readmeTable = regexp.MustCompile(`(?m)^\| scheme \|.*\n(?:\|.*\n)+`)
+
+// checkTable holds the README to what ran, or writes it there.
+func checkTable(t *testing.T, ran map[string]ranOn) {
+	t.Helper()
+	path := filepath.Join("..", "..", "README.md")
+	readme, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := table(t, ran)
+	t.Logf("\n%s", want)
+	if !*update {
+		if got := readmeTable.Find(readme); string(got) != want {
+			t.Errorf("the README says otherwise; write it with: go test ./cmd/bucketsum -run TestBrokers -update\n%s", got)
+		}
+		return
+	}
+	if err := os.WriteFile(path, readmeTable.ReplaceAllLiteral(readme, []byte(want)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,100 @@
+{{/* The spec of a pod, from a dict: root, args (more arguments), worker (with port and
+     probes), grace (seconds that it has to end). */}}
+{{- define "bucketsum.pod" -}}
+{{- $v := .root.Values }}
+serviceAccountName: {{ include "bucketsum.serviceAccountName" .root }}
+# It never talks to the API server. What IRSA and Pod Identity mount does not depend on this.
+automountServiceAccountToken: false
+# A service named bucketsum would become BUCKETSUM_… variables, which are flags.
+enableServiceLinks: false
+terminationGracePeriodSeconds: {{ .grace }}
+securityContext:
+  runAsNonRoot: true
+  {{- range $key := list "runAsUser" "runAsGroup" "fsGroup" }}
+  {{- if not (kindIs "invalid" (index $v.podSecurityContext $key)) }}
+  {{ $key }}: {{ index $v.podSecurityContext $key | int64 }}
+  {{- end }}
+  {{- end }}
+  seccompProfile:
+    type: RuntimeDefault
+{{- with $v.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . | quote }}
+  {{- end }}
+{{- end }}
+{{- with $v.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- with $v.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $v.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $v.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+containers:
+  - name: bucketsum
+    image: {{ include "bucketsum.image" .root | quote }}
+    imagePullPolicy: {{ $v.image.pullPolicy }}
+    args: {{- include "bucketsum.args" .root | trim | nindent 6 }}
+      {{- range .args }}
+      - {{ . | quote }}
+      {{- end }}
+    {{- with include "bucketsum.env" .root | trim }}
+    env: {{- . | nindent 6 }}
+    {{- end }}
+    {{- with $v.extraEnvFrom }}
+    envFrom: {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- if .worker }}
+    ports:
+      - name: http
+        containerPort: 5000
+    {{- range $probe, $path := dict "startup" "/livez" "readiness" "/readyz" "liveness" "/livez" }}
+    {{ $probe }}Probe:
+      httpGet:
+        path: {{ $path }}
+        port: http
+      {{- range $key := list "periodSeconds" "timeoutSeconds" "failureThreshold" }}
+      {{ $key }}: {{ get (get $v.probes $probe) $key | int64 }}
+      {{- end }}
+    {{- end }}
+    {{- end }}
+    resources: {{- toYaml $v.resources | nindent 6 }}
+    securityContext:
+      allowPrivilegeEscalation: false
+      readOnlyRootFilesystem: true
+      capabilities:
+        drop: [ALL]
+    {{- if or $v.sseCustomerKey.existingSecret.name $v.extraVolumeMounts }}
+    volumeMounts:
+      {{- if $v.sseCustomerKey.existingSecret.name }}
+      - name: sse-c
+        mountPath: {{ include "bucketsum.sseFolder" .root }}
+        readOnly: true
+      {{- end }}
+      {{- with $v.extraVolumeMounts }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+    {{- end }}
+{{- if or $v.sseCustomerKey.existingSecret.name $v.extraVolumes }}
+volumes:
+  {{- with $v.sseCustomerKey.existingSecret }}
+  {{- if .name }}
+  - name: sse-c
+    secret:
+      secretName: {{ .name | quote }}
+      defaultMode: 0440
+      items:
+        - key: {{ .key | quote }}
+          path: key
+  {{- end }}
+  {{- end }}
+  {{- with $v.extraVolumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- end }}

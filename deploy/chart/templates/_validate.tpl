@@ -1,0 +1,63 @@
+{{/* What the schema cannot say, each fault in a sentence, all at once. */}}
+{{- define "bucketsum.validate" -}}
+{{- $v := .Values }}
+{{- $faults := list }}
+{{- if and $v.namespace (ne $v.namespace .Release.Namespace) }}
+{{- $faults = append $faults (printf "namespace is %s, which the IAM role trusts, but this installation goes into %s: use --namespace %s" $v.namespace .Release.Namespace $v.namespace) }}
+{{- end }}
+{{- if not (or $v.queue.url $v.queue.existingSecret.name) }}
+{{- $faults = append $faults "queue.url is missing: the queue that events come from, or queue.existingSecret.name" }}
+{{- end }}
+{{- if not $v.buckets }}
+{{- $faults = append $faults "buckets is empty: name at least one bucket, as buckets: [{url: s3://photos}]" }}
+{{- end }}
+{{- range $name, $place := dict "queue" $v.queue "deadLetter" $v.deadLetter "results" $v.results }}
+{{- if and $place.url $place.existingSecret.name }}
+{{- $faults = append $faults (printf "%s.url and %s.existingSecret are both set: give one of them" $name $name) }}
+{{- end }}
+{{- if regexMatch "^[a-z]+://[^/?]*:[^/?]*@" $place.url }}
+{{- $faults = append $faults (printf "%s.url has a password in it, which everybody could read who may read Deployments: put the URL into a Secret and name that in %s.existingSecret" $name $name) }}
+{{- end }}
+{{- end }}
+{{- range $v.extraEnv }}
+{{- if and (hasKey . "value") (regexMatch "(SECRET_ACCESS_KEY|SESSION_TOKEN|PASSWORD|TOKEN|CONNECTION_STRING)$" .name) }}
+{{- $faults = append $faults (printf "extraEnv has the value of %s, which everybody could read who may read Deployments: take it from a Secret with valueFrom.secretKeyRef, or with extraEnvFrom" .name) }}
+{{- end }}
+{{- end }}
+{{- if and $v.keda.enabled $v.hpa.enabled }}
+{{- $faults = append $faults "keda and hpa are both enabled, and would fight over the number of workers: enable one of them" }}
+{{- end }}
+{{- if and (eq $v.kind "DaemonSet") (or $v.keda.enabled $v.hpa.enabled) }}
+{{- $faults = append $faults "a DaemonSet has one worker on each node: with keda or hpa, kind must be Deployment" }}
+{{- end }}
+{{- if $v.keda.enabled }}
+{{- if gt (int64 $v.keda.minReplicas) (int64 $v.keda.maxReplicas) }}
+{{- $faults = append $faults "keda.minReplicas is more than keda.maxReplicas" }}
+{{- end }}
+{{- if not $v.keda.triggers }}
+{{- if not (include "bucketsum.sqsUrl" .) }}
+{{- $faults = append $faults "keda cannot tell where the queue is: give queue.sqsUrl, or keda.triggers if it is not on SQS" }}
+{{- else if not $v.region }}
+{{- $faults = append $faults "region is missing: keda needs the AWS region of the queue" }}
+{{- end }}
+{{- if not (or $v.keda.authentication.create $v.keda.authenticationRef.name) }}
+{{- $faults = append $faults "keda.authenticationRef.name is missing: with keda.authentication.create false, the TriggerAuthentication that is there" }}
+{{- end }}
+{{- if and $v.keda.authentication.roleArn $v.keda.authentication.identityOwner }}
+{{- $faults = append $faults "keda.authentication has both roleArn and identityOwner: KEDA takes one of them" }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and $v.hpa.enabled (gt (int64 $v.hpa.minReplicas) (int64 $v.hpa.maxReplicas)) }}
+{{- $faults = append $faults "hpa.minReplicas is more than hpa.maxReplicas" }}
+{{- end }}
+{{- if and $v.ingress.enabled (not $v.ingress.hosts) }}
+{{- $faults = append $faults "ingress.hosts is empty: name at least one host, as hosts: [{host: sums.example.com}]" }}
+{{- end }}
+{{- if not (or $v.serviceAccount.create $v.serviceAccount.name) }}
+{{- $faults = append $faults "serviceAccount.name is missing: with serviceAccount.create false, the account that is there" }}
+{{- end }}
+{{- if $faults }}
+{{- fail (printf "\n- %s" (join "\n- " $faults)) }}
+{{- end }}
+{{- end }}
