@@ -302,7 +302,7 @@ func (b *azureBucket) translate(err error) error {
 	case bloberror.HasCode(err, bloberror.InvalidResourceName, bloberror.InvalidURI):
 		return pipeline.Permanent(err)
 	case bloberror.HasCode(err, bloberror.ContainerNotFound):
-		return fmt.Errorf("Azure has no container %s in this account: %w", b.name, err)
+		return fmt.Errorf("there is no container %s in this account on Azure: %w", b.name, err)
 	case answer != nil && answer.StatusCode == http.StatusForbidden:
 		return fmt.Errorf("access to container %s is denied; it takes the role Storage Blob Data Contributor, or Reader if records are elsewhere: %w", b.name, err)
 	}

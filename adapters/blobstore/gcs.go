@@ -99,7 +99,7 @@ func openGCS(ctx context.Context, u *url.URL, name string, c Config) (*Store, er
 func (b *gcsBucket) reachable(ctx context.Context) error {
 	_, err := b.api.Objects.List(b.name).MaxResults(1).Context(ctx).Do()
 	if gcsStatus(err) == http.StatusNotFound {
-		return fmt.Errorf("Google Cloud Storage has no such bucket: %w", err)
+		return fmt.Errorf("there is no such bucket on Google Cloud Storage: %w", err)
 	}
 	return b.translate(err, "storage.objects.list")
 }
@@ -113,7 +113,7 @@ func (b *gcsBucket) check(key string) error {
 	case len(key) > gcsKeyLimit:
 		return pipeline.Permanent(fmt.Errorf("the key has %d bytes; Google Cloud Storage has none of more than %d", len(key), gcsKeyLimit))
 	case key == ".", key == "..", strings.ContainsAny(key, "\r\n"):
-		return pipeline.Permanent(fmt.Errorf("Google Cloud Storage has no key like %q", key))
+		return pipeline.Permanent(fmt.Errorf("no object on Google Cloud Storage has a key like %q", key))
 	}
 	return nil
 }
@@ -319,7 +319,7 @@ func (b *gcsBucket) whatIsGone(ctx context.Context, err error) error {
 	}
 	_, listed := b.api.Objects.List(b.name).MaxResults(1).Context(ctx).Do()
 	if gcsStatus(listed) == http.StatusNotFound {
-		return fmt.Errorf("Google Cloud Storage has no bucket %s: %w", b.name, listed)
+		return fmt.Errorf("there is no bucket %s on Google Cloud Storage: %w", b.name, listed)
 	}
 	return err
 }
