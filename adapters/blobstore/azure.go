@@ -8,15 +8,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
-	"regexp"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -62,6 +57,9 @@ func openAzure(ctx context.Context, u *url.URL, name string, c Config) (*Store, 
 			return b.client, err
 		},
 	}
+	if azureCredential() != azureToken {
+		opener.ServiceURLOptions.SASToken = "" // it would be sent along
+	}
 	opened, err := opener.OpenBucketURL(ctx, u)
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", name, err)
@@ -70,69 +68,6 @@ func openAzure(ctx context.Context, u *url.URL, name string, c Config) (*Store, 
 		connections.CloseIdleConnections()
 		return opened.Close()
 	}}, nil
-}
-
-var azureAccount = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
-
-// azureURLFault explains why a URL may not decide where credentials go: a list of
-// checksums may name URLs, too. A key only signs, but a token is sent.
-func azureURLFault(query url.Values) error {
-	account, configured := query.Get("storage_account"), azureblob.NewDefaultServiceURLOptions().AccountName
-	token := os.Getenv("AZURE_STORAGE_SAS_TOKEN") != "" && os.Getenv("AZURE_STORAGE_KEY") == ""
-	switch {
-	case account == "" && configured == "":
-		return errors.New("there is no account: set AZURE_STORAGE_ACCOUNT, or add ?storage_account=NAME")
-	case account != "" && !azureAccount.MatchString(account):
-		return fmt.Errorf("no account is called %q", account)
-	case account != "" && account != configured && token:
-		return errors.New("AZURE_STORAGE_SAS_TOKEN is for the account AZURE_STORAGE_ACCOUNT only")
-	case os.Getenv("AZURE_STORAGE_KEY") != "" || !token && azureConnection() != "":
-		return nil
-	}
-	for _, parameter := range []string{"domain", "protocol", "cdn", "localemu"} {
-		if query.Has(parameter) {
-			return fmt.Errorf("%s takes AZURE_STORAGE_KEY: where tokens are sent, only the environment decides (AZURE_STORAGE_DOMAIN, AZURE_STORAGE_PROTOCOL, …)", parameter)
-		}
-	}
-	return nil
-}
-
-// azureConnection returns the connection string of the environment.
-func azureConnection() string {
-	return cmp.Or(os.Getenv("AZURE_STORAGE_CONNECTION_STRING"), os.Getenv("AZURE_STORAGEBLOB_CONNECTIONSTRING"))
-}
-
-// azureClient finds credentials where gocloud does, and gives the client
-// connections of its own.
-func azureClient(service, name string, connections *http.Transport) (*container.Client, error) {
-	options := &container.ClientOptions{ClientOptions: policy.ClientOptions{
-		Transport: &http.Client{Transport: connections},
-		// Shorter than the SDK's: what it gives up comes back from the queue, see s3Retryer.
-		Retry: policy.RetryOptions{MaxRetries: 2, RetryDelay: 100 * time.Millisecond, MaxRetryDelay: 5 * time.Second},
-	}}
-	if text := azureConnection(); text != "" && os.Getenv("AZURE_STORAGE_KEY") == "" && os.Getenv("AZURE_STORAGE_SAS_TOKEN") == "" {
-		return container.NewClientFromConnectionString(text, name, options)
-	}
-	where, err := url.JoinPath(service, name)
-	if err != nil {
-		return nil, err
-	}
-	account, key := os.Getenv("AZURE_STORAGE_ACCOUNT"), os.Getenv("AZURE_STORAGE_KEY")
-	switch {
-	case account != "" && key != "":
-		shared, err := container.NewSharedKeyCredential(account, key)
-		if err != nil {
-			return nil, fmt.Errorf("AZURE_STORAGE_KEY: %w", err)
-		}
-		return container.NewClientWithSharedKeyCredential(where, shared, options)
-	case os.Getenv("AZURE_STORAGE_SAS_TOKEN") != "":
-		return container.NewClientWithNoCredential(where, options) // the token is in the URL
-	}
-	identity, err := azidentity.NewDefaultAzureCredential(nil)
-	if err != nil {
-		return nil, err
-	}
-	return container.NewClient(where, identity, options)
 }
 
 // reachable implements Store.Check.
@@ -288,8 +223,11 @@ func azureClaims(metadata map[string]string, md5 []byte) []pipeline.Claim {
 // missing blob is superseded, not a missing container.
 func (b *azureBucket) translate(err error) error {
 	var answer *azcore.ResponseError
+	var broken *url.Error
 	if errors.As(err, &answer) {
 		err = azureFault{answer}
+	} else if errors.As(err, &broken) {
+		err = broken.Err // the rest is the URL, which may have a token in it
 	}
 	switch {
 	case bloberror.HasCode(err, bloberror.BlobNotFound):

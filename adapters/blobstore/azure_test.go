@@ -4,21 +4,25 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
+	"github.com/bucketsum/bucketsum/testenv/freeport"
 )
 
 // azureContainer is a container on a test server as its users have it.
@@ -139,5 +143,47 @@ func TestStoreOnAzure(t *testing.T) {
 	server := awsenv.StartAzurite(t)
 	pipelinetest.TestStore(t, func(t *testing.T) pipelinetest.Store {
 		return makeContainer(t, server).harness(blobstore.Layout{})
+	})
+}
+
+// Whatever the credentials are, objects are read and recorded, and errors do not
+// tell them.
+func TestAzureCredentials(t *testing.T) {
+	server := awsenv.StartAzurite(t)
+	b := makeContainer(t, server)
+	signed, err := b.client.GetSASURL(sas.ContainerPermissions{Read: true, Write: true, Create: true, Delete: true, List: true}, time.Now().Add(time.Hour), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, _ := strings.Cut(signed, "?")
+	host := strings.TrimPrefix(server.URL, "http://")
+	for name, environ := range map[string]map[string]string{
+		"token": {"AZURE_STORAGE_SAS_TOKEN": token, "AZURE_STORAGE_DOMAIN": host, "AZURE_STORAGE_PROTOCOL": "http", "AZURE_STORAGE_KEY": ""},
+		"connection string": {"AZURE_STORAGE_ACCOUNT": "", "AZURE_STORAGE_KEY": "", "AZURE_STORAGE_CONNECTION_STRING": "DefaultEndpointsProtocol=http;AccountName=" +
+			awsenv.AzuriteAccount + ";AccountKey=" + awsenv.AzuriteKey + ";BlobEndpoint=" + server.URL + "/" + awsenv.AzuriteAccount + ";"},
+		"key beside a token": {"AZURE_STORAGE_SAS_TOKEN": "sv=1&sig=wrong", "AZURE_STORAGE_DOMAIN": host, "AZURE_STORAGE_PROTOCOL": "http"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for k, v := range environ {
+				t.Setenv(k, v)
+			}
+			store := openURL(t, "azblob://"+b.name, b.name, blobstore.Config{})
+			o := b.put(t, "dir/a", "content", nil)
+			mustRead(t, store, o, "content")
+			if err := errors.Join(store.Check(t.Context()), store.Bucket().Records.Save(t.Context(), record(o))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Run("no server", func(t *testing.T) {
+		t.Setenv("AZURE_STORAGE_KEY", "")
+		t.Setenv("AZURE_STORAGE_SAS_TOKEN", token)
+		t.Setenv("AZURE_STORAGE_PROTOCOL", "http")
+		t.Setenv("AZURE_STORAGE_DOMAIN", "127.0.0.1:"+freeport.Find(t))
+		store := openURL(t, "azblob://"+b.name, b.name, blobstore.Config{})
+		_, err := store.Stat(t.Context(), pipeline.Object{Bucket: b.name, Key: "a"})
+		if pipeline.Classify(err) != pipeline.ClassTransient || err == nil || strings.Contains(err.Error(), "sig=") {
+			t.Errorf("got %v", err)
+		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -307,6 +308,15 @@ func TestOpenClouds(t *testing.T) {
 			t.Errorf("%s: got %v, want an error that says %q", raw, err, says)
 		}
 	}
+	credentials := filepath.Join(t.TempDir(), "credentials.json")
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", credentials)
+	refused("gs://bucket", "credentials.json")
+	writeFile(t, credentials, `{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}`)
+	if store, err := blobstore.Open(t.Context(), "gs://bucket", "b", blobstore.Config{}); err != nil {
+		t.Error(err)
+	} else if err := store.Close(); err != nil {
+		t.Error(err)
+	}
 	// A URL does not decide to whom a token is sent.
 	t.Setenv("AZURE_STORAGE_KEY", "")
 	refused("azblob://c?domain=evil.example", "only the environment decides")
@@ -321,6 +331,8 @@ func TestOpenClouds(t *testing.T) {
 	}
 	t.Setenv("AZURE_STORAGE_SAS_TOKEN", "")
 	t.Setenv("AZURE_STORAGE_ACCOUNT", "")
+	t.Setenv("AZURE_STORAGE_KEY", awsenv.AzuriteKey) // whose account nobody knows
+	refused("azblob://c?storage_account=photos&domain=evil.example", "only the environment decides")
 	refused("azblob://c", "there is no account")
 	for _, records := range []blobstore.RecordOptions{{KMSKey: "k"}, {To: []string{blobstore.ToTags}}} {
 		if _, err := blobstore.Open(t.Context(), "gs://bucket?anonymous=true", "b", blobstore.Config{Records: records}); err == nil || !strings.Contains(err.Error(), "on S3") {
