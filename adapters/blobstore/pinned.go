@@ -99,7 +99,10 @@ func (c *pinned) failed(err error) error {
 	if c.ctx.Err() != nil {
 		return c.ctx.Err()
 	}
-	if pipeline.Classify(err) != pipeline.ClassTransient && !errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) {
+		err = errStalled // nobody else cancels it
+	}
+	if pipeline.Classify(err) != pipeline.ClassTransient {
 		return err
 	}
 	if c.failures++; c.failures > resumeAttempts {
