@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
@@ -52,8 +53,11 @@ func TestServeOnGCS(t *testing.T) {
 	finalized := func(o *gcs.Object) string {
 		return fmt.Sprintf(`{"message":{"attributes":{"eventType":"OBJECT_FINALIZE","bucketId":"photos","objectId":%q,"objectGeneration":"%d"},"data":""}}`, o.Name, o.Generation)
 	}
-	events, announced := openTopic(t, "mem://gcs-events"), subscribeResults(t, "mem://gcs-results")
-	s := serve(t, nil, "--queue", "mem://gcs-events", "--results", "mem://gcs-results", "--bucket", "gs://photos", "--algorithms", "md5,sha256")
+	// In-memory topics last as long as the process, and the test may run again.
+	id := rand.Text()
+	queue, results := "mem://events-"+id, "mem://results-"+id
+	events, announced := openTopic(t, queue), subscribeResults(t, results)
+	s := serve(t, nil, "--queue", queue, "--results", results, "--bucket", "gs://photos", "--algorithms", "md5,sha256")
 	send(t, events, finalized(late)) // it was overwritten: nothing is announced
 	s.until("superseded")
 	send(t, events, finalized(now))
@@ -110,9 +114,12 @@ func TestServeOnAzure(t *testing.T) {
 	}
 	good, rotten := put("dir/good", "hello\n", "hello\n"), put("rotten", "jello\n", "hello\n")
 	bucket := "azblob://photos?protocol=http&domain=" + strings.TrimPrefix(server.URL, "http://")
-	events, announced := openTopic(t, "mem://azure-events"), subscribeResults(t, "mem://azure-results")
-	openTopic(t, "mem://azure-dead")
-	s := serve(t, nil, "--queue", "mem://azure-events", "--results", "mem://azure-results", "--dead-letter", "mem://azure-dead", "--bucket", bucket)
+	// In-memory topics last as long as the process, and the test may run again.
+	id := rand.Text()
+	queue, results := "mem://events-"+id, "mem://results-"+id
+	events, announced := openTopic(t, queue), subscribeResults(t, results)
+	openTopic(t, "mem://dead-"+id)
+	s := serve(t, nil, "--queue", queue, "--results", results, "--dead-letter", "mem://dead-"+id, "--bucket", bucket)
 	send(t, events, good)
 	e, data := announced.next(cloudevents.TypeRecorded)
 	if data.Key != "dir/good" || fmt.Sprint(data.VerifiedAgainst) != "[{content-md5 md5 match b1946ac92492d2347c6235b4d2611184 b1946ac92492d2347c6235b4d2611184 }]" {
