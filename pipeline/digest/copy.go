@@ -62,7 +62,7 @@ func Copy(ctx context.Context, d io.Writer, r io.Reader) (int64, error) {
 			switch {
 			case err == io.EOF:
 				return total, nil
-			case err == nil, err == ErrWait && n > 0:
+			case err == nil:
 				continue
 			case errors.Is(err, errors.ErrUnsupported):
 				fetcher = nil

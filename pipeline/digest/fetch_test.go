@@ -119,7 +119,8 @@ func TestCopyThatFetchesIsCancelled(t *testing.T) {
 	}
 }
 
-// TestReadFileNow reads a file from where it stands, and tells what cannot be.
+// TestReadFileNow reads a file from where it stands to its end, which it leaves to Read to
+// tell, and tells what cannot be.
 func TestReadFileNow(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a")
 	if err := os.WriteFile(name, []byte("content"), 0o600); err != nil {
@@ -134,6 +135,9 @@ func TestReadFileNow(t *testing.T) {
 	var got []byte
 	for {
 		n, err := ReadFileNow(f.Fd(), p)
+		if err == io.EOF {
+			t.Fatal("the end of the file is told without Read")
+		}
 		if errors.Is(err, ErrWait) || errors.Is(err, errors.ErrUnsupported) {
 			n, err = f.Read(p)
 		}
