@@ -27,11 +27,11 @@ func endless(e *Engine, fetches bool, stop chan struct{}) {
 	}
 }
 
-// until returns once the engine has so many digests and sets of lanes in use.
+// until returns once the engine has so many digests and sets of lanes in use, 0 being any.
 func (e *Engine) until(load, leaders int) {
 	for {
 		e.mu.Lock()
-		reached := e.load == load && e.leaders == leaders
+		reached := e.load == load && (leaders == 0 || e.leaders == leaders)
 		e.mu.Unlock()
 		if reached {
 			return

@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding"
 	"encoding/binary"
+	"fmt"
 	"hash"
 	"strings"
 	"sync"
@@ -63,7 +64,10 @@ type feed struct {
 	next  func(p []byte) int // nil: there is nothing to fetch
 	buf   []byte
 	rest  []byte // of buf, what is less than a block
-	ended bool   // next said so
+	ended bool   // next said so, or panicked
+	// panicked is what next panicked with. Not the goroutine that called it is to know, but
+	// the digest's own.
+	panicked any
 }
 
 // gate lets one goroutine wait for another.
@@ -136,8 +140,9 @@ type Fetcher interface {
 	//
 	// It takes less CPU than a Write for each of them, as no goroutine has to be woken:
 	// next is called by whichever hash of the engine is at work, in its goroutine, one
-	// call at a time. Until it returns others wait, so that it must not block, and it
-	// must not panic or use the engine.
+	// call at a time. Until it returns others wait, so that it must not block, use the
+	// engine or end the goroutine. If it panics, or returns what cannot be a length,
+	// WriteFrom panics, after what came before is hashed.
 	WriteFrom(buf []byte, next func(buf []byte) int) (int64, error)
 }
 
@@ -147,7 +152,7 @@ var _ Fetcher = (*digest)(nil)
 func (d *digest) WriteFrom(buf []byte, next func(buf []byte) int) (int64, error) {
 	before := d.length
 	for {
-		n := next(buf)
+		n := length(next(buf), buf)
 		if n == 0 {
 			return int64(d.length - before), nil
 		}
@@ -164,9 +169,13 @@ func (d *digest) WriteFrom(buf []byte, next func(buf []byte) int) (int64, error)
 		d.feed = feed{next: next, buf: buf, rest: buf[whole:n]}
 		reads(buf[:whole])
 		d.engine.hash(d, buf[:whole])
-		rest, ended := d.feed.rest, d.feed.ended
+		rest, ended, panicked := d.feed.rest, d.feed.ended, d.feed.panicked
 		d.feed, d.turn = feed{}, 0
-		if d.write(rest); ended {
+		d.write(rest)
+		if panicked != nil {
+			panic(panicked)
+		}
+		if ended {
 			return int64(d.length - before), nil
 		}
 	}
@@ -178,12 +187,30 @@ func (d *digest) fetch() {
 	if f.next == nil || f.ended || len(f.rest) > 0 {
 		return
 	}
-	n := f.next(f.buf)
+	n := f.call()
 	whole := n &^ (BlockSize - 1)
 	d.p, f.rest, f.ended = f.buf[:whole], f.buf[whole:n], n == 0
 	if d.turn += whole; whole > 0 {
 		d.blocks = whole / BlockSize
 	}
+}
+
+// call calls next. Where that panics there is nothing to fetch.
+func (f *feed) call() (n int) {
+	defer func() {
+		if v := recover(); v != nil {
+			n, f.panicked = 0, v
+		}
+	}()
+	return length(f.next(f.buf), f.buf)
+}
+
+// length returns n, which is to be how much of buf next filled.
+func length(n int, buf []byte) int {
+	if n < 0 || n > len(buf) {
+		panic(fmt.Sprintf("md5lanes: %d bytes were fetched into a buffer of %d", n, len(buf)))
+	}
+	return n
 }
 
 // write hashes p without lanes.
