@@ -284,11 +284,18 @@ type section struct {
 }
 
 // Read implements io.Reader.
-func (s *section) Read(p []byte) (int, error) {
+func (s *section) Read(p []byte) (int, error) { return s.read(p, s.r.Read) }
+
+// ReadNow implements digest.ReaderNow.
+func (s *section) ReadNow(p []byte) (int, error) {
+	return s.read(p, func(p []byte) (int, error) { return digest.ReadNow(s.r, p) })
+}
+
+func (s *section) read(p []byte, read func(p []byte) (int, error)) (int, error) {
 	if s.left == 0 || s.any && !time.Now().Before(s.until) {
 		return 0, io.EOF
 	}
-	n, err := s.r.Read(p[:min(int64(len(p)), s.left)])
+	n, err := read(p[:min(int64(len(p)), s.left)])
 	s.any = s.any || n > 0
 	s.left -= int64(n)
 	s.ended = err == io.EOF

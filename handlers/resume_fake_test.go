@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
 // large is a store whose readers begin anywhere and give a few bytes at once, and
@@ -22,11 +24,13 @@ type large struct {
 	onByte            func(ctx context.Context, offset int64) // before each read
 	damage            func(p []byte, offset int64)            // of what is read
 	loadErr, writeErr error
+	atHand            bool // what is read is, but for every third read
 
 	mu          sync.Mutex
 	read        int64 // bytes, of all readers
 	checkpoints map[string][]byte
 	saves       int
+	fetched     int64 // of read, because it was at hand
 }
 
 func newLarge() *large { return &large{store: newStore(), checkpoints: make(map[string][]byte)} }
@@ -65,6 +69,21 @@ func (r *largeReader) Read(p []byte) (int, error) {
 	r.large.mu.Lock()
 	defer r.large.mu.Unlock()
 	r.large.read += int64(n)
+	return n, err
+}
+
+// ReadNow implements digest.ReaderNow.
+func (r *largeReader) ReadNow(p []byte) (int, error) {
+	if !r.large.atHand {
+		return 0, errors.ErrUnsupported
+	}
+	if r.offset/7%3 == 2 {
+		return 0, digest.ErrWait
+	}
+	n, err := r.Read(p)
+	r.large.mu.Lock()
+	defer r.large.mu.Unlock()
+	r.large.fetched += int64(n)
 	return n, err
 }
 

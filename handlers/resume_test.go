@@ -12,6 +12,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
 
 // often is small enough for tests.
@@ -354,5 +355,25 @@ func TestLoadFails(t *testing.T) {
 	}
 	if diff := cmp.Diff(md5sum(content), l.recorded("a")); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestCheckpointsOfWhatIsAtHand asserts that what is at hand is read as such between
+// checkpoints, too, and not beyond the next.
+func TestCheckpointsOfWhatIsAtHand(t *testing.T) {
+	if md5lanes.Kernels()[0] == "generic" {
+		t.Skip("this machine has no kernel")
+	}
+	content := big(1000)
+	l := newLarge()
+	l.atHand = true
+	o := l.put("a", content)
+	handle, _ := l.worker(t, &announced{}, often)
+	if err := handle(t.Context(), created(o)); err != nil {
+		t.Fatal(err)
+	}
+	l.finished(t, "a", content)
+	if l.read != 1000 || l.fetched < 500 || l.saves != 1000/64 {
+		t.Errorf("%d bytes were read, %d of them at hand, with %d checkpoints", l.read, l.fetched, l.saves)
 	}
 }

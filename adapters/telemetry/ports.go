@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
 // Bucket returns the bucket with what is read from it and written to it measured.
@@ -80,6 +81,23 @@ type reader struct {
 // Read implements io.Reader.
 func (r *reader) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
+	r.note(n, err)
+	return n, err
+}
+
+// ReadNow implements digest.ReaderNow.
+func (r *reader) ReadNow(p []byte) (int, error) {
+	n, err := digest.ReadNow(r.Reader, p)
+	if digest.Waits(err) {
+		r.note(n, nil)
+	} else {
+		r.note(n, err)
+	}
+	return n, err
+}
+
+// note measures what a read brought.
+func (r *reader) note(n int, err error) {
 	if err != nil && err != io.EOF {
 		r.err = err
 	}
@@ -87,7 +105,6 @@ func (r *reader) Read(p []byte) (int, error) {
 		r.t.bytes.Add(int64(n))
 		r.t.progressed(time.Now())
 	}
-	return n, err
 }
 
 // Close implements io.Closer.

@@ -57,9 +57,7 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 	records := make(map[string]web.Records)
 	for name, b := range w.buckets {
 		records[name] = b.Records
-		b = measured.Bucket(b)
-		b.Source = w.activity.Source(b.Source)
-		buckets[name] = b
+		buckets[name] = w.watched(b, measured)
 	}
 	announce := func(context.Context, pipeline.Result) error { return nil }
 	handle, err := handlers.New(handlers.Config{
@@ -189,6 +187,14 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		})
 	}
 	return runAll(ctx, parts...)
+}
+
+// watched returns the bucket as the handlers see it: what they read is measured and counts as
+// in work.
+func (w worker) watched(b pipeline.Bucket, measured *telemetry.Telemetry) pipeline.Bucket {
+	b = measured.Bucket(b)
+	b.Source = w.activity.Source(b.Source)
+	return b
 }
 
 // measure starts to measure what this process does.

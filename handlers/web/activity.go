@@ -260,6 +260,13 @@ func (r *read) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// ReadNow implements digest.ReaderNow.
+func (r *read) ReadNow(p []byte) (int, error) {
+	n, err := digest.ReadNow(r.Reader, p)
+	r.bytes.Add(int64(n))
+	return n, err
+}
+
 // Close implements io.Closer.
 func (r *read) Close() error {
 	r.activity.mu.Lock()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
 func object(key string, size int64) pipeline.Object {
@@ -206,6 +207,39 @@ func TestActivitySource(t *testing.T) {
 			t.Errorf("in work: %+v", s.InWork)
 		}
 	})
+}
+
+// atHand has zeros at hand.
+type atHand struct{ opened }
+
+func (r atHand) ReadNow(p []byte) (int, error) { return r.Read(p) }
+
+type atHandSource struct{ source }
+
+func (s atHandSource) Open(ctx context.Context, o pipeline.Object) (pipeline.Reader, error) {
+	return atHand{opened{zeros{}, o}}, nil
+}
+
+// TestActivityReadsNow counts what is read because it is at hand.
+func TestActivityReadsNow(t *testing.T) {
+	a := web.NewActivity()
+	for _, test := range []struct {
+		source pipeline.Source
+		want   int
+		err    error
+	}{{atHandSource{}, 1000, nil}, {source{}, 0, errors.ErrUnsupported}} {
+		r, err := a.Source(test.source).Open(t.Context(), object("a", 4096))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := r.(digest.ReaderNow).ReadNow(make([]byte, 1000))
+		if work := a.Status().InWork; n != test.want || !errors.Is(err, test.err) || work[0].Read != int64(n) {
+			t.Errorf("got %d, %v, in work %+v; want %d, %v", n, err, work, test.want, test.err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestActivityConcurrently(t *testing.T) {

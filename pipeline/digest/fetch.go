@@ -22,6 +22,17 @@ type ReaderNow interface {
 // ErrWait is returned by ReadNow if there is nothing to read before some time has passed.
 var ErrWait = errors.New("digest: what is to be read is not at hand")
 
+// ReadNow calls r's ReadNow, if it is a ReaderNow. It is for those who wrap one.
+func ReadNow(r io.Reader, p []byte) (int, error) {
+	if now, ok := r.(ReaderNow); ok {
+		return now.ReadNow(p)
+	}
+	return 0, errors.ErrUnsupported
+}
+
+// Waits reports whether err, of a ReadNow, only sends the caller to Read.
+func Waits(err error) bool { return errors.Is(err, ErrWait) || errors.Is(err, errors.ErrUnsupported) }
+
 // fetcher feeds a Digest from a reader.
 type fetcher struct {
 	digest *Digest
