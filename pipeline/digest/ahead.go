@@ -29,7 +29,7 @@ var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
 // copyAhead copies like Copy, until s ends with an error, io.EOF included, ctx is
 // done or so many copies are under way that reading ahead has no use: nil.
-func copyAhead(ctx context.Context, d io.Writer, s *source) (total int64, err error) {
+func copyAhead(ctx context.Context, d io.Writer, s *source, fetches bool) (total int64, err error) {
 	var (
 		filled = make(chan *chunk, aheadDepth)
 		free   = make(chan *chunk, aheadDepth)
@@ -80,7 +80,7 @@ func copyAhead(ctx context.Context, d io.Writer, s *source) (total int64, err er
 		}
 		free <- c
 		// What was read must be hashed before this ends, unless all is in vain.
-		if ctx.Err() != nil || !spare() {
+		if ctx.Err() != nil || !spare(fetches) {
 			leave()
 		}
 	}

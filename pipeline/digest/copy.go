@@ -44,8 +44,8 @@ func Copy(ctx context.Context, d io.Writer, r io.Reader) (int64, error) {
 		if ctx.Err() != nil {
 			return total, context.Cause(ctx)
 		}
-		if since >= aheadAfter && spare() {
-			n, err := copyAhead(ctx, d, &s)
+		if since >= aheadAfter && spare(fetcher != nil) {
+			n, err := copyAhead(ctx, d, &s, fetcher != nil)
 			total += n
 			if err == io.EOF {
 				return total, nil
@@ -84,8 +84,16 @@ func Copy(ctx context.Context, d io.Writer, r io.Reader) (int64, error) {
 	}
 }
 
-// spare reports whether there are CPUs for goroutines that read ahead.
-func spare() bool { return copies.Load() <= int64(runtime.GOMAXPROCS(0)/2) }
+// aheadOfFetch is with how many copies under way reading ahead beats a hash that fetches:
+// more of those share its lanes.
+const aheadOfFetch = 2
+
+// spare reports whether there are CPUs for goroutines that read ahead, and these are of
+// use to a copy that fetches or does not.
+func spare(fetches bool) bool {
+	n := copies.Load()
+	return n <= int64(runtime.GOMAXPROCS(0)/2) && !(fetches && n > aheadOfFetch)
+}
 
 // source is what is copied.
 type source struct {

@@ -82,7 +82,7 @@ func (f *fetcher) fetch(ctx context.Context, buf []byte) (int64, error) {
 }
 
 func (f *fetcher) next(p []byte) int {
-	if f.err != nil || f.ctx.Err() != nil || f.n >= aheadAfter && spare() {
+	if f.err != nil || f.ctx.Err() != nil || f.n >= aheadAfter && spare(true) {
 		return 0
 	}
 	n := 0

@@ -7,11 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"testing/iotest"
+
+	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
 
 // atHand is a reader that has some bytes at hand, then has to wait for as many as one Read
@@ -21,9 +25,11 @@ type atHand struct {
 	every, left int
 	unsupported bool
 	waits       int
+	reads       int // by Read
 }
 
 func (r *atHand) Read(p []byte) (int, error) {
+	r.reads++
 	r.left = r.every
 	return r.Reader.Read(p[:min(len(p), 5000)])
 }
@@ -113,9 +119,35 @@ func TestCopyThatFetchesIsCancelled(t *testing.T) {
 		reads++
 		cancel(why)
 		return len(p), nil
-	}}, left: 1 << 40}
+	}}, left: math.MaxInt}
 	if _, err := Copy(ctx, d, r); !errors.Is(err, why) || reads != 1 {
 		t.Errorf("got %v after %d reads, want %v after one", err, reads, why)
+	}
+}
+
+// TestCopiesFetchTogether asserts that copies which fetch stay together in the lanes of one
+// hash when there are CPUs for reading ahead, unless they are hardly more than one.
+func TestCopiesFetchTogether(t *testing.T) {
+	if md5lanes.Kernels()[0] == "generic" {
+		t.Skip("this machine has no kernel")
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(16))
+	content := make([]byte, 3*aheadAfter)
+	for _, others := range []int64{1, 2, 7} {
+		copies.Add(others)
+		d, err := New("md5")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &atHand{Reader: bytes.NewReader(content), left: math.MaxInt}
+		n, err := Copy(t.Context(), d, r)
+		copies.Add(-others)
+		if n != int64(len(content)) || err != nil {
+			t.Errorf("got %d bytes, %v", n, err)
+		}
+		if ahead, want := r.reads > 0, others == 1; ahead != want {
+			t.Errorf("beside %d others: read ahead %v, want %v", others, ahead, want)
+		}
 	}
 }
 
