@@ -33,12 +33,13 @@ func TestMain(m *testing.M) {
 
 // running is a bucketsum process.
 type running struct {
-	t     *testing.T
-	cmd   *exec.Cmd
-	lines chan string // of its output
-	ended chan struct{}
-	mu    sync.Mutex
-	seen  []string
+	t       *testing.T
+	cmd     *exec.Cmd
+	address string      // of the HTTP side of a worker, with --listen 127.0.0.1:0
+	lines   chan string // of its output
+	ended   chan struct{}
+	mu      sync.Mutex
+	seen    []string
 }
 
 // start runs bucketsum as a process of its own. It is killed when the test ends.

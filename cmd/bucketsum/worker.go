@@ -121,8 +121,12 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		}
 		beside = append(beside, profiles)
 	}
+	listen := w.listen
+	if w.listener != nil {
+		listen = w.listener.Addr().String() // the port may have been left to the system
+	}
 	w.log.Info("serving", "version", version(), "buckets", slices.Sorted(maps.Keys(w.buckets)),
-		"algorithms", w.algorithms, "concurrency", int(w.concurrency), "listen", w.listen)
+		"algorithms", w.algorithms, "concurrency", int(w.concurrency), "listen", listen)
 	checks := map[string]func(context.Context) error{
 		"queue": func(ctx context.Context) error { return queues.reachable(ctx, subscriber, w.queue) },
 	}
