@@ -54,6 +54,17 @@
 {{- if and $v.ingress.enabled (not $v.ingress.hosts) }}
 {{- $faults = append $faults "ingress.hosts is empty: name at least one host, as hosts: [{host: sums.example.com}]" }}
 {{- end }}
+{{- $alerts := list }}
+{{- range (.Files.Get "files/alerts.yaml" | fromYaml).groups }}
+{{- range .rules }}
+{{- $alerts = append $alerts .alert }}
+{{- end }}
+{{- end }}
+{{- range $v.prometheusRule.disabled }}
+{{- if not (has . $alerts) }}
+{{- $faults = append $faults (printf "prometheusRule.disabled has %s, which is no alert: %s" . (join ", " $alerts)) }}
+{{- end }}
+{{- end }}
 {{- if not (or $v.serviceAccount.create $v.serviceAccount.name) }}
 {{- $faults = append $faults "serviceAccount.name is missing: with serviceAccount.create false, the account that is there" }}
 {{- end }}
