@@ -52,7 +52,9 @@ def fault($ok; $text): if $ok then empty else $text end;
 
   # Work in flight has its time.
   ($template.spec | (.containers[0].args[] | capture("^--drain-timeout=(?<seconds>[0-9]+)s$") | .seconds | tonumber) as $drain
-    | fault(.terminationGracePeriodSeconds == $drain + 15; "pods are killed after \(.terminationGracePeriodSeconds) s, with a drain timeout of \($drain) s")),
+    | (.containers[0].lifecycle.preStop.sleep.seconds // 0) as $before
+    | fault($before > 0; "pods drain while they are still sent requests"),
+      fault(.terminationGracePeriodSeconds == $before + $drain + 15; "pods are killed after \(.terminationGracePeriodSeconds) s, with \($before) s before a drain of \($drain) s")),
 
   # Security beyond the restricted standard, which the server holds.
   ($template.spec, $tests[0].spec
