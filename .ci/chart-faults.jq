@@ -63,7 +63,7 @@ def fault($ok; $text): if $ok then empty else $text end;
       ((.containers + (.initContainers // []))[]
         | fault(.securityContext.readOnlyRootFilesystem == true; "the root file system of container \(.name) can be written"),
           fault(.resources.limits.memory and .resources.requests.memory and .resources.requests.cpu; "container \(.name) has no bounds"),
-          fault([.args[] | select(test("^--[a-z-]+=[a-z]+://[^/?]*:[^/?]*@"))] == []; "there is a password among the arguments"))),
+          fault([.args[] | select(test("://[^/?#]*@"))] == []; "there is a password among the arguments"))),
   (.[] | select(.kind | test("Role|Secret")) | "the chart makes a \(.kind)"),
   fault([the("NetworkPolicy")] | length == 1; "there is no network policy"),
   (.[] | fault(.metadata.namespace; "\(.kind) names no namespace")),
