@@ -38,7 +38,7 @@
 {{- end }}
 {{- range $v.extraEnv }}
 {{- /* Flags, and these of others, have names and paths, no keys. */}}
-{{- $path := regexMatch "^(BUCKETSUM_.*|GOOGLE_APPLICATION_CREDENTIALS|OTEL_EXPORTER_OTLP_([A-Z]+_)?CLIENT_KEY)$" .name }}
+{{- $path := regexMatch "^(BUCKETSUM_.*|GOOGLE_APPLICATION_CREDENTIALS|NATS_KEY|OTEL_EXPORTER_OTLP_([A-Z]+_)?CLIENT_KEY)$" .name }}
 {{- if and (hasKey . "value") (not $path) (regexMatch "(?i)(KEY|SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIALS?|HEADERS|CONNECTION_STRING)$" .name) }}
 {{- $faults = append $faults (printf "extraEnv has the value of %s, which everybody could read who may read Deployments: take it from a Secret with valueFrom.secretKeyRef, or with extraEnvFrom" .name) }}
 {{- end }}
