@@ -185,7 +185,7 @@ func (q *queue) drop(p *partition) {
 			continue
 		}
 		r.timer.Stop()
-		<-q.waiting
+		r.uncount()
 	}
 	p.held = nil
 	ready := q.ready[:0]
