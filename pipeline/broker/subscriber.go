@@ -32,6 +32,8 @@ type queue struct {
 	slots chan struct{} // one element for each message in flight
 	turn  chan struct{} // full while somebody receives
 
+	receivers atomic.Int64 // that want more
+
 	live     *opened        // whoever has the turn may replace it
 	fault    atomic.Value   // an error in a fault: why nothing can be received now
 	retiring sync.WaitGroup // one for each that died and has messages in flight
@@ -104,6 +106,7 @@ func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message
 		return nil, err
 	}
 	out := make(chan *message.Message)
+	q.receivers.Add(1)
 	s.running.Go(func() {
 		defer cancel()
 		defer unhook()
@@ -124,10 +127,24 @@ func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message
 				failures = 0
 			}
 		}
+		q.leave()
 		delivered.Wait()
 		close(out)
 	})
 	return out, nil
+}
+
+// leave pauses the queue if nobody wants more of it. Work goes on meanwhile, and
+// can take long.
+func (q *queue) leave() {
+	if q.receivers.Add(-1) > 0 {
+		return
+	}
+	q.turn <- struct{}{}
+	defer func() { <-q.turn }()
+	if p, ok := q.live.Queue.(Pauser); ok && q.receivers.Load() == 0 {
+		p.Pause()
+	}
 }
 
 // Fault returns why nothing can be received at the moment from one of the queues,
