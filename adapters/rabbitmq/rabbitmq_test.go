@@ -125,7 +125,7 @@ func testDraining(t *testing.T, s *rabbitmqtest.Server) {
 	}
 	stop()
 	s.AwaitConsumers(queue, len(held)) // not more than what is in work
-	held["short"].Ack() // which frees a slot
+	held["short"].Ack()                // which frees a slot
 	<-held["short"].Context().Done()
 
 	other := newWorker(t, w.url, broker.Config{Concurrency: 1})
