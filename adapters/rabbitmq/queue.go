@@ -34,6 +34,8 @@ type queue struct {
 	breakIt context.CancelCauseFunc
 	running sync.WaitGroup
 
+	uncounted sync.Once // warns of it
+
 	// calls is held for calls that the server answers, because the client takes
 	// the next answer for that of any of them.
 	calls     sync.Mutex
@@ -202,6 +204,11 @@ func (q *queue) delivery(d amqp.Delivery) broker.Delivery {
 	}
 	m := message.NewMessage(id, d.Body)
 	m.Metadata = metadata
+	if !counts(d) {
+		q.uncounted.Do(func() {
+			q.log.Warn("the queue does not count deliveries: what always fails comes again for ever; a quorum queue counts (x-queue-type=quorum)", "queue", q.name)
+		})
+	}
 	h := &handle{q: q, tag: d.DeliveryTag, consumer: d.ConsumerTag}
 	lease := broker.Hold(h, attempt(d), 0)
 	q.mu.Lock()
@@ -211,6 +218,14 @@ func (q *queue) delivery(d amqp.Delivery) broker.Delivery {
 		lease.Lose(amqp.ErrClosed)
 	}
 	return broker.Delivery{Message: m, Lease: lease}
+}
+
+// counts reports whether the queue may count deliveries. A new message tells
+// nothing; with RabbitMQ 4 one that was given back may have the second header only.
+func counts(d amqp.Delivery) bool {
+	_, failed := d.Headers["x-delivery-count"]
+	_, acquired := d.Headers["x-acquired-count"]
+	return !d.Redelivered || failed || acquired
 }
 
 // attempt is what a quorum queue counts; a classic one says only whether it was

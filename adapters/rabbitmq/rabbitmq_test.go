@@ -1,9 +1,11 @@
 package rabbitmq_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"strings"
 	"testing"
@@ -180,6 +182,27 @@ func testDeadLetters(t *testing.T, s *rabbitmqtest.Server) {
 			t.Error("there is no dead letter")
 		}
 		return
+	}
+}
+
+// testWarns: of queues that count no deliveries, and of these only.
+func testWarns(t *testing.T, s *rabbitmqtest.Server) {
+	uncounted := fmt.Sprint("uncounted-", topics.Add(1))
+	s.Classic(uncounted)
+	for url, want := range map[string]int{newTopic(s): 0, s.URL("queue=" + uncounted): 1} {
+		var log bytes.Buffer
+		w := newWorker(t, url, broker.Config{Concurrency: 1, NackDelay: immediately, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		w.send("fails")
+		for range 3 {
+			w.next().Nack()
+		}
+		w.next().Ack()
+		if err := w.sub.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Count(log.String(), "the queue does not count deliveries"); got != want {
+			t.Errorf("%s: %d warnings, want %d:\n%s", url, got, want, log.String())
+		}
 	}
 }
 
