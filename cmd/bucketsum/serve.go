@@ -78,6 +78,14 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 			faults = append(faults, errors.New("--dead-letter is the same as --queue: what can never be handled would go round for ever"))
 		}
 	}
+	if config.results != "" {
+		if samePlace(queue, config.results) {
+			faults = append(faults, errors.New("--results is the same as --queue: each result would come back as an event"))
+		}
+		if samePlace(deadLetter, config.results) {
+			faults = append(faults, errors.New("--results is the same as --dead-letter: whoever sends dead letters back would send results as events"))
+		}
+	}
 	if len(buckets) == 0 {
 		faults = append(faults, errors.New("--bucket is missing"))
 	}
