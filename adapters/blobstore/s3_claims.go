@@ -54,14 +54,17 @@ func (b *s3Bucket) claimsOf(out *s3.GetObjectOutput) []pipeline.Claim {
 		if c.value == nil {
 			continue
 		}
-		value := *c.value
-		if !strings.Contains(value, "-") && (out.ChecksumType == types.ChecksumTypeComposite ||
-			out.ChecksumType == "" && strings.Contains(etag, "-")) {
+		claim := digest.Claim{Algorithm: c.algorithm, Value: *c.value}
+		_, count, inParts := strings.Cut(etag, "-")
+		composite := out.ChecksumType == types.ChecksumTypeComposite
+		// A CRC64NVME is never composite where nobody says so.
+		untold := out.ChecksumType == "" && inParts && c.algorithm != "crc64nvme"
+		if !strings.Contains(claim.Value, "-") && (composite || untold) {
 			// It is of checksums of parts, or may be, and does not say of how many.
-			_, count, _ := strings.Cut(etag, "-")
-			value += "-" + count
+			claim.Value += "-" + count
+			claim.Either = untold
 		}
-		all = append(all, pipeline.Claim{Name: "x-amz-checksum-" + c.name, Claim: digest.Claim{Algorithm: c.algorithm, Value: value}})
+		all = append(all, pipeline.Claim{Name: "x-amz-checksum-" + c.name, Claim: claim})
 	}
 	return append(all, metadataClaims(out.Metadata)...)
 }

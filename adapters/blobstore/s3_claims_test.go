@@ -227,6 +227,11 @@ func TestS3ClaimsOfAnswers(t *testing.T) {
 			next.ServeHTTP(&headerWriter{ResponseWriter: w, name: name, value: value}, r)
 		}
 	}
+	untyped := func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		next.ServeHTTP(&untypedWriter{w}, r)
+	}
+	composite := b.multipart(t, "composite", types.ChecksumAlgorithmSha256, types.ChecksumTypeComposite, minPart, 99)
+	whole := b.multipart(t, "whole", types.ChecksumAlgorithmCrc64nvme, types.ChecksumTypeFullObject, minPart, 99)
 	for name, tc := range map[string]struct {
 		answer func(http.ResponseWriter, *http.Request, http.Handler)
 		object pipeline.Object
@@ -244,6 +249,14 @@ func TestS3ClaimsOfAnswers(t *testing.T) {
 			found{"etag": digest.Match, byDefault: digest.Match, "x-amz-checksum-crc32c": digest.Unchecked}},
 		"more parts than the ETag": {header("X-Amz-Checksum-Crc32c", "4waSgw==-7"), b.weakly(t, "even", minPart, 99),
 			found{"etag": digest.Match, "x-amz-checksum-crc32c": digest.Unchecked, weak: digest.Match}},
+		// Who says neither of what a checksum is, nor of how many, is believed in both.
+		"of the whole, untyped":           {untyped, b.weakly(t, "untyped", minPart, 99), found{"etag": digest.Match, weak: digest.Match}},
+		"of one part as a whole, untyped": {untyped, b.weakly(t, "one", 9), found{"etag": digest.Unchecked, weak: digest.Match}},
+		"CRC64NVME, untyped":              {untyped, whole, found{byDefault: digest.Match}},
+		"composite, untyped":              {untyped, composite, found{"etag": digest.Match, "x-amz-checksum-sha256": digest.Match}},
+		"neither of both, untyped": {func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			header("X-Amz-Checksum-Crc32c", "4waSgw==")(w, r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { untyped(w, r, next) }))
+		}, composite, found{"etag": digest.Match, "x-amz-checksum-sha256": digest.Match, "x-amz-checksum-crc32c": digest.Unchecked}},
 		// S3 counts, so that these are what a list is asked for.
 		"listed":              {attributes(fmt.Sprintf(uneven, "false", part(1, minPart+1)+part(2, minPart)+part(3, 99))), parts, found{"etag": digest.Match, weak: digest.Match}},
 		"listed in two pages": {attributes(fmt.Sprintf(uneven, "true", part(1, minPart+1)+part(2, minPart)), fmt.Sprintf(uneven, "false", part(3, 99))), parts, found{"etag": digest.Match, weak: digest.Match}},
@@ -279,6 +292,19 @@ type headerWriter struct {
 
 func (w *headerWriter) WriteHeader(status int) {
 	w.Header().Set(w.name, w.value)
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// untypedWriter leaves out what kind of checksums the answer has.
+type untypedWriter struct{ http.ResponseWriter }
+
+func (w *untypedWriter) WriteHeader(status int) {
+	w.Header().Del("X-Amz-Checksum-Type")
+	for name, values := range w.Header() {
+		if strings.HasPrefix(name, "X-Amz-Checksum-") {
+			values[0], _, _ = strings.Cut(values[0], "-")
+		}
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
