@@ -49,9 +49,7 @@ func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 		c.Log.LogAttrs(ctx, slog.LevelError, "content is not what its store claims", append(attrs(record.Source),
 			slog.String("reason", result.Reason), slog.Bool("recorded", c.RecordMismatches))...)
 		if !c.RecordMismatches {
-			result.Saved = false
-			c.forget(ctx, b, record.Source)
-			return result, pipeline.Permanent(fmt.Errorf("%s: %w: %s", o, pipeline.ErrMismatch, result.Reason))
+			return c.refuse(ctx, b, result)
 		}
 	}
 	if err := b.Records.Save(ctx, record); err != nil {
@@ -59,6 +57,32 @@ func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 	}
 	c.forget(ctx, b, record.Source)
 	return c.confirm(ctx, b, result)
+}
+
+// refuse ends in ErrMismatch, with no record beside content that is wrong: that of
+// an older version, left alone, would pass for one of it. What is recorded of this
+// very version stays, it tells what the content was once.
+func (c Config) refuse(ctx context.Context, b pipeline.Bucket, result pipeline.Result) (pipeline.Result, error) {
+	o := result.Record.Source
+	old, err := b.Records.Lookup(ctx, o)
+	removed := false
+	if err == nil && !old.Source.SameVersion(o) {
+		removed, err = b.Records.Remove(ctx, o)
+	}
+	if err != nil && !errors.Is(err, pipeline.ErrNotFound) {
+		return pipeline.Result{}, c.unsaved.keep(result.Record, err)
+	}
+	c.forget(ctx, b, o)
+	if removed {
+		// The old content may have been put back just before, and the event of
+		// that may have found the record that is gone now.
+		now, err := c.confirm(ctx, b, result)
+		if err != nil || now.Outcome != pipeline.Mismatch || !now.Record.Source.SameVersion(o) {
+			return now, err
+		}
+	}
+	result.Saved = false
+	return result, pipeline.Permanent(fmt.Errorf("%s: %w: %s", o, pipeline.ErrMismatch, result.Reason))
 }
 
 // outcomeOf returns the result of an object whose record is there, or about to be.
