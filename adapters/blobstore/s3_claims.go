@@ -77,7 +77,8 @@ func (b *s3Bucket) etagIsMD5(out *s3.GetObjectOutput) bool {
 	default:
 		return false
 	}
-	return out.SSECustomerAlgorithm == nil && !strings.HasSuffix(b.name, "--x-s3") // a directory bucket
+	// Those are a directory bucket, and an access point of one.
+	return out.SSECustomerAlgorithm == nil && !strings.HasSuffix(b.name, "--x-s3") && !strings.HasSuffix(b.name, "--xa-s3")
 }
 
 // strong names the algorithms that tell as much as the ETag of an upload in parts
