@@ -91,7 +91,8 @@ var strong = []string{"crc64nvme", "sha1", "sha256", "sha512", "md5", "xxh3"}
 // request for the sizes of the parts: one large object would be read at half the rate.
 func withoutCostly(all []pipeline.Claim) []pipeline.Claim {
 	whole := slices.ContainsFunc(all, func(c pipeline.Claim) bool {
-		return strings.HasPrefix(c.Name, "x-amz-checksum-") && slices.Contains(strong, c.Algorithm) && !strings.Contains(c.Value, "-")
+		return strings.HasPrefix(c.Name, "x-amz-checksum-") && slices.Contains(strong, c.Algorithm) &&
+			!strings.Contains(c.Value, "-") && c.WellFormed()
 	})
 	return slices.DeleteFunc(slices.Clone(all), func(c pipeline.Claim) bool {
 		return whole && c.Name == "etag" && strings.Contains(c.Value, "-")

@@ -33,6 +33,16 @@ type Claim struct {
 	Either bool
 }
 
+// WellFormed reports whether the value is one of a known algorithm.
+func (c Claim) WellFormed() bool {
+	a, err := lookupClaimed(c.Algorithm)
+	if err == nil {
+		value, _, _ := strings.Cut(c.Value, "-")
+		_, err = a.decode(value)
+	}
+	return err == nil
+}
+
 // Outcome is what became of a claim.
 type Outcome string
 

@@ -102,6 +102,9 @@ func TestVerifier(t *testing.T) {
 			if checked := got.Outcome != digest.Unchecked; checked != (got.Computed != "") || (got.Computed == got.Claimed) != (got.Outcome == digest.Match) && checked {
 				t.Errorf("got %+v", got)
 			}
+			if formed := tc.claim.WellFormed(); formed != (got.Claimed != "") {
+				t.Errorf("well formed: %v, claimed %q", formed, got.Claimed)
+			}
 			if diff := cmp.Diff(sumAll(t, []byte(tc.content), "sha1"), v.Sums()); diff != "" {
 				t.Errorf("sums (-want +got):\n%s", diff)
 			}
