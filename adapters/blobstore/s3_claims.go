@@ -62,7 +62,7 @@ func (b *s3Bucket) claimsOf(out *s3.GetObjectOutput) []pipeline.Claim {
 		if !strings.Contains(claim.Value, "-") && (composite || untold) {
 			// It is of checksums of parts, or may be, and does not say of how many.
 			claim.Value += "-" + count
-			claim.Either = untold
+			claim.Either = untold || count == "1" // see claims
 		}
 		all = append(all, pipeline.Claim{Name: "x-amz-checksum-" + c.name, Claim: claim})
 	}
@@ -108,8 +108,11 @@ func (c *s3Content) claims(ctx context.Context) []pipeline.Claim {
 	for i := range all {
 		n := partsOf(all[i].Value)
 		if n < 2 {
-			// What has one part is compared only where it needs no sizes: some
-			// stores end any ETag that is no MD5 with "-1".
+			// An ETag of one part is not compared: some stores end any ETag that is
+			// no MD5 with "-1".
+			if n == 1 && strings.HasPrefix(all[i].Name, "x-amz-checksum-") {
+				all[i].Parts = []int64{c.size}
+			}
 			continue
 		}
 		parts, ok := layouts[n]

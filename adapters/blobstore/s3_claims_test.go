@@ -167,6 +167,9 @@ func TestS3Claims(t *testing.T) {
 			found{"etag": digest.Match, weak: digest.Match}},
 		"1 part": {func(key string) pipeline.Object { return b.weakly(t, key, 9) },
 			found{"etag": digest.Unchecked, weak: digest.Match}},
+		"composite of 1 part": {func(key string) pipeline.Object {
+			return b.multipart(t, key, types.ChecksumAlgorithmSha256, types.ChecksumTypeComposite, 9)
+		}, found{"etag": digest.Unchecked, "x-amz-checksum-sha256": digest.Match}},
 		"composite SHA256": {func(key string) pipeline.Object {
 			return b.multipart(t, key, types.ChecksumAlgorithmSha256, types.ChecksumTypeComposite, minPart, minPart, 99)
 		}, found{"etag": digest.Match, "x-amz-checksum-sha256": digest.Match}},
@@ -243,6 +246,8 @@ func TestS3ClaimsOfAnswers(t *testing.T) {
 		"a customer's key":  {header("X-Amz-Server-Side-Encryption-Customer-Algorithm", "AES256"), single, found{byDefault: digest.Match}},
 		"unknown algorithm": {header("X-Amz-Checksum-Xxhash64", "x"), single, found{"etag": digest.Match, byDefault: digest.Match, "x-amz-checksum-xxhash64": digest.Unchecked}},
 		"malformed":         {header("X-Amz-Checksum-Sha256", "!"), single, found{"etag": digest.Match, byDefault: digest.Match, "x-amz-checksum-sha256": digest.Unchecked}},
+		"composite of 1 part, and wrong": {header("X-Amz-Checksum-Sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=-1"), single,
+			found{"etag": digest.Match, byDefault: digest.Match, "x-amz-checksum-sha256": digest.Mismatch}},
 		"malformed, of parts": {header("X-Amz-Checksum-Sha256", "!"), b.weakly(t, "malformed", minPart, 99),
 			found{"etag": digest.Match, weak: digest.Match, "x-amz-checksum-sha256": digest.Unchecked}},
 		"too short, of parts": {header("X-Amz-Checksum-Sha256", "4waSgw=="), b.weakly(t, "short", minPart, 99),
