@@ -144,7 +144,8 @@ func (c Config) recorded(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 }
 
 // read digests the object. Content that is not what its store claims is read a second
-// time, to tell what is wrong in the store from what was damaged on its way.
+// time, to tell what is wrong in the store from what was damaged on its way; so is
+// content in other parts than it seemed, once those are known.
 func (c Config) read(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (pipeline.Record, error) {
 	var until time.Time // both readings are of one slice
 	record, first, err := c.digest(ctx, b, o, &until, nil)
@@ -152,12 +153,16 @@ func (c Config) read(ctx context.Context, b pipeline.Bucket, o pipeline.Object) 
 		return pipeline.Record{}, err
 	}
 	if first == nil {
-		if !record.Mismatched() {
+		reason := mismatches(record.Checks)
+		if reason == "" {
+			reason = misread(record.Checks)
+		}
+		if reason == "" {
 			return record, nil
 		}
 		// What was damaged may be in the checkpoint.
 		c.forget(ctx, b, record.Source)
-		first = &earlier{Digests: record.Digests, Reason: mismatches(record.Checks)}
+		first = &earlier{Digests: record.Digests, Reason: reason}
 		if record, _, err = c.digest(ctx, b, record.Source, &until, first); err != nil {
 			return pipeline.Record{}, err
 		}

@@ -287,7 +287,8 @@ func TestPartsThatAreGuessed(t *testing.T) {
 	}{
 		"right":                        {content: "hello", guess: []int64{3, 2}, outcome: digest.Match},
 		"right, and the content wrong": {content: "jello", guess: []int64{3, 2}, actual: []int64{3, 2}, err: pipeline.ErrMismatch, asked: 2},
-		"wrong":                        {content: "hello", guess: []int64{4, 1}, actual: []int64{3, 2}, outcome: digest.Unchecked, asked: 1},
+		"wrong":                        {content: "hello", guess: []int64{4, 1}, actual: []int64{3, 2}, outcome: digest.Match, asked: 2},
+		"wrong, and the content too":   {content: "jello", guess: []int64{4, 1}, actual: []int64{3, 2}, err: pipeline.ErrMismatch, asked: 2},
 		"nobody says":                  {content: "jello", guess: []int64{3, 2}, fail: gone, err: gone, asked: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
