@@ -104,8 +104,8 @@ func table(t *testing.T, ran map[string]ranOn) string {
 		}
 		if did, ok := ran[s.name]; ok {
 			on = did.server
-			if did.stopped {
-				stopped = "nothing is lost"
+			if did.stopped != "" {
+				stopped = did.stopped + ": nothing is lost"
 			}
 		}
 		lines = append(lines, "| "+strings.Join([]string{name, f.atLeastOnce, f.holds, f.order, f.deadLetters, f.suites(t), on, cell(stopped)}, " | ")+" |")
