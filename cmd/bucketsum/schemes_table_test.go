@@ -57,6 +57,9 @@ func (f fact) suites(t *testing.T) string {
 		}
 		source.Write(text)
 	}
+	if strings.Contains(f.order, oneAtATime) && !strings.Contains(source.String(), "Ordered:") {
+		t.Errorf("the tests of %s ask our suite for no order", f.adapter)
+	}
 	var suites []string
 	for _, s := range []struct {
 		claimed    bool
