@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"gocloud.dev/blob/memblob"
+	gcs "google.golang.org/api/storage/v1"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -58,6 +59,18 @@ func places(t *testing.T) map[string]func(t *testing.T) place {
 			b, records := makeBucket(t, server, false), makeBucket(t, server, false)
 			return place{b.open(t, blobstore.Config{Records: blobstore.RecordOptions{Bucket: records.url()}}),
 				func(key, content string) pipeline.Object { return b.put(t, key, content) }}
+		},
+		"GCS": func(t *testing.T) place {
+			b := makeGCSBucket(t, awsenv.StartFakeGCS(t), false)
+			return place{b.open(t, blobstore.Config{}), func(key, content string) pipeline.Object {
+				return b.put(t, &gcs.Object{Name: key}, content)
+			}}
+		},
+		"Azure": func(t *testing.T) place {
+			b := makeContainer(t, awsenv.StartAzurite(t))
+			return place{b.open(t, blobstore.Config{}), func(key, content string) pipeline.Object {
+				return b.put(t, key, content, nil)
+			}}
 		},
 		"S3 with tags": func(t *testing.T) place {
 			b := makeBucket(t, awsenv.StartVersitygw(t), false)

@@ -1,5 +1,5 @@
-// Package blobstore reads objects and keeps their records in the buckets that
-// gocloud.dev/blob can open by URL (s3://, file://, mem://, …).
+// Package blobstore reads objects and keeps their records in buckets that are opened
+// by URL: s3://, gs://, azblob://, file://, mem:// and whatever gocloud.dev/blob can.
 //
 // A record is a sidecar object for each algorithm, holding one line as
 // md5sum and its relatives print it, so that "md5sum -c" works after a download.

@@ -19,17 +19,8 @@ import (
 // for nothing but keys, so that what comes is whatever somebody put there. After an
 // error nothing comes, but in a folder, as of [Store.List].
 func (s *Store) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
-	var keys iter.Seq2[string, error]
-	switch c := s.contents.(type) {
-	case *s3Bucket:
-		keys = c.keys(ctx, prefix)
-	case *objects:
-		keys = c.keys(ctx, prefix)
-	case *folder:
-		keys = c.keys(ctx, prefix)
-	}
 	return func(yield func(string, error) bool) {
-		for key, err := range keys {
+		for key, err := range s.contents.keys(ctx, prefix) {
 			if err != nil {
 				err = fmt.Errorf("list %s: %w", printable(pipeline.Object{Bucket: s.name, Key: key}), err)
 			}

@@ -135,15 +135,21 @@ func openS3(ctx context.Context, u *url.URL, name string, c Config) (*Store, err
 	}}, nil
 }
 
-// s3Transport returns a pool of connections that does not limit how many objects
-// are in work at once, and never waits forever. It keeps what the SDK has read
-// from the environment, such as AWS_CA_BUNDLE.
+// s3Transport returns the connections of one bucket. It keeps what the SDK has read
+// from the environment, such as AWS_CA_BUNDLE. See patientTransport.
 func s3Transport(client s3.HTTPClient) *http.Transport {
 	buildable, ok := client.(*awshttp.BuildableClient)
 	if !ok {
 		buildable = awshttp.NewBuildableClient()
 	}
 	t := buildable.GetTransport()
+	patientTransport(t)
+	return t
+}
+
+// patientTransport sets what a pool of connections needs that does not limit how
+// many objects are in work at once, and never waits forever.
+func patientTransport(t *http.Transport) {
 	t.DialContext = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 10 * time.Second
 	t.ResponseHeaderTimeout = time.Minute
@@ -151,7 +157,6 @@ func s3Transport(client s3.HTTPClient) *http.Transport {
 	t.MaxIdleConnsPerHost = 1024
 	t.IdleConnTimeout = 30 * time.Second
 	t.DisableCompression = true // what is summed is what is stored
-	return t
 }
 
 // s3Retryer waits less than the SDK does, as a pod that is late keeps a message

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
+	"gocloud.dev/blob/azureblob"
 	"gocloud.dev/blob/s3blob"
 
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -76,6 +77,8 @@ type contents interface {
 	// their keys. See Store.List. If only the keys are asked for, nothing is
 	// looked up for each.
 	list(ctx context.Context, skip func(key string) bool, onlyKeys bool) iter.Seq2[pipeline.Object, error]
+	// keys returns what begins with a prefix. See Store.Keys.
+	keys(ctx context.Context, prefix string) iter.Seq2[string, error]
 }
 
 // state is what a store tells of one version of an object.
@@ -145,12 +148,17 @@ func openURL(ctx context.Context, rawURL, name string, c Config) (*Store, error)
 		}
 		return OpenFolder(dir, name, c)
 	}
-	if u.Scheme == s3blob.Scheme {
+	switch u.Scheme {
+	case s3blob.Scheme:
 		return openS3(ctx, u, name, c)
+	case gcsScheme:
+		return openGCS(ctx, u, name, c)
+	case azureblob.Scheme:
+		return openAzure(ctx, u, name, c)
 	}
 	if !blob.DefaultURLMux().ValidBucketScheme(u.Scheme) {
 		return nil, fmt.Errorf("bucket URL %q: unknown scheme %q; valid are %s",
-			u.Redacted(), u.Scheme, strings.Join(blob.DefaultURLMux().BucketSchemes(), ", "))
+			u.Redacted(), u.Scheme, strings.Join(append(blob.DefaultURLMux().BucketSchemes(), gcsScheme), ", "))
 	}
 	bucket, err := blob.OpenBucket(ctx, rawURL)
 	if err != nil {
@@ -270,13 +278,13 @@ func (s *Store) CleanUp(ctx context.Context) error {
 }
 
 // Check reports what keeps the bucket, or that of its records, from being used:
-// that S3 has it, lets this program in and answers. It writes nothing, so that
-// whether records may be written to S3 only shows later. Each fault is one line
+// that its store has it, lets this program in and answers. It writes nothing, so that
+// whether records may be written to a store only shows later. Each fault is one line
 // with what to do about it.
 func (s *Store) Check(ctx context.Context) error {
 	var faults []error
-	if s.s3 != nil {
-		if err := s.s3.reachable(ctx); err != nil {
+	if c, ok := s.contents.(interface{ reachable(context.Context) error }); ok {
+		if err := c.reachable(ctx); err != nil {
 			faults = append(faults, fmt.Errorf("bucket %s: %w", s.name, err))
 		}
 	}

@@ -24,11 +24,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// What the AWS SDK finds on this machine must not decide.
+	// What the SDKs find on this machine must not decide.
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": awsenv.AccessKey, "AWS_SECRET_ACCESS_KEY": awsenv.SecretKey, "AWS_SESSION_TOKEN": "",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_ENDPOINT_URL": "",
+		"AZURE_STORAGE_ACCOUNT": awsenv.AzuriteAccount, "AZURE_STORAGE_KEY": awsenv.AzuriteKey, "AZURE_STORAGE_SAS_TOKEN": "",
+		"AZURE_STORAGE_CONNECTION_STRING": "", "AZURE_STORAGEBLOB_CONNECTIONSTRING": "", "AZURE_STORAGE_DOMAIN": "",
+		"AZURE_STORAGE_PROTOCOL": "", "STORAGE_EMULATOR_HOST": "",
 	} {
 		if err := os.Setenv(name, value); err != nil {
 			panic(err)

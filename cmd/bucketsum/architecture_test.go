@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 }
 
 // technologies are the modules that only adapters and cmd may know.
-var technologies = []string{"gocloud.dev", "github.com/aws/", "github.com/ThreeDotsLabs/watermill-", "github.com/nats-io/", "github.com/twmb/", "github.com/rabbitmq/", "cloud.google.com/"}
+var technologies = []string{"gocloud.dev", "github.com/aws/", "github.com/ThreeDotsLabs/watermill-", "github.com/nats-io/", "github.com/twmb/", "github.com/rabbitmq/", "cloud.google.com/", "google.golang.org/api/", "github.com/Azure/"}
 
 // TestArchitecture holds the imports of every package to the direction
 // cmd → handlers, adapters, testenv → pipeline → digest, and asks each for its

@@ -28,6 +28,8 @@ type scheme struct{ name, example string }
 var (
 	bucketSchemes = []scheme{
 		{"s3", "s3://photos?region=eu-central-1"},
+		{"gs", "gs://photos"},
+		{"azblob", "azblob://photos?storage_account=example"},
 		{"file", "file:///srv/inbox"},
 		{"mem", "mem:// (ends with the process)"},
 	}

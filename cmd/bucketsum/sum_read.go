@@ -266,10 +266,12 @@ func checkSumURL(arg string) error {
 		return nil
 	}
 	if scheme := strings.ToLower(m[1]); !isSumScheme(scheme) {
-		schemes := append(blob.DefaultURLMux().BucketSchemes(), "file")
-		slices.Sort(schemes)
+		names := make([]string, len(bucketSchemes))
+		for i, s := range bucketSchemes {
+			names[i] = s.name
+		}
 		return fmt.Errorf("%s: unknown scheme %q; valid are %s (a path begins with ./)",
-			visibleName(withoutPassword(arg)), scheme, strings.Join(slices.Compact(schemes), ", "))
+			visibleName(withoutPassword(arg)), scheme, strings.Join(names, ", "))
 	}
 	_, err := parseSumName(arg)
 	return err
@@ -284,8 +286,10 @@ func withoutPassword(rawURL string) string {
 	return u.Redacted()
 }
 
-func isSumScheme(scheme string) bool {
-	return scheme == "file" || blob.DefaultURLMux().ValidBucketScheme(scheme)
+// isSumScheme reports whether the scheme is one that is named to users, or that of
+// a driver that is linked otherwise.
+func isSumScheme(name string) bool {
+	return blob.DefaultURLMux().ValidBucketScheme(name) || slices.ContainsFunc(bucketSchemes, func(s scheme) bool { return s.name == name })
 }
 
 // parseSumName tells what to read for a name. One with the scheme of a bucket

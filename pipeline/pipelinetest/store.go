@@ -12,6 +12,9 @@ type Store struct {
 	Name string // of the bucket, as events carry it
 	// Versions: what was overwritten can still be read by its version.
 	Versions bool
+	// Holds reports whether the bucket can have an object of that name; nil: it can
+	// of any that is UTF-8.
+	Holds func(key string) bool
 	// Open opens the bucket as another process would. All that are opened through
 	// one harness see the same objects.
 	Open func(t *testing.T, algorithms ...string) pipeline.Bucket

@@ -32,11 +32,17 @@ func get(t *testing.T, url string) (int, string) {
 
 // A server answers as long as its test runs, and is gone afterwards.
 func TestServers(t *testing.T) {
-	for name, start := range map[string]func(testing.TB) awsenv.Server{"moto": awsenv.StartMoto, "versitygw": awsenv.StartVersitygw} {
+	for name, of := range map[string]struct {
+		start func(testing.TB) awsenv.Server
+		says  string
+	}{
+		"moto": {awsenv.StartMoto, "<Error>"}, "versitygw": {awsenv.StartVersitygw, "<Error>"},
+		"fake-gcs-server": {awsenv.StartFakeGCS, ""}, "azurite": {awsenv.StartAzurite, ""},
+	} {
 		var server awsenv.Server
 		t.Run(name, func(t *testing.T) {
-			server = start(t)
-			if status, body := get(t, server.URL+"/no-such-bucket/key"); status < 400 || status >= 500 || !strings.Contains(body, "<Error>") {
+			server = of.start(t)
+			if status, body := get(t, server.URL+"/no-such-bucket/key"); status < 400 || status >= 500 || !strings.Contains(body, of.says) {
 				t.Errorf("it answers %d, %q", status, body)
 			}
 		})

@@ -1,5 +1,6 @@
-// Package awsenv starts servers that behave like parts of AWS, each on a free
-// port of the loopback interface, for the time of one test.
+// Package awsenv starts servers that behave like parts of AWS, or like the object store
+// of another cloud, each on a free port of the loopback interface, for the time of
+// one test.
 //
 // Nobody of this project wrote them. They are started when they are found; where
 // the environment variable CI is set, a test that needs one fails without it. None
@@ -15,4 +16,8 @@
 //     no checksums. It sends no event when a delete marker is made, answers a HEAD of
 //     a part with the ETag of the part, heeds no policies of queues, and gives
 //     messages to receivers that have gone away.
+//   - fake-gcs-server checks no credentials, writes metadata into headers as it is, and has
+//     the MD5 of the content for an ETag, also of two generations.
+//   - Azurite answers a condition on a blob that is missing as one that does not hold, and
+//     has no versions and no archive to return from.
 package awsenv

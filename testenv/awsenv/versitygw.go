@@ -10,18 +10,24 @@ import (
 	"testing"
 )
 
-// findVersitygw returns a versitygw: that of the PATH, or one that was built
-// before of the version that the module of the tools names. In CI it is built.
+// findVersitygw returns a versitygw.
 func findVersitygw(t testing.TB) (string, error) {
 	t.Helper()
-	if name, err := exec.LookPath("versitygw"); err == nil {
+	return findTool(t, "versitygw", "go.mod", "github.com/versity/versitygw/cmd/versitygw")
+}
+
+// findTool returns a server that is written in Go: that of the PATH, or one that
+// was built before of the version that a module of the tools names. In CI it is built.
+func findTool(t testing.TB, server, module, pkg string) (string, error) {
+	t.Helper()
+	if name, err := exec.LookPath(server); err == nil {
 		return name, nil
 	}
 	root, err := moduleRoot()
 	if err != nil {
 		return "", err
 	}
-	tools := filepath.Join(root, ".ci", "tools", "go.mod")
+	tools := filepath.Join(root, ".ci", "tools", module)
 	versions, err := os.ReadFile(tools)
 	if err != nil {
 		return "", err
@@ -31,18 +37,18 @@ func findVersitygw(t testing.TB) (string, error) {
 		return "", err
 	}
 	// Another version is another file.
-	name := filepath.Join(cache, "bucketsum", fmt.Sprintf("versitygw-%x", sha256.Sum256(versions)))
+	name := filepath.Join(cache, "bucketsum", fmt.Sprintf("%s-%x", server, sha256.Sum256(versions)))
 	if _, err := os.Stat(name); err == nil {
 		return name, nil
 	}
 	if os.Getenv("CI") == "" {
 		return "", errors.New("none in the PATH; with CI=1 in the environment it is built, once")
 	}
-	return name, build(tools, name)
+	return name, build(root, tools, pkg, name)
 }
 
-// build builds versitygw. Several processes may do so at the same time.
-func build(tools, name string) error {
+// build builds a server. Several processes may do so at the same time.
+func build(root, tools, pkg, name string) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 		return err
 	}
@@ -51,9 +57,9 @@ func build(tools, name string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	built := filepath.Join(dir, "versitygw")
-	c := exec.Command("go", "build", "-modfile="+tools, "-o", built, "github.com/versity/versitygw/cmd/versitygw")
-	c.Dir = filepath.Dir(filepath.Dir(filepath.Dir(tools)))
+	built := filepath.Join(dir, "server")
+	c := exec.Command("go", "build", "-modfile="+tools, "-o", built, pkg)
+	c.Dir = root
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}

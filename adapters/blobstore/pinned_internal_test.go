@@ -1,0 +1,70 @@
+package blobstore
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// silence is a body from which nothing comes until its request is given up.
+type silence struct{ ctx context.Context }
+
+func (s silence) Read([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, s.ctx.Err()
+}
+
+func (silence) Close() error { return nil }
+
+// A body, or an answer, that does not come is asked for again, where it stopped.
+func TestPinnedThatStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, calls := time.Now(), 0
+		c := &pinned{ctx: t.Context(), size: 6, from: func(ctx context.Context, at int64) (io.ReadCloser, error) {
+			switch calls++; calls {
+			case 1:
+				return struct {
+					io.Reader
+					io.Closer
+				}{io.MultiReader(strings.NewReader("abc"), silence{ctx}), silence{}}, nil
+			case 2:
+				<-ctx.Done()
+				return nil, ctx.Err()
+			default:
+				return io.NopCloser(strings.NewReader("abcdef"[at:])), nil
+			}
+		}}
+		if err := c.begin(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(c)
+		if err := errors.Join(err, c.Close()); err != nil || string(got) != "abcdef" || calls != 3 {
+			t.Errorf("got %q, %v after %d requests", got, err, calls)
+		}
+		if passed := time.Since(began); passed < 2*stallTime {
+			t.Errorf("it was given up after %v", passed)
+		}
+	})
+}
+
+// Who stops waiting is not asked to wait for the next attempt.
+func TestPinnedThatIsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := &pinned{ctx: ctx, size: 6, from: func(ctx context.Context, _ int64) (io.ReadCloser, error) { return silence{ctx}, nil }}
+		if err := c.begin(); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(time.Second, cancel)
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
