@@ -99,7 +99,11 @@ func table(t *testing.T, ran map[string]ranOn) string {
 			t.Errorf("nothing is known of %s://", s.name)
 		}
 		if n := maxDeliveries(s.name + "://x"); n > 0 {
+			own := f.deadLetters
 			f.deadLetters = fmt.Sprintf("`--dead-letter`, after %d deliveries", n)
+			if own != "" {
+				f.deadLetters += "; else " + own
+			}
 		}
 		name, on, stopped := "`"+s.name+"://`", "not tested", ""
 		if s.name == "amqp" {
