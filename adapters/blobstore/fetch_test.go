@@ -1,0 +1,59 @@
+package blobstore_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// TestFileOfAnotherLength asserts that a file which gets longer or shorter once it is open
+// has no checksum, be it read or fetched by the hash from what the system has of it.
+func TestFileOfAnotherLength(t *testing.T) {
+	content := bytes.Repeat([]byte("content\n"), 50_000)
+	for name, change := range map[string]func(path string) error{
+		"truncated": func(path string) error { return os.Truncate(path, 300_001) },
+		"emptied":   func(path string) error { return os.Truncate(path, 0) },
+		"appended to": func(path string) error {
+			f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteString("more")
+			return errors.Join(err, f.Close())
+		},
+	} {
+		for _, fetches := range []bool{true, false} {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "a")
+			writeFile(t, path, string(content))
+			r, err := openFolder(t, dir, blobstore.Config{}).Open(t.Context(), object("a"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := change(path); err != nil {
+				t.Fatal(err)
+			}
+			d, err := digest.New("md5")
+			if err != nil {
+				t.Fatal(err)
+			}
+			content := io.Reader(r)
+			if !fetches {
+				content = struct{ io.Reader }{r}
+			}
+			if n, err := digest.Copy(t.Context(), d, content); !errors.Is(err, pipeline.ErrChanged) {
+				t.Errorf("%s, fetches %v: got %d bytes, %v, want ErrChanged", name, fetches, n, err)
+			}
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
