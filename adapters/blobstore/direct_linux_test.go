@@ -69,6 +69,10 @@ func TestDirect(t *testing.T) {
 		"none":           {"", false, pipeline.ErrNotFound},
 		"x/y":            {"", false, pipeline.ErrNotFound},
 	} {
+		var named unix.Stat_t
+		if err := look(store.folder.fd, key, &named); direct && (err == nil && isRegular(&named)) != want.direct {
+			t.Errorf("%s: a look finds mode %o, %v; want a file %v", key, named.Mode, err, want.direct)
+		}
 		version, looked := statDirect(store.folder.fd, key)
 		c, opened, ok := openDirect(store.folder.fd, key)
 		if ok {
