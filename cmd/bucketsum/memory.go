@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -89,6 +90,14 @@ func (m *memorySize) memory() *blobstore.Memory {
 }
 
 const autoMemory = 128 << 20
+
+// warn tells of a size that leaves less than half of what the process may use to
+// all else.
+func (m *memorySize) warn(log *slog.Logger) {
+	if limit := debug.SetMemoryLimit(-1); int64(*m) > limit/2 {
+		log.Warn("--memory is more than half of what the process may use", "memory", m.String(), "limit", limit)
+	}
+}
 
 // limitMemory lets the garbage collector know how much memory the process's control
 // group has, less a tenth for what is not Go's, unless GOMEMLIMIT says it.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"testing"
 )
 
@@ -32,6 +33,17 @@ func TestByteSize(t *testing.T) {
 	for _, text := range []string{"", "0", "-1", "MiB", "1.5GiB", "9223372036854775807KiB"} {
 		if err := new(memorySize).Set(text); err == nil {
 			t.Errorf("%q is accepted", text)
+		}
+	}
+}
+
+// TestWarnOfMemory runs serve where what it is to read ahead does not fit.
+func TestWarnOfMemory(t *testing.T) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(200 << 20))
+	for size, want := range map[string]bool{"auto": false, "100MiB": false, "101MiB": true} {
+		status, _, stderr := call(t, nil, "serve", "--queue", "mem://queue", "--bucket", "file:///nowhere/at/all", "--listen", "off", "--memory", size)
+		if warned := strings.Contains(stderr, "--memory is more than half"); status == exitOK || warned != want {
+			t.Errorf("%s: status %d, %q", size, status, stderr)
 		}
 	}
 }
