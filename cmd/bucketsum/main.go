@@ -34,7 +34,7 @@ func run() int {
 	// the process at once. Not in the first second: timeout(1) and some process
 	// managers signal both the process and its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
-	limitMemory("/sys/fs/cgroup")
+	limitMemory("/sys/fs/cgroup", "/proc/self/cgroup")
 	leaveGarbage()
 	if _, err := md5lanes.Default(); err != nil {
 		fmt.Fprintf(os.Stderr, "bucketsum: %v\n", err)
