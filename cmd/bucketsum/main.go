@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -35,7 +36,9 @@ func run() int {
 	// managers signal both the process and its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	limitMemory("/sys/fs/cgroup", "/proc/self/cgroup")
-	leaveGarbage()
+	if len(os.Args) > 1 && slices.Contains([]string{localCommand.name, serveCommand.name, sumCommand.name}, os.Args[1]) {
+		leaveGarbage() // the others leave none
+	}
 	if _, err := md5lanes.Default(); err != nil {
 		fmt.Fprintf(os.Stderr, "bucketsum: %v\n", err)
 		return exitUsage
