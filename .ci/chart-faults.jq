@@ -52,7 +52,9 @@ def fault($ok; $text): if $ok then empty else $text end;
 
   # Work in flight has its time.
   ($template.spec | (.containers[0].args[] | capture("^--drain-timeout=(?<seconds>[0-9]+)s$") | .seconds | tonumber) as $drain
-    | fault(.terminationGracePeriodSeconds == $drain + 15; "pods are killed after \(.terminationGracePeriodSeconds) s, with a drain timeout of \($drain) s")),
+    | (.containers[0].lifecycle.preStop.sleep.seconds // 0) as $before
+    | fault($before > 0; "pods drain while they are still sent requests"),
+      fault(.terminationGracePeriodSeconds == $before + $drain + 15; "pods are killed after \(.terminationGracePeriodSeconds) s, with \($before) s before a drain of \($drain) s")),
 
   # Security beyond the restricted standard, which the server holds.
   ($template.spec, $tests[0].spec
@@ -61,7 +63,7 @@ def fault($ok; $text): if $ok then empty else $text end;
       ((.containers + (.initContainers // []))[]
         | fault(.securityContext.readOnlyRootFilesystem == true; "the root file system of container \(.name) can be written"),
           fault(.resources.limits.memory and .resources.requests.memory and .resources.requests.cpu; "container \(.name) has no bounds"),
-          fault([.args[] | select(test("^--[a-z-]+=[a-z]+://[^/?]*:[^/?]*@"))] == []; "there is a password among the arguments"))),
+          fault([.args[] | select(test("://[^/?#]*@"))] == []; "there is a password among the arguments"))),
   (.[] | select(.kind | test("Role|Secret")) | "the chart makes a \(.kind)"),
   fault([the("NetworkPolicy")] | length == 1; "there is no network policy"),
   (.[] | fault(.metadata.namespace; "\(.kind) names no namespace")),

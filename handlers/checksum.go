@@ -49,9 +49,7 @@ func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 		c.Log.LogAttrs(ctx, slog.LevelError, "content is not what its store claims", append(attrs(record.Source),
 			slog.String("reason", result.Reason), slog.Bool("recorded", c.RecordMismatches))...)
 		if !c.RecordMismatches {
-			result.Saved = false
-			c.forget(ctx, b, record.Source)
-			return result, pipeline.Permanent(fmt.Errorf("%s: %w: %s", o, pipeline.ErrMismatch, result.Reason))
+			return c.refuse(ctx, b, result)
 		}
 	}
 	if err := b.Records.Save(ctx, record); err != nil {
@@ -59,6 +57,32 @@ func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 	}
 	c.forget(ctx, b, record.Source)
 	return c.confirm(ctx, b, result)
+}
+
+// refuse ends in ErrMismatch, with no record beside content that is wrong: that of
+// an older version, left alone, would pass for one of it. What is recorded of this
+// very version stays, it tells what the content was once.
+func (c Config) refuse(ctx context.Context, b pipeline.Bucket, result pipeline.Result) (pipeline.Result, error) {
+	o := result.Record.Source
+	old, err := b.Records.Lookup(ctx, o)
+	removed := false
+	if err == nil && !old.Source.SameVersion(o) {
+		removed, err = b.Records.Remove(ctx, o)
+	}
+	if err != nil && !errors.Is(err, pipeline.ErrNotFound) {
+		return pipeline.Result{}, c.unsaved.keep(result.Record, err)
+	}
+	c.forget(ctx, b, o)
+	if removed {
+		// The old content may have been put back just before, and the event of
+		// that may have found the record that is gone now.
+		now, err := c.confirm(ctx, b, result)
+		if err != nil || now.Outcome != pipeline.Mismatch || !now.Record.Source.SameVersion(o) {
+			return now, err
+		}
+	}
+	result.Saved = false
+	return result, pipeline.Permanent(fmt.Errorf("%s: %w: %s", o, pipeline.ErrMismatch, result.Reason))
 }
 
 // outcomeOf returns the result of an object whose record is there, or about to be.
@@ -120,7 +144,8 @@ func (c Config) recorded(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 }
 
 // read digests the object. Content that is not what its store claims is read a second
-// time, to tell what is wrong in the store from what was damaged on its way.
+// time, to tell what is wrong in the store from what was damaged on its way; so is
+// content in other parts than it seemed, once those are known.
 func (c Config) read(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (pipeline.Record, error) {
 	var until time.Time // both readings are of one slice
 	record, first, err := c.digest(ctx, b, o, &until, nil)
@@ -128,12 +153,16 @@ func (c Config) read(ctx context.Context, b pipeline.Bucket, o pipeline.Object) 
 		return pipeline.Record{}, err
 	}
 	if first == nil {
-		if !record.Mismatched() {
+		reason := mismatches(record.Checks)
+		if reason == "" {
+			reason = misread(record.Checks)
+		}
+		if reason == "" {
 			return record, nil
 		}
 		// What was damaged may be in the checkpoint.
 		c.forget(ctx, b, record.Source)
-		first = &earlier{Digests: record.Digests, Reason: mismatches(record.Checks)}
+		first = &earlier{Digests: record.Digests, Reason: reason}
 		if record, _, err = c.digest(ctx, b, record.Source, &until, first); err != nil {
 			return pipeline.Record{}, err
 		}

@@ -120,7 +120,7 @@ func (c Config) begin(ctx context.Context, b pipeline.Bucket, o pipeline.Object,
 		}
 	}
 	x.Reader = r
-	if x.verifier, err = c.verifier(ctx, r); err != nil {
+	if x.verifier, err = c.verifier(ctx, r, e != nil); err != nil {
 		_ = r.Close() // nothing was read
 		return nil, err
 	}
@@ -157,8 +157,12 @@ func (x *reading) resume(ctx context.Context, o pipeline.Object) (bool, error) {
 	case err != nil:
 		return false, err
 	}
-	v, err := c.verifier(ctx, r)
-	if err == nil && !p.isOf(r.Object()) {
+	v, err := c.verifier(ctx, r, p.Earlier != nil)
+	if err != nil {
+		_ = r.Close() // nothing was read
+		return false, err
+	}
+	if !p.isOf(r.Object()) {
 		err = errForeign
 	}
 	if err == nil {

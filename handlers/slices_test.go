@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"strings"
@@ -131,4 +132,45 @@ func TestMismatchInSlices(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestUnevenPartsInSlices has a guess of parts be wrong, and the reading of those that
+// there are cut: it goes on with them, also after the store did not tell.
+func TestUnevenPartsInSlices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		content := big(1000)
+		l, a := newLarge(), &announced{}
+		o := l.put("a", content)
+		first, second := md5.Sum([]byte(content[:300])), md5.Sum([]byte(content[300:]))
+		c, asked := claim("etag", "md5", md5sum(string(first[:])+string(second[:]))+"-2", 500, 500), 0
+		gone := errors.New("503")
+		c.Confirm = func(context.Context) ([]int64, error) {
+			if asked++; asked == 4 { // when the second reading has gone on twice
+				return nil, gone
+			}
+			return []int64{300, 700}, nil
+		}
+		l.claims = []pipeline.Claim{c}
+		l.onByte = func(context.Context, int64) { time.Sleep(time.Second) }
+		handle, _ := l.worker(t, a, handlers.Resume{Above: 100, Every: 1 << 20, Slice: 20 * time.Second})
+		failed := 0
+		for {
+			err := handle(t.Context(), created(o))
+			if err == nil {
+				break
+			}
+			if errors.Is(err, gone) && pipeline.Classify(err) == pipeline.ClassTransient && failed == 0 {
+				failed++
+			} else if pipeline.Classify(err) != pipeline.ClassUnfinished {
+				t.Fatal(err)
+			}
+		}
+		l.finished(t, "a", content)
+		if l.read != 2000 || failed != 1 {
+			t.Errorf("%d bytes read, failed %d times", l.read, failed)
+		}
+		if got := a.results[0].Record.Checks[0].Outcome; got != digest.Match {
+			t.Errorf("the parts are a %s", got)
+		}
+	})
 }

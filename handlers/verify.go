@@ -19,10 +19,25 @@ type verifier struct {
 	log     *slog.Logger
 }
 
-func (c Config) verifier(ctx context.Context, r pipeline.Reader) (*verifier, error) {
+// unevenParts is why a claim is unchecked that is of other parts than it seemed. It
+// is checked by a second reading.
+const unevenParts = "its parts are of unequal sizes"
+
+// verifier returns that of a first reading, which takes guesses of parts for what they
+// are, or of a second one, which asks.
+func (c Config) verifier(ctx context.Context, r pipeline.Reader, second bool) (*verifier, error) {
 	v := &verifier{log: c.Log}
 	if !c.IgnoreClaims {
-		v.claims = r.Claims(ctx)
+		v.claims = slices.Clone(r.Claims(ctx))
+	}
+	for i := range v.claims {
+		if claim := &v.claims[i]; second && claim.Confirm != nil {
+			sizes, err := claim.Confirm(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("ask for the parts of %s: %w", r.Object(), err)
+			}
+			claim.Parts, claim.Confirm = sizes, nil
+		}
 	}
 	claims := make([]digest.Claim, len(v.claims))
 	for i, claim := range v.claims {
@@ -44,7 +59,7 @@ func (v *verifier) checks(ctx context.Context, o pipeline.Object) ([]pipeline.Ch
 				return nil, fmt.Errorf("ask for the parts of %s: %w", o, err)
 			}
 			if !slices.Equal(sizes, claim.Parts) {
-				verdict = digest.Verdict{Outcome: digest.Unchecked, Claimed: verdict.Claimed, Reason: "its parts are of unequal sizes"}
+				verdict = digest.Verdict{Outcome: digest.Unchecked, Claimed: verdict.Claimed, Reason: unevenParts}
 			}
 		}
 		if verdict.Outcome == digest.Unchecked {
@@ -54,6 +69,17 @@ func (v *verifier) checks(ctx context.Context, o pipeline.Object) ([]pipeline.Ch
 		checks = append(checks, pipeline.Check{Name: claim.Name, Algorithm: claim.Algorithm, Verdict: verdict})
 	}
 	return checks, nil
+}
+
+// misread names, in one line, the claims of other parts than they seemed to be of.
+func misread(checks []pipeline.Check) string {
+	var all []string
+	for _, c := range checks {
+		if c.Outcome == digest.Unchecked && c.Reason == unevenParts {
+			all = append(all, c.Name+": "+c.Reason)
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 // mismatches says, in one line, which claims the content does not fulfil.

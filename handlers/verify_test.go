@@ -136,6 +136,75 @@ func TestMismatchIsRecorded(t *testing.T) {
 	}
 }
 
+// TestMismatchLeavesNoOlderRecord has content that was recorded overwritten by what
+// is not what its store claims.
+func TestMismatchLeavesNoOlderRecord(t *testing.T) {
+	wrong := []pipeline.Claim{claim("content-md5", "md5", md5sum("jello"))}
+	for name, tc := range map[string]struct {
+		before func(s *store) // the record of what was overwritten is removed
+		want   string         // what is recorded at the end
+		class  pipeline.Class
+		is     error
+		end    []pipeline.Outcome
+	}{
+		"removed": {func(*store) {}, "", pipeline.ClassPermanent, pipeline.ErrMismatch,
+			[]pipeline.Outcome{pipeline.Recorded, pipeline.Mismatch}},
+		"not to be removed": {func(s *store) { s.removeErr = errors.New("503") }, "hello", pipeline.ClassTransient, nil,
+			[]pipeline.Outcome{pipeline.Recorded}},
+		"a newer version is recorded": {func(s *store) {
+			s.onRemove = func() {
+				newer := s.put("a", "newer")
+				s.records["a"] = pipeline.Record{Source: newer, Digests: map[string]string{"md5": md5sum("newer")}}
+			}
+		}, "newer", pipeline.ClassSuperseded, pipeline.ErrChanged, []pipeline.Outcome{pipeline.Recorded}},
+		"the old content is put back": {func(s *store) {
+			s.onRemove = func() { s.claims = nil; s.put("a", "hello") }
+		}, "hello", pipeline.ClassNone, nil, []pipeline.Outcome{pipeline.Recorded, pipeline.Recorded}},
+		"the object is deleted": {func(s *store) {
+			s.onRemove = func() { delete(s.objects, "a") }
+		}, "", pipeline.ClassNone, nil, []pipeline.Outcome{pipeline.Recorded, pipeline.Kept}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, a := newStore(), &announced{}
+			handle, _ := verifying(t, s, a)
+			if err := handle(t.Context(), created(s.put("a", "hello"))); err != nil {
+				t.Fatal(err)
+			}
+			s.claims = wrong
+			tc.before(s)
+			err := handle(t.Context(), created(s.put("a", "rotten")))
+			if pipeline.Classify(err) != tc.class || !errors.Is(err, tc.is) && tc.is != nil {
+				t.Errorf("got %v of class %s", err, pipeline.Classify(err))
+			}
+			want := ""
+			if tc.want != "" {
+				want = md5sum(tc.want)
+			}
+			if got := s.recorded("a"); got != want {
+				t.Errorf("%q is recorded, want the MD5 of %q", got, tc.want)
+			}
+			if diff := cmp.Diff(tc.end, a.outcomes()); diff != "" {
+				t.Errorf("outcomes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What is recorded of content before it rots says what it was.
+func TestMismatchLeavesItsOwnRecord(t *testing.T) {
+	s, a := newStore(), &announced{}
+	handle, _ := verifying(t, s, a)
+	o := s.put("a", "hello")
+	if err := handle(t.Context(), created(o)); err != nil {
+		t.Fatal(err)
+	}
+	s.claims = []pipeline.Claim{claim("content-md5", "md5", md5sum("jello"))}
+	more, _ := verifying(t, s, a, func(c *handlers.Config) { c.Algorithms = []string{"md5", "sha256"} })
+	if err := more(t.Context(), created(o)); !errors.Is(err, pipeline.ErrMismatch) || s.recorded("a") != md5sum("hello") {
+		t.Errorf("got %v, recorded %q", err, s.recorded("a"))
+	}
+}
+
 // flaky damages the first contents that are read.
 type flaky struct {
 	*store
@@ -218,7 +287,8 @@ func TestPartsThatAreGuessed(t *testing.T) {
 	}{
 		"right":                        {content: "hello", guess: []int64{3, 2}, outcome: digest.Match},
 		"right, and the content wrong": {content: "jello", guess: []int64{3, 2}, actual: []int64{3, 2}, err: pipeline.ErrMismatch, asked: 2},
-		"wrong":                        {content: "hello", guess: []int64{4, 1}, actual: []int64{3, 2}, outcome: digest.Unchecked, asked: 1},
+		"wrong":                        {content: "hello", guess: []int64{4, 1}, actual: []int64{3, 2}, outcome: digest.Match, asked: 2},
+		"wrong, and the content too":   {content: "jello", guess: []int64{4, 1}, actual: []int64{3, 2}, err: pipeline.ErrMismatch, asked: 2},
 		"nobody says":                  {content: "jello", guess: []int64{3, 2}, fail: gone, err: gone, asked: 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -54,14 +54,17 @@ func (b *s3Bucket) claimsOf(out *s3.GetObjectOutput) []pipeline.Claim {
 		if c.value == nil {
 			continue
 		}
-		value := *c.value
-		if !strings.Contains(value, "-") && (out.ChecksumType == types.ChecksumTypeComposite ||
-			out.ChecksumType == "" && strings.Contains(etag, "-")) {
+		claim := digest.Claim{Algorithm: c.algorithm, Value: *c.value}
+		_, count, inParts := strings.Cut(etag, "-")
+		composite := out.ChecksumType == types.ChecksumTypeComposite
+		// A CRC64NVME is never composite where nobody says so.
+		untold := out.ChecksumType == "" && inParts && c.algorithm != "crc64nvme"
+		if !strings.Contains(claim.Value, "-") && (composite || untold) {
 			// It is of checksums of parts, or may be, and does not say of how many.
-			_, count, _ := strings.Cut(etag, "-")
-			value += "-" + count
+			claim.Value += "-" + count
+			claim.Either = untold || count == "1" // see claims
 		}
-		all = append(all, pipeline.Claim{Name: "x-amz-checksum-" + c.name, Claim: digest.Claim{Algorithm: c.algorithm, Value: value}})
+		all = append(all, pipeline.Claim{Name: "x-amz-checksum-" + c.name, Claim: claim})
 	}
 	return append(all, metadataClaims(out.Metadata)...)
 }
@@ -74,7 +77,8 @@ func (b *s3Bucket) etagIsMD5(out *s3.GetObjectOutput) bool {
 	default:
 		return false
 	}
-	return out.SSECustomerAlgorithm == nil && !strings.HasSuffix(b.name, "--x-s3") // a directory bucket
+	// Those are a directory bucket, and an access point of one.
+	return out.SSECustomerAlgorithm == nil && !strings.HasSuffix(b.name, "--x-s3") && !strings.HasSuffix(b.name, "--xa-s3")
 }
 
 // strong names the algorithms that tell as much as the ETag of an upload in parts
@@ -87,7 +91,8 @@ var strong = []string{"crc64nvme", "sha1", "sha256", "sha512", "md5", "xxh3"}
 // request for the sizes of the parts: one large object would be read at half the rate.
 func withoutCostly(all []pipeline.Claim) []pipeline.Claim {
 	whole := slices.ContainsFunc(all, func(c pipeline.Claim) bool {
-		return strings.HasPrefix(c.Name, "x-amz-checksum-") && slices.Contains(strong, c.Algorithm) && !strings.Contains(c.Value, "-")
+		return strings.HasPrefix(c.Name, "x-amz-checksum-") && slices.Contains(strong, c.Algorithm) &&
+			!strings.Contains(c.Value, "-") && c.WellFormed()
 	})
 	return slices.DeleteFunc(slices.Clone(all), func(c pipeline.Claim) bool {
 		return whole && c.Name == "etag" && strings.Contains(c.Value, "-")
@@ -103,8 +108,11 @@ func (c *s3Content) claims(ctx context.Context) []pipeline.Claim {
 	for i := range all {
 		n := partsOf(all[i].Value)
 		if n < 2 {
-			// What has one part is compared only where it needs no sizes: some
-			// stores end any ETag that is no MD5 with "-1".
+			// An ETag of one part is not compared: some stores end any ETag that is
+			// no MD5 with "-1".
+			if n == 1 && strings.HasPrefix(all[i].Name, "x-amz-checksum-") {
+				all[i].Parts = []int64{c.size}
+			}
 			continue
 		}
 		parts, ok := layouts[n]

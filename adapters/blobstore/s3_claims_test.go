@@ -167,6 +167,9 @@ func TestS3Claims(t *testing.T) {
 			found{"etag": digest.Match, weak: digest.Match}},
 		"1 part": {func(key string) pipeline.Object { return b.weakly(t, key, 9) },
 			found{"etag": digest.Unchecked, weak: digest.Match}},
+		"composite of 1 part": {func(key string) pipeline.Object {
+			return b.multipart(t, key, types.ChecksumAlgorithmSha256, types.ChecksumTypeComposite, 9)
+		}, found{"etag": digest.Unchecked, "x-amz-checksum-sha256": digest.Match}},
 		"composite SHA256": {func(key string) pipeline.Object {
 			return b.multipart(t, key, types.ChecksumAlgorithmSha256, types.ChecksumTypeComposite, minPart, minPart, 99)
 		}, found{"etag": digest.Match, "x-amz-checksum-sha256": digest.Match}},
@@ -227,6 +230,11 @@ func TestS3ClaimsOfAnswers(t *testing.T) {
 			next.ServeHTTP(&headerWriter{ResponseWriter: w, name: name, value: value}, r)
 		}
 	}
+	untyped := func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		next.ServeHTTP(&untypedWriter{w}, r)
+	}
+	composite := b.multipart(t, "composite", types.ChecksumAlgorithmSha256, types.ChecksumTypeComposite, minPart, 99)
+	whole := b.multipart(t, "whole", types.ChecksumAlgorithmCrc64nvme, types.ChecksumTypeFullObject, minPart, 99)
 	for name, tc := range map[string]struct {
 		answer func(http.ResponseWriter, *http.Request, http.Handler)
 		object pipeline.Object
@@ -238,12 +246,26 @@ func TestS3ClaimsOfAnswers(t *testing.T) {
 		"a customer's key":  {header("X-Amz-Server-Side-Encryption-Customer-Algorithm", "AES256"), single, found{byDefault: digest.Match}},
 		"unknown algorithm": {header("X-Amz-Checksum-Xxhash64", "x"), single, found{"etag": digest.Match, byDefault: digest.Match, "x-amz-checksum-xxhash64": digest.Unchecked}},
 		"malformed":         {header("X-Amz-Checksum-Sha256", "!"), single, found{"etag": digest.Match, byDefault: digest.Match, "x-amz-checksum-sha256": digest.Unchecked}},
+		"composite of 1 part, and wrong": {header("X-Amz-Checksum-Sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=-1"), single,
+			found{"etag": digest.Match, byDefault: digest.Match, "x-amz-checksum-sha256": digest.Mismatch}},
+		"malformed, of parts": {header("X-Amz-Checksum-Sha256", "!"), b.weakly(t, "malformed", minPart, 99),
+			found{"etag": digest.Match, weak: digest.Match, "x-amz-checksum-sha256": digest.Unchecked}},
+		"too short, of parts": {header("X-Amz-Checksum-Sha256", "4waSgw=="), b.weakly(t, "short", minPart, 99),
+			found{"etag": digest.Match, weak: digest.Match, "x-amz-checksum-sha256": digest.Unchecked}},
 		"composite, of nobody says how many": {header("X-Amz-Checksum-Type", "COMPOSITE"), single,
 			found{"etag": digest.Match, byDefault: digest.Unchecked}},
 		"parts beyond counting": {header("X-Amz-Checksum-Crc32c", "4waSgw==-99999999999999999999"), single,
 			found{"etag": digest.Match, byDefault: digest.Match, "x-amz-checksum-crc32c": digest.Unchecked}},
 		"more parts than the ETag": {header("X-Amz-Checksum-Crc32c", "4waSgw==-7"), b.weakly(t, "even", minPart, 99),
 			found{"etag": digest.Match, "x-amz-checksum-crc32c": digest.Unchecked, weak: digest.Match}},
+		// Who says neither of what a checksum is, nor of how many, is believed in both.
+		"of the whole, untyped":           {untyped, b.weakly(t, "untyped", minPart, 99), found{"etag": digest.Match, weak: digest.Match}},
+		"of one part as a whole, untyped": {untyped, b.weakly(t, "one", 9), found{"etag": digest.Unchecked, weak: digest.Match}},
+		"CRC64NVME, untyped":              {untyped, whole, found{byDefault: digest.Match}},
+		"composite, untyped":              {untyped, composite, found{"etag": digest.Match, "x-amz-checksum-sha256": digest.Match}},
+		"neither of both, untyped": {func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			header("X-Amz-Checksum-Crc32c", "4waSgw==")(w, r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { untyped(w, r, next) }))
+		}, composite, found{"etag": digest.Match, "x-amz-checksum-sha256": digest.Match, "x-amz-checksum-crc32c": digest.Unchecked}},
 		// S3 counts, so that these are what a list is asked for.
 		"listed":              {attributes(fmt.Sprintf(uneven, "false", part(1, minPart+1)+part(2, minPart)+part(3, 99))), parts, found{"etag": digest.Match, weak: digest.Match}},
 		"listed in two pages": {attributes(fmt.Sprintf(uneven, "true", part(1, minPart+1)+part(2, minPart)), fmt.Sprintf(uneven, "false", part(3, 99))), parts, found{"etag": digest.Match, weak: digest.Match}},
@@ -279,6 +301,19 @@ type headerWriter struct {
 
 func (w *headerWriter) WriteHeader(status int) {
 	w.Header().Set(w.name, w.value)
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// untypedWriter leaves out what kind of checksums the answer has.
+type untypedWriter struct{ http.ResponseWriter }
+
+func (w *untypedWriter) WriteHeader(status int) {
+	w.Header().Del("X-Amz-Checksum-Type")
+	for name, values := range w.Header() {
+		if strings.HasPrefix(name, "X-Amz-Checksum-") {
+			values[0], _, _ = strings.Cut(values[0], "-")
+		}
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 

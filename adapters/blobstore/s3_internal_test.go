@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -182,5 +183,22 @@ func TestErrorThatBreaksOff(t *testing.T) {
 	body, err := io.ReadAll(response.Body)
 	if response.StatusCode != http.StatusPreconditionFailed || string(body) != "<Error>\uFFFD\uFFFD&#9;\uFFFD" || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %d %q, %v", response.StatusCode, body, err)
+	}
+}
+
+// The ETags of directory buckets look like MD5s and are none. No server for tests
+// has such buckets, for which the SDK asks for a session.
+func TestETagsOfDirectoryBuckets(t *testing.T) {
+	out := &s3.GetObjectOutput{ETag: aws.String(`"5d41402abc4b2a76b9719d911017c592"`)}
+	for name, claims := range map[string]int{
+		"inbox":                   1,
+		"inbox-s3":                1,
+		"inbox--usw2-az1--x-s3":   0,
+		"reader--usw2-az1--xa-s3": 0, // an access point
+		"arn:aws:s3express:us-west-2:123456789012:accesspoint/reader--usw2-az1--xa-s3": 0,
+	} {
+		if got := (&s3Bucket{name: name}).claimsOf(out); len(got) != claims {
+			t.Errorf("%s: %d claims, want %d: %+v", name, len(got), claims, got)
+		}
 	}
 }

@@ -102,8 +102,11 @@ func (r *tagRecords) save(ctx context.Context, record pipeline.Record) error {
 			fresh[tagDigest+alg] = value
 		}
 	}
-	if verified := formatChecks(record.Checks); verified != "" {
+	switch verified := formatChecks(record.Checks); {
+	case verified != "":
 		fresh[tagVerified] = verified
+	case same && record.ComputedAt.After(old.ComputedAt):
+		delete(fresh, tagVerified) // it is of a reading that counts no more
 	}
 	if same && maps.Equal(fresh, tags) && (newer || o.Sequencer == "" || o.Sequencer == old.Source.Sequencer) {
 		return nil // it is recorded already

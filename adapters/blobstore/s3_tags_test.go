@@ -193,6 +193,33 @@ func TestTagsAreWrittenOnce(t *testing.T) {
 	}
 }
 
+// What an older reading has checked is not said of a newer one that checked nothing.
+func TestTagsOfWhatWasChecked(t *testing.T) {
+	b := makeBucket(t, awsenv.StartVersitygw(t), false)
+	records := b.open(t, tagging("md5")).Bucket().Records
+	o := b.put(t, "a", "hello")
+	checked := tagRecord(o, "01", "md5")
+	checked.Checks = []pipeline.Check{{Name: "etag", Algorithm: "md5", Verdict: digest.Verdict{Outcome: digest.Match}}}
+	save(t, records, checked)
+	for _, step := range []struct {
+		name string
+		at   time.Time
+		want []pipeline.Check
+	}{
+		{"the same reading", tagged, checked.Checks},
+		{"an older one", tagged.Add(-time.Second), checked.Checks},
+		{"a newer one", tagged.Add(2 * time.Second), nil},
+	} {
+		unchecked := tagRecord(o, "01", "md5")
+		unchecked.ComputedAt = step.at
+		save(t, records, unchecked)
+		if diff := cmp.Diff(step.want, lookup(t, records, o).Checks); diff != "" {
+			t.Errorf("%s: checks (-want +got):\n%s", step.name, diff)
+		}
+		save(t, records, checked)
+	}
+}
+
 func TestTagsAtTheLimit(t *testing.T) {
 	b := makeBucket(t, awsenv.StartVersitygw(t), false)
 	records := b.open(t, tagging("md5", "sha1")).Bucket().Records

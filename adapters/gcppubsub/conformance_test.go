@@ -14,8 +14,11 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/bucketsum/bucketsum/adapters/gcppubsub"
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/broker"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 )
@@ -186,6 +189,50 @@ func TestWorkOutlastsItsDeadline(t *testing.T) {
 	}
 	if err := sub.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// refusals are how many nacks fail before one is heard.
+type refusals struct{ atomic.Int64 }
+
+func (r *refusals) React(request any) (bool, any, error) {
+	if request.(*pubsubpb.ModifyAckDeadlineRequest).AckDeadlineSeconds == 0 && r.Add(-1) >= 0 {
+		return true, nil, status.Error(codes.PermissionDenied, "not yet")
+	}
+	return false, nil, nil
+}
+
+// TestNackIsCountedOnce: however often it is tried.
+func TestNackIsCountedOnce(t *testing.T) {
+	var refused refusals
+	newServer(t, pstest.ServerReactorOption{FuncName: "ModifyAckDeadline", Reactor: &refused})
+	pub, sub := newPubSub(t, broker.Config{Concurrency: 1, NackDelay: immediately})
+	defer pub.Close()
+	url := newTopic()
+	messages, err := sub.Subscribe(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pub.Publish(url, message.NewMessage("fails", nil)); err != nil {
+		t.Fatal(err)
+	}
+	for want := 1; want <= 3; want++ {
+		m := <-messages
+		if got := pipeline.Attempt(m); got != want {
+			t.Errorf("the attempt is %d, want %d", got, want)
+		}
+		if want == 3 {
+			m.Ack()
+			break
+		}
+		refused.Store(2)
+		m.Nack()
+	}
+	if err := sub.Close(); err != nil {
+		t.Error(err)
+	}
+	if left := refused.Load(); left >= 0 {
+		t.Errorf("%d nacks were not refused", left+1)
 	}
 }
 

@@ -33,7 +33,7 @@ type queue struct {
 	deadline time.Duration
 
 	mu    sync.Mutex
-	nacks map[string]int // by message id, of those that were not acked yet
+	nacks map[string]int // by message id, the last attempt that was nacked
 }
 
 // Receive pulls until something comes.
@@ -89,7 +89,7 @@ func (q *queue) delivery(m *pubsubpb.ReceivedMessage) broker.Delivery {
 	}
 	return broker.Delivery{
 		Message: out,
-		Lease:   broker.Hold(handle{q, m.AckId, m.Message.MessageId}, attempt, q.deadline),
+		Lease:   broker.Hold(handle{q, m.AckId, m.Message.MessageId, attempt}, attempt, q.deadline),
 	}
 }
 
@@ -99,6 +99,7 @@ func (q *queue) Close() error { return q.client.Close() }
 type handle struct {
 	q         *queue
 	ackID, id string
+	attempt   int
 }
 
 func (h handle) Extend(ctx context.Context) error { return h.modify(ctx, h.q.deadline) }
@@ -113,12 +114,14 @@ func (h handle) Ack(ctx context.Context) error {
 	return lost(err)
 }
 
+// Nack may be called several times of one delivery, and the message may come
+// again before the call has succeeded.
 func (h handle) Nack(ctx context.Context, delay time.Duration) error {
 	h.q.mu.Lock()
 	if _, known := h.q.nacks[h.id]; !known && len(h.q.nacks) >= tracked {
 		clear(h.q.nacks) // they never come back here
 	}
-	h.q.nacks[h.id]++
+	h.q.nacks[h.id] = max(h.q.nacks[h.id], h.attempt)
 	h.q.mu.Unlock()
 	return h.modify(ctx, min(delay, longest))
 }

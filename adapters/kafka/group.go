@@ -96,12 +96,13 @@ func (q *queue) commit(ctx context.Context, p *partition, version int64) error {
 	}
 }
 
-// fetched learns how far others came with the partitions that become ours.
+// fetched learns how far others came with the partitions that become ours. What
+// Kafka does not tell for now it is asked again, and the answer comes here, too.
 func (q *queue) fetched(_ context.Context, _ *kgo.Client, response *kmsg.OffsetFetchResponse) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	learn := func(id int32, offset int64, metadata *string) {
-		if q.partitions[id] == nil {
+	learn := func(id int32, fault int16, offset int64, metadata *string) {
+		if fault == 0 && q.partitions[id] == nil {
 			var m string
 			if metadata != nil {
 				m = *metadata
@@ -111,13 +112,13 @@ func (q *queue) fetched(_ context.Context, _ *kgo.Client, response *kmsg.OffsetF
 	}
 	for _, t := range response.Topics {
 		for _, p := range t.Partitions {
-			learn(p.Partition, p.Offset, p.Metadata)
+			learn(p.Partition, p.ErrorCode, p.Offset, p.Metadata)
 		}
 	}
 	for _, g := range response.Groups {
 		for _, t := range g.Topics {
 			for _, p := range t.Partitions {
-				learn(p.Partition, p.Offset, p.Metadata)
+				learn(p.Partition, p.ErrorCode, p.Offset, p.Metadata)
 			}
 		}
 	}
@@ -185,7 +186,7 @@ func (q *queue) drop(p *partition) {
 			continue
 		}
 		r.timer.Stop()
-		<-q.waiting
+		r.uncount()
 	}
 	p.held = nil
 	ready := q.ready[:0]

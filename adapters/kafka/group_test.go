@@ -198,6 +198,35 @@ func TestNackedWaitsAside(t *testing.T) {
 	}
 }
 
+// TestMoreFailThanMayWait: however many messages fail, all of them come again.
+func TestMoreFailThanMayWait(t *testing.T) {
+	const concurrency, n = 2, 17*2 + 6 // 16 wait for each that may be in work
+	s := newServer(t, 1)
+	url := s.topic()
+	w := newWorker(t, url, broker.Config{Concurrency: concurrency, NackDelay: func(int) time.Duration { return 300 * time.Millisecond }})
+	for i := range n {
+		w.send(fmt.Sprint(i))
+	}
+	attempts := make(map[string]int)
+	for left := n; left > 0; {
+		m := w.next()
+		attempts[m.UUID]++
+		if got := pipeline.Attempt(m); got != attempts[m.UUID] {
+			t.Errorf("%s is at attempt %d, want %d", m.UUID, got, attempts[m.UUID])
+		}
+		if attempts[m.UUID] < 3 {
+			m.Nack()
+			continue
+		}
+		m.Ack()
+		left--
+	}
+	if len(attempts) != n {
+		t.Errorf("%d messages came, want %d", len(attempts), n)
+	}
+	w.close()
+}
+
 func TestWhatIsWrongWithURLs(t *testing.T) {
 	s := newServer(t, 1)
 	pub, sub := newPubSub(t, broker.Config{})

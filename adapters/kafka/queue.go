@@ -58,6 +58,7 @@ type record struct {
 	attempt int
 	lease   *broker.Held // nil while it waits for its redelivery
 	timer   *time.Timer  // of that wait
+	counted bool         // it has an element of waiting
 }
 
 func newQueue(topic string, concurrency int, log *slog.Logger) *queue {
@@ -129,7 +130,7 @@ func (q *queue) again(n int) (got []broker.Delivery) {
 	for len(q.ready) > 0 && len(got) < n {
 		r := q.ready[0]
 		q.ready = q.ready[1:]
-		<-q.waiting
+		r.uncount()
 		r.attempt++
 		got = append(got, r.hold())
 	}
@@ -185,23 +186,40 @@ func (r *record) Ack(ctx context.Context) error {
 	return r.q.commit(ctx, r.of, version)
 }
 
-// Nack keeps the message here until its delay is over.
+// Nack keeps the message here until its delay is over. If too many wait already
+// it holds up its slot meanwhile, so that the intake slows down; but not for
+// longer, because it is the intake that hands out those that wait.
 func (r *record) Nack(ctx context.Context, delay time.Duration) error {
+	due := time.Now().Add(delay)
+	wait := time.NewTimer(delay)
+	defer wait.Stop()
+	counted := false
 	select {
 	case r.q.waiting <- struct{}{}:
+		counted = true
+	case <-wait.C:
 	case <-ctx.Done():
-		return ctx.Err() // too many wait: the intake slows down
+		return ctx.Err()
 	}
 	r.q.mu.Lock()
 	defer r.q.mu.Unlock()
+	r.counted = counted
 	if r.of.gone {
-		<-r.q.waiting
+		r.uncount()
 		return fmt.Errorf("partition %d: %w", r.of.id, pipeline.ErrLeaseLost)
 	}
 	r.lease = nil
-	r.timer = time.AfterFunc(delay, r.ripe)
+	r.timer = time.AfterFunc(time.Until(due), r.ripe)
 	r.of.checkIdle()
 	return nil
+}
+
+// uncount makes room for another that waits. The caller holds q.mu.
+func (r *record) uncount() {
+	if r.counted {
+		<-r.q.waiting
+		r.counted = false
+	}
 }
 
 // ripe is what happens when a nacked message's wait is over.

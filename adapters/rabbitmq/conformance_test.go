@@ -77,6 +77,8 @@ func TestRabbitMQ(t *testing.T) {
 	})
 	t.Run("WatermillInOrder", func(t *testing.T) { watermillInOrder(t, s) })
 	t.Run("Nacked", func(t *testing.T) { testNackedWaitsAside(t, s) })
+	t.Run("Draining", func(t *testing.T) { testDraining(t, s) })
+	t.Run("Warns", func(t *testing.T) { testWarns(t, s) })
 	t.Run("DeadLetters", func(t *testing.T) { testDeadLetters(t, s) })
 	t.Run("URLs", func(t *testing.T) { testWhatIsWrongWithURLs(t, s) })
 	t.Run("Topics", func(t *testing.T) { testTopics(t, s) })

@@ -31,8 +31,10 @@
 //
 // No more messages are delivered to here than may be in flight: each slot is a
 // consumer with a prefetch of one. RabbitMQ cannot delay a redelivery: a
-// nacked message waits here, unsettled, and another consumer takes its slot.
-// The attempt is a quorum queue's x-delivery-count, plus one. With one message in
+// nacked message waits here, unsettled, and another consumer takes its slot. A
+// worker that stops ends its consumers at once, and finishes what it has.
+// The attempt is a quorum queue's x-delivery-count, plus one; of other queues,
+// which do not count, it is 1 or 2, and they are warned of. With one message in
 // flight and none nacked it is the queue's order.
 //
 // AMQP does not confirm acks: one that is lost with the connection makes the

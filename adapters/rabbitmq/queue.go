@@ -28,24 +28,32 @@ type queue struct {
 	concurrency int
 	log         *slog.Logger
 
-	in        chan amqp.Delivery
-	waiting   chan struct{}   // one for each nacked message that waits
-	broken    context.Context // ends when the channel does
-	breakIt   context.CancelCauseFunc
-	consuming bool
-	running   sync.WaitGroup
+	in      chan amqp.Delivery
+	waiting chan struct{}   // one for each nacked message that waits
+	broken  context.Context // ends when the channel does
+	breakIt context.CancelCauseFunc
+	running sync.WaitGroup
 
-	mu        sync.Mutex
-	consumers int // that there ever were
-	held      map[uint64]*broker.Held
+	uncounted sync.Once // warns of it
+
+	// calls is held for calls that the server answers, because the client takes
+	// the next answer for that of any of them.
+	calls     sync.Mutex
+	consumers map[string]struct{} // by tag
+	last      int                 // the last one's tag
+	paused    chan struct{}       // closed by Pause; nil: there are no consumers
+
+	mu   sync.Mutex
+	held map[uint64]*broker.Held
 }
 
 func newQueue(conn *amqp.Connection, ch *amqp.Channel, name string, concurrency int, log *slog.Logger) *queue {
 	q := &queue{
 		conn: conn, ch: ch, name: name, concurrency: concurrency, log: log,
-		in:      make(chan amqp.Delivery),
-		waiting: make(chan struct{}, concurrency*waitingPerSlot),
-		held:    make(map[uint64]*broker.Held),
+		in:        make(chan amqp.Delivery),
+		waiting:   make(chan struct{}, concurrency*waitingPerSlot),
+		consumers: make(map[string]struct{}),
+		held:      make(map[uint64]*broker.Held),
 	}
 	q.broken, q.breakIt = context.WithCancelCause(context.Background())
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
@@ -82,10 +90,8 @@ func (q *queue) lose(why error) {
 
 // Receive takes what the server has delivered.
 func (q *queue) Receive(ctx context.Context, n int) (got []broker.Delivery, err error) {
-	if !q.consuming {
-		if err := q.begin(); err != nil {
-			return nil, err
-		}
+	if err := q.begin(); err != nil {
+		return nil, err
 	}
 	select {
 	case d := <-q.in:
@@ -106,41 +112,83 @@ func (q *queue) Receive(ctx context.Context, n int) (got []broker.Delivery, err 
 	return got, nil
 }
 
-// begin starts a consumer for each message that may be in flight.
+// begin starts a consumer for each message that may be in flight, unless they are
+// there.
 func (q *queue) begin() error {
+	q.calls.Lock()
+	defer q.calls.Unlock()
+	if q.paused != nil {
+		return nil
+	}
 	defer bounded(q.conn)()
 	// It holds for the consumers that come after it.
 	if err := q.ch.Qos(1, 0, false); err != nil {
 		return fmt.Errorf("prefetch: %w", err)
 	}
+	q.paused = make(chan struct{})
 	for range q.concurrency {
 		if err := q.consume(); err != nil {
 			return err
 		}
 	}
-	q.consuming = true
 	return nil
 }
 
-// consume adds a consumer for one message at a time.
+// consume adds a consumer for one message at a time. The caller holds q.calls.
 func (q *queue) consume() error {
-	q.mu.Lock()
-	q.consumers++
-	tag := strconv.Itoa(q.consumers)
-	q.mu.Unlock()
+	q.last++
+	tag := strconv.Itoa(q.last)
 	deliveries, err := q.ch.Consume(q.name, tag, false, false, false, false, nil)
 	if err != nil {
 		return fmt.Errorf("consume %s: %w", q.name, err)
 	}
+	q.consumers[tag] = struct{}{}
+	paused := q.paused
 	q.running.Go(func() {
 		for d := range deliveries { // until it is cancelled or the channel ends
 			select {
 			case q.in <- d:
+			case <-paused:
+				q.tolerate(d.Nack(false, true))
 			case <-q.broken.Done():
 			}
 		}
 	})
 	return nil
+}
+
+// cancel ends a consumer, unless Pause did. What it was delivered stays ours. The
+// caller holds q.calls.
+func (q *queue) cancel(tag string) error {
+	if _, there := q.consumers[tag]; !there {
+		return nil
+	}
+	delete(q.consumers, tag)
+	defer bounded(q.conn)()
+	return q.ch.Cancel(tag, false)
+}
+
+// Pause ends the consumers, which the server would go on delivering to, and gives
+// back what they had and nobody took. What is in work stays ours.
+func (q *queue) Pause() {
+	q.calls.Lock()
+	defer q.calls.Unlock()
+	if q.paused == nil {
+		return
+	}
+	for tag := range q.consumers {
+		q.tolerate(q.cancel(tag))
+	}
+	// Not before they are gone, else they would get it again.
+	close(q.paused)
+	q.paused = nil
+}
+
+// tolerate notes why something is not given back before the channel ends.
+func (q *queue) tolerate(err error) {
+	if err != nil && q.broken.Err() == nil {
+		q.log.Debug("message was not given back and comes when the channel ends", "queue", q.name, "err", err)
+	}
 }
 
 func (q *queue) delivery(d amqp.Delivery) broker.Delivery {
@@ -156,6 +204,11 @@ func (q *queue) delivery(d amqp.Delivery) broker.Delivery {
 	}
 	m := message.NewMessage(id, d.Body)
 	m.Metadata = metadata
+	if !counts(d) {
+		q.uncounted.Do(func() {
+			q.log.Warn("the queue does not count deliveries: what always fails comes again for ever; a quorum queue counts (x-queue-type=quorum)", "queue", q.name)
+		})
+	}
 	h := &handle{q: q, tag: d.DeliveryTag, consumer: d.ConsumerTag}
 	lease := broker.Hold(h, attempt(d), 0)
 	q.mu.Lock()
@@ -165,6 +218,14 @@ func (q *queue) delivery(d amqp.Delivery) broker.Delivery {
 		lease.Lose(amqp.ErrClosed)
 	}
 	return broker.Delivery{Message: m, Lease: lease}
+}
+
+// counts reports whether the queue may count deliveries. A new message tells
+// nothing; with RabbitMQ 4 one that was given back may have the second header only.
+func counts(d amqp.Delivery) bool {
+	_, failed := d.Headers["x-delivery-count"]
+	_, acquired := d.Headers["x-acquired-count"]
+	return !d.Redelivered || failed || acquired
 }
 
 // attempt is what a quorum queue counts; a classic one says only whether it was
@@ -219,8 +280,7 @@ func (h *handle) Nack(ctx context.Context, delay time.Duration) error {
 		return ctx.Err() // too many wait: the intake slows down
 	}
 	h.forget()
-	defer bounded(h.q.conn)()
-	if err := h.q.consume(); err != nil {
+	if err := h.q.replace(h.consumer); err != nil {
 		<-h.q.waiting
 		return lost(err)
 	}
@@ -234,13 +294,24 @@ func (h *handle) Nack(ctx context.Context, delay time.Duration) error {
 			return
 		}
 		// Its consumer goes first, else that would get another message.
-		defer bounded(h.q.conn)()
-		err := errors.Join(h.q.ch.Cancel(h.consumer, false), h.q.ch.Nack(h.tag, false, true))
-		if err != nil && h.q.broken.Err() == nil {
-			h.q.log.Debug("message was not given back and comes when the channel ends", "queue", h.q.name, "err", err)
-		}
+		h.q.calls.Lock()
+		err := h.q.cancel(h.consumer)
+		h.q.calls.Unlock()
+		h.q.tolerate(errors.Join(err, h.q.ch.Nack(h.tag, false, true)))
 	})
 	return nil
+}
+
+// replace adds a consumer in the place of one whose message waits, unless Pause
+// ended that.
+func (q *queue) replace(tag string) error {
+	q.calls.Lock()
+	defer q.calls.Unlock()
+	if _, there := q.consumers[tag]; !there {
+		return nil
+	}
+	defer bounded(q.conn)()
+	return q.consume()
 }
 
 // forget leaves the end of the lease to whoever settles it.

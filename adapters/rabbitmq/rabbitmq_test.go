@@ -1,9 +1,11 @@
 package rabbitmq_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"strings"
 	"testing"
@@ -98,6 +100,66 @@ func testNackedWaitsAside(t *testing.T, s *rabbitmqtest.Server) {
 	}
 }
 
+// testDraining: a worker that stops takes nothing any more while it finishes what
+// it has, also when that frees a slot; if it is wanted again it goes on.
+func testDraining(t *testing.T, s *rabbitmqtest.Server) {
+	pub, sub := newPubSub(t, broker.Config{Concurrency: 3})
+	defer pub.Close()
+	defer sub.Close()
+	w := &worker{t: t, url: newTopic(s), pub: pub, sub: sub}
+	subscribe := func() (stop context.CancelFunc) {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		messages, err := sub.Subscribe(ctx, w.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.messages = messages
+		return cancel
+	}
+	queue := fmt.Sprint("topic-", topics.Load())
+	stop := subscribe()
+	w.send("long", "short")
+	held := map[string]*message.Message{}
+	for range 2 {
+		m := w.next()
+		held[m.UUID] = m
+	}
+	stop()
+	s.AwaitConsumers(queue, len(held)) // not more than what is in work
+	held["short"].Ack()                // which frees a slot
+	<-held["short"].Context().Done()
+
+	other := newWorker(t, w.url, broker.Config{Concurrency: 1})
+	for _, id := range []string{"a", "b", "c", "d"} {
+		other.send(id)
+		m := other.next()
+		if m.UUID != id || pipeline.Attempt(m) != 1 {
+			t.Errorf("got %s at attempt %d, want %s at the first", m.UUID, pipeline.Attempt(m), id)
+		}
+		m.Ack()
+	}
+	if err := other.sub.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := held["long"].Context().Err(); err != nil {
+		t.Errorf("work was cancelled: %v", context.Cause(held["long"].Context()))
+	}
+	held["long"].Ack()
+	<-held["long"].Context().Done()
+	if _, more := <-w.messages; more {
+		t.Error("a stopped worker got a message")
+	}
+
+	defer subscribe()()
+	w.send("again")
+	if m := w.next(); m.UUID != "again" || pipeline.Attempt(m) != 1 {
+		t.Errorf("got %s at attempt %d", m.UUID, pipeline.Attempt(m))
+	} else {
+		m.Ack()
+	}
+}
+
 // testDeadLetters: a message that fails too often is in the dead-letter queue.
 func testDeadLetters(t *testing.T, s *rabbitmqtest.Server) {
 	w := newWorker(t, newTopic(s), broker.Config{Concurrency: 1, NackDelay: immediately})
@@ -120,6 +182,27 @@ func testDeadLetters(t *testing.T, s *rabbitmqtest.Server) {
 			t.Error("there is no dead letter")
 		}
 		return
+	}
+}
+
+// testWarns: of queues that count no deliveries, and of these only.
+func testWarns(t *testing.T, s *rabbitmqtest.Server) {
+	uncounted := fmt.Sprint("uncounted-", topics.Add(1))
+	s.Classic(uncounted)
+	for url, want := range map[string]int{newTopic(s): 0, s.URL("queue=" + uncounted): 1} {
+		var log bytes.Buffer
+		w := newWorker(t, url, broker.Config{Concurrency: 1, NackDelay: immediately, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		w.send("fails")
+		for range 3 {
+			w.next().Nack()
+		}
+		w.next().Ack()
+		if err := w.sub.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Count(log.String(), "the queue does not count deliveries"); got != want {
+			t.Errorf("%s: %d warnings, want %d:\n%s", url, got, want, log.String())
+		}
 	}
 }
 

@@ -132,7 +132,7 @@ func (a *account) serving(start func(*testing.T, []string, ...string) *running, 
 		"--dead-letter", withScheme(a.t, a.failed, "awssqs"),
 		"--bucket", "s3://objects?use_path_style=true",
 	}, flags...)...)
-	r.until(1, contains("msg=serving"))
+	r.address = logged(r.until(1, contains("msg=serving ")), "listen")
 	return r
 }
 
@@ -315,8 +315,8 @@ func (a *account) wantDeadLetters(want []string) {
 
 // A worker on AWS says that its queue is gone; its bucket is not.
 func TestProbesOnAWS(t *testing.T) {
-	a, address := newAccount(t), freeAddress(t)
-	a.worker("--listen", address)
+	a := newAccount(t)
+	address := a.worker("--listen", "127.0.0.1:0").address
 	a.aws("sqs", "delete-queue", "--queue-url", a.queue)
 	status, body := get(t, "http://"+address+"/readyz")
 	if status != http.StatusServiceUnavailable || !strings.Contains(body, `"name":"queue"`) || !strings.Contains(body, "does not exist") || strings.Contains(body, "bucket objects") {

@@ -99,11 +99,16 @@ func (f *brokerFlow) subscribe(url string) <-chan *message.Message {
 	return messages
 }
 
+// flags returns those of a worker.
+func (f *brokerFlow) flags() []string {
+	return []string{"--queue", f.urls.queue, "--dead-letter", f.urls.deadLetters, "--results", f.urls.results,
+		"--bucket", f.bucket + "=" + f.url, "--concurrency", "3"}
+}
+
 // start starts a worker.
 func (f *brokerFlow) start(flags ...string) {
 	f.t.Helper()
-	w := serve(f.t, nil, append([]string{"--queue", f.urls.queue, "--dead-letter", f.urls.deadLetters, "--results", f.urls.results,
-		"--bucket", f.bucket + "=" + f.url, "--concurrency", "3"}, flags...)...)
+	w := serve(f.t, nil, append(f.flags(), flags...)...)
 	f.workers = append(f.workers, w)
 	f.reading.Go(func() {
 		for line := range w.lines {

@@ -32,7 +32,7 @@ func TestBrokers(t *testing.T) {
 				}
 				if b.stop != nil {
 					all++
-					t.Run("Stopped", func(t *testing.T) { testStopped(t, b); did.stopped = true; did.parts++ })
+					t.Run("Stopped", func(t *testing.T) { testStopped(t, b); did.stopped = b.stops; did.parts++ })
 				}
 				if slices.Contains(hasEvents, scheme) {
 					all++
@@ -56,7 +56,7 @@ func TestBrokers(t *testing.T) {
 type ranOn struct {
 	server  string
 	parts   int
-	stopped bool // half-way, one of the parts
+	stopped string // how it was, half-way, which is one of the parts; empty: it was not
 }
 
 // testFlow: duplicates, keys that are odd, and what can never be handled.
@@ -102,19 +102,24 @@ func testFlow(t *testing.T, b bench) {
 	f.finish()
 }
 
-// testStopped: the broker stops while there is work, and starts again. Workers go
-// on, and nothing is lost: neither of what is in its queues, nor of what another
-// queue asks for, whose results it takes.
+// testStopped: the broker stops while there is work, in hand and in its queue, and
+// starts again. Workers go on, and nothing is lost: neither of what is in its
+// queues, nor of what another queue asks for, whose results it takes.
 func testStopped(t *testing.T, b bench) {
-	const n = 20
+	const (
+		n     = 20
+		slots = 2 * 3 // of two workers
+	)
+	slow := startSlowStore(t, "slow")
 	f := newFlow(t, b.urls(t, "stopped"))
 	var events []string
 	for i := range n {
 		events = append(events, f.object(fmt.Sprintf("object %d", i)))
 	}
-	f.start()
-	f.start() // a second subscription to the same queue
-	f.mustSend(events[:n/2]...)
+	f.start("--bucket", slow.flag)
+	f.start("--bucket", slow.flag) // a second subscription to the same queue
+	t.Cleanup(slow.answer)         // before the workers are awaited
+	f.mustSend(events[:n/4]...)
 
 	urls, queue := b.urls(t, "down"), memBench(t).urls(t, "down")
 	urls.queue, urls.deadLetters, urls.letters, urls.left = queue.queue, queue.deadLetters, queue.letters, nil
@@ -123,6 +128,14 @@ func testStopped(t *testing.T, b bench) {
 	elsewhere.start()
 
 	f.until("handling the first messages", func() bool { return f.handled() > 2 })
+	for i := range 2 * slots {
+		f.mustSend(created("slow", fmt.Sprint("gone ", i)))
+	}
+	f.mustSend(events[n/4 : n/2]...)
+	f.until("beginning with slow work", func() bool { return slow.asked.Load() > 0 })
+	if f.urls.left(t, f.urls.queue) == 0 {
+		t.Error("nothing is left in the queue that could be lost")
+	}
 	b.stop()
 	elsewhere.mustSend(event)
 	failed := make(chan struct{}) // nothing can be sent
@@ -140,6 +153,7 @@ func testStopped(t *testing.T, b bench) {
 		sent <- err
 	}()
 	f.until("sending to a broker that is stopped", func() bool { return isClosed(failed) })
+	slow.answer() // work ends of which nobody can be told
 	// The record is there, and its event is handled again until the result is sent.
 	elsewhere.until("handling the event twice", func() bool {
 		return elsewhere.logged("object handled", "outcome=current") > 0
@@ -154,6 +168,11 @@ func testStopped(t *testing.T, b bench) {
 		t.Error(err)
 	}
 	f.finish()
+	for i := range 2 * slots {
+		if f.logged("message superseded", fmt.Sprintf(`slow/gone %d"`, i))+f.logged("message superseded", fmt.Sprintf("slow/gone %d:", i)) == 0 {
+			t.Errorf("nobody noticed that object %d of the slow store is gone", i)
+		}
+	}
 	elsewhere.finish()
 	if n := elsewhere.handled(); n != 1 {
 		t.Errorf("%d messages acked", n)

@@ -34,7 +34,10 @@ type bench struct {
 	// stop ends the server, or cuts it off; start brings it back with all that it
 	// had stored. nil: it ends with this process.
 	stop, start func()
+	stops       string // what stop does to it
 }
+
+const killed, cutOff = "killed", "cut off"
 
 // brokerURLs are what serve gets, and the queues from which a test reads what it
 // has sent.
@@ -137,6 +140,7 @@ func sqsBench(t *testing.T, scheme, suffix string) bench {
 		},
 		stop:  func() { down.Store(true) },
 		start: func() { down.Store(false) },
+		stops: cutOff,
 	}
 }
 
@@ -188,7 +192,7 @@ func jetstreamBench(t *testing.T) bench {
 				},
 			}
 		},
-		stop: s.Kill, start: s.Resume,
+		stop: s.Kill, start: s.Resume, stops: killed,
 	}
 }
 
@@ -197,7 +201,7 @@ func kafkaBench(t *testing.T) bench {
 	return bench{
 		runsOn: "kfake (franz-go)",
 		urls:   func(_ *testing.T, name string) brokerURLs { return kafkaURLs(s, name) },
-		stop:   s.Kill, start: s.Resume,
+		stop:   s.Kill, start: s.Resume, stops: killed,
 	}
 }
 
@@ -229,7 +233,7 @@ func rabbitBench(t *testing.T) bench {
 				},
 			}
 		},
-		stop: s.Stop, start: s.Resume,
+		stop: s.Stop, start: s.Resume, stops: "stopped in order",
 	}
 }
 
@@ -254,7 +258,7 @@ func googleBench(s *pstest.Server, to *cable) bench {
 			}
 			return u
 		},
-		stop: to.cut, start: to.mend,
+		stop: to.cut, start: to.mend, stops: cutOff,
 	}
 }
 

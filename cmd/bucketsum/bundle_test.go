@@ -20,13 +20,13 @@ type exported struct {
 // scrape fetches the metrics of a worker that has summed an object.
 func scrape(t *testing.T) exported {
 	t.Helper()
-	dir, address, queue := t.TempDir(), freeAddress(t), "mem://events-"+rand.Text()
+	dir, queue := t.TempDir(), "mem://events-"+rand.Text()
 	write(t, dir, "a", []byte("hello\n"))
 	events := openTopic(t, queue)
-	s := serve(t, nil, "--queue", queue, "--listen", address, "--bucket", "inbox=file://"+dir)
+	s := serve(t, nil, "--queue", queue, "--listen", "127.0.0.1:0", "--bucket", "inbox=file://"+dir)
 	send(t, events, objectEvent("Object Created", "inbox", "a", "01"))
 	s.until("message handled")
-	status, body := get(t, "http://"+address+"/metrics")
+	status, body := get(t, "http://"+s.address+"/metrics")
 	if status != 200 {
 		t.Fatalf("%d %s", status, body)
 	}

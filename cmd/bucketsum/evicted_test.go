@@ -3,6 +3,9 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
@@ -11,21 +14,51 @@ import (
 
 // TestEvictedWhileHashing: the group gives up a worker that is in the middle of a
 // large object. The work is done again, from its checkpoint on, and only then the
-// event.
+// event. As the worker is leashed, it is in the middle until it has noticed.
 func TestEvictedWhileHashing(t *testing.T) {
+	const group, topic = "workers", "evicted"
 	s := kafkatest.Start(t, 1)
-	f := newFlow(t, kafkaURLs(s, "evicted"))
+	f := newFlow(t, kafkaURLs(s, topic))
 	var sum string
 	f.dir, sum = sparse(t)
 	f.url = "file://" + f.dir
 	f.wantResults[outcome{cloudevents.TypeRecorded, f.bucket, "large", sum}] = true
-	f.start("--checkpoint-above", "100MB", "--checkpoint-every", "16MiB")
+	worker := startLeashed(t, append([]string{"serve", "--listen", "off", "--log-level", "debug",
+		"--checkpoint-above", "100MB", "--checkpoint-every", "1MiB"}, f.flags()...)...)
+	worker.until(1, contains("msg=serving"))
 	f.mustSend(created(f.bucket, "large"))
-	f.until("hashing", func() bool { return f.logged(saved) > 1 })
+	last := offset(t, worker.until(2, contains(saved)))
+	var before []string
+	f.until("joining the group", func() bool { before = s.Members(group, topic); return len(before) > 0 })
+	s.Evict(group)
+	f.until("joining the group again", func() bool {
+		now := s.Members(group, topic)
+		return len(now) > 0 && !slices.ContainsFunc(now, func(id string) bool { return slices.Contains(before, id) })
+	})
 	if _, err := os.Stat(filepath.Join(f.dir, "large.md5")); err == nil {
 		t.Fatal("it was faster than the eviction, which proves nothing")
 	}
-	s.Evict("workers")
-	f.until("noticing the eviction", func() bool { return f.logged("lease lost") > 0 })
+	worker.until(1, contains(`msg="message handled"`))
 	f.finish()
+	if status := worker.stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("exit status is %d", status)
+	}
+	lost, handled := 0, 0
+	var began []int64
+	for _, line := range worker.output() {
+		switch {
+		case strings.Contains(line, resumed):
+			began = append(began, offset(t, line))
+		case strings.Contains(line, `msg="message handled"`):
+			handled++
+		case strings.Contains(line, "lease lost"):
+			lost++
+		}
+	}
+	if lost == 0 || handled != 1 {
+		t.Errorf("the lease was lost %d times, the message handled %d times", lost, handled)
+	}
+	if len(began) == 0 || began[0] < last {
+		t.Errorf("after the eviction it began at %d, the checkpoint was at %d", began, last)
+	}
 }

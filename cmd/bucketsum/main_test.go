@@ -33,12 +33,13 @@ func TestMain(m *testing.M) {
 
 // running is a bucketsum process.
 type running struct {
-	t     *testing.T
-	cmd   *exec.Cmd
-	lines chan string // of its output
-	ended chan struct{}
-	mu    sync.Mutex
-	seen  []string
+	t       *testing.T
+	cmd     *exec.Cmd
+	address string      // of the HTTP side of a worker, with --listen 127.0.0.1:0
+	lines   chan string // of its output
+	ended   chan struct{}
+	mu      sync.Mutex
+	seen    []string
 }
 
 // start runs bucketsum as a process of its own. It is killed when the test ends.
@@ -229,6 +230,8 @@ func TestUsage(t *testing.T) {
 		"queue scheme":       {args: []string{"serve", "--queue", "sqss://q", "--bucket", "b=mem://"}, want: []string{"--queue", `unknown scheme "sqss"`, "mem://"}},
 		"dead letter scheme": {args: []string{"serve", "--queue", "mem://q", "--dead-letter", "sqss://q", "--bucket", "b=mem://"}, want: []string{"--dead-letter", `unknown scheme "sqss"`}},
 		"dead letters back":  {args: []string{"serve", "--queue", "mem://q?ackdeadline=1m", "--dead-letter", "mem://q", "--bucket", "b=mem://"}, want: []string{"--dead-letter is the same as --queue"}},
+		"results back":       {args: []string{"serve", "--queue", "mem://q?ackdeadline=1m", "--results", "mem://q", "--bucket", "b=mem://"}, want: []string{"--results is the same as --queue"}},
+		"results with dead":  {args: []string{"serve", "--queue", "mem://q", "--dead-letter", "mem://d", "--results", "mem://d", "--bucket", "b=mem://"}, want: []string{"--results is the same as --dead-letter"}},
 		"version argument":   {args: []string{"version", "x"}, want: []string{`unexpected argument "x"`}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,17 +13,6 @@ import (
 	"sync/atomic"
 	"testing"
 )
-
-// freeAddress returns an address of this machine on which nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // get returns the status and the body of an answer.
 func get(t *testing.T, url string) (int, string) {
@@ -90,13 +78,13 @@ func startHeldStore(t *testing.T) *heldStore {
 // until it has drained.
 func TestProbesWhileItDrains(t *testing.T) {
 	store := startHeldStore(t)
-	queue, address := "mem://events-"+rand.Text(), freeAddress(t)
+	queue := "mem://events-" + rand.Text()
 	events := openTopic(t, queue)
-	s := serve(t, nil, "--queue", queue, "--listen", address,
+	s := serve(t, nil, "--queue", queue, "--listen", "127.0.0.1:0",
 		"--bucket", "s3://objects?region=us-east-1&use_path_style=true&endpoint="+store.url)
 	expect := func(path string, status int, parts ...string) {
 		t.Helper()
-		got, body := get(t, "http://"+address+path)
+		got, body := get(t, "http://"+s.address+path)
 		for _, part := range parts {
 			if !strings.Contains(body, part) {
 				t.Errorf("GET %s: %q lacks %q", path, body, part)
@@ -124,17 +112,17 @@ func TestProbesWhileItDrains(t *testing.T) {
 func TestProbesNameWhatIsMissing(t *testing.T) {
 	store := startHeldStore(t)
 	close(store.leave)
-	dir, address := filepath.Join(t.TempDir(), "inbox"), freeAddress(t)
+	dir := filepath.Join(t.TempDir(), "inbox")
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	serve(t, nil, "--queue", "mem://events-"+rand.Text(), "--listen", address, "--bucket", "file://"+dir,
+	s := serve(t, nil, "--queue", "mem://events-"+rand.Text(), "--listen", "127.0.0.1:0", "--bucket", "file://"+dir,
 		"--bucket", "s3://objects?region=us-east-1&use_path_style=true&endpoint="+store.url)
 	store.down.Store(true)
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	status, body := get(t, "http://"+address+"/readyz")
+	status, body := get(t, "http://"+s.address+"/readyz")
 	for _, part := range []string{`"name":"bucket inbox"`, "no such file", `"name":"bucket objects"`, "access denied: this program needs s3:ListBucket"} {
 		if status != http.StatusServiceUnavailable || !strings.Contains(body, part) {
 			t.Errorf("%d %q lacks %q", status, body, part)

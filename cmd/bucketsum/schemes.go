@@ -59,28 +59,42 @@ func drivers(log *slog.Logger) map[string]broker.Driver {
 	}
 }
 
-// mostDeliveries is how often a message is delivered at most from a queue that
-// has no dead letters of its own and would deliver for ever.
+// mostDeliveries is how often a message is delivered at most where that is counted:
+// by what holds the messages or, of Kafka, by its worker. It is less than what
+// queues have by default, as RabbitMQ's new ones here have 20.
 const mostDeliveries = 10
 
 // maxDeliveries returns how often a message of the queue is delivered before it
 // becomes a dead letter, if there is a topic for these; 0: the queue decides.
 func maxDeliveries(queue string) int {
 	switch schemeOf(queue) {
-	case jetstream.Scheme, kafka.Scheme:
+	case jetstream.Scheme, kafka.Scheme, rabbitmq.Scheme, rabbitmq.SchemeTLS, gcppubsub.Scheme:
 		return mostDeliveries
 	default:
 		return 0
 	}
 }
 
-// warnOf warns of queues that lose messages, or that nobody has tried.
-func warnOf(queue string, log *slog.Logger) {
-	switch schemeOf(queue) {
+// warnOf warns of queues that lose messages, that nobody has tried, or whose
+// messages nobody puts away that always fail.
+func warnOf(queue, deadLetter string, log *slog.Logger) {
+	scheme := schemeOf(queue)
+	switch scheme {
 	case "azuresb":
 		log.Warn("azuresb:// is untested: nothing extends the lock of a message, which has to outlast the longest work")
 	case "nats":
 		log.Warn("nats:// delivers at most once: what is in work when a worker stops, and what comes while none runs, is lost; jetstream:// loses nothing")
+	}
+	if deadLetter != "" {
+		return
+	}
+	switch scheme {
+	case jetstream.Scheme, kafka.Scheme, "mem":
+		log.Warn(scheme + ":// has no dead letters of its own: what always fails comes again for ever; name a topic for it with --dead-letter")
+	case rabbitmq.Scheme, rabbitmq.SchemeTLS:
+		log.Warn(scheme + ":// has dead letters only where the queue has a dead-letter exchange: else what always fails is dropped at the delivery limit, or comes again for ever; name a topic for it with --dead-letter")
+	case gcppubsub.Scheme:
+		log.Warn(scheme + ":// has dead letters only where the subscription has a policy for them: else what always fails comes again for ever; name a topic for it with --dead-letter")
 	}
 }
 

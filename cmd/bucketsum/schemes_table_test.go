@@ -57,6 +57,9 @@ func (f fact) suites(t *testing.T) string {
 		}
 		source.Write(text)
 	}
+	if strings.Contains(f.order, oneAtATime) && !strings.Contains(source.String(), "Ordered:") {
+		t.Errorf("the tests of %s ask our suite for no order", f.adapter)
+	}
 	var suites []string
 	for _, s := range []struct {
 		claimed    bool
@@ -96,7 +99,11 @@ func table(t *testing.T, ran map[string]ranOn) string {
 			t.Errorf("nothing is known of %s://", s.name)
 		}
 		if n := maxDeliveries(s.name + "://x"); n > 0 {
+			own := f.deadLetters
 			f.deadLetters = fmt.Sprintf("`--dead-letter`, after %d deliveries", n)
+			if own != "" {
+				f.deadLetters += "; else " + own
+			}
 		}
 		name, on, stopped := "`"+s.name+"://`", "not tested", ""
 		if s.name == "amqp" {
@@ -104,8 +111,8 @@ func table(t *testing.T, ran map[string]ranOn) string {
 		}
 		if did, ok := ran[s.name]; ok {
 			on = did.server
-			if did.stopped {
-				stopped = "nothing is lost"
+			if did.stopped != "" {
+				stopped = did.stopped + ": nothing is lost"
 			}
 		}
 		lines = append(lines, "| "+strings.Join([]string{name, f.atLeastOnce, f.holds, f.order, f.deadLetters, f.suites(t), on, cell(stopped)}, " | ")+" |")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 )
@@ -15,6 +16,55 @@ func TestServeWarnsOfAtMostOnce(t *testing.T) {
 	status := dispatch(t.Context(), p, []string{"serve", "--listen", "off", "--queue", "nats://objects?natsv2=true", "--bucket", "file://" + t.TempDir()})
 	if status == exitOK || !strings.Contains(stderr.String(), "delivers at most once") || !strings.Contains(stderr.String(), "NATS_SERVER_URL") {
 		t.Errorf("exit status %d:\n%s", status, stderr.String())
+	}
+}
+
+// TestWarnsWithoutDeadLetters: who has nowhere to put away what always fails is
+// told so, unless the scheme does not allow that.
+func TestWarnsWithoutDeadLetters(t *testing.T) {
+	const comes = "comes again for ever"
+	for scheme, want := range map[string]string{
+		"kafka": comes, "jetstream": comes, "mem": comes, "amqp": comes, "amqps": comes, "gcppubsub": comes,
+		"awssqs": "", "sqs": "", // SQS has a redrive policy to be asked for
+	} {
+		for _, deadLetter := range []string{"", "mem://failed"} {
+			var log strings.Builder
+			warnOf(scheme+"://h/q?queue=q", deadLetter, slog.New(slog.NewTextHandler(&log, nil)))
+			if deadLetter != "" || want == "" {
+				if log.Len() > 0 {
+					t.Errorf("%s with dead letters %q: %s", scheme, deadLetter, log.String())
+				}
+				continue
+			}
+			for _, part := range []string{want, scheme + "://", "--dead-letter", "level=WARN"} {
+				if !strings.Contains(log.String(), part) {
+					t.Errorf("%s: the log lacks %q: %s", scheme, part, log.String())
+				}
+			}
+		}
+	}
+}
+
+// TestServeWarnsWithoutDeadLetters: the command says so, too.
+func TestServeWarnsWithoutDeadLetters(t *testing.T) {
+	var stderr strings.Builder
+	p := process{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &stderr, getenv: func(string) string { return "" }}
+	status := dispatch(t.Context(), p, []string{"serve", "--listen", "off", "--check", "--queue", memory("q"), "--bucket", "b=file://" + t.TempDir()})
+	if status != exitOK || !strings.Contains(stderr.String(), "mem:// has no dead letters of its own") {
+		t.Errorf("exit status %d:\n%s", status, stderr.String())
+	}
+}
+
+// TestMaxDeliveries: --dead-letter bounds deliveries wherever they are counted, and
+// does so before a queue of RabbitMQ drops or moves what failed 20 of them.
+func TestMaxDeliveries(t *testing.T) {
+	for scheme, want := range map[string]int{
+		"kafka": 10, "jetstream": 10, "amqp": 10, "amqps": 10, "gcppubsub": 10,
+		"awssqs": 0, "sqs": 0, "azuresb": 0, "nats": 0, "mem": 0,
+	} {
+		if got := maxDeliveries(scheme + "://h/q"); got != want {
+			t.Errorf("%s: %d deliveries, want %d", scheme, got, want)
+		}
 	}
 }
 

@@ -54,7 +54,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	fs := newFlags(c)
 	fs.StringVar(&queue, "queue", "", "URL of the queue that events come from; needed")
 	fs.StringArrayVar(&buckets, "bucket", nil, "[NAME=]URL of a bucket; needed, may be repeated (in the environment: separated by spaces)")
-	fs.StringVar(&deadLetter, "dead-letter", "", "URL of the topic for messages that can never be handled; without it the queue's own policy decides")
+	fs.StringVar(&deadLetter, "dead-letter", "", "URL of the topic for messages that can never be handled; without it the queue's own policy decides, which jetstream, kafka and mem do not have")
 	store.flags(fs)
 	config.flags(fs, ":5000", "info", 30*time.Second)
 	fs.BoolVar(&check, "check", false, "open the queues and the buckets as a worker does, then end: with 0, or with 1 and what cannot be reached")
@@ -78,6 +78,14 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 			faults = append(faults, errors.New("--dead-letter is the same as --queue: what can never be handled would go round for ever"))
 		}
 	}
+	if config.results != "" {
+		if samePlace(queue, config.results) {
+			faults = append(faults, errors.New("--results is the same as --queue: each result would come back as an event"))
+		}
+		if samePlace(deadLetter, config.results) {
+			faults = append(faults, errors.New("--results is the same as --dead-letter: whoever sends dead letters back would send results as events"))
+		}
+	}
 	if len(buckets) == 0 {
 		faults = append(faults, errors.New("--bucket is missing"))
 	}
@@ -86,7 +94,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	}
 
 	log := config.log.logger(p.stderr)
-	warnOf(queue, log)
+	warnOf(queue, deadLetter, log)
 	config.memory.warn(log)
 	stores, err := openBuckets(ctx, urls, blobstore.Config{
 		Layout: config.layout, Algorithms: config.algorithms, Records: store.records, S3: store.s3, Memory: config.memory.memory(), Log: log,

@@ -20,10 +20,12 @@ import (
 
 // serving is the serve command in this process.
 type serving struct {
-	t      *testing.T
-	lines  <-chan string // of its log
-	cancel context.CancelFunc
-	status chan int
+	t       *testing.T
+	address string        // of its HTTP side, with --listen 127.0.0.1:0
+	lines   <-chan string // of its log
+	seen    []string      // lines that until has read
+	cancel  context.CancelFunc
+	status  chan int
 }
 
 // serve runs the command until it says that it serves.
@@ -45,8 +47,15 @@ func serve(t *testing.T, env map[string]string, args ...string) *serving {
 		s.status <- dispatch(ctx, p, append([]string{"serve", "--listen", "off", "--log-level", "debug"}, args...))
 	}()
 	t.Cleanup(func() { cancel(); <-s.status })
-	s.until("msg=serving")
+	s.address = logged(s.until("msg=serving "), "listen")
 	return s
+}
+
+// logged returns the value of an attribute in a line of the log that has no spaces.
+func logged(line, name string) string {
+	_, value, _ := strings.Cut(line, " "+name+"=")
+	value, _, _ = strings.Cut(value, " ")
+	return value
 }
 
 // until waits for a line of the log that has all the parts.
@@ -61,6 +70,7 @@ next:
 			if !ok {
 				s.t.Fatalf("the log ended without %q", parts)
 			}
+			s.seen = append(s.seen, line)
 			for _, part := range parts {
 				if !strings.Contains(line, part) {
 					continue next

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -225,8 +226,12 @@ func TestProfilesAreForThisMachineOnly(t *testing.T) {
 			t.Errorf("%s: status %d, %q", address, status, stderr)
 		}
 	}
-	address := freeAddress(t)
-	serve(t, nil, "--queue", "mem://events-"+rand.Text(), "--bucket", "b=mem://", "--pprof", address)
+	s := serve(t, nil, "--queue", "mem://events-"+rand.Text(), "--bucket", "b=mem://", "--pprof", "127.0.0.1:0")
+	i := slices.IndexFunc(s.seen, contains(`msg="serving profiles"`))
+	if i < 0 {
+		t.Fatalf("where the profiles are is not in %q", s.seen)
+	}
+	address := logged(s.seen[i], "pprof")
 	if status, body := get(t, "http://"+address+"/debug/pprof/"); status != http.StatusOK || !strings.Contains(body, "goroutine") {
 		t.Errorf("%d %q", status, body)
 	}

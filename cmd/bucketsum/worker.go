@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 	"github.com/bucketsum/bucketsum/adapters/events"
 	"github.com/bucketsum/bucketsum/adapters/telemetry"
@@ -121,8 +120,12 @@ func (w worker) run(ctx context.Context, beside ...func(context.Context) error) 
 		}
 		beside = append(beside, profiles)
 	}
+	listen := w.listen
+	if w.listener != nil {
+		listen = w.listener.Addr().String() // the port may have been left to the system
+	}
 	w.log.Info("serving", "version", version(), "buckets", slices.Sorted(maps.Keys(w.buckets)),
-		"algorithms", w.algorithms, "concurrency", int(w.concurrency), "listen", w.listen)
+		"algorithms", w.algorithms, "concurrency", int(w.concurrency), "listen", listen)
 	checks := map[string]func(context.Context) error{
 		"queue": func(ctx context.Context) error { return queues.reachable(ctx, subscriber, w.queue) },
 	}
@@ -249,33 +252,5 @@ func runAll(ctx context.Context, parts ...func(context.Context) error) error {
 		})
 	}
 	running.Wait()
-	return errors.Join(errs...)
-}
-
-// openBuckets opens every bucket and asks it whether it can be used, or none.
-func openBuckets(ctx context.Context, urls []namedURL, c blobstore.Config) (map[string]*blobstore.Store, error) {
-	stores := make(map[string]*blobstore.Store)
-	var faults []error
-	for _, b := range urls {
-		store, err := blobstore.Open(ctx, b.url, b.name, c)
-		if err == nil {
-			stores[b.name] = store
-			err = store.Check(ctx)
-		}
-		if err != nil {
-			faults = append(faults, fmt.Errorf("--bucket: %w", err))
-		}
-	}
-	if len(faults) > 0 {
-		return nil, errors.Join(append(faults, closeStores(stores))...)
-	}
-	return stores, nil
-}
-
-func closeStores(stores map[string]*blobstore.Store) error {
-	var errs []error
-	for _, s := range stores {
-		errs = append(errs, s.Close())
-	}
 	return errors.Join(errs...)
 }

@@ -13,8 +13,9 @@ import (
 
 const (
 	// readyFor is how long what a dependency said is believed, so that probes, of
-	// which there may be many, cannot become its load.
-	readyFor = 10 * time.Second
+	// which there may be many, cannot become its load, nor its bill where each
+	// question is a request that is paid for.
+	readyFor = 30 * time.Second
 	// readyWait bounds how long a probe waits for an answer.
 	readyWait = 3 * time.Second
 )
@@ -46,7 +47,7 @@ type need struct {
 // NewReadiness returns the readiness of a process that drains from the end of ctx
 // on, and that needs what the checks, by name, ask for. A check returns nil if its
 // thing can be reached, else why not, as whoever asks may read. It is called when
-// somebody asks, at most once in 10 s and one at a time, and its context ends after
+// somebody asks, at most once in 30 s and one at a time, and its context ends after
 // 3 s.
 func NewReadiness(ctx context.Context, checks map[string]func(context.Context) error) *Readiness {
 	base, end := context.WithCancel(context.WithoutCancel(ctx))

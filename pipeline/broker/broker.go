@@ -49,6 +49,14 @@ type Queue interface {
 	Close() error
 }
 
+// Pauser is a [Queue] whose broker delivers without being asked.
+type Pauser interface {
+	// Pause has nothing delivered until the next Receive, and gives back what
+	// came and was not received. What is in flight stays so. It is called as
+	// Receive is, when nobody wants more: as at the start of a Close.
+	Pause()
+}
+
 // Delivery is a received message. If it has no UUID it gets one.
 type Delivery struct {
 	Message *message.Message

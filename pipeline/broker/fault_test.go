@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
 	"github.com/bucketsum/bucketsum/pipeline/broker"
 )
 
@@ -70,6 +72,50 @@ func TestFault(t *testing.T) {
 		want("broker is down")
 		d.down.Store(false)
 		want("")
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// partialDriver has queues whose only message comes with an error.
+type partialDriver struct{ fakeDriver }
+
+func (d *partialDriver) OpenQueue(context.Context, string, int) (broker.Queue, error) {
+	return partialQueue{fakeQueue{&d.fakeDriver}}, nil
+}
+
+type partialQueue struct{ fakeQueue }
+
+func (partialQueue) Receive(context.Context, int) ([]broker.Delivery, error) {
+	lease := broker.Hold(newHandle(24*time.Hour), 1, 0)
+	return []broker.Delivery{{Message: message.NewMessage("came", nil), Lease: lease}}, errDown
+}
+
+// What came with an error does not wait for the queue to be opened anew, and the
+// error is not forgotten.
+func TestMessagesBeforeFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := broker.NewSubscriber(&partialDriver{}, broker.Config{ReopenDelay: func(int) time.Duration { return time.Hour }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages, err := s.Subscribe(t.Context(), "fake://host/queue")
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		for n := range 3 { // each of another queue
+			m := <-messages
+			m.Ack()
+			if took, want := time.Since(begin), time.Duration(n)*time.Hour; took != want {
+				t.Errorf("message %d came after %s, want %s", n, took, want)
+			}
+			synctest.Wait()
+			if s.Fault() == nil {
+				t.Error("it knows of no fault")
+			}
+		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}

@@ -32,6 +32,8 @@ type queue struct {
 	slots chan struct{} // one element for each message in flight
 	turn  chan struct{} // full while somebody receives
 
+	receivers atomic.Int64 // that want more
+
 	live     *opened        // whoever has the turn may replace it
 	fault    atomic.Value   // an error in a fault: why nothing can be received now
 	retiring sync.WaitGroup // one for each that died and has messages in flight
@@ -44,6 +46,7 @@ type fault struct{ err error }
 type opened struct {
 	Queue
 	inFlight sync.WaitGroup
+	broken   error // that came with its last messages
 }
 
 // NewSubscriber returns a subscriber to the queues of a driver.
@@ -104,6 +107,7 @@ func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message
 		return nil, err
 	}
 	out := make(chan *message.Message)
+	q.receivers.Add(1)
 	s.running.Go(func() {
 		defer cancel()
 		defer unhook()
@@ -124,10 +128,24 @@ func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message
 				failures = 0
 			}
 		}
+		q.leave()
 		delivered.Wait()
 		close(out)
 	})
 	return out, nil
+}
+
+// leave pauses the queue if nobody wants more of it. Work goes on meanwhile, and
+// can take long.
+func (q *queue) leave() {
+	if q.receivers.Add(-1) > 0 {
+		return
+	}
+	q.turn <- struct{}{}
+	defer func() { <-q.turn }()
+	if p, ok := q.live.Queue.(Pauser); ok && q.receivers.Load() == 0 {
+		p.Pause()
+	}
 }
 
 // Fault returns why nothing can be received at the moment from one of the queues,
@@ -182,13 +200,18 @@ func (s *Subscriber) shutdown() error {
 
 // receive waits for its turn and for a free slot, and then for as many messages
 // as there are free slots. After an error, of which failures came in a row
-// before, the queue is another.
+// before, the queue is another; messages that come with one are handed on first.
 func (s *Subscriber) receive(ctx context.Context, q *queue, failures int) (*opened, []Delivery, error) {
 	select {
 	case q.turn <- struct{}{}:
 		defer func() { <-q.turn }()
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
+	}
+	live := q.live
+	if err := live.broken; err != nil {
+		s.reopenAfter(ctx, q, err, failures+1)
+		return live, nil, err
 	}
 	slots := 0
 	select {
@@ -206,18 +229,28 @@ fill:
 			break fill
 		}
 	}
-	live := q.live
 	deliveries, err := live.Receive(ctx, slots)
 	live.inFlight.Add(len(deliveries))
 	for range slots - len(deliveries) {
 		<-q.slots
 	}
-	if err != nil && ctx.Err() == nil {
-		q.fault.Store(fault{Redact(err, q.url)})
-		s.config.Log.Warn("queue is broken, opening it anew", "queue", Redacted(q.url), "err", Redact(err, q.url), "attempt", failures+1)
-		s.reopen(ctx, q, failures+1)
+	switch {
+	case err != nil && len(deliveries) > 0:
+		live.broken, err = err, nil
+	case err != nil:
+		s.reopenAfter(ctx, q, err, failures+1)
 	}
 	return live, deliveries, err
+}
+
+// reopenAfter replaces a queue because of an error, unless that is the end of ctx.
+func (s *Subscriber) reopenAfter(ctx context.Context, q *queue, err error, failures int) {
+	if ctx.Err() != nil {
+		return
+	}
+	q.fault.Store(fault{Redact(err, q.url)})
+	s.config.Log.Warn("queue is broken, opening it anew", "queue", Redacted(q.url), "err", Redact(err, q.url), "attempt", failures)
+	s.reopen(ctx, q, failures)
 }
 
 // reopen tries until there is a live queue or ctx ends. The dead one is closed

@@ -27,6 +27,20 @@ type Claim struct {
 	// other.
 	Value string
 	Parts []int64 // bytes of each part; of content in parts only
+	// Either says that nobody knows whether a Value with "-N" is that of the parts or
+	// of the content as a whole: it is fulfilled if it is one of them, and else
+	// unchecked.
+	Either bool
+}
+
+// WellFormed reports whether the value is one of a known algorithm.
+func (c Claim) WellFormed() bool {
+	a, err := lookupClaimed(c.Algorithm)
+	if err == nil {
+		value, _, _ := strings.Cut(c.Value, "-")
+		_, err = a.decode(value)
+	}
+	return err == nil
 }
 
 // Outcome is what became of a claim.
@@ -63,6 +77,7 @@ type check struct {
 	suffix    string // "-N"; empty for content as a whole
 	parts     *parts // likewise nil
 	err       error  // why it cannot be checked
+	or        *check // another reading of the claim; nil if there is none
 }
 
 // NewVerifier returns a Verifier that computes the named algorithms, if any, and
@@ -98,6 +113,10 @@ func (v *Verifier) add(c Claim) check {
 	if !inParts {
 		v.whole.add(a)
 		return k
+	}
+	if c.Either {
+		whole := v.add(Claim{Algorithm: c.Algorithm, Value: value})
+		k.or = &whole
 	}
 	k.suffix = "-" + count
 	n, err := strconv.Atoi(count)
@@ -160,13 +179,32 @@ func (v *Verifier) Verdicts() []Verdict {
 	sums := v.whole.Sums()
 	verdicts := make([]Verdict, len(v.checks))
 	for i, c := range v.checks {
-		got, err := sums[c.algorithm], c.err
-		if c.parts != nil {
-			got, err = c.parts.sum(c.algorithm, v.whole.Size())
+		verdicts[i] = v.verdict(c, sums)
+		if c.or != nil {
+			verdicts[i] = either(verdicts[i], v.verdict(*c.or, sums))
 		}
-		verdicts[i] = c.verdict(got, err)
 	}
 	return verdicts
+}
+
+// either returns what two readings of one claim tell.
+func either(parts, whole Verdict) Verdict {
+	switch {
+	case parts.Outcome == Match:
+		return parts
+	case whole.Outcome == Match:
+		return whole
+	}
+	return Verdict{Outcome: Unchecked, Claimed: whole.Claimed, Reason: "it is not that of the whole, and may be of parts that are not known"}
+}
+
+// verdict returns what became of one reading of a claim.
+func (v *Verifier) verdict(c check, sums map[string]string) Verdict {
+	got, err := sums[c.algorithm], c.err
+	if c.parts != nil {
+		got, err = c.parts.sum(c.algorithm, v.whole.Size())
+	}
+	return c.verdict(got, err)
 }
 
 func (c check) verdict(got string, err error) Verdict {

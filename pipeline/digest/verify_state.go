@@ -172,24 +172,30 @@ func (v *Verifier) restore(state []byte) error {
 	}
 	// The checks refer to what is replaced.
 	for i := range v.checks {
-		c := &v.checks[i]
-		switch {
-		case c.err != nil:
-		case c.parts == nil:
-			if !slices.Contains(whole.names, c.algorithm) {
-				c.err = errNotFromStart
-			}
-		default:
-			s := saved[c.parts.division()]
-			if s == nil || !slices.Contains(s.inner.names, c.algorithm) {
-				c.err = errNotFromStart
-				continue
-			}
-			c.parts = s
+		for c := &v.checks[i]; c != nil; c = c.or {
+			c.restore(whole, saved)
 		}
 	}
 	v.whole = whole
 	return nil
+}
+
+// restore makes the check refer to digests that have seen the beginning.
+func (c *check) restore(whole *Digest, saved map[[sha256.Size]byte]*parts) {
+	switch {
+	case c.err != nil:
+	case c.parts == nil:
+		if !slices.Contains(whole.names, c.algorithm) {
+			c.err = errNotFromStart
+		}
+	default:
+		s := saved[c.parts.division()]
+		if s == nil || !slices.Contains(s.inner.names, c.algorithm) {
+			c.err = errNotFromStart
+			return
+		}
+		c.parts = s
+	}
 }
 
 // digest takes a Digest.

@@ -77,6 +77,11 @@ func TestVerifier(t *testing.T) {
 		"fewer parts":            {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{9}}, digest.Unchecked, "of 2 parts, and 1 are known"},
 		"parts that are shorter": {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{4, 4}}, digest.Unchecked, "parts have 8 bytes, the content has 9"},
 		"parts that are longer":  {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{9, 1}}, digest.Unchecked, "parts have 10 bytes, the content has 9"},
+		"either, in parts":       {nineDigits, digest.Claim{Algorithm: "md5", Value: inParts(nineDigits, []int64{5, 4}, md5.New) + "-2", Parts: []int64{5, 4}, Either: true}, digest.Match, ""},
+		"either, as a whole":     {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{5, 4}, Either: true}, digest.Match, ""},
+		"either, no parts known": {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Either: true}, digest.Match, ""},
+		"neither":                {"12345678", digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{5, 3}, Either: true}, digest.Unchecked, "not that of the whole"},
+		"either, malformed":      {nineDigits, digest.Claim{Algorithm: "md5", Value: "!-2", Parts: []int64{5, 4}, Either: true}, digest.Unchecked, "no value of md5"},
 		"no number of parts":     {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-x"}, digest.Unchecked, "no number of parts"},
 		"no parts":               {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-0", Parts: []int64{}}, digest.Unchecked, "no number of parts"},
 		"less than no part":      {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{10, -1}}, digest.Unchecked, "-1 bytes"},
@@ -96,6 +101,9 @@ func TestVerifier(t *testing.T) {
 			}
 			if checked := got.Outcome != digest.Unchecked; checked != (got.Computed != "") || (got.Computed == got.Claimed) != (got.Outcome == digest.Match) && checked {
 				t.Errorf("got %+v", got)
+			}
+			if formed := tc.claim.WellFormed(); formed != (got.Claimed != "") {
+				t.Errorf("well formed: %v, claimed %q", formed, got.Claimed)
 			}
 			if diff := cmp.Diff(sumAll(t, []byte(tc.content), "sha1"), v.Sums()); diff != "" {
 				t.Errorf("sums (-want +got):\n%s", diff)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -181,15 +182,10 @@ func (s *Server) Evict(group string) {
 	s.t.Helper()
 	ctx, client := s.client()
 	defer client.Close()
-	describe := kmsg.NewPtrDescribeGroupsRequest()
-	describe.Groups = []string{group}
-	groups, err := describe.RequestWith(ctx, client)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	members := s.describe(ctx, client, group)
 	leave := kmsg.NewPtrLeaveGroupRequest()
 	leave.Group = group
-	for _, m := range groups.Groups[0].Members {
+	for _, m := range members {
 		member := kmsg.NewLeaveGroupRequestMember()
 		member.MemberID = m.MemberID
 		leave.Members = append(leave.Members, member)
@@ -206,6 +202,38 @@ func (s *Server) Evict(group string) {
 	if len(leave.Members) == 0 {
 		s.t.Fatal("the group has no members")
 	}
+}
+
+// Members returns the ids of those in a settled group that consume a topic. A member that
+// comes back after an eviction has another, and knows of what it lost.
+func (s *Server) Members(group, topic string) (ids []string) {
+	s.t.Helper()
+	ctx, client := s.client()
+	defer client.Close()
+	for _, m := range s.describe(ctx, client, group) {
+		var consumes kmsg.ConsumerMemberMetadata
+		if len(m.ProtocolMetadata) == 0 {
+			return nil // the group is not settled
+		}
+		if err := consumes.ReadFrom(m.ProtocolMetadata); err != nil {
+			s.t.Fatal(err)
+		}
+		if slices.Contains(consumes.Topics, topic) {
+			ids = append(ids, m.MemberID)
+		}
+	}
+	return ids
+}
+
+func (s *Server) describe(ctx context.Context, client *kgo.Client, group string) []kmsg.DescribeGroupsResponseGroupMember {
+	s.t.Helper()
+	describe := kmsg.NewPtrDescribeGroupsRequest()
+	describe.Groups = []string{group}
+	groups, err := describe.RequestWith(ctx, client)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return groups.Groups[0].Members
 }
 
 func (s *Server) client() (context.Context, *kgo.Client) {

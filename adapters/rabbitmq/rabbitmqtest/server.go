@@ -151,6 +151,24 @@ func (s *Server) Empty(queue string) (empty bool) {
 	return empty
 }
 
+// AwaitConsumers waits until a queue has n of them at most. A quorum queue of
+// 3.10 counts those that were cancelled and have unsettled messages, too.
+func (s *Server) AwaitConsumers(queue string, n int) {
+	s.t.Helper()
+	s.admin(func(ch *amqp.Channel) error {
+		for deadline := time.Now().Add(2 * time.Minute); ; {
+			q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+			switch {
+			case err != nil || q.Consumers <= n:
+				return err
+			case time.Now().After(deadline):
+				return fmt.Errorf("queue %s has %d consumers, want %d at most", queue, q.Consumers, n)
+			}
+			time.Sleep(20 * time.Millisecond) // it needs the processor itself
+		}
+	})
+}
+
 // Version returns that of the server.
 func (s *Server) Version() string {
 	s.t.Helper()

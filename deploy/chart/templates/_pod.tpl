@@ -50,6 +50,11 @@ containers:
     envFrom: {{- toYaml . | nindent 6 }}
     {{- end }}
     {{- if .worker }}
+    lifecycle:
+      # Until nobody sends it requests any more: whoever drains may have ended by then.
+      preStop:
+        sleep:
+          seconds: 5
     ports:
       - name: http
         containerPort: 5000

@@ -11,16 +11,35 @@
 {{- if not $v.buckets }}
 {{- $faults = append $faults "buckets is empty: name at least one bucket, as buckets: [{url: s3://photos}]" }}
 {{- end }}
+{{- /* What is before the host: a user and a password, or a token. */}}
+{{- $secret := "^([a-z-]+=|--[a-z-]+=)*[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*@" }}
 {{- range $name, $place := dict "queue" $v.queue "deadLetter" $v.deadLetter "results" $v.results }}
 {{- if and $place.url $place.existingSecret.name }}
 {{- $faults = append $faults (printf "%s.url and %s.existingSecret are both set: give one of them" $name $name) }}
 {{- end }}
-{{- if regexMatch "^[a-z]+://[^/?]*:[^/?]*@" $place.url }}
-{{- $faults = append $faults (printf "%s.url has a password in it, which everybody could read who may read Deployments: put the URL into a Secret and name that in %s.existingSecret" $name $name) }}
+{{- if regexMatch $secret $place.url }}
+{{- $faults = append $faults (printf "%s.url has a user, a password or a token in it, which everybody could read who may read Deployments: put the URL into a Secret and name that in %s.existingSecret" $name $name) }}
+{{- end }}
+{{- end }}
+{{- $urls := dict "recordBucket" $v.recordBucket "otlp.endpoint" $v.otlp.endpoint }}
+{{- range $i, $bucket := $v.buckets }}
+{{- $_ := set $urls (printf "buckets[%d].url" $i) $bucket.url }}
+{{- end }}
+{{- range $i, $arg := $v.extraArgs }}
+{{- $_ := set $urls (printf "extraArgs[%d]" $i) $arg }}
+{{- end }}
+{{- range $i, $env := $v.extraEnv }}
+{{- $_ := set $urls (printf "extraEnv[%d].value" $i) ($env.value | default "") }}
+{{- end }}
+{{- range $name, $url := $urls }}
+{{- if regexMatch $secret $url }}
+{{- $faults = append $faults (printf "%s has a user, a password or a token in it, which everybody could read who may read Deployments: take it from a Secret that extraEnvFrom names" $name) }}
 {{- end }}
 {{- end }}
 {{- range $v.extraEnv }}
-{{- if and (hasKey . "value") (regexMatch "(SECRET_ACCESS_KEY|SESSION_TOKEN|PASSWORD|TOKEN|CONNECTION_STRING)$" .name) }}
+{{- /* Flags, and these of others, have names and paths, no keys. */}}
+{{- $path := regexMatch "^(BUCKETSUM_.*|GOOGLE_APPLICATION_CREDENTIALS|NATS_KEY|OTEL_EXPORTER_OTLP_([A-Z]+_)?CLIENT_KEY)$" .name }}
+{{- if and (hasKey . "value") (not $path) (regexMatch "(?i)(KEY|SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIALS?|HEADERS|CONNECTION_STRING)$" .name) }}
 {{- $faults = append $faults (printf "extraEnv has the value of %s, which everybody could read who may read Deployments: take it from a Secret with valueFrom.secretKeyRef, or with extraEnvFrom" .name) }}
 {{- end }}
 {{- end }}
@@ -53,6 +72,17 @@
 {{- end }}
 {{- if and $v.ingress.enabled (not $v.ingress.hosts) }}
 {{- $faults = append $faults "ingress.hosts is empty: name at least one host, as hosts: [{host: sums.example.com}]" }}
+{{- end }}
+{{- $alerts := list }}
+{{- range (.Files.Get "files/alerts.yaml" | fromYaml).groups }}
+{{- range .rules }}
+{{- $alerts = append $alerts .alert }}
+{{- end }}
+{{- end }}
+{{- range $v.prometheusRule.disabled }}
+{{- if not (has . $alerts) }}
+{{- $faults = append $faults (printf "prometheusRule.disabled has %s, which is no alert: %s" . (join ", " $alerts)) }}
+{{- end }}
 {{- end }}
 {{- if not (or $v.serviceAccount.create $v.serviceAccount.name) }}
 {{- $faults = append $faults "serviceAccount.name is missing: with serviceAccount.create false, the account that is there" }}

@@ -18,6 +18,7 @@ module "pipeline" {
       kms_key_arn        = var.bucket_kms_key_arn
     }
   }
-  pod_identity = { cluster_name = var.cluster_name }
-  alarms       = { actions = var.alarm_actions }
+  pod_identity           = { cluster_name = var.cluster_name }
+  scaler_service_account = var.keda ? {} : null
+  alarms                 = { actions = var.alarm_actions }
 }

@@ -3,6 +3,11 @@ output "helm_values" {
   value       = yamlencode(module.pipeline.helm_values)
 }
 
+output "scaler_role_arn" {
+  description = "ARN of the role of KEDA's operator; null without."
+  value       = lookup(module.pipeline.role_arns, "scaler", null)
+}
+
 output "documents" {
   description = "The patterns and policies as AWS gets them, for reviews and tests."
   value       = module.pipeline.documents

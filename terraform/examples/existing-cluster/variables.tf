@@ -29,6 +29,13 @@ variable "bucket_kms_key_arn" {
   default     = null
 }
 
+variable "keda" {
+  description = "Give KEDA's operator (keda-operator in namespace keda) a role that reads the queue's length. Say false if it has one by EKS Pod Identity already, which takes one role for each service account, and let that do sqs:GetQueueAttributes."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "alarm_actions" {
   description = "ARNs of SNS topics that alarms go to."
   type        = set(string)

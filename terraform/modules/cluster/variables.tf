@@ -10,13 +10,13 @@ variable "name" {
 }
 
 variable "kubernetes_version" {
-  description = "Kubernetes version of the control plane and of managed nodes. EKS supports a version for 14 months at the usual price: raise it by one at a time."
+  description = "Kubernetes version of the control plane and of managed nodes. EKS supports a version for 14 months at the usual price, 1.36 until 2 August 2027, and raises the control plane by itself when they are over: raise it before, by one at a time."
   type        = string
-  default     = "1.34"
+  default     = "1.36"
 
   validation {
     condition     = can(regex("^1\\.(3[2-9]|[4-9][0-9])$", var.kubernetes_version))
-    error_message = "kubernetes_version must be 1.32 or later, as in 1.34."
+    error_message = "kubernetes_version must be 1.32 or later, as in 1.36."
   }
 }
 
@@ -75,7 +75,7 @@ variable "public_access_cidrs" {
 }
 
 variable "compute" {
-  description = "Who runs the nodes: auto (EKS Auto Mode: EKS does, nothing to patch) or managed (the node groups of node_groups)."
+  description = "Who runs the nodes: auto (EKS Auto Mode: EKS does, nothing to patch) or managed (the node groups of node_groups). Auto Mode ignores NetworkPolicies until the ConfigMap amazon-vpc-cni in kube-system has enable-network-policy-controller \"true\", see deploy/AWS.md."
   type        = string
   default     = "managed"
 

@@ -1,6 +1,8 @@
+# SQS counts messages in work: one object that takes longer than this raises the
+# alarm as well.
 resource "aws_cloudwatch_metric_alarm" "oldest_message" {
   alarm_name          = "${var.name}-oldest-message"
-  alarm_description   = "Objects of ${var.name} have waited for their checksum for more than ${var.alarms.oldest_message_age} s: workers are down, too few, or stuck."
+  alarm_description   = "Objects of ${var.name} have waited for their checksum for more than ${var.alarms.oldest_message_age} s: workers are down, too few, stuck, or at work on an object that takes this long."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   dimensions          = { QueueName = aws_sqs_queue.this["work"].name }
@@ -18,8 +20,8 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   for_each = {
-    dead_letters = "Messages of ${var.name} could not be handled: read them, mend the cause, redrive them."
-    undelivered  = "EventBridge could not deliver events of ${var.name}: look at the policies of queue and key, then send them to the queue."
+    dead_letters = "Messages of ${var.name} could not be handled: read them, mend the cause, redrive them, as deploy/RUNBOOK.md says."
+    undelivered  = "EventBridge could not deliver events of ${var.name}: look at the policies of queue and key, then send them to the queue, as deploy/RUNBOOK.md says."
   }
 
   alarm_name          = local.queue_names[each.key]

@@ -107,6 +107,25 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
+  # Checkpoints are overwritten and deleted as work goes on: the bucket would keep
+  # every one of them as an old version.
+  rule {
+    id     = "forget-checkpoints"
+    status = "Enabled"
+
+    filter {
+      prefix = ".bucketsum/"
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = 1
+    }
+
+    expiration {
+      expired_object_delete_marker = true
+    }
+  }
+
   depends_on = [aws_s3_bucket_versioning.this]
 }
 

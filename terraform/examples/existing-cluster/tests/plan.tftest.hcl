@@ -37,6 +37,27 @@ run "documents" {
     condition     = output.documents.event_patterns.objects.detail.bucket.name == ["acme-inbox"]
     error_message = jsonencode(output.documents.event_patterns)
   }
+  assert {
+    condition     = output.scaler_role_arn == null
+    error_message = "KEDA has a role that nobody asked for"
+  }
+}
+
+run "scaled_by_the_queue" {
+  command = plan
+
+  variables {
+    keda = true
+  }
+
+  assert {
+    condition     = output.scaler_role_arn != null && output.documents.trust_policies.scaler.Statement[0].Condition.StringEquals["aws:RequestTag/kubernetes-service-account"] == "keda-operator"
+    error_message = "KEDA's operator has no role"
+  }
+  assert {
+    condition     = [for s in output.documents.scaler_policy.Statement : s.Action] == [["sqs:GetQueueAttributes"]]
+    error_message = "KEDA's operator may do more than read the queue's attributes"
+  }
 }
 
 run "region" {

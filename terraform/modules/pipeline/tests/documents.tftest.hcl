@@ -76,7 +76,7 @@ run "existing_bucket" {
   assert {
     condition = jsondecode(aws_sqs_queue_redrive_policy.work.redrive_policy) == {
       deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:sums-dead-letters"
-      maxReceiveCount     = 10
+      maxReceiveCount     = 100
     }
     error_message = "redrive policy: ${aws_sqs_queue_redrive_policy.work.redrive_policy}"
   }

@@ -36,6 +36,14 @@ run "bucket_without_a_key_of_its_own" {
     error_message = aws_s3_bucket_policy.this["inbox"].policy
   }
   assert {
+    condition = [
+      for rule in aws_s3_bucket_lifecycle_configuration.this["inbox"].rule :
+      [rule.filter[0].prefix, rule.noncurrent_version_expiration[0].noncurrent_days, rule.expiration[0].expired_object_delete_marker]
+      if rule.status == "Enabled" && length(rule.noncurrent_version_expiration) > 0
+    ] == [[".bucketsum/", 1, true]]
+    error_message = "old checkpoints stay for ever, or old versions of something else do not: ${jsonencode(aws_s3_bucket_lifecycle_configuration.this["inbox"].rule)}"
+  }
+  assert {
     condition     = aws_s3_bucket_notification.eventbridge["inbox"].eventbridge
     error_message = "EventBridge notifications are off"
   }

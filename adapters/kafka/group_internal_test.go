@@ -1,0 +1,50 @@
+package kafka
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// TestFetchedAgain: what Kafka tells at the second time is what counts, as it is
+// asked again while a transaction is open. Its answers are of two forms.
+func TestFetchedAgain(t *testing.T) {
+	metadata := "bucketsum1 5 3"
+	fault, good := kmsg.NewOffsetFetchResponseGroupTopicPartition(), kmsg.NewOffsetFetchResponseGroupTopicPartition()
+	fault.Offset, fault.ErrorCode = -1, kerr.UnstableOffsetCommit.Code
+	good.Offset, good.Metadata = 10, &metadata
+	for name, answer := range map[string]func(of kmsg.OffsetFetchResponseGroupTopicPartition) *kmsg.OffsetFetchResponse{
+		"new": func(of kmsg.OffsetFetchResponseGroupTopicPartition) *kmsg.OffsetFetchResponse {
+			r, g, topic := kmsg.NewPtrOffsetFetchResponse(), kmsg.NewOffsetFetchResponseGroup(), kmsg.NewOffsetFetchResponseGroupTopic()
+			topic.Partitions = append(topic.Partitions, of)
+			g.Topics = append(g.Topics, topic)
+			r.Groups = append(r.Groups, g)
+			return r
+		},
+		"old": func(of kmsg.OffsetFetchResponseGroupTopicPartition) *kmsg.OffsetFetchResponse {
+			r, topic, p := kmsg.NewPtrOffsetFetchResponse(), kmsg.NewOffsetFetchResponseTopic(), kmsg.NewOffsetFetchResponseTopicPartition()
+			p.Offset, p.ErrorCode, p.Metadata = of.Offset, of.ErrorCode, of.Metadata
+			topic.Partitions = append(topic.Partitions, p)
+			r.Topics = append(r.Topics, topic)
+			return r
+		},
+	} {
+		q := newQueue("t", 1, slog.New(slog.DiscardHandler))
+		for _, of := range []kmsg.OffsetFetchResponseGroupTopicPartition{fault, good} {
+			if err := q.fetched(t.Context(), nil, answer(of)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := q.partitions[0]
+		if p == nil {
+			t.Fatalf("%s: the partition is unknown", name)
+		}
+		for offset, done := range map[int64]bool{9: true, 10: false, 11: true, 12: true, 13: false, 14: true, 15: false} {
+			if p.done(offset) != done {
+				t.Errorf("%s: that %d is done is %v", name, offset, !done)
+			}
+		}
+	}
+}

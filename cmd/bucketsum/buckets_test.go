@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gocloud.dev/blob/memblob"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+)
+
+// Buckets that do not answer are named after half a minute, however many they are
+// and whether they heed the bound or not; one that is opened too late is closed.
+func TestSilentBuckets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		well := blobstore.New(memblob.OpenBucket(nil), "well", blobstore.Config{})
+		late := blobstore.New(memblob.OpenBucket(nil), "late", blobstore.Config{})
+		urls := []namedURL{{name: "well"}, {name: "slow"}, {name: "wrong"}, {name: "silent"}, {name: "late"}}
+		began := time.Now()
+		stores, err := openAll(t.Context(), urls, func(_, bounded context.Context, b namedURL) (*blobstore.Store, error) {
+			switch b.name {
+			case "well":
+				return well, nil
+			case "wrong":
+				return nil, errors.New("access denied")
+			case "late":
+				<-release
+				return late, nil
+			default:
+				<-bounded.Done()
+				return nil, bounded.Err()
+			}
+		})
+		if took := time.Since(began); took != bucketWait || stores != nil || err == nil {
+			t.Fatalf("%v, %v after %s, want an error after %s", stores, err, took, bucketWait)
+		}
+		lines := strings.Split(err.Error(), "\n")
+		want := []string{"bucket slow: no answer within 30s", "access denied", "bucket silent: no answer", "bucket late: no answer"}
+		if len(lines) != len(want) {
+			t.Fatalf("%q, want a line for each of %q", lines, want)
+		}
+		for i, part := range want {
+			if !strings.HasPrefix(lines[i], "--bucket: ") || !strings.Contains(lines[i], part) {
+				t.Errorf("line %d is %q, want %q", i, lines[i], part)
+			}
+		}
+		close(release)
+		synctest.Wait()
+		for _, s := range []*blobstore.Store{well, late} {
+			if err := s.Close(); err == nil {
+				t.Errorf("a store was left open")
+			}
+		}
+	})
+}
+
+// A worker that is told to stop does not wait for its buckets.
+func TestStopWhileBucketsOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		began := time.Now()
+		_, err := openAll(ctx, []namedURL{{name: "silent"}}, func(_, bounded context.Context, _ namedURL) (*blobstore.Store, error) {
+			cancel()
+			<-bounded.Done()
+			return nil, bounded.Err()
+		})
+		if !errors.Is(err, context.Canceled) || time.Since(began) != 0 {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+	})
+}
