@@ -3,6 +3,7 @@ package blobstore
 import (
 	"io"
 	"io/fs"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -23,9 +24,9 @@ const beneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_N
 // openDirect opens the file of a key in the directory dir.
 func openDirect(dir int, key string) (content, filebucket.Version, bool) {
 	var named, opened unix.Stat_t
-	// This may look out of the folder, and counts only if what is opened is the same: to
-	// open what is no file has effects, to look at it has none.
-	if unix.Fstatat(dir, key, &named, unix.AT_SYMLINK_NOFOLLOW) != nil || !isRegular(&named) {
+	// To open what is no file has effects, to look at it has none. It counts only if what
+	// is opened is the same.
+	if look(dir, key, &named) != nil || !isRegular(&named) {
 		return nil, filebucket.Version{}, false
 	}
 	fd, err := unix.Openat2(dir, key, &unix.OpenHow{
@@ -44,14 +45,29 @@ func openDirect(dir int, key string) (content, filebucket.Version, bool) {
 
 // statDirect returns the version of the file of a key in the directory dir.
 func statDirect(dir int, key string) (filebucket.Version, bool) {
+	var s unix.Stat_t
+	err := lookBeneath(dir, key, &s)
+	return versionOfStat(&s), err == nil && isRegular(&s)
+}
+
+// look tells what a key in the directory dir names, be it a symbolic link. It goes
+// nowhere else: a link on the way may lead to where a look hangs or mounts something.
+func look(dir int, key string, s *unix.Stat_t) error {
+	if strings.Contains(key, "/") {
+		return lookBeneath(dir, key, s)
+	}
+	return unix.Fstatat(dir, key, s, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT)
+}
+
+// lookBeneath is look for what no symbolic link leads to, at the cost of two more calls.
+func lookBeneath(dir int, key string, s *unix.Stat_t) error {
 	fd, err := unix.Openat2(dir, key, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: beneath})
 	if err != nil {
-		return filebucket.Version{}, false
+		return err
 	}
-	var s unix.Stat_t
-	err = unix.Fstat(fd, &s)
+	err = unix.Fstat(fd, s)
 	_ = unix.Close(fd) // only was looked at
-	return versionOfStat(&s), err == nil && isRegular(&s)
+	return err
 }
 
 func isRegular(s *unix.Stat_t) bool { return s.Mode&unix.S_IFMT == unix.S_IFREG }

@@ -48,7 +48,7 @@ func TestDirect(t *testing.T) {
 		}
 	}()
 	direct := true
-	if _, _, ok := openDirect(store.folder.fd, "x"); !ok {
+	if _, _, ok := store.folder.openDirect("x"); !ok {
 		direct = false // the kernel is too old, or a sandbox forbids it
 	}
 	for key, want := range map[string]struct {
@@ -69,8 +69,12 @@ func TestDirect(t *testing.T) {
 		"none":           {"", false, pipeline.ErrNotFound},
 		"x/y":            {"", false, pipeline.ErrNotFound},
 	} {
-		version, looked := statDirect(store.folder.fd, key)
-		c, opened, ok := openDirect(store.folder.fd, key)
+		var named unix.Stat_t
+		if err := look(int(store.folder.self.Fd()), key, &named); direct && (err == nil && isRegular(&named)) != want.direct {
+			t.Errorf("%s: a look finds mode %o, %v; want a file %v", key, named.Mode, err, want.direct)
+		}
+		version, looked := store.folder.statDirect(key)
+		c, opened, ok := store.folder.openDirect(key)
 		if ok {
 			got, err := io.ReadAll(c)
 			if err := errors.Join(err, c.Close()); err != nil || string(got) != want.content {
@@ -99,3 +103,39 @@ func TestDirect(t *testing.T) {
 }
 
 var errRefused = errors.New("it leads out of the bucket")
+
+// TestDirectAfterClose asks a folder that is closed for a file that another one has,
+// which the system gave the same descriptor.
+func TestDirectAfterClose(t *testing.T) {
+	store, err := OpenFolder(t.TempDir(), "test", Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := store.folder.self.Fd()
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	other := t.TempDir()
+	if err := os.WriteFile(filepath.Join(other, "x"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	same := false
+	for range 10 {
+		dir, err := os.Open(other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dir.Close()
+		same = same || dir.Fd() == was
+	}
+	if !same {
+		t.Skip("the descriptor went elsewhere")
+	}
+	o := pipeline.Object{Key: "x", Size: pipeline.UnknownSize}
+	if r, err := store.Open(t.Context(), o); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Open: %v, %v", r, err)
+	}
+	if _, err := store.Stat(t.Context(), o); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Stat: %v", err)
+	}
+}

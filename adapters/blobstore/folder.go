@@ -22,7 +22,7 @@ type folder struct {
 	// root opens nothing outside of the folder, whatever symbolic links say.
 	root  *os.Root
 	self  *os.File // the folder, as root has it
-	fd    int      // of self
+	conn  syscall.RawConn
 	files *files
 }
 
@@ -62,11 +62,27 @@ func OpenFolder(dir, name string, c Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("bucket %s: %w", name, err), root.Close())
 	}
-	f := &folder{dir: dir, root: root, self: self, fd: int(self.Fd()), files: &files{root: root}}
+	conn, err := self.SyscallConn()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("bucket %s: %w", name, err), self.Close(), root.Close())
+	}
+	f := &folder{dir: dir, root: root, self: self, conn: conn, files: &files{root: root}}
 	return &Store{name: name, contents: f, records: newRecords(c, f.files), folder: f, close: f.close}, nil
 }
 
 func (f *folder) close() error { return errors.Join(f.self.Close(), f.root.Close()) }
+
+// statDirect and openDirect do nothing once the folder is closed: who was left behind
+// then would else find another file under the number of its descriptor.
+func (f *folder) statDirect(key string) (version filebucket.Version, ok bool) {
+	err := f.conn.Control(func(fd uintptr) { version, ok = statDirect(int(fd), key) })
+	return version, ok && err == nil
+}
+
+func (f *folder) openDirect(key string) (c content, version filebucket.Version, ok bool) {
+	err := f.conn.Control(func(fd uintptr) { c, version, ok = openDirect(int(fd), key) })
+	return c, version, ok && err == nil
+}
 
 // Addressable explains why no file of this name can be an object; nil if one
 // can.
@@ -88,7 +104,7 @@ var errNoFolder = errors.New("not a folder")
 func (f *folder) check(key string) error { return Addressable(key) }
 
 func (f *folder) stat(_ context.Context, key string) (state, error) {
-	version, ok := statDirect(f.fd, key)
+	version, ok := f.statDirect(key)
 	if !ok {
 		_, info, err := f.find(key)
 		if err != nil {
@@ -153,7 +169,7 @@ func (f *folder) resolve(name string) (string, bool) {
 }
 
 func (f *folder) open(_ context.Context, o pipeline.Object) (content, state, error) {
-	c, version, ok := openDirect(f.fd, o.Key)
+	c, version, ok := f.openDirect(o.Key)
 	if !ok {
 		var err error
 		if c, version, err = f.openFile(o.Key); err != nil {

@@ -63,5 +63,6 @@ func (p *pace) judge(read int64, rate float64, hungry bool) {
 	}
 }
 
-// giveUp takes parts for something that cannot be had.
-func (p *pace) giveUp() { *p = pace{rest: shortRest} }
+// postpone takes parts for something that cannot be had until so many bytes are read.
+// That says nothing about how fast the reading is with them, which pause goes by.
+func (p *pace) postpone(rest int64) { *p = pace{rest: rest, pause: p.pause} }

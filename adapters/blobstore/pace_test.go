@@ -76,3 +76,22 @@ func TestPace(t *testing.T) {
 		})
 	}
 }
+
+// TestPostponed tells parts that could not be had from a probe that failed.
+func TestPostponed(t *testing.T) {
+	p := pace{pause: longRest / 2}
+	p.judge(partBytes, 1, true)
+	if p.want() == 0 {
+		t.Fatal("no parts are wanted")
+	}
+	p.postpone(2 * partBytes)
+	if p.judge(partBytes, 1, true); p.want() != 0 {
+		t.Error("parts are wanted too soon")
+	}
+	if p.judge(partBytes, 1, true); p.want() == 0 {
+		t.Error("parts are not wanted again")
+	}
+	if p.judge(partBytes, 1, true); p.want() != 0 || p.rest != longRest {
+		t.Errorf("after a probe that failed again %d parts are wanted, and more after %d bytes", p.want(), p.rest)
+	}
+}

@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// wide is how many requests for content a process has under way before ranges
-	// stop being worth their memory: as many objects fill the network without them.
+	// wide is how many requests for content of large objects a process has under way
+	// before ranges stop being worth their memory: as many fill the network without
+	// them. Small objects do not, as they mostly wait for the store's answer.
 	wide = 16
 	// rangesFrom is the size in bytes of the smallest object that is ever read in
 	// ranges.
@@ -23,9 +24,15 @@ const (
 	// warmUp is how many bytes are read before anything is judged: whoever reads
 	// may only read ahead from there on.
 	warmUp = partBytes / 2
+	// soon and later are how many bytes are read before parts that could not be had
+	// are wanted again: soon where asking for them cost nothing, later where it took
+	// a new request to go on without.
+	soon  = partBytes
+	later = 8 * partBytes
 )
 
-// s3Requests is how many requests for content this process has under way.
+// s3Requests is how many requests for content of objects of at least rangesFrom this
+// process has under way.
 var s3Requests atomic.Int64
 
 // s3Ranges is the content of one version of a large object. It begins as the body
@@ -66,10 +73,10 @@ type s3Part struct {
 
 // newRanges returns c, or what reads c in ranges if enough is left of it.
 func newRanges(c *s3Content) content {
-	s3Requests.Add(1)
 	if c.size-c.offset < rangesFrom {
-		return &s3Whole{c}
+		return c
 	}
+	s3Requests.Add(1)
 	r := &s3Ranges{first: c, body: c, cut: c.size, offset: c.offset, next: c.size, size: c.size, part: partLength(c.etag, c.size)}
 	r.measure(warmUp, partBytes)
 	r.ctx, r.cancel = context.WithCancel(c.ctx)
@@ -84,17 +91,6 @@ func (r *s3Ranges) from(offset, end int64) *s3Content {
 		versionID: c.versionID, etag: c.etag, size: c.size, begun: true,
 		offset: offset, end: end,
 	}
-}
-
-// s3Whole is the content of an object that is read in one request.
-type s3Whole struct{ *s3Content }
-
-// Close implements io.Closer.
-func (c *s3Whole) Close() error {
-	if !c.closed {
-		s3Requests.Add(-1)
-	}
-	return c.s3Content.Close()
 }
 
 // partLength returns the length of ranges such that they end where parts of the
@@ -201,7 +197,7 @@ func (r *s3Ranges) stream() {
 	r.body = r.from(r.offset, r.size)
 	r.cut, r.next = r.size, r.size
 	if r.pace.want() > 0 {
-		r.pace.giveUp()
+		r.pace.postpone(later)
 	}
 	r.measure(warmUp, partBytes)
 	s3Requests.Add(1)
@@ -240,7 +236,9 @@ func (r *s3Ranges) judge() {
 		}
 		if len(r.parts) == 0 {
 			r.cut, r.next = r.size, r.size
-			r.pace.giveUp()
+			r.pace.postpone(soon)
+			r.measure(0, r.sample)
+			return
 		}
 	default:
 		r.ask()

@@ -157,6 +157,63 @@ func TestRanges(t *testing.T) {
 	}
 }
 
+// A large object is read in ranges however many small ones are read beside it.
+func TestRangesBesideSmallObjects(t *testing.T) {
+	small := &rangeServer{content: randomBytes(4096)}
+	for range 2 * wide {
+		r := openRanges(t, t.Context(), small, nil, 0)
+		t.Cleanup(func() {
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	large := &rangeServer{content: randomBytes(6 * partBytes)}
+	r := openRanges(t, t.Context(), large, nil, 0)
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		t.Error(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if large.ranges == 0 {
+		t.Error("no ranges were asked for")
+	}
+}
+
+// As many large objects as fill the network are read in one request each. When that
+// is over, one that is still read goes on in ranges.
+func TestRangesOnceThereIsRoom(t *testing.T) {
+	others := &rangeServer{content: randomBytes(rangesFrom)}
+	var open []pipeline.Reader
+	for range wide {
+		open = append(open, openRanges(t, t.Context(), others, nil, 0))
+	}
+	s := &rangeServer{content: randomBytes(8 * partBytes)}
+	r := openRanges(t, t.Context(), s, nil, 0)
+	_, err := io.CopyN(io.Discard, r, 2*partBytes)
+	if err != nil || s.ranges > 0 {
+		t.Errorf("beside %d others: %d ranges, %v", wide, s.ranges, err)
+	}
+	for _, other := range open {
+		if err := other.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		t.Error(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if s.ranges == 0 {
+		t.Error("no ranges were asked for")
+	}
+	if n := s3Requests.Load(); n != 0 {
+		t.Errorf("%d requests count as under way", n)
+	}
+}
+
 // An object that is replaced while it is read is told by the first range that is
 // of another.
 func TestRangesOfWhatIsReplaced(t *testing.T) {

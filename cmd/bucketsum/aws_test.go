@@ -114,7 +114,19 @@ func withScheme(t *testing.T, queueURL, scheme string) string {
 // worker starts a serve process.
 func (a *account) worker(flags ...string) *running {
 	a.t.Helper()
-	r := startWith(a.t, a.server.Environ(), append([]string{
+	return a.serving(startWith, flags)
+}
+
+// leashedWorker is worker of a process that gets no further ahead of who reads its
+// output than startLeashed lets it.
+func (a *account) leashedWorker(flags ...string) *running {
+	a.t.Helper()
+	return a.serving(startLeashedWith, flags)
+}
+
+func (a *account) serving(start func(*testing.T, []string, ...string) *running, flags []string) *running {
+	a.t.Helper()
+	r := start(a.t, a.server.Environ(), append([]string{
 		"serve", "--listen", "off", "--log-level", "debug",
 		"--queue", withScheme(a.t, a.queue, "awssqs"),
 		"--dead-letter", withScheme(a.t, a.failed, "awssqs"),

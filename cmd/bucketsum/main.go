@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -34,8 +35,10 @@ func run() int {
 	// the process at once. Not in the first second: timeout(1) and some process
 	// managers signal both the process and its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
-	limitMemory("/sys/fs/cgroup")
-	leaveGarbage()
+	limitMemory("/sys/fs/cgroup", "/proc/self/cgroup")
+	if len(os.Args) > 1 && slices.Contains([]string{localCommand.name, serveCommand.name, sumCommand.name}, os.Args[1]) {
+		leaveGarbage() // the others leave none
+	}
 	if _, err := md5lanes.Default(); err != nil {
 		fmt.Fprintf(os.Stderr, "bucketsum: %v\n", err)
 		return exitUsage

@@ -60,7 +60,13 @@ func startWith(t *testing.T, environ []string, args ...string) *running {
 // output than 8 KiB of it: what fits in the pipe, and in our buffer. (On Linux.)
 func startLeashed(t *testing.T, args ...string) *running {
 	t.Helper()
-	r, stdout := prepare(t, nil, args)
+	return startLeashedWith(t, nil, args...)
+}
+
+// startLeashedWith is startLeashed with variables added to the environment.
+func startLeashedWith(t *testing.T, environ []string, args ...string) *running {
+	t.Helper()
+	r, stdout := prepare(t, environ, args)
 	leash(t, stdout.(*os.File))
 	r.launch(stdout)
 	return r

@@ -225,13 +225,18 @@ func TestSlicedOnAWS(t *testing.T) {
 	}
 	dir := t.TempDir()
 	write(t, dir, "large", content)
-	flags := []string{"--checkpoint-above", "1MiB", "--checkpoint-every", "4MiB", "--slice", "20ms", "--concurrency", "1"}
-	first := a.worker(flags...)
+	flags := []string{"--checkpoint-above", "1MiB", "--checkpoint-every", "1MiB", "--slice", "20ms", "--concurrency", "1"}
+	first := a.leashedWorker(flags...) // it waits in the middle, however late the kill is
 	a.aws("s3", "cp", "--quiet", filepath.Join(dir, "large"), "s3://objects/")
 	first.until(1, contains(saved))
 	first.stop(syscall.SIGKILL)
 	second := a.worker(flags...)
-	second.until(1, contains("outcome=recorded"))
+	second.until(1, func(line string) bool {
+		if strings.Contains(line, "outcome=current") {
+			t.Fatal("the first was faster than the kill, which proves nothing")
+		}
+		return strings.Contains(line, "outcome=recorded")
+	})
 	// The events of the checkpoints come, too.
 	second.poll("the end of the queue", func() bool { return a.left(a.queue) == 0 })
 	if status := second.stop(syscall.SIGTERM); status != exitOK {

@@ -95,6 +95,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 
 	log := config.log.logger(p.stderr)
 	warnOf(queue, deadLetter, log)
+	config.memory.warn(log)
 	stores, err := openBuckets(ctx, urls, blobstore.Config{
 		Layout: config.layout, Algorithms: config.algorithms, Records: store.records, S3: store.s3, Memory: config.memory.memory(), Log: log,
 	})
