@@ -78,8 +78,9 @@ func versionOfStat(s *unix.Stat_t) filebucket.Version {
 
 // directFile is a file that is read from its start to its end, by one goroutine at a time.
 type directFile struct {
-	name string
-	fd   int // negative once it is closed
+	name    string
+	fd      int  // negative once it is closed
+	advised bool // that the system should read ahead
 }
 
 var _ digest.ReaderNow = (*directFile)(nil)
@@ -94,6 +95,10 @@ func (f *directFile) Read(p []byte) (int, error) {
 		case n == 0 && len(p) > 0:
 			return 0, io.EOF
 		default:
+			if n == len(p) && !f.advised { // it is not in memory, and there is more of it
+				digest.ReadAhead(uintptr(f.fd))
+				f.advised = true
+			}
 			return n, nil
 		}
 	}

@@ -13,8 +13,9 @@ import (
 // sumFile is a file that is open for reading. An os.File would ask the system
 // five things more on the way, which is most of what a small file costs.
 type sumFile struct {
-	name string
-	fd   int
+	name    string
+	fd      int
+	advised bool // that the system should read ahead
 }
 
 // openSumFile opens a file. As with coreutils, a FIFO waits for its writer.
@@ -23,7 +24,7 @@ func openSumFile(name string) (io.ReadCloser, error) {
 		fd, err := syscall.Open(name, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 		switch err {
 		case nil:
-			return &sumFile{name, fd}, nil
+			return &sumFile{name: name, fd: fd}, nil
 		case syscall.EINTR: // signals come while a FIFO or a slow disk is waited for
 		default:
 			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
@@ -42,6 +43,10 @@ func (f *sumFile) Read(p []byte) (int, error) {
 		case n == 0 && len(p) > 0:
 			return 0, io.EOF
 		default:
+			if n == len(p) && !f.advised { // it is not in memory, and there is more of it
+				digest.ReadAhead(uintptr(f.fd))
+				f.advised = true
+			}
 			return n, nil
 		}
 	}
