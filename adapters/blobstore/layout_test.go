@@ -115,7 +115,7 @@ func FuzzLayout(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, key string, template, algorithm uint) {
 		if key == "" {
-			t.Skip("no object has it")
+			return // no object has it
 		}
 		layout := mustLayout(t, layouts[template%uint(len(layouts))])
 		alg := digest.Names()[algorithm%uint(len(digest.Names()))]

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -59,6 +60,9 @@ func TestServers(t *testing.T) {
 func TestEnviron(t *testing.T) {
 	aws, err := exec.LookPath("aws")
 	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("the aws CLI is not installed: pip install awscli")
+		}
 		t.Skip("the aws CLI is not installed")
 	}
 	server := awsenv.StartMoto(t)
