@@ -14,7 +14,7 @@ const module = "github.com/bucketsum/bucketsum"
 // mayImport says, for each room of the module, which other rooms its packages
 // may import. The longest matching name decides.
 var mayImport = map[string][]string{
-	"cmd":                              {"handlers", "adapters", "testenv", "pipeline"},
+	"cmd":                              {"handlers", "adapters", "pipeline"},
 	"handlers":                         {"pipeline"},
 	"handlers/web":                     {"pipeline"},
 	"adapters":                         {"pipeline"},
@@ -33,8 +33,8 @@ var mayImport = map[string][]string{
 var technologies = []string{"gocloud.dev", "github.com/aws/", "github.com/ThreeDotsLabs/watermill-", "github.com/nats-io/", "github.com/twmb/", "github.com/rabbitmq/", "cloud.google.com/", "google.golang.org/api/", "github.com/Azure/"}
 
 // TestArchitecture holds the imports of every package to the direction
-// cmd → handlers, adapters, testenv → pipeline → digest, and asks each for its
-// doc comment.
+// cmd → handlers, adapters → pipeline → digest, keeps testenv and the packages
+// named …test out of what ships, and asks each package for its doc comment.
 func TestArchitecture(t *testing.T) {
 	root := filepath.Join("..", "..")
 	packages := 0
@@ -96,7 +96,13 @@ func checkImport(t *testing.T, place, imported string, allowed []string) {
 		}
 	}
 	local, ok := strings.CutPrefix(imported, module+"/")
-	if !ok || strings.HasPrefix(local, place+"/") {
+	if !ok {
+		return
+	}
+	if forTests(local) && !forTests(place) {
+		t.Errorf("%s imports %s, which only tests may", place, local)
+	}
+	if strings.HasPrefix(local, place+"/") {
 		return
 	}
 	for _, room := range allowed {
@@ -105,4 +111,9 @@ func checkImport(t *testing.T, place, imported string, allowed []string) {
 		}
 	}
 	t.Errorf("%s imports %s; it may import %v", place, local, allowed)
+}
+
+// forTests reports whether a package is never part of the binary.
+func forTests(place string) bool {
+	return place == "testenv" || strings.HasPrefix(place, "testenv/") || strings.HasSuffix(place, "test")
 }

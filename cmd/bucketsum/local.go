@@ -14,10 +14,10 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/events"
+	"github.com/bucketsum/bucketsum/adapters/watch"
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
-	"github.com/bucketsum/bucketsum/testenv"
 )
 
 // The queues of the local command, which end with it.
@@ -112,7 +112,7 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		return err
 	}
 	waiting := newBacklog(publisher, 1000)
-	folder, err := testenv.NewFolder(testenv.Config{
+	folder, err := watch.NewFolder(watch.Config{
 		Dir:       full,
 		Bucket:    name,
 		Publisher: waiting,

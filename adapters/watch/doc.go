@@ -1,4 +1,4 @@
-// Package testenv stands in for S3 and EventBridge on one machine.
+// Package watch stands in for S3 and EventBridge on one machine.
 //
 // A [Folder] is a bucket that is a folder of files. What happens to the files
 // becomes the messages that EventBridge would send for such a bucket.
@@ -11,4 +11,4 @@
 // found when the folder is scanned the next time, which may be the next start, or
 // when [Folder.Look] asks for it. That a record vanished is only seen as it happens,
 // and not of a whole folder of records that is moved away.
-package testenv
+package watch

@@ -1,4 +1,4 @@
-package testenv_test
+package watch_test
 
 import (
 	"context"
@@ -18,8 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/bucketsum/bucketsum/adapters/watch"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
-	"github.com/bucketsum/bucketsum/testenv"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -207,20 +207,20 @@ func etag(t *testing.T, path string) string {
 type running struct {
 	dir    string
 	inbox  *inbox
-	folder *testenv.Folder
+	folder *watch.Folder
 	wait   func() error // for the end of Run, whose result it returns
 	stop   func()       // ends Run
 }
 
 // start watches a folder and returns after its first scan.
-func start(t *testing.T, c testenv.Config, open func() (testenv.Source, error)) *running {
+func start(t *testing.T, c watch.Config, open func() (watch.Source, error)) *running {
 	t.Helper()
 	r := begin(t, c, open)
 	<-r.folder.Ready()
 	return r
 }
 
-func begin(t *testing.T, c testenv.Config, open func() (testenv.Source, error)) *running {
+func begin(t *testing.T, c watch.Config, open func() (watch.Source, error)) *running {
 	t.Helper()
 	if c.Dir == "" {
 		c.Dir = t.TempDir()
@@ -233,7 +233,7 @@ func begin(t *testing.T, c testenv.Config, open func() (testenv.Source, error)) 
 	if c.Skip == nil {
 		c.Skip = skipped
 	}
-	f, err := testenv.NewFolder(c)
+	f, err := watch.NewFolder(c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package testenv_test
+package watch_test
 
 import (
 	"net"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bucketsum/bucketsum/testenv"
+	"github.com/bucketsum/bucketsum/adapters/watch"
 )
 
 func TestNotFiles(t *testing.T) {
@@ -19,7 +19,7 @@ func TestNotFiles(t *testing.T) {
 	outside := t.TempDir()
 	write(t, outside+"/secret", "x")
 	write(t, outside+"/folder/secret", "x")
-	r := start(t, testenv.Config{Settle: quick}, nil)
+	r := start(t, watch.Config{Settle: quick}, nil)
 	write(t, r.path("sub/file"), "x")
 	write(t, r.path(".bucketsum/x"), "x")
 	l, err := net.Listen("unix", r.path("socket"))

@@ -1,4 +1,4 @@
-package testenv_test
+package watch_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bucketsum/bucketsum/testenv"
+	"github.com/bucketsum/bucketsum/adapters/watch"
 )
 
 func TestFolderLost(t *testing.T) {
@@ -32,7 +32,7 @@ func TestFolderLost(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "above", "inbox")
 			write(t, dir+"/a", "a")
-			r := start(t, testenv.Config{Dir: dir}, nil)
+			r := start(t, watch.Config{Dir: dir}, nil)
 			r.inbox.untilState(t, dir)
 			must(t, lose(dir))
 			err := r.wait()
@@ -51,7 +51,7 @@ func TestUnaddressable(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir+"/at the start\xff", "x")
 	reports := make(chan string, 100)
-	r := start(t, testenv.Config{Dir: dir, Settle: quick, Unaddressable: func(key string, err error) {
+	r := start(t, watch.Config{Dir: dir, Settle: quick, Unaddressable: func(key string, err error) {
 		if err == nil {
 			t.Errorf("no reason for %q", key)
 		}
@@ -116,7 +116,7 @@ func TestUnreadableFolder(t *testing.T) {
 	write(t, dir+"/goes/c", "x")
 	must(t, os.Chmod(dir+"/closed", 0), os.Chmod(dir+"/listed", 0o444), os.Chmod(dir+"/goes", 0))
 	reports := make(chan string, 100)
-	r := start(t, testenv.Config{Dir: dir, Settle: quick, Rescan: 50 * time.Millisecond, Unreadable: func(key string, err error) {
+	r := start(t, watch.Config{Dir: dir, Settle: quick, Rescan: 50 * time.Millisecond, Unreadable: func(key string, err error) {
 		reports <- fmt.Sprint(key, " ", errors.Is(err, fs.ErrPermission))
 	}}, nil)
 	report := func() string {
@@ -160,7 +160,7 @@ func TestInnerBucket(t *testing.T) {
 	write(t, dir+"/mounted/.bucketsum/tmp/x", "x") // is none
 	write(t, dir+"/mounted/d", "x")
 	inner := make(chan string, 10)
-	r := start(t, testenv.Config{Dir: dir, Settle: quick, Inner: func(key string) { inner <- key }}, nil)
+	r := start(t, watch.Config{Dir: dir, Settle: quick, Inner: func(key string) { inner <- key }}, nil)
 	r.inbox.until(t, "start", func() bool { return len(r.inbox.state()) >= 2 })
 	write(t, dir+"/sub/inner/later", "x")
 	write(t, dir+"/sub/inner/deep/later", "x")
@@ -177,7 +177,7 @@ func TestInnerBucket(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	_, err := testenv.NewFolder(testenv.Config{Settle: -1, Rescan: -1})
+	_, err := watch.NewFolder(watch.Config{Settle: -1, Rescan: -1})
 	for _, want := range []string{"no folder", "no bucket", "no publisher", "no topic", "settle", "rescan"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not say %q", err, want)
@@ -186,8 +186,8 @@ func TestConfig(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "")
 	for _, dir := range []string{file, file + "2"} {
-		c := testenv.Config{Dir: dir, Bucket: "b", Publisher: newInbox(), Topic: "t"}
-		if _, err := testenv.NewFolder(c); err == nil || !strings.Contains(err.Error(), dir) {
+		c := watch.Config{Dir: dir, Bucket: "b", Publisher: newInbox(), Topic: "t"}
+		if _, err := watch.NewFolder(c); err == nil || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%s: %v", dir, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package testenv_test
+package watch_test
 
 import (
 	"bytes"
@@ -16,8 +16,8 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bucketsum/bucketsum/adapters/watch"
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/testenv"
 )
 
 // lines is what was logged.
@@ -52,7 +52,7 @@ func TestPublisherFails(t *testing.T) {
 		return nil
 	}
 	log := newLines()
-	scripted(t, testenv.Config{Publisher: box, Log: log.logger()}, func(t *testing.T, r *running, s *script) {
+	scripted(t, watch.Config{Publisher: box, Log: log.logger()}, func(t *testing.T, r *running, s *script) {
 		write(t, r.path("a"), "a")
 		write(t, r.path("b"), "b")
 		s.tell(fsnotify.Create, "a", "b")
@@ -73,7 +73,7 @@ func TestPublisherFails(t *testing.T) {
 // While the publisher does not come along, of each key only the last counts.
 func TestPublisherSlow(t *testing.T) {
 	box := newInbox()
-	scripted(t, testenv.Config{Publisher: box}, func(t *testing.T, r *running, s *script) {
+	scripted(t, watch.Config{Publisher: box}, func(t *testing.T, r *running, s *script) {
 		box.hold = make(chan struct{})
 		write(t, r.path("first"), "x")
 		s.tell(fsnotify.Create, "first")
@@ -106,7 +106,7 @@ func TestStopWhilePublishing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			box := newInbox()
-			scripted(t, testenv.Config{Publisher: box}, func(t *testing.T, r *running, s *script) {
+			scripted(t, watch.Config{Publisher: box}, func(t *testing.T, r *running, s *script) {
 				prepare(box)
 				write(t, r.path("a"), "a")
 				s.tell(fsnotify.Create, "a")
@@ -126,7 +126,7 @@ func TestStopWhileAsking(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir+"/a", "a")
 	asked := make(chan struct{})
-	r := start(t, testenv.Config{Dir: dir, Settle: quick, Current: func(ctx context.Context, _ pipeline.Object) (bool, error) {
+	r := start(t, watch.Config{Dir: dir, Settle: quick, Current: func(ctx context.Context, _ pipeline.Object) (bool, error) {
 		close(asked)
 		<-ctx.Done()
 		return false, ctx.Err()
@@ -143,7 +143,7 @@ func TestStopWhileAsking(t *testing.T) {
 
 func TestSequencer(t *testing.T) {
 	now := time.Unix(0, 0x17A2B3C4D5E6F708)
-	var s testenv.Sequencer
+	var s watch.Sequencer
 	var got []string
 	for _, at := range []time.Time{now, now, now.Add(-time.Hour), now.Add(10)} {
 		got = append(got, s.Next(at))
@@ -152,7 +152,7 @@ func TestSequencer(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	var early testenv.Sequencer
+	var early watch.Sequencer
 	if got := early.Next(time.Unix(0, 255)); got != "00000000000000FF" {
 		t.Errorf("an early one is %s, which does not compare", got)
 	}

@@ -1,4 +1,4 @@
-package testenv_test
+package watch_test
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bucketsum/bucketsum/adapters/watch"
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/testenv"
 )
 
 // quick is a settle time for tests that only look at where it all ends.
@@ -151,7 +151,7 @@ func TestWatch(t *testing.T) {
 			write(t, dir+"/a", "a")
 			write(t, dir+"/sub/b", "b")
 			write(t, dir+"/sub/deep/c", "c")
-			r := start(t, testenv.Config{Dir: dir, Settle: quick}, nil)
+			r := start(t, watch.Config{Dir: dir, Settle: quick}, nil)
 			r.inbox.untilState(t, dir)
 			do(t, dir, outside)
 			// What comes last is announced last.
@@ -170,7 +170,7 @@ func TestWatch(t *testing.T) {
 func TestWatchRandom(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	r := start(t, testenv.Config{Dir: dir, Settle: quick}, nil)
+	r := start(t, watch.Config{Dir: dir, Settle: quick}, nil)
 	var working sync.WaitGroup
 	for seed := range uint64(3) {
 		working.Go(func() {
@@ -205,7 +205,7 @@ func TestWatchRandom(t *testing.T) {
 
 func TestManyFiles(t *testing.T) {
 	t.Parallel()
-	r := start(t, testenv.Config{Settle: quick}, nil)
+	r := start(t, watch.Config{Settle: quick}, nil)
 	for i := range 5000 {
 		write(t, r.path(fmt.Sprintf("%d/%d", i%10, i)), "x")
 	}

@@ -1,11 +1,11 @@
-package testenv_test
+package watch_test
 
 import (
 	"os"
 	"slices"
 	"testing"
 
-	"github.com/bucketsum/bucketsum/testenv"
+	"github.com/bucketsum/bucketsum/adapters/watch"
 )
 
 func TestLinks(t *testing.T) {
@@ -17,7 +17,7 @@ func TestLinks(t *testing.T) {
 		os.Symlink("../target", dir+"/sub/link"),
 		os.Symlink("sub/link", dir+"/link2"),
 		os.Symlink("later", dir+"/dangling"))
-	r := start(t, testenv.Config{Dir: dir, Settle: quick}, nil)
+	r := start(t, watch.Config{Dir: dir, Settle: quick}, nil)
 	all := func(tag string, keys ...string) func() bool {
 		return func() bool {
 			state := r.inbox.state()
@@ -50,7 +50,7 @@ func TestAbsoluteLinks(t *testing.T) {
 		os.Symlink(dir+"/.bucketsum/x", dir+"/hidden"),
 		os.Symlink(outside+"/secret", dir+"/out"),
 		os.Symlink(dir+"/sub", dir+"/folder"))
-	r := start(t, testenv.Config{Dir: dir, Settle: quick}, nil)
+	r := start(t, watch.Config{Dir: dir, Settle: quick}, nil)
 	has := func(want ...string) func() bool {
 		return func() bool { return slices.Equal(keys(r.inbox.state()), want) }
 	}

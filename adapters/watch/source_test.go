@@ -1,4 +1,4 @@
-package testenv_test
+package watch_test
 
 import (
 	"errors"
@@ -14,11 +14,11 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bucketsum/bucketsum/testenv"
+	"github.com/bucketsum/bucketsum/adapters/watch"
 )
 
 func TestSlowCopy(t *testing.T) {
-	scripted(t, testenv.Config{}, func(t *testing.T, r *running, s *script) {
+	scripted(t, watch.Config{}, func(t *testing.T, r *running, s *script) {
 		for i := range 10 {
 			write(t, r.path("big"), strings.Repeat("x", i+1))
 			s.tell(fsnotify.Write, "big")
@@ -37,7 +37,7 @@ func TestSlowCopy(t *testing.T) {
 
 // Writes of which the system does not tell.
 func TestSilentCopy(t *testing.T) {
-	scripted(t, testenv.Config{}, func(t *testing.T, r *running, s *script) {
+	scripted(t, watch.Config{}, func(t *testing.T, r *running, s *script) {
 		write(t, r.path("big"), "x")
 		s.tell(fsnotify.Create, "big")
 		for i := range 10 {
@@ -52,7 +52,7 @@ func TestSilentCopy(t *testing.T) {
 }
 
 func TestTempAndRename(t *testing.T) {
-	scripted(t, testenv.Config{}, func(t *testing.T, r *running, s *script) {
+	scripted(t, watch.Config{}, func(t *testing.T, r *running, s *script) {
 		temp := ".big.aB3dE5"
 		write(t, r.path(temp), "x")
 		s.tell(fsnotify.Create, temp)
@@ -136,7 +136,7 @@ func TestWhileSettling(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			scripted(t, testenv.Config{}, func(t *testing.T, r *running, s *script) {
+			scripted(t, watch.Config{}, func(t *testing.T, r *running, s *script) {
 				write(t, r.path("a"), "a")
 				s.tell(fsnotify.Create, "a")
 				time.Sleep(settle)
@@ -164,7 +164,7 @@ func TestDeletedAtStart(t *testing.T) {
 	write(t, dir+"/a", "a")
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(dir)
-		r := start(t, testenv.Config{Dir: dir, Settle: settle}, s.Open)
+		r := start(t, watch.Config{Dir: dir, Settle: settle}, s.Open)
 		must(t, os.Remove(dir+"/a"))
 		s.tell(fsnotify.Remove, "a")
 		time.Sleep(settle)
@@ -180,7 +180,7 @@ func TestMissedEvents(t *testing.T) {
 		"moved":    func(s *script) { s.tell(fsnotify.Rename, ".") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			scripted(t, testenv.Config{}, func(t *testing.T, r *running, s *script) {
+			scripted(t, watch.Config{}, func(t *testing.T, r *running, s *script) {
 				for _, name := range []string{"same", "changed", "deleted", "sub/deleted", "moved/x"} {
 					write(t, r.path(name), name)
 				}
@@ -211,7 +211,7 @@ func TestMissedEvents(t *testing.T) {
 
 func TestWatchLimit(t *testing.T) {
 	log := newLines()
-	scripted(t, testenv.Config{Log: log.logger()}, func(t *testing.T, r *running, s *script) {
+	scripted(t, watch.Config{Log: log.logger()}, func(t *testing.T, r *running, s *script) {
 		s.set(func() { s.limit = 2 })
 		for i := range 4 {
 			write(t, r.path(fmt.Sprintf("%d/a", i)), "x")
@@ -258,7 +258,7 @@ func TestNoWatcher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(dir)
 		s.openErr = fmt.Errorf("inotify_init: %w", syscall.EMFILE)
-		r := start(t, testenv.Config{Dir: dir, Settle: settle, Rescan: time.Second, Log: log.logger()}, s.Open)
+		r := start(t, watch.Config{Dir: dir, Settle: settle, Rescan: time.Second, Log: log.logger()}, s.Open)
 		time.Sleep(settle)
 		r.expect(t, "created a", "created sub/b")
 		if got := log.with("fs.inotify.max_user_instances"); len(got) != 1 {
@@ -286,7 +286,7 @@ func TestNoWatcher(t *testing.T) {
 
 // A folder that was lost must not look like one whose files were deleted.
 func TestFolderLostUntold(t *testing.T) {
-	scripted(t, testenv.Config{}, func(t *testing.T, r *running, s *script) {
+	scripted(t, watch.Config{}, func(t *testing.T, r *running, s *script) {
 		write(t, r.path("a"), "a")
 		s.tell(fsnotify.Create, "a")
 		time.Sleep(settle)
@@ -301,7 +301,7 @@ func TestFolderLostUntold(t *testing.T) {
 }
 
 func TestIdle(t *testing.T) {
-	scripted(t, testenv.Config{}, func(t *testing.T, r *running, s *script) {
+	scripted(t, watch.Config{}, func(t *testing.T, r *running, s *script) {
 		write(t, r.path("sub/a"), "a")
 		s.tell(fsnotify.Create, "sub")
 		time.Sleep(settle)

@@ -1,4 +1,4 @@
-package testenv_test
+package watch_test
 
 import (
 	"encoding/json"
@@ -12,7 +12,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bucketsum/bucketsum/testenv"
+	"github.com/bucketsum/bucketsum/adapters/watch"
 )
 
 // bodies is a publisher that keeps what messages carry.
@@ -31,7 +31,7 @@ func TestMessages(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	got := make(bodies, 10)
-	f, err := testenv.NewFolder(testenv.Config{Dir: dir, Bucket: "my-bucket", Publisher: got, Topic: "t", Settle: quick})
+	f, err := watch.NewFolder(watch.Config{Dir: dir, Bucket: "my-bucket", Publisher: got, Topic: "t", Settle: quick})
 	must(t, err)
 	done := make(chan error, 1)
 	s := newScript(dir)
@@ -85,7 +85,7 @@ func TestETag(t *testing.T) {
 		must(t, os.Chtimes(dir+"/"+name, at, at))
 	}
 	must(t, os.Symlink("now", dir+"/link"))
-	r := start(t, testenv.Config{Dir: dir, Settle: quick}, nil)
+	r := start(t, watch.Config{Dir: dir, Settle: quick}, nil)
 	r.inbox.until(t, "start", func() bool { return len(r.inbox.state()) == 5 })
 	for key, tag := range r.inbox.state() {
 		if want := etag(t, filepath.Join(dir, key)); tag != want {

@@ -1,4 +1,4 @@
-package testenv_test
+package watch_test
 
 import (
 	"path/filepath"
@@ -11,7 +11,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bucketsum/bucketsum/testenv"
+	"github.com/bucketsum/bucketsum/adapters/watch"
 )
 
 // settle is the settle time of tests in which time is not real.
@@ -36,7 +36,7 @@ func newScript(dir string) *script {
 }
 
 // Open is given to a folder; it may call it again.
-func (s *script) Open() (testenv.Source, error) {
+func (s *script) Open() (watch.Source, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.openErr != nil {
@@ -86,7 +86,7 @@ func (s *script) tell(op fsnotify.Op, keys ...string) {
 
 // scripted runs a test in which time is not real and only the script tells
 // what happens.
-func scripted(t *testing.T, c testenv.Config, do func(t *testing.T, r *running, s *script)) {
+func scripted(t *testing.T, c watch.Config, do func(t *testing.T, r *running, s *script)) {
 	t.Helper()
 	t.Parallel()
 	c.Dir, c.Settle = t.TempDir(), settle // real, outside of the bubble

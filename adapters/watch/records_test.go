@@ -1,4 +1,4 @@
-package testenv_test
+package watch_test
 
 import (
 	"os"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
-	"github.com/bucketsum/bucketsum/testenv"
+	"github.com/bucketsum/bucketsum/adapters/watch"
 )
 
 func recordOf(key string) (string, bool) { return strings.CutSuffix(key, ".md5") }
@@ -61,7 +61,7 @@ func TestRecordChanged(t *testing.T) {
 		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			scripted(t, testenv.Config{RecordOf: recordOf}, func(t *testing.T, r *running, s *script) {
+			scripted(t, watch.Config{RecordOf: recordOf}, func(t *testing.T, r *running, s *script) {
 				write(t, r.path("a"), "a")
 				s.tell(fsnotify.Create, "a")
 				time.Sleep(settle)
@@ -79,7 +79,7 @@ func TestRecordChanged(t *testing.T) {
 
 // What the system does not tell is found by whoever is asked to look.
 func TestLook(t *testing.T) {
-	scripted(t, testenv.Config{}, func(t *testing.T, r *running, s *script) {
+	scripted(t, watch.Config{}, func(t *testing.T, r *running, s *script) {
 		write(t, r.path("a"), "a")
 		s.tell(fsnotify.Create, "a")
 		time.Sleep(settle)
@@ -103,7 +103,7 @@ func TestSameTimeAndSize(t *testing.T) {
 	at := time.Unix(1e9, 0)
 	write(t, dir+"/a", "one")
 	must(t, os.Chtimes(dir+"/a", at, at))
-	r := start(t, testenv.Config{Dir: dir, Settle: quick}, nil)
+	r := start(t, watch.Config{Dir: dir, Settle: quick}, nil)
 	r.inbox.untilState(t, dir)
 	must(t, os.Chmod(dir+"/a", 0o600))
 	r.inbox.until(t, "new rights", func() bool { return len(r.inbox.all()) == 2 })

@@ -1,4 +1,4 @@
-package testenv_test
+package watch_test
 
 import (
 	"os"
@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bucketsum/bucketsum/testenv"
+	"github.com/bucketsum/bucketsum/adapters/watch"
 )
 
 // The system's own queue overflows while nobody takes from it.
@@ -20,7 +20,7 @@ func TestOverflow(t *testing.T) {
 		t.Skip("no queue that overflows soon")
 	}
 	log := newLines()
-	r, release := startHeld(t, testenv.Config{Log: log.logger()})
+	r, release := startHeld(t, watch.Config{Log: log.logger()})
 	// Alternating, as the system merges what is equal and consecutive.
 	for i := range n {
 		must(t, os.Chtimes(r.path("hold"), time.Time{}, time.Unix(int64(i), 0)))
@@ -37,7 +37,7 @@ func TestOverflow(t *testing.T) {
 
 // startHeld watches a folder and holds the watch up, so that the system's events
 // wait until release is called.
-func startHeld(t *testing.T, c testenv.Config) (r *running, release func()) {
+func startHeld(t *testing.T, c watch.Config) (r *running, release func()) {
 	t.Helper()
 	held, released := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -80,7 +80,7 @@ func TestFolderMovedBeforeTold(t *testing.T) {
 			dir := t.TempDir()
 			write(t, dir+"/q/x/deep/file", "x")
 			write(t, dir+"/q/y/file", "yy")
-			r, release := startHeld(t, testenv.Config{Dir: dir})
+			r, release := startHeld(t, watch.Config{Dir: dir})
 			move(t, dir)
 			release()
 			r.inbox.untilState(t, dir)

@@ -1,4 +1,4 @@
-package testenv_test
+package watch_test
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bucketsum/bucketsum/adapters/watch"
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/testenv"
 )
 
 // What was deleted while nobody watched is announced at the start, and what
@@ -28,7 +28,7 @@ func TestStartRemembers(t *testing.T) {
 				yield("no folder/gone", nil) && yield("file/is no folder", nil)
 		}
 	}
-	r := start(t, testenv.Config{Dir: dir, Settle: quick, Remembered: remembered}, nil)
+	r := start(t, watch.Config{Dir: dir, Settle: quick, Remembered: remembered}, nil)
 	want := []string{"created file", "created there", "deleted file/is no folder", "deleted gone", "deleted no folder/gone"}
 	r.inbox.until(t, "start", func() bool { return len(r.inbox.all()) >= len(want) })
 	if diff := cmp.Diff(want, sorted(r.inbox.lines())); diff != "" {
@@ -47,7 +47,7 @@ func TestStart(t *testing.T) {
 		"done in a folder/x": etag(t, dir+"/done in a folder/x"),
 		"old version":        "1-1",
 	}
-	r := start(t, testenv.Config{Dir: dir, Settle: quick, Current: func(_ context.Context, o pipeline.Object) (bool, error) {
+	r := start(t, watch.Config{Dir: dir, Settle: quick, Current: func(_ context.Context, o pipeline.Object) (bool, error) {
 		if o.Bucket != "inbox" || o.Size != int64(len(o.Key)) && o.Key != "done in a folder/x" {
 			t.Errorf("asked about %+v", o)
 		}
