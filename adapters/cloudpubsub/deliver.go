@@ -10,13 +10,13 @@ import (
 	"gocloud.dev/pubsub"
 
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // deliver hands one message on, waits until it is settled and settles it with
 // the queue, once. It gives the slot back. intake ends when nothing may be
 // handed on any more.
-func (s *Subscriber) deliver(intake context.Context, q *queue, m *pubsub.Message, out chan<- *message.Message) {
+func (s *Subscriber) deliver(intake context.Context, q *openQueue, m *pubsub.Message, out chan<- *message.Message) {
 	free := sync.OnceFunc(func() { <-q.slots })
 	defer free()
 
@@ -28,7 +28,7 @@ func (s *Subscriber) deliver(intake context.Context, q *queue, m *pubsub.Message
 		nack(m) // nobody has seen it: back at once
 		return
 	}
-	acked := broker.Settled(msg, s.overdue.Done(), cancel)
+	acked := queue.Settled(msg, s.overdue.Done(), cancel)
 	cancel()
 	if acked {
 		q.attempts.acked(msg.UUID)
@@ -64,7 +64,7 @@ func (s *Subscriber) hand(intake context.Context, msg *message.Message, out chan
 
 // message translates from gocloud to Watermill. The attempt that the message
 // brings is that of another queue, as in a redriven dead letter.
-func (q *queue) message(m *pubsub.Message) (msg *message.Message, attempt int) {
+func (q *openQueue) message(m *pubsub.Message) (msg *message.Message, attempt int) {
 	id := m.Metadata[metadataUUID]
 	if id == "" {
 		id = m.LoggableID

@@ -9,11 +9,11 @@ import (
 	"gocloud.dev/pubsub"
 
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // deliverLeased is deliver for a queue whose messages are held by leases.
-func (s *Subscriber) deliverLeased(intake context.Context, q *queue, m *pubsub.Message, out chan<- *message.Message) {
+func (s *Subscriber) deliverLeased(intake context.Context, q *openQueue, m *pubsub.Message, out chan<- *message.Message) {
 	defer func() { <-q.slots }()
 	// The lease settles the message with the queue. gocloud only has to know
 	// that nobody needs it any more.
@@ -37,10 +37,10 @@ func (s *Subscriber) deliverLeased(intake context.Context, q *queue, m *pubsub.M
 	// has one more moment.
 	tell, quit := context.WithCancel(context.WithoutCancel(intake))
 	defer quit()
-	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*broker.SettleTime, quit) })()
+	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*queue.SettleTime, quit) })()
 
 	done := func() { cancel(nil) }
-	acked := s.hand(intake, msg, out) && broker.Settled(msg, s.overdue.Done(), done)
+	acked := s.hand(intake, msg, out) && queue.Settled(msg, s.overdue.Done(), done)
 	done()
 	told := s.config.Watch.Settling(msg, acked)
 	if acked {
@@ -61,7 +61,7 @@ func (s *Subscriber) deliverLeased(intake context.Context, q *queue, m *pubsub.M
 // stopReceiving ends the receives that gocloud has under way in the background,
 // so that nothing arrives any more that nobody takes. Without leases
 // subscriptions stay open, because acks go through them.
-func stopReceiving(queues map[string]*queue) {
+func stopReceiving(queues map[string]*openQueue) {
 	for _, q := range queues {
 		q.mu.Lock()
 		live := q.live

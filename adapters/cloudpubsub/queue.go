@@ -13,10 +13,10 @@ import (
 // that may be in flight. Their leases run and their payloads are in memory.
 const waitingPerSlot = 16
 
-// queue is what one URL names: a subscription that lives, and those that died
+// openQueue is what one URL names: a subscription that lives, and those that died
 // but have messages in flight. Acks go through the subscription that delivered
 // the message.
-type queue struct {
+type openQueue struct {
 	url      string
 	config   Config
 	slots    chan struct{} // one element for each message in flight
@@ -29,8 +29,8 @@ type queue struct {
 	retiring sync.WaitGroup
 }
 
-func newQueue(url string, c Config) *queue {
-	return &queue{
+func newQueue(url string, c Config) *openQueue {
+	return &openQueue{
 		url:     url,
 		config:  c,
 		slots:   make(chan struct{}, c.Concurrency),
@@ -56,7 +56,7 @@ func newSubscription(s *pubsub.Subscription) *subscription {
 
 // take returns the live subscription for one message. The caller gives it back
 // with inFlight.Done; until then it is not closed.
-func (q *queue) take() *subscription {
+func (q *openQueue) take() *subscription {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.live.inFlight.Add(1)
@@ -65,7 +65,7 @@ func (q *queue) take() *subscription {
 
 // replace opens a subscription in the place of dead, unless somebody was faster.
 // dead is closed when the last of its messages is settled.
-func (q *queue) replace(ctx context.Context, dead *subscription) error {
+func (q *openQueue) replace(ctx context.Context, dead *subscription) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.live != dead {
@@ -87,14 +87,14 @@ func (q *queue) replace(ctx context.Context, dead *subscription) error {
 }
 
 // failed keeps why nothing can be received from the queue at the moment.
-func (q *queue) failed(err error) {
+func (q *openQueue) failed(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.fault = redact(err, q.url)
 }
 
 // close closes the subscriptions when the last of their messages is settled.
-func (q *queue) close() error {
+func (q *openQueue) close() error {
 	err := q.live.close()
 	q.retiring.Wait()
 	if err != nil {

@@ -22,7 +22,7 @@ type Subscriber struct {
 	running           sync.WaitGroup // one for each Subscribe
 
 	mu     sync.Mutex
-	queues map[string]*queue // by URL
+	queues map[string]*openQueue // by URL
 }
 
 // NewSubscriber returns a subscriber.
@@ -30,7 +30,7 @@ func NewSubscriber(c Config) (*Subscriber, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("cloudpubsub: %w", err)
 	}
-	s := &Subscriber{config: c.withDefaults(), queues: make(map[string]*queue)}
+	s := &Subscriber{config: c.withDefaults(), queues: make(map[string]*openQueue)}
 	s.close = sync.OnceValue(s.shutdown)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.overdue, s.expire = context.WithCancel(context.Background())
@@ -48,7 +48,7 @@ func (s *Subscriber) SubscribeInitialize(url string) error {
 }
 
 // queue returns the open queue of a URL. The caller holds s.mu.
-func (s *Subscriber) queue(ctx context.Context, url string) (*queue, error) {
+func (s *Subscriber) queue(ctx context.Context, url string) (*openQueue, error) {
 	if s.stopping.Err() != nil {
 		return nil, fmt.Errorf("subscribe to %s: subscriber %w", redacted(url), ErrClosed)
 	}
@@ -144,7 +144,7 @@ func (s *Subscriber) shutdown() error {
 }
 
 // receive takes a slot, then a message, and hands both on, until ctx ends.
-func (s *Subscriber) receive(ctx context.Context, q *queue, hand func(*subscription, *pubsub.Message)) {
+func (s *Subscriber) receive(ctx context.Context, q *openQueue, hand func(*subscription, *pubsub.Message)) {
 	failures := 0 // in a row
 	for {
 		select {
@@ -183,7 +183,7 @@ const healthyAfter = 2 * time.Minute
 
 // reopen tries until there is a live subscription. It returns how many failures
 // there were in a row; 0 when ctx ended first.
-func (s *Subscriber) reopen(ctx context.Context, q *queue, dead *subscription, failures int) int {
+func (s *Subscriber) reopen(ctx context.Context, q *openQueue, dead *subscription, failures int) int {
 	for sleep(ctx, s.config.ReopenDelay(failures)) {
 		err := q.replace(ctx, dead)
 		if err == nil {

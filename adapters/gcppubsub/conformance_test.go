@@ -19,8 +19,8 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/gcppubsub"
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // leaks are goroutines of other packages: OpenCensus's, which Google's clients
@@ -28,7 +28,7 @@ import (
 var leaks = goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start")
 
 // serverLeak is one of the stand-in for each of its subscriptions.
-var serverLeak = goleak.IgnoreTopFunction("cloud.google.com/go/pubsub/v2/pstest.(*subscription).start.func1")
+var serverLeak = goleak.IgnoreTopFunction("cloud.google.com/go/pubsub/v2/pstest.(*queue).start.func1")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, leaks) }
 
@@ -43,13 +43,13 @@ func newServer(t *testing.T, options ...pstest.ServerReactorOption) *pstest.Serv
 
 func immediately(int) time.Duration { return 0 }
 
-func newPubSub(t *testing.T, c broker.Config) (*broker.Publisher, *broker.Subscriber) {
+func newPubSub(t *testing.T, c queue.Config) (*queue.Publisher, *queue.Subscriber) {
 	t.Helper()
-	s, err := broker.NewSubscriber(gcppubsub.Driver{Log: c.Log}, c)
+	s, err := queue.NewSubscriber(gcppubsub.Driver{Log: c.Log}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return broker.NewPublisher(gcppubsub.Driver{}), s
+	return queue.NewPublisher(gcppubsub.Driver{}), s
 }
 
 func queueURL(topic, subscription string) string {
@@ -67,7 +67,7 @@ func harness(*testing.T) pipelinetest.Queue {
 	return pipelinetest.Queue{
 		NewTopic: newTopic,
 		Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
-			return newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: immediately})
+			return newPubSub(t, queue.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: immediately})
 		},
 		Persistent: true,
 		Redelivers: true,
@@ -122,7 +122,7 @@ func (n grouped) Close() error {
 func TestWatermillSuite(t *testing.T) {
 	newServer(t)
 	open := func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
-		pub, sub := newPubSub(t, broker.Config{Concurrency: 100, NackDelay: immediately, CloseTimeout: time.Second})
+		pub, sub := newPubSub(t, queue.Config{Concurrency: 100, NackDelay: immediately, CloseTimeout: time.Second})
 		t.Cleanup(func() { sub.Close(); pub.Close() }) // the suite does not always
 		return grouped{group: group, pub: pub}, grouped{group: group, sub: sub}
 	}
@@ -158,7 +158,7 @@ func TestWorkOutlastsItsDeadline(t *testing.T) {
 	if _, err := s.GServer.CreateSubscription(t.Context(), &pubsubpb.Subscription{Name: subscription, Topic: topic, AckDeadlineSeconds: 2}); err != nil {
 		t.Fatal(err)
 	}
-	pub, sub := newPubSub(t, broker.Config{Concurrency: 2, NackDelay: func(int) time.Duration { return time.Hour }})
+	pub, sub := newPubSub(t, queue.Config{Concurrency: 2, NackDelay: func(int) time.Duration { return time.Hour }})
 	defer pub.Close()
 	messages, err := sub.Subscribe(t.Context(), "gcppubsub://"+subscription)
 	if err != nil {
@@ -206,7 +206,7 @@ func (r *refusals) React(request any) (bool, any, error) {
 func TestNackIsCountedOnce(t *testing.T) {
 	var refused refusals
 	newServer(t, pstest.ServerReactorOption{FuncName: "ModifyAckDeadline", Reactor: &refused})
-	pub, sub := newPubSub(t, broker.Config{Concurrency: 1, NackDelay: immediately})
+	pub, sub := newPubSub(t, queue.Config{Concurrency: 1, NackDelay: immediately})
 	defer pub.Close()
 	url := newTopic()
 	messages, err := sub.Subscribe(t.Context(), url)
@@ -238,7 +238,7 @@ func TestNackIsCountedOnce(t *testing.T) {
 
 func TestWhatIsWrongWithURLs(t *testing.T) {
 	newServer(t)
-	pub, sub := newPubSub(t, broker.Config{})
+	pub, sub := newPubSub(t, queue.Config{})
 	for url, want := range map[string]string{
 		"gcppubsub://projects/p/subscriptions/absent":             "no subscription projects/p/subscriptions/absent: make it",
 		"gcppubsub://projects/p/subscriptions/s?create=true":      "create=true needs topic=NAME",

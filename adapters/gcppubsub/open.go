@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 const (
@@ -34,7 +34,7 @@ type address struct {
 var form = regexp.MustCompile(`^/([^/]+)/(subscriptions|topics)/([^/]+)$`)
 
 func parseAddress(raw string) (address, error) {
-	u, query, err := broker.ParseURL(raw, "create", "topic")
+	u, query, err := queue.ParseURL(raw, "create", "topic")
 	if err != nil {
 		return address{}, err
 	}
@@ -46,7 +46,7 @@ func parseAddress(raw string) (address, error) {
 	if t := query.Get("topic"); t != "" {
 		a.topic = "projects/" + a.project + "/topics/" + t
 	}
-	if a.create, err = broker.Flag(query, "create"); err != nil {
+	if a.create, err = queue.Flag(query, "create"); err != nil {
 		return address{}, err
 	}
 	if a.kind == "subscriptions" && a.create && a.topic == "" {
@@ -56,7 +56,7 @@ func parseAddress(raw string) (address, error) {
 }
 
 // OpenQueue opens a subscription.
-func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (_ broker.Queue, err error) {
+func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (_ queue.Queue, err error) {
 	a, err := parseAddress(url)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (_ broker.Queu
 	if found.DeadLetterPolicy == nil {
 		d.log().Warn("subscription has no dead-letter policy: a message that can never be handled comes back for ever; give it one", "subscription", a.name)
 	}
-	return &queue{
+	return &subscription{
 		client: client, name: a.name, nacks: make(map[string]int),
 		deadline: time.Duration(found.AckDeadlineSeconds) * time.Second,
 	}, nil
@@ -126,7 +126,7 @@ func createTopic(ctx context.Context, client *pubsub.TopicAdminClient, name stri
 }
 
 // OpenTopic opens a topic.
-func (d Driver) OpenTopic(ctx context.Context, url string) (broker.Topic, error) {
+func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) {
 	a, err := parseAddress(url)
 	if err != nil {
 		return nil, err

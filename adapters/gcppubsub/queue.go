@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 const (
@@ -25,9 +25,9 @@ const (
 	tracked = 1 << 16
 )
 
-// queue is a subscription. It pulls by single calls: a stream would bring more
+// subscription is a subscription. It pulls by single calls: a stream would bring more
 // messages than are worked on.
-type queue struct {
+type subscription struct {
 	client   *pubsub.SubscriptionAdminClient
 	name     string
 	deadline time.Duration
@@ -37,7 +37,7 @@ type queue struct {
 }
 
 // Receive pulls until something comes.
-func (q *queue) Receive(ctx context.Context, n int) ([]broker.Delivery, error) {
+func (q *subscription) Receive(ctx context.Context, n int) ([]queue.Delivery, error) {
 	for ctx.Err() == nil {
 		asked := time.Now()
 		response, err := q.pull(ctx, n)
@@ -47,7 +47,7 @@ func (q *queue) Receive(ctx context.Context, n int) ([]broker.Delivery, error) {
 		case err != nil:
 			return nil, fmt.Errorf("pull: %w", err)
 		case len(response.ReceivedMessages) > 0:
-			got := make([]broker.Delivery, len(response.ReceivedMessages))
+			got := make([]queue.Delivery, len(response.ReceivedMessages))
 			for i, m := range response.ReceivedMessages {
 				got[i] = q.delivery(m)
 			}
@@ -59,7 +59,7 @@ func (q *queue) Receive(ctx context.Context, n int) ([]broker.Delivery, error) {
 
 // pull makes one call. When ctx ends it gets a moment more: what the server has
 // on its way would come again when its deadline has passed, and not before.
-func (q *queue) pull(ctx context.Context, n int) (*pubsubpb.PullResponse, error) {
+func (q *subscription) pull(ctx context.Context, n int) (*pubsubpb.PullResponse, error) {
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), pullFor)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
@@ -74,8 +74,8 @@ func (q *queue) pull(ctx context.Context, n int) (*pubsubpb.PullResponse, error)
 	return q.client.Pull(within, &pubsubpb.PullRequest{Subscription: q.name, MaxMessages: int32(n)})
 }
 
-func (q *queue) delivery(m *pubsubpb.ReceivedMessage) broker.Delivery {
-	id, metadata := broker.Unfold(m.Message.Attributes)
+func (q *subscription) delivery(m *pubsubpb.ReceivedMessage) queue.Delivery {
+	id, metadata := queue.Unfold(m.Message.Attributes)
 	if id == "" {
 		id = m.Message.MessageId
 	}
@@ -87,17 +87,17 @@ func (q *queue) delivery(m *pubsubpb.ReceivedMessage) broker.Delivery {
 		attempt = q.nacks[m.Message.MessageId] + 1
 		q.mu.Unlock()
 	}
-	return broker.Delivery{
+	return queue.Delivery{
 		Message: out,
-		Lease:   broker.Hold(handle{q, m.AckId, m.Message.MessageId, attempt}, attempt, q.deadline),
+		Lease:   queue.Hold(handle{q, m.AckId, m.Message.MessageId, attempt}, attempt, q.deadline),
 	}
 }
 
-func (q *queue) Close() error { return q.client.Close() }
+func (q *subscription) Close() error { return q.client.Close() }
 
 // handle settles one message.
 type handle struct {
-	q         *queue
+	q         *subscription
 	ackID, id string
 	attempt   int
 }
@@ -152,7 +152,7 @@ type topic struct {
 func (t *topic) Send(ctx context.Context, m *message.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	out := &pubsubpb.PubsubMessage{Data: m.Payload, Attributes: broker.Fold(m.UUID, m.Metadata, isAttribute)}
+	out := &pubsubpb.PubsubMessage{Data: m.Payload, Attributes: queue.Fold(m.UUID, m.Metadata, isAttribute)}
 	_, err := t.client.Publish(ctx, &pubsubpb.PublishRequest{Topic: t.name, Messages: []*pubsubpb.PubsubMessage{out}})
 	return err
 }

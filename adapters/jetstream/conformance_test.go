@@ -8,8 +8,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
 
-	"github.com/bucketsum/bucketsum/pipeline/broker"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // TestConformance runs our suite for queue adapters.
@@ -29,7 +29,7 @@ func harness(b *bench) func(*testing.T) pipelinetest.Queue {
 		return pipelinetest.Queue{
 			NewTopic: b.topic,
 			Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
-				return newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: soon})
+				return newPubSub(t, queue.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: soon})
 			},
 			Persistent: true,
 			Redelivers: true,
@@ -70,7 +70,7 @@ func (n named) Close() error {
 
 func opener(b *bench, concurrency int) tests.PubSubConstructor {
 	return func(t *testing.T) (message.Publisher, message.Subscriber) {
-		p, s := newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, CloseTimeout: time.Second})
+		p, s := newPubSub(t, queue.Config{Concurrency: concurrency, NackDelay: immediately, CloseTimeout: time.Second})
 		t.Cleanup(func() { s.Close(); p.Close() }) // the suite does not always
 		return named{b: b, pub: p}, named{b: b, sub: s}
 	}

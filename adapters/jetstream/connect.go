@@ -10,7 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // address is what a URL says.
@@ -22,7 +22,7 @@ type address struct {
 }
 
 func parseAddress(raw string) (address, error) {
-	u, query, err := broker.ParseURL(raw, "consumer", "subject", "create", "tls")
+	u, query, err := queue.ParseURL(raw, "consumer", "subject", "create", "tls")
 	if err != nil {
 		return address{}, err
 	}
@@ -34,8 +34,8 @@ func parseAddress(raw string) (address, error) {
 		return address{}, fmt.Errorf("consumer=%s is not a name: no spaces, dots, slashes or wildcards", a.consumer)
 	}
 	var createErr, tlsErr error
-	a.create, createErr = broker.Flag(query, "create")
-	a.tls, tlsErr = broker.Flag(query, "tls")
+	a.create, createErr = queue.Flag(query, "create")
+	a.tls, tlsErr = queue.Flag(query, "tls")
 	return a, errors.Join(createErr, tlsErr)
 }
 

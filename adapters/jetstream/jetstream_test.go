@@ -17,7 +17,7 @@ import (
 
 	ours "github.com/bucketsum/bucketsum/adapters/jetstream"
 	"github.com/bucketsum/bucketsum/adapters/jetstream/jetstreamtest"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // bench is a server and an administrator's connection to it.
@@ -105,13 +105,13 @@ func immediately(int) time.Duration { return 0 }
 // processor, too.
 func soon(int) time.Duration { return 20 * time.Millisecond }
 
-func newPubSub(t *testing.T, c broker.Config) (message.Publisher, *broker.Subscriber) {
+func newPubSub(t *testing.T, c queue.Config) (message.Publisher, *queue.Subscriber) {
 	t.Helper()
-	s, err := broker.NewSubscriber(ours.Driver{Log: c.Log}, c)
+	s, err := queue.NewSubscriber(ours.Driver{Log: c.Log}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return broker.NewPublisher(ours.Driver{}), s
+	return queue.NewPublisher(ours.Driver{}), s
 }
 
 // recorder is what was logged.

@@ -12,7 +12,7 @@ import (
 
 	ours "github.com/bucketsum/bucketsum/adapters/jetstream"
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // brief makes a queue whose server redelivers what nobody holds after a second.
@@ -36,11 +36,11 @@ type worker struct {
 	t        *testing.T
 	url      string
 	pub      message.Publisher
-	sub      *broker.Subscriber
+	sub      *queue.Subscriber
 	messages <-chan *message.Message
 }
 
-func (b *bench) worker(url string, c broker.Config) *worker {
+func (b *bench) worker(url string, c queue.Config) *worker {
 	b.t.Helper()
 	pub, sub := newPubSub(b.t, c)
 	messages, err := sub.Subscribe(context.Background(), url)
@@ -76,11 +76,11 @@ func (w *worker) next() *message.Message {
 // nobody holds.
 func TestWorkOutlastsAckWait(t *testing.T) {
 	b := newBench(t)
-	held := b.worker(b.brief(-1), broker.Config{Concurrency: 2})
+	held := b.worker(b.brief(-1), queue.Config{Concurrency: 2})
 	held.send("long work")
 	m := held.next()
 
-	clock := b.worker(b.brief(-1), broker.Config{})
+	clock := b.worker(b.brief(-1), queue.Config{})
 	clock.send("tick")
 	c, err := b.js.Consumer(t.Context(), streamOf(clock.url), "workers")
 	if err != nil {
@@ -111,7 +111,7 @@ func TestWorkOutlastsAckWait(t *testing.T) {
 // that its message is not its own any more, and another gets it.
 func TestEvicted(t *testing.T) {
 	b := newBench(t)
-	w := b.worker(b.brief(-1), broker.Config{Concurrency: 1, ReopenDelay: immediately})
+	w := b.worker(b.brief(-1), queue.Config{Concurrency: 1, ReopenDelay: immediately})
 	w.send("x")
 	m := w.next()
 	b.server.Kill()
@@ -131,7 +131,7 @@ func TestEvicted(t *testing.T) {
 // TestNackDelay: a nacked message waits at the server, and holds up nobody.
 func TestNackDelay(t *testing.T) {
 	b := newBench(t)
-	w := b.worker(b.topic(), broker.Config{Concurrency: 1, NackDelay: func(attempt int) time.Duration {
+	w := b.worker(b.topic(), queue.Config{Concurrency: 1, NackDelay: func(attempt int) time.Duration {
 		return time.Duration(attempt) * 500 * time.Millisecond
 	}})
 	w.send("bad", "good-1", "good-2")
@@ -150,12 +150,12 @@ func TestNackDelay(t *testing.T) {
 func TestCloseGivesBackAtOnce(t *testing.T) {
 	b := newBench(t)
 	url := b.topic() // whose ack wait is a minute
-	leaving := b.worker(url, broker.Config{Concurrency: 3})
+	leaving := b.worker(url, queue.Config{Concurrency: 3})
 	leaving.send("a", "b")
 	held := []*message.Message{leaving.next(), leaving.next()}
 	closed := make(chan error)
 	go func() { closed <- leaving.sub.Close() }()
-	staying := b.worker(url, broker.Config{Concurrency: 3})
+	staying := b.worker(url, queue.Config{Concurrency: 3})
 	for _, m := range held {
 		m.Nack()
 	}
@@ -184,7 +184,7 @@ func TestWhatIsWrongWithURLs(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	pub, sub := newPubSub(t, broker.Config{})
+	pub, sub := newPubSub(t, queue.Config{})
 	defer sub.Close()
 	for url, want := range map[string]string{
 		b.url("absent", "consumer=workers"):              "no stream absent: make it (nats stream add absent), or add create=true",

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 )
 
 // OpenQueue opens a durable consumer.
-func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (broker.Queue, error) {
+func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (queue.Queue, error) {
 	a, err := parseAddress(url)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (bro
 		lost(nil)
 		return nil, err
 	}
-	return &queue{
+	return &consumer{
 		nc: nc, broken: broken, lost: lost, log: d.log(), ackWait: ackWait(config),
 		next: "$JS.API.CONSUMER.MSG.NEXT." + a.stream + "." + a.consumer,
 	}, nil
@@ -140,7 +140,7 @@ func createStream(ctx context.Context, js jetstream.JetStream, a address) error 
 }
 
 // OpenTopic opens a subject that a stream stores.
-func (d Driver) OpenTopic(ctx context.Context, url string) (broker.Topic, error) {
+func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) {
 	a, err := parseAddress(url)
 	if err != nil {
 		return nil, err

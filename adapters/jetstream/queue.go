@@ -12,7 +12,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go"
 
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 const (
@@ -25,10 +25,10 @@ const (
 	drainTime = time.Second
 )
 
-// queue is a durable consumer. It pulls by the protocol itself, because the
+// consumer is a durable consumer. It pulls by the protocol itself, because the
 // client's pulls lose what is on its way when they are cancelled: it would come
 // again after AckWait only.
-type queue struct {
+type consumer struct {
 	nc      *nats.Conn
 	next    string          // the subject of pull requests
 	broken  context.Context // ends when the connection is lost
@@ -50,7 +50,7 @@ type pull struct {
 
 // Receive takes what is there, or waits for one message: the server would go on
 // to fill a larger request after we have returned.
-func (q *queue) Receive(ctx context.Context, n int) ([]broker.Delivery, error) {
+func (q *consumer) Receive(ctx context.Context, n int) ([]queue.Delivery, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(q.broken, func() { cancel(context.Cause(q.broken)) })()
@@ -68,7 +68,7 @@ func (q *queue) Receive(ctx context.Context, n int) ([]broker.Delivery, error) {
 
 // pull makes one request and returns what it brought until the server has
 // nothing more for it. Without an error it may have brought nothing.
-func (q *queue) pull(ctx context.Context, p pull) (got []broker.Delivery, err error) {
+func (q *consumer) pull(ctx context.Context, p pull) (got []queue.Delivery, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -112,7 +112,7 @@ func (q *queue) pull(ctx context.Context, p pull) (got []broker.Delivery, err er
 }
 
 // giveUp ends a request and returns what the server had sent before it knew.
-func (q *queue) giveUp() (got []broker.Delivery) {
+func (q *consumer) giveUp() (got []queue.Delivery) {
 	sub := q.sub
 	q.sub = nil
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
@@ -147,10 +147,10 @@ func ended(m *nats.Msg) (bool, error) {
 	}
 }
 
-func (q *queue) delivery(m *nats.Msg) (broker.Delivery, error) {
+func (q *consumer) delivery(m *nats.Msg) (queue.Delivery, error) {
 	meta, err := m.Metadata()
 	if err != nil {
-		return broker.Delivery{}, fmt.Errorf("message of another kind: %w", err)
+		return queue.Delivery{}, fmt.Errorf("message of another kind: %w", err)
 	}
 	headers := make(map[string]string, len(m.Header))
 	for k := range m.Header {
@@ -158,20 +158,20 @@ func (q *queue) delivery(m *nats.Msg) (broker.Delivery, error) {
 			headers[k] = m.Header.Get(k)
 		}
 	}
-	id, metadata := broker.Unfold(headers)
+	id, metadata := queue.Unfold(headers)
 	if id == "" {
 		id = fmt.Sprintf("%s:%d", meta.Stream, meta.Sequence.Stream)
 	}
 	out := message.NewMessage(id, m.Data)
 	out.Metadata = metadata
-	return broker.Delivery{
+	return queue.Delivery{
 		Message: out,
-		Lease:   broker.Hold(handle{q.nc, m.Reply}, int(meta.NumDelivered), q.ackWait),
+		Lease:   queue.Hold(handle{q.nc, m.Reply}, int(meta.NumDelivered), q.ackWait),
 	}, nil
 }
 
 // Close ends the connection, after everything was settled through it.
-func (q *queue) Close() error {
+func (q *consumer) Close() error {
 	q.nc.Close()
 	q.lost(nil)
 	return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // topic is a subject that a stream stores.
@@ -39,7 +39,7 @@ func (t *topic) lost() {
 func (t *topic) Send(ctx context.Context, m *message.Message) error {
 	out := nats.NewMsg(t.subject)
 	out.Data = m.Payload
-	for k, v := range broker.Fold(m.UUID, m.Metadata, isHeader) {
+	for k, v := range queue.Fold(m.UUID, m.Metadata, isHeader) {
 		out.Header[k] = []string{v}
 	}
 	ctx, cancel := bounded(ctx)

@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bucketsum/bucketsum/adapters/kafka"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 func immediately(int) time.Duration { return 0 }
@@ -21,15 +21,15 @@ func immediately(int) time.Duration { return 0 }
 // processor, too.
 func soon(int) time.Duration { return 20 * time.Millisecond }
 
-func newPubSub(t *testing.T, c broker.Config) (*broker.Publisher, *broker.Subscriber) {
+func newPubSub(t *testing.T, c queue.Config) (*queue.Publisher, *queue.Subscriber) {
 	t.Helper()
 	// A member learns from its heartbeat that the group needs it; topics are new.
 	beat := []kgo.Opt{kgo.HeartbeatInterval(50 * time.Millisecond), kgo.MetadataMinAge(50 * time.Millisecond)}
-	s, err := broker.NewSubscriber(kafka.Driver{Log: c.Log, Options: beat}, c)
+	s, err := queue.NewSubscriber(kafka.Driver{Log: c.Log, Options: beat}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return broker.NewPublisher(kafka.Driver{}), s
+	return queue.NewPublisher(kafka.Driver{}), s
 }
 
 func harness(s kafkaServer) func(*testing.T) pipelinetest.Queue {
@@ -37,7 +37,7 @@ func harness(s kafkaServer) func(*testing.T) pipelinetest.Queue {
 		return pipelinetest.Queue{
 			NewTopic: s.topic,
 			Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
-				return newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: soon})
+				return newPubSub(t, queue.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: soon})
 			},
 			Persistent: true,
 			Exclusive:  true,
@@ -100,7 +100,7 @@ func (n named) Close() error {
 
 func inGroups(s kafkaServer, concurrency int) tests.ConsumerGroupPubSubConstructor {
 	return func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
-		pub, sub := newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, CloseTimeout: time.Second})
+		pub, sub := newPubSub(t, queue.Config{Concurrency: concurrency, NackDelay: immediately, CloseTimeout: time.Second})
 		t.Cleanup(func() { sub.Close(); pub.Close() }) // the suite does not always
 		return named{s: s, pub: pub}, groupOf{named{s: s, sub: sub}, group}
 	}

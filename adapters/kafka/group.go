@@ -17,7 +17,7 @@ import (
 
 // commit makes Kafka know the progress of a partition up to a version. Whoever
 // waits for one that is under way finds that another knew of his too.
-func (q *queue) commit(ctx context.Context, p *partition, version int64) error {
+func (q *member) commit(ctx context.Context, p *partition, version int64) error {
 	select {
 	case q.committing <- struct{}{}:
 	case <-ctx.Done():
@@ -98,7 +98,7 @@ func (q *queue) commit(ctx context.Context, p *partition, version int64) error {
 
 // fetched learns how far others came with the partitions that become ours. What
 // Kafka does not tell for now it is asked again, and the answer comes here, too.
-func (q *queue) fetched(_ context.Context, _ *kgo.Client, response *kmsg.OffsetFetchResponse) error {
+func (q *member) fetched(_ context.Context, _ *kgo.Client, response *kmsg.OffsetFetchResponse) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	learn := func(id int32, fault int16, offset int64, metadata *string) {
@@ -127,7 +127,7 @@ func (q *queue) fetched(_ context.Context, _ *kgo.Client, response *kmsg.OffsetF
 
 // revoked gives partitions up: what is in work gets a moment, then what is
 // finished is committed, while the partitions are still ours.
-func (q *queue) revoked(ctx context.Context, _ *kgo.Client, topics map[string][]int32) {
+func (q *member) revoked(ctx context.Context, _ *kgo.Client, topics map[string][]int32) {
 	var going []*partition
 	var idle []chan struct{}
 	q.mu.Lock()
@@ -164,7 +164,7 @@ wait:
 }
 
 // lost is called when partitions are somebody else's already.
-func (q *queue) lost(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
+func (q *member) lost(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, id := range topics[q.topic] {
@@ -175,7 +175,7 @@ func (q *queue) lost(_ context.Context, _ *kgo.Client, topics map[string][]int32
 }
 
 // drop ends the leases on a partition's messages. The caller holds q.mu.
-func (q *queue) drop(p *partition) {
+func (q *member) drop(p *partition) {
 	p.gone = true
 	if q.partitions[p.id] == p {
 		delete(q.partitions, p.id)

@@ -11,19 +11,19 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // worker subscribes to a queue and sends to it.
 type worker struct {
 	t        *testing.T
 	url      string
-	pub      *broker.Publisher
-	sub      *broker.Subscriber
+	pub      *queue.Publisher
+	sub      *queue.Subscriber
 	messages <-chan *message.Message
 }
 
-func newWorker(t *testing.T, url string, c broker.Config) *worker {
+func newWorker(t *testing.T, url string, c queue.Config) *worker {
 	t.Helper()
 	pub, sub := newPubSub(t, c)
 	messages, err := sub.Subscribe(context.Background(), url)
@@ -67,7 +67,7 @@ func (w *worker) close() {
 func TestEvictedWhileHashing(t *testing.T) {
 	s := newServer(t, 1)
 	url := s.topic()
-	w := newWorker(t, url, broker.Config{Concurrency: 2})
+	w := newWorker(t, url, queue.Config{Concurrency: 2})
 	w.send("long")
 	long := w.next()
 	w.send("short")
@@ -95,7 +95,7 @@ func TestEvictedWhileHashing(t *testing.T) {
 		m.Ack()
 	}
 	w.close()
-	after := newWorker(t, url, broker.Config{})
+	after := newWorker(t, url, queue.Config{})
 	after.send("end")
 	if m := after.next(); m.UUID != "end" {
 		t.Errorf("got %s again", m.UUID)
@@ -108,7 +108,7 @@ func TestEvictedWhileHashing(t *testing.T) {
 func TestFinishedOutOfOrder(t *testing.T) {
 	s := newServer(t, 1)
 	url := s.topic()
-	w := newWorker(t, url, broker.Config{Concurrency: 6})
+	w := newWorker(t, url, queue.Config{Concurrency: 6})
 	w.send("0", "1", "2", "3", "4", "5")
 	held := make(map[string]*message.Message) // they are handed out at the same time
 	for range 6 {
@@ -140,7 +140,7 @@ func TestFinishedOutOfOrder(t *testing.T) {
 func TestRebalance(t *testing.T) {
 	s := newServer(t, 4)
 	url := s.topic()
-	first := newWorker(t, url, broker.Config{Concurrency: 4})
+	first := newWorker(t, url, queue.Config{Concurrency: 4})
 	const n = 400
 	done := make(chan string, 2*n)
 	work := func(w *worker) {
@@ -154,7 +154,7 @@ func TestRebalance(t *testing.T) {
 	for i := range n {
 		first.send(fmt.Sprint(i))
 		if i == n/2 {
-			second = newWorker(t, url, broker.Config{Concurrency: 4})
+			second = newWorker(t, url, queue.Config{Concurrency: 4})
 			go work(second)
 		}
 	}
@@ -178,7 +178,7 @@ func TestRebalance(t *testing.T) {
 func TestNackedWaitsAside(t *testing.T) {
 	s := newServer(t, 1)
 	url := s.topic()
-	w := newWorker(t, url, broker.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return time.Hour }})
+	w := newWorker(t, url, queue.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return time.Hour }})
 	w.send("bad-1", "bad-2", "good")
 	w.next().Nack()
 	w.next().Nack()
@@ -188,7 +188,7 @@ func TestNackedWaitsAside(t *testing.T) {
 		m.Ack()
 	}
 	w.close() // which waits for no hour
-	again := newWorker(t, url, broker.Config{Concurrency: 1})
+	again := newWorker(t, url, queue.Config{Concurrency: 1})
 	for _, want := range []string{"bad-1", "bad-2"} {
 		m := again.next()
 		if m.UUID != want {
@@ -203,7 +203,7 @@ func TestMoreFailThanMayWait(t *testing.T) {
 	const concurrency, n = 2, 17*2 + 6 // 16 wait for each that may be in work
 	s := newServer(t, 1)
 	url := s.topic()
-	w := newWorker(t, url, broker.Config{Concurrency: concurrency, NackDelay: func(int) time.Duration { return 300 * time.Millisecond }})
+	w := newWorker(t, url, queue.Config{Concurrency: concurrency, NackDelay: func(int) time.Duration { return 300 * time.Millisecond }})
 	for i := range n {
 		w.send(fmt.Sprint(i))
 	}
@@ -229,7 +229,7 @@ func TestMoreFailThanMayWait(t *testing.T) {
 
 func TestWhatIsWrongWithURLs(t *testing.T) {
 	s := newServer(t, 1)
-	pub, sub := newPubSub(t, broker.Config{})
+	pub, sub := newPubSub(t, queue.Config{})
 	for url, want := range map[string]string{
 		s.URL("absent", "group=g"):               "no topic absent: make it (kafka-topics.sh --create --topic absent",
 		s.URL("absent", ""):                      "group=NAME is missing",

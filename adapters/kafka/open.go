@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 const callTimeout = 10 * time.Second
@@ -32,7 +32,7 @@ type address struct {
 }
 
 func parseAddress(raw string) (address, error) {
-	u, query, err := broker.ParseURL(raw, "group", "brokers", "create", "tls", "sasl")
+	u, query, err := queue.ParseURL(raw, "group", "brokers", "create", "tls", "sasl")
 	if err != nil {
 		return address{}, err
 	}
@@ -47,8 +47,8 @@ func parseAddress(raw string) (address, error) {
 	}
 	a.options = []kgo.Opt{kgo.SeedBrokers(a.brokers...), kgo.ClientID("bucketsum")}
 	var createErr, tlsErr error
-	a.create, createErr = broker.Flag(query, "create")
-	secure, tlsErr := broker.Flag(query, "tls")
+	a.create, createErr = queue.Flag(query, "create")
+	secure, tlsErr := queue.Flag(query, "tls")
 	if secure {
 		a.options = append(a.options, kgo.DialTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12}))
 	}
@@ -88,7 +88,7 @@ func credentials(u *url.URL, query url.Values) (sasl.Mechanism, error) {
 
 // OpenQueue opens a topic whose consumer group is joined by the first Receive: a
 // member that receives nothing would keep its partitions from the others.
-func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (broker.Queue, error) {
+func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (queue.Queue, error) {
 	a, err := parseAddress(url)
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (bro
 	if a.group == "" {
 		return nil, errors.New("group=NAME is missing: the consumer group whose members share the messages")
 	}
-	q := newQueue(a.topic, concurrency, d.log())
+	q := newMember(a.topic, concurrency, d.log())
 	options := append(a.options,
 		kgo.ConsumerGroup(a.group), kgo.ConsumeTopics(a.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		// A partition that becomes ours waits for the fetch of the others to end.
@@ -112,7 +112,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (bro
 }
 
 // OpenTopic opens a topic to send to.
-func (d Driver) OpenTopic(ctx context.Context, url string) (broker.Topic, error) {
+func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) {
 	a, err := parseAddress(url)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 const (
@@ -23,8 +23,8 @@ const (
 	waitingPerSlot = 16
 )
 
-// queue is a member of a consumer group.
-type queue struct {
+// member is a member of a consumer group.
+type member struct {
 	topic  string
 	log    *slog.Logger
 	join   func() (*kgo.Client, error)
@@ -53,16 +53,16 @@ type partition struct {
 // record is a message that was delivered and is not finished.
 type record struct {
 	*kgo.Record
-	q       *queue
+	q       *member
 	of      *partition
 	attempt int
-	lease   *broker.Held // nil while it waits for its redelivery
-	timer   *time.Timer  // of that wait
-	counted bool         // it has an element of waiting
+	lease   *queue.Held // nil while it waits for its redelivery
+	timer   *time.Timer // of that wait
+	counted bool        // it has an element of waiting
 }
 
-func newQueue(topic string, concurrency int, log *slog.Logger) *queue {
-	return &queue{
+func newMember(topic string, concurrency int, log *slog.Logger) *member {
+	return &member{
 		topic: topic, log: log,
 		committing: make(chan struct{}, 1),
 		waiting:    make(chan struct{}, concurrency*waitingPerSlot),
@@ -74,7 +74,7 @@ func newQueue(topic string, concurrency int, log *slog.Logger) *queue {
 func place(r *kgo.Record) string { return fmt.Sprintf("%s:%d:%d", r.Topic, r.Partition, r.Offset) }
 
 // Receive hands out what was nacked before, and else what Kafka has.
-func (q *queue) Receive(ctx context.Context, n int) ([]broker.Delivery, error) {
+func (q *member) Receive(ctx context.Context, n int) ([]queue.Delivery, error) {
 	if q.client == nil {
 		client, err := q.join()
 		if err != nil {
@@ -108,7 +108,7 @@ func (q *queue) Receive(ctx context.Context, n int) ([]broker.Delivery, error) {
 // poll waits for records, or until a nacked message is due. The client has
 // fetched ahead; the partitions are ours alone, so that this keeps nothing from
 // anybody.
-func (q *queue) poll(ctx context.Context, n int) kgo.Fetches {
+func (q *member) poll(ctx context.Context, n int) kgo.Fetches {
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	watching.Go(func() {
@@ -124,7 +124,7 @@ func (q *queue) poll(ctx context.Context, n int) kgo.Fetches {
 }
 
 // again hands out nacked messages whose wait is over.
-func (q *queue) again(n int) (got []broker.Delivery) {
+func (q *member) again(n int) (got []queue.Delivery) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.ready) > 0 && len(got) < n {
@@ -138,7 +138,7 @@ func (q *queue) again(n int) (got []broker.Delivery) {
 }
 
 // deliver notes what comes to be in work. No partition goes meanwhile.
-func (q *queue) deliver(fetches kgo.Fetches) (got []broker.Delivery) {
+func (q *member) deliver(fetches kgo.Fetches) (got []queue.Delivery) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	fetches.EachRecord(func(r *kgo.Record) {
@@ -160,9 +160,9 @@ func (q *queue) deliver(fetches kgo.Fetches) (got []broker.Delivery) {
 }
 
 // hold takes the lease on the message. The caller holds q.mu.
-func (r *record) hold() broker.Delivery {
-	r.lease = broker.Hold(r, r.attempt, 0)
-	return broker.Delivery{Message: received(r.Record), Lease: r.lease}
+func (r *record) hold() queue.Delivery {
+	r.lease = queue.Hold(r, r.attempt, 0)
+	return queue.Delivery{Message: received(r.Record), Lease: r.lease}
 }
 
 // Extend does nothing: the client's heartbeats keep the partition.
@@ -237,7 +237,7 @@ func (r *record) ripe() {
 }
 
 // Close leaves the group; what waits for its redelivery the next one gets.
-func (q *queue) Close() error {
+func (q *member) Close() error {
 	if q.client == nil {
 		return nil
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // topic is a topic to send to.
@@ -17,7 +17,7 @@ type topic struct{ client *kgo.Client }
 // the message may have been sent all the same.
 func (t *topic) Send(ctx context.Context, m *message.Message) error {
 	record := &kgo.Record{Value: m.Payload}
-	for k, v := range broker.Fold(m.UUID, m.Metadata, isHeader) {
+	for k, v := range queue.Fold(m.UUID, m.Metadata, isHeader) {
 		record.Headers = append(record.Headers, kgo.RecordHeader{Key: k, Value: []byte(v)})
 	}
 	return t.client.ProduceSync(ctx, record).FirstErr()
@@ -37,7 +37,7 @@ func received(r *kgo.Record) *message.Message {
 	for _, h := range r.Headers {
 		headers[h.Key] = string(h.Value)
 	}
-	id, metadata := broker.Unfold(headers)
+	id, metadata := queue.Unfold(headers)
 	if id == "" {
 		id = place(r)
 	}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq"
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq/rabbitmqtest"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -25,13 +25,13 @@ func immediately(int) time.Duration { return 0 }
 // processor, too.
 func soon(int) time.Duration { return 20 * time.Millisecond }
 
-func newPubSub(t *testing.T, c broker.Config) (*broker.Publisher, *broker.Subscriber) {
+func newPubSub(t *testing.T, c queue.Config) (*queue.Publisher, *queue.Subscriber) {
 	t.Helper()
-	s, err := broker.NewSubscriber(rabbitmq.Driver{Log: c.Log}, c)
+	s, err := queue.NewSubscriber(rabbitmq.Driver{Log: c.Log}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return broker.NewPublisher(rabbitmq.Driver{}), s
+	return queue.NewPublisher(rabbitmq.Driver{}), s
 }
 
 var topics atomic.Int64
@@ -45,7 +45,7 @@ func harness(s *rabbitmqtest.Server) func(*testing.T) pipelinetest.Queue {
 		return pipelinetest.Queue{
 			NewTopic: func() string { return newTopic(s) },
 			Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
-				return newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: soon})
+				return newPubSub(t, queue.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: soon})
 			},
 			Persistent: true,
 			Redelivers: true,
@@ -117,7 +117,7 @@ func (n named) Close() error {
 
 func opener(s *rabbitmqtest.Server, concurrency int) tests.PubSubConstructor {
 	return func(t *testing.T) (message.Publisher, message.Subscriber) {
-		pub, sub := newPubSub(t, broker.Config{Concurrency: concurrency, NackDelay: immediately, CloseTimeout: time.Second})
+		pub, sub := newPubSub(t, queue.Config{Concurrency: concurrency, NackDelay: immediately, CloseTimeout: time.Second})
 		t.Cleanup(func() { sub.Close(); pub.Close() }) // the suite does not always
 		return named{s: s, pub: pub}, named{s: s, sub: sub}
 	}

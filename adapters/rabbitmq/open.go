@@ -11,7 +11,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 const (
@@ -34,7 +34,7 @@ type address struct {
 }
 
 func parseAddress(raw string) (address, error) {
-	u, query, err := broker.ParseURL(raw, "queue", "exchange", "key", "create")
+	u, query, err := queue.ParseURL(raw, "queue", "exchange", "key", "create")
 	if err != nil {
 		return address{}, err
 	}
@@ -51,7 +51,7 @@ func parseAddress(raw string) (address, error) {
 		server.User = url.UserPassword(user, os.Getenv("RABBITMQ_PASSWORD"))
 	}
 	a.server = server.String()
-	if a.create, err = broker.Flag(query, "create"); err != nil {
+	if a.create, err = queue.Flag(query, "create"); err != nil {
 		return address{}, err
 	}
 	switch {
@@ -142,7 +142,7 @@ func create(conn *amqp.Connection, name string) error {
 
 // OpenQueue opens a queue. It is consumed from the first Receive on: who
 // receives nothing is not to hold messages.
-func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (broker.Queue, error) {
+func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (queue.Queue, error) {
 	a, err := parseAddress(url)
 	if err != nil {
 		return nil, err
@@ -158,11 +158,11 @@ func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (bro
 		conn.Close()
 		return nil, err
 	}
-	return newQueue(conn, ch, a.queue, concurrency, d.log()), nil
+	return newConsumer(conn, ch, a.queue, concurrency, d.log()), nil
 }
 
 // OpenTopic opens a queue or exchange to send to.
-func (d Driver) OpenTopic(ctx context.Context, url string) (broker.Topic, error) {
+func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) {
 	a, err := parseAddress(url)
 	if err != nil {
 		return nil, err

@@ -13,15 +13,15 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // waitingPerSlot is how many nacked messages wait here for their redelivery, for
 // each that may be in flight.
 const waitingPerSlot = 16
 
-// queue is a queue and our consumers of it.
-type queue struct {
+// consumer is a queue and our consumers of it.
+type consumer struct {
 	conn        *amqp.Connection
 	ch          *amqp.Channel
 	name        string
@@ -44,16 +44,16 @@ type queue struct {
 	paused    chan struct{}       // closed by Pause; nil: there are no consumers
 
 	mu   sync.Mutex
-	held map[uint64]*broker.Held
+	held map[uint64]*queue.Held
 }
 
-func newQueue(conn *amqp.Connection, ch *amqp.Channel, name string, concurrency int, log *slog.Logger) *queue {
-	q := &queue{
+func newConsumer(conn *amqp.Connection, ch *amqp.Channel, name string, concurrency int, log *slog.Logger) *consumer {
+	q := &consumer{
 		conn: conn, ch: ch, name: name, concurrency: concurrency, log: log,
 		in:        make(chan amqp.Delivery),
 		waiting:   make(chan struct{}, concurrency*waitingPerSlot),
 		consumers: make(map[string]struct{}),
-		held:      make(map[uint64]*broker.Held),
+		held:      make(map[uint64]*queue.Held),
 	}
 	q.broken, q.breakIt = context.WithCancelCause(context.Background())
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
@@ -78,7 +78,7 @@ func newQueue(conn *amqp.Connection, ch *amqp.Channel, name string, concurrency 
 
 // lose ends everything with the channel: all unsettled messages are back in the
 // queue.
-func (q *queue) lose(why error) {
+func (q *consumer) lose(why error) {
 	q.breakIt(why)
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -89,7 +89,7 @@ func (q *queue) lose(why error) {
 }
 
 // Receive takes what the server has delivered.
-func (q *queue) Receive(ctx context.Context, n int) (got []broker.Delivery, err error) {
+func (q *consumer) Receive(ctx context.Context, n int) (got []queue.Delivery, err error) {
 	if err := q.begin(); err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (q *queue) Receive(ctx context.Context, n int) (got []broker.Delivery, err 
 
 // begin starts a consumer for each message that may be in flight, unless they are
 // there.
-func (q *queue) begin() error {
+func (q *consumer) begin() error {
 	q.calls.Lock()
 	defer q.calls.Unlock()
 	if q.paused != nil {
@@ -135,7 +135,7 @@ func (q *queue) begin() error {
 }
 
 // consume adds a consumer for one message at a time. The caller holds q.calls.
-func (q *queue) consume() error {
+func (q *consumer) consume() error {
 	q.last++
 	tag := strconv.Itoa(q.last)
 	deliveries, err := q.ch.Consume(q.name, tag, false, false, false, false, nil)
@@ -159,7 +159,7 @@ func (q *queue) consume() error {
 
 // cancel ends a consumer, unless Pause did. What it was delivered stays ours. The
 // caller holds q.calls.
-func (q *queue) cancel(tag string) error {
+func (q *consumer) cancel(tag string) error {
 	if _, there := q.consumers[tag]; !there {
 		return nil
 	}
@@ -170,7 +170,7 @@ func (q *queue) cancel(tag string) error {
 
 // Pause ends the consumers, which the server would go on delivering to, and gives
 // back what they had and nobody took. What is in work stays ours.
-func (q *queue) Pause() {
+func (q *consumer) Pause() {
 	q.calls.Lock()
 	defer q.calls.Unlock()
 	if q.paused == nil {
@@ -185,20 +185,20 @@ func (q *queue) Pause() {
 }
 
 // tolerate notes why something is not given back before the channel ends.
-func (q *queue) tolerate(err error) {
+func (q *consumer) tolerate(err error) {
 	if err != nil && q.broken.Err() == nil {
 		q.log.Debug("message was not given back and comes when the channel ends", "queue", q.name, "err", err)
 	}
 }
 
-func (q *queue) delivery(d amqp.Delivery) broker.Delivery {
+func (q *consumer) delivery(d amqp.Delivery) queue.Delivery {
 	headers := make(map[string]string, len(d.Headers))
 	for k, v := range d.Headers {
 		if text, ok := v.(string); ok {
 			headers[k] = text
 		}
 	}
-	id, metadata := broker.Unfold(headers)
+	id, metadata := queue.Unfold(headers)
 	if id == "" {
 		id = d.MessageId
 	}
@@ -210,14 +210,14 @@ func (q *queue) delivery(d amqp.Delivery) broker.Delivery {
 		})
 	}
 	h := &handle{q: q, tag: d.DeliveryTag, consumer: d.ConsumerTag}
-	lease := broker.Hold(h, attempt(d), 0)
+	lease := queue.Hold(h, attempt(d), 0)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.held[d.DeliveryTag] = lease
 	if q.ch.IsClosed() { // perhaps nobody ends it any more
 		lease.Lose(amqp.ErrClosed)
 	}
-	return broker.Delivery{Message: m, Lease: lease}
+	return queue.Delivery{Message: m, Lease: lease}
 }
 
 // counts reports whether the queue may count deliveries. A new message tells
@@ -244,7 +244,7 @@ func attempt(d amqp.Delivery) int {
 }
 
 // Close ends the connection; what waits for its redelivery is back in the queue.
-func (q *queue) Close() error {
+func (q *consumer) Close() error {
 	err := q.conn.CloseDeadline(time.Now().Add(callTimeout))
 	q.running.Wait()
 	if errors.Is(err, amqp.ErrClosed) {
@@ -255,7 +255,7 @@ func (q *queue) Close() error {
 
 // handle settles one message.
 type handle struct {
-	q        *queue
+	q        *consumer
 	tag      uint64
 	consumer string
 }
@@ -304,7 +304,7 @@ func (h *handle) Nack(ctx context.Context, delay time.Duration) error {
 
 // replace adds a consumer in the place of one whose message waits, unless Pause
 // ended that.
-func (q *queue) replace(tag string) error {
+func (q *consumer) replace(tag string) error {
 	q.calls.Lock()
 	defer q.calls.Unlock()
 	if _, there := q.consumers[tag]; !there {

@@ -15,19 +15,19 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq/rabbitmqtest"
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // worker subscribes to a queue and sends to it.
 type worker struct {
 	t        *testing.T
 	url      string
-	pub      *broker.Publisher
-	sub      *broker.Subscriber
+	pub      *queue.Publisher
+	sub      *queue.Subscriber
 	messages <-chan *message.Message
 }
 
-func newWorker(t *testing.T, url string, c broker.Config) *worker {
+func newWorker(t *testing.T, url string, c queue.Config) *worker {
 	t.Helper()
 	pub, sub := newPubSub(t, c)
 	messages, err := sub.Subscribe(context.Background(), url)
@@ -60,7 +60,7 @@ func (w *worker) next() *message.Message {
 
 // testNackedWaitsAside: messages that fail hold up nobody, and come again.
 func testNackedWaitsAside(t *testing.T, s *rabbitmqtest.Server) {
-	w := newWorker(t, newTopic(s), broker.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return 500 * time.Millisecond }})
+	w := newWorker(t, newTopic(s), queue.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return 500 * time.Millisecond }})
 	w.send("bad-1", "bad-2", "good")
 	w.next().Nack()
 	w.next().Nack()
@@ -87,13 +87,13 @@ func testNackedWaitsAside(t *testing.T, s *rabbitmqtest.Server) {
 	a.Ack()
 	w.next().Ack()
 
-	slow := newWorker(t, newTopic(s), broker.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return time.Hour }})
+	slow := newWorker(t, newTopic(s), queue.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return time.Hour }})
 	slow.send("waits")
 	slow.next().Nack()
 	if err := slow.sub.Close(); err != nil { // which waits for no hour
 		t.Error(err)
 	}
-	if m := newWorker(t, slow.url, broker.Config{}).next(); m.UUID != "waits" {
+	if m := newWorker(t, slow.url, queue.Config{}).next(); m.UUID != "waits" {
 		t.Errorf("got %s", m.UUID)
 	} else {
 		m.Ack()
@@ -103,7 +103,7 @@ func testNackedWaitsAside(t *testing.T, s *rabbitmqtest.Server) {
 // testDraining: a worker that stops takes nothing any more while it finishes what
 // it has, also when that frees a slot; if it is wanted again it goes on.
 func testDraining(t *testing.T, s *rabbitmqtest.Server) {
-	pub, sub := newPubSub(t, broker.Config{Concurrency: 3})
+	pub, sub := newPubSub(t, queue.Config{Concurrency: 3})
 	defer pub.Close()
 	defer sub.Close()
 	w := &worker{t: t, url: newTopic(s), pub: pub, sub: sub}
@@ -117,7 +117,7 @@ func testDraining(t *testing.T, s *rabbitmqtest.Server) {
 		w.messages = messages
 		return cancel
 	}
-	queue := fmt.Sprint("topic-", topics.Load())
+	name := fmt.Sprint("topic-", topics.Load())
 	stop := subscribe()
 	w.send("long", "short")
 	held := map[string]*message.Message{}
@@ -126,11 +126,11 @@ func testDraining(t *testing.T, s *rabbitmqtest.Server) {
 		held[m.UUID] = m
 	}
 	stop()
-	s.AwaitConsumers(queue, len(held)) // not more than what is in work
-	held["short"].Ack()                // which frees a slot
+	s.AwaitConsumers(name, len(held)) // not more than what is in work
+	held["short"].Ack()               // which frees a slot
 	<-held["short"].Context().Done()
 
-	other := newWorker(t, w.url, broker.Config{Concurrency: 1})
+	other := newWorker(t, w.url, queue.Config{Concurrency: 1})
 	for _, id := range []string{"a", "b", "c", "d"} {
 		other.send(id)
 		m := other.next()
@@ -162,8 +162,8 @@ func testDraining(t *testing.T, s *rabbitmqtest.Server) {
 
 // testDeadLetters: a message that fails too often is in the dead-letter queue.
 func testDeadLetters(t *testing.T, s *rabbitmqtest.Server) {
-	w := newWorker(t, newTopic(s), broker.Config{Concurrency: 1, NackDelay: immediately})
-	dead := newWorker(t, w.url+".dead", broker.Config{Concurrency: 1})
+	w := newWorker(t, newTopic(s), queue.Config{Concurrency: 1, NackDelay: immediately})
+	dead := newWorker(t, w.url+".dead", queue.Config{Concurrency: 1})
 	w.send("poison")
 	for n := 1; ; n++ {
 		select {
@@ -191,7 +191,7 @@ func testWarns(t *testing.T, s *rabbitmqtest.Server) {
 	s.Classic(uncounted)
 	for url, want := range map[string]int{newTopic(s): 0, s.URL("queue=" + uncounted): 1} {
 		var log bytes.Buffer
-		w := newWorker(t, url, broker.Config{Concurrency: 1, NackDelay: immediately, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		w := newWorker(t, url, queue.Config{Concurrency: 1, NackDelay: immediately, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		w.send("fails")
 		for range 3 {
 			w.next().Nack()
@@ -209,7 +209,7 @@ func testWarns(t *testing.T, s *rabbitmqtest.Server) {
 // testLostLease: work whose connection is lost is cancelled, and somebody gets
 // the message.
 func testLostLease(t *testing.T, s *rabbitmqtest.Server) {
-	w := newWorker(t, newTopic(s), broker.Config{Concurrency: 1, ReopenDelay: soon})
+	w := newWorker(t, newTopic(s), queue.Config{Concurrency: 1, ReopenDelay: soon})
 	w.send("long")
 	m := w.next()
 	s.Restart()
@@ -231,7 +231,7 @@ func testLostLease(t *testing.T, s *rabbitmqtest.Server) {
 
 // testTopics: what no queue takes is an error, and the next message is sent.
 func testTopics(t *testing.T, s *rabbitmqtest.Server) {
-	w := newWorker(t, newTopic(s), broker.Config{})
+	w := newWorker(t, newTopic(s), queue.Config{})
 	name := fmt.Sprint("topic-", topics.Load())
 	url := s.URL("exchange=amq.direct&key=objects")
 	if err := w.pub.Publish(url, message.NewMessage("1", nil)); err == nil || !strings.Contains(err.Error(), "no queue takes the message") {
@@ -251,7 +251,7 @@ func testTopics(t *testing.T, s *rabbitmqtest.Server) {
 }
 
 func testWhatIsWrongWithURLs(t *testing.T, s *rabbitmqtest.Server) {
-	pub, sub := newPubSub(t, broker.Config{})
+	pub, sub := newPubSub(t, queue.Config{})
 	host := "amqp://geheim:geheim@127.0.0.1:" + s.Port()
 	for url, want := range map[string]string{
 		s.URL("queue=absent"):                         "no queue absent: make it",

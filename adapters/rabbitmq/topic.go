@@ -10,7 +10,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 var (
@@ -65,7 +65,7 @@ func (t *topic) Send(ctx context.Context, m *message.Message) error {
 
 func (t *topic) send(ctx context.Context, m *message.Message) error {
 	if t.closed {
-		return broker.ErrClosed
+		return queue.ErrClosed
 	}
 	if t.ch.IsClosed() {
 		t.conn.Close()
@@ -121,7 +121,7 @@ func publishing(m *message.Message) amqp.Publishing {
 	if len(id) <= 255 && id == strings.ToValidUTF8(id, "") {
 		p.MessageId, id = id, ""
 	}
-	for k, v := range broker.Fold(id, m.Metadata, func(name, _ string) bool {
+	for k, v := range queue.Fold(id, m.Metadata, func(name, _ string) bool {
 		return len(name) <= 128 && !strings.HasPrefix(strings.ToLower(name), "x-")
 	}) {
 		p.Headers[k] = v

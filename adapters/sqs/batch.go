@@ -28,18 +28,18 @@ type change struct {
 
 var errNoAnswer = errors.New("SQS did not say what became of the batch entry")
 
-func (q *queue) newBatchers() (deletes, changes *batcher.Batcher) {
+func (q *openQueue) newBatchers() (deletes, changes *batcher.Batcher) {
 	return batcher.New(reflect.TypeFor[*change](), batching, q.sendDeletes),
 		batcher.New(reflect.TypeFor[*change](), batching, q.sendChanges)
 }
 
 // delete deletes a message; nil: it is deleted.
-func (q *queue) delete(ctx context.Context, handle string) error {
+func (q *openQueue) delete(ctx context.Context, handle string) error {
 	return add(ctx, q.deletes, &change{handle: handle})
 }
 
 // change makes a message visible after a number of whole seconds from now.
-func (q *queue) change(ctx context.Context, handle string, visibility time.Duration) error {
+func (q *openQueue) change(ctx context.Context, handle string, visibility time.Duration) error {
 	return add(ctx, q.changes, &change{handle: handle, visibility: visibility})
 }
 
@@ -54,7 +54,7 @@ func add(ctx context.Context, b *batcher.Batcher, c *change) error {
 // not.
 func once(o *sqs.Options) { o.Retryer = aws.NopRetryer{} }
 
-func (q *queue) sendDeletes(items any) error {
+func (q *openQueue) sendDeletes(items any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	changes := items.([]*change)
@@ -74,7 +74,7 @@ func (q *queue) sendDeletes(items any) error {
 	return nil
 }
 
-func (q *queue) sendChanges(items any) error {
+func (q *openQueue) sendChanges(items any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	changes := items.([]*change)

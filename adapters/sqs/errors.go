@@ -75,7 +75,7 @@ func (e *entryError) ErrorFault() smithy.ErrorFault {
 }
 
 // explained adds to the error of a start what to do about it.
-func (q *queue) explained(err error) error {
+func (q *openQueue) explained(err error) error {
 	switch {
 	case isMissing(err):
 		return fmt.Errorf("queue %s does not exist in region %s: create it or correct the URL; queues are never created here: %w",

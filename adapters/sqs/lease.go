@@ -29,7 +29,7 @@ var errCap = errors.New("held for 12 hours, which is as long as SQS allows")
 
 // lease is a pipeline.Lease on a received message.
 type lease struct {
-	q          *queue
+	q          *openQueue
 	handle, id string
 	attempt    int
 	received   time.Time
@@ -47,7 +47,7 @@ type lease struct {
 	extended func()      // is told of each extension; nil: nobody is
 }
 
-func newLease(q *queue, handle, id string, attempt int, visibility time.Duration) *lease {
+func newLease(q *openQueue, handle, id string, attempt int, visibility time.Duration) *lease {
 	now := time.Now()
 	l := &lease{
 		q: q, handle: handle, id: id, attempt: attempt, received: now, visibility: visibility,

@@ -109,7 +109,7 @@ func (p *Publisher) Close() error {
 }
 
 // sendInput says how a marshaled message is sent.
-func (q *queue) sendInput(_ context.Context, url watermillsqs.QueueURL, m *types.Message) (*sqs.SendMessageInput, error) {
+func (q *openQueue) sendInput(_ context.Context, url watermillsqs.QueueURL, m *types.Message) (*sqs.SendMessageInput, error) {
 	in := &sqs.SendMessageInput{
 		QueueUrl: aws.String(string(url)), MessageBody: m.Body, MessageAttributes: m.MessageAttributes,
 	}
@@ -131,7 +131,7 @@ func (q *queue) sendInput(_ context.Context, url watermillsqs.QueueURL, m *types
 
 // resolver makes a topic that is one of our URLs the queue's URL. Without saying that
 // the queue exists it would have to be created.
-type resolver struct{ q *queue }
+type resolver struct{ q *openQueue }
 
 func (r resolver) ResolveQueueUrl(context.Context, watermillsqs.ResolveQueueUrlParams) (watermillsqs.QueueUrlResolverResult, error) {
 	url := watermillsqs.QueueURL(r.q.address.queue)

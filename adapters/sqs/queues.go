@@ -34,7 +34,7 @@ type Queues struct {
 	config Config
 
 	mu     sync.Mutex
-	queues map[string]*queue // by the URL that we were given
+	queues map[string]*openQueue // by the URL that we were given
 	closed bool
 }
 
@@ -43,11 +43,11 @@ func New(c Config) (*Queues, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("sqs: %w", err)
 	}
-	return &Queues{config: c.withDefaults(), queues: make(map[string]*queue)}, nil
+	return &Queues{config: c.withDefaults(), queues: make(map[string]*openQueue)}, nil
 }
 
-// queue is one queue and the leases on its messages.
-type queue struct {
+// openQueue is one queue and the leases on its messages.
+type openQueue struct {
 	config  Config
 	address address
 	aws     aws.Config  // renews its credentials
@@ -66,7 +66,7 @@ type queue struct {
 	closed bool
 }
 
-func (q *queue) fifo() bool { return strings.HasSuffix(q.address.queue, ".fifo") }
+func (q *openQueue) fifo() bool { return strings.HasSuffix(q.address.queue, ".fifo") }
 
 // Open checks that the queue is there and may be read. It warns of what will
 // make trouble later: no redrive policy, a visibility that is too short for the
@@ -80,7 +80,7 @@ func (s *Queues) Open(ctx context.Context, url string) error {
 }
 
 // queue returns the queue that a URL names. It asks SQS nothing.
-func (s *Queues) queue(ctx context.Context, url string) (*queue, error) {
+func (s *Queues) queue(ctx context.Context, url string) (*openQueue, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -102,7 +102,7 @@ func (s *Queues) queue(ctx context.Context, url string) (*queue, error) {
 	}
 	cfg.Logger = sdkLog{s.config.Log}
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), renewing(cfg.Credentials))
-	q := &queue{
+	q := &openQueue{
 		config: s.config, address: a, aws: cfg,
 		client: sqs.NewFromConfig(cfg),
 		slots:  semaphore.NewWeighted(int64(s.config.Concurrency)),
@@ -115,7 +115,7 @@ func (s *Queues) queue(ctx context.Context, url string) (*queue, error) {
 }
 
 // attributes reads an attribute of the queue, or all.
-func (q *queue) attributes(ctx context.Context, name types.QueueAttributeName) (map[string]string, error) {
+func (q *openQueue) attributes(ctx context.Context, name types.QueueAttributeName) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	out, err := q.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
@@ -128,7 +128,7 @@ func (q *queue) attributes(ctx context.Context, name types.QueueAttributeName) (
 }
 
 // check reads the queue's attributes.
-func (q *queue) check(ctx context.Context) error {
+func (q *openQueue) check(ctx context.Context) error {
 	attributes, err := q.attributes(ctx, types.QueueAttributeNameAll)
 	if err != nil {
 		return q.explained(err)
@@ -237,7 +237,7 @@ func (s *Queues) Close() error {
 	return errors.Join(errs...)
 }
 
-func (q *queue) close() error {
+func (q *openQueue) close() error {
 	q.mu.Lock()
 	q.closed = true
 	held := slices.Collect(maps.Values(q.leases))

@@ -19,13 +19,13 @@ const answerTime = 30 * time.Second
 // leasing makes a client hold what it receives. It is where leases start, because
 // nothing else sees a message before it waits in somebody's buffer, with its
 // visibility running out.
-func (q *queue) leasing(o *sqs.Options) {
+func (q *openQueue) leasing(o *sqs.Options) {
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Lease", q.intercept), middleware.Before)
 	})
 }
 
-func (q *queue) intercept(
+func (q *openQueue) intercept(
 	ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 ) (out middleware.InitializeOutput, metadata middleware.Metadata, err error) {
 	switch p := in.Parameters.(type) {
@@ -54,7 +54,7 @@ func (q *queue) intercept(
 // receive waits for a free slot, asks for as many messages as there are free
 // slots, and holds what comes. So what was received never waits for a worker,
 // however far its receiver reads ahead: other workers can have it.
-func (q *queue) receive(
+func (q *openQueue) receive(
 	ctx context.Context, p sqs.ReceiveMessageInput, in middleware.InitializeInput, next middleware.InitializeHandler,
 ) (out middleware.InitializeOutput, metadata middleware.Metadata, err error) {
 	if err := q.slots.Acquire(ctx, 1); err != nil {
@@ -102,7 +102,7 @@ func (q *queue) receive(
 }
 
 // hold starts the lease on a message that was just received.
-func (q *queue) hold(m *types.Message, visibility time.Duration) bool {
+func (q *openQueue) hold(m *types.Message, visibility time.Duration) bool {
 	attempt, _ := strconv.Atoi(m.Attributes["ApproximateReceiveCount"]) // 0 if SQS does not say
 	l := newLease(q, aws.ToString(m.ReceiptHandle), aws.ToString(m.MessageId), max(attempt, 1), visibility)
 	q.mu.Lock()
@@ -131,7 +131,7 @@ func (q *queue) hold(m *types.Message, visibility time.Duration) bool {
 
 // take returns the lease of a receipt handle; nil if there is none, or it was
 // taken before.
-func (q *queue) take(handle string) *lease {
+func (q *openQueue) take(handle string) *lease {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.leases[handle]

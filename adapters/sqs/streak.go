@@ -16,7 +16,7 @@ type streak struct {
 
 // backOff waits until a receive is worth another attempt after one has failed,
 // and logs the first failure of a row. It reports whether it waited to the end.
-func (q *queue) backOff(ctx context.Context, err error) bool {
+func (q *openQueue) backOff(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
@@ -36,7 +36,7 @@ func (q *queue) backOff(ctx context.Context, err error) bool {
 }
 
 // recovered ends the row of failures.
-func (q *queue) recovered() {
+func (q *openQueue) recovered() {
 	s := &q.streak
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // Subscriber reads sqs:// queues through watermill-aws, one message at a time of
@@ -127,7 +127,7 @@ func (s *Subscriber) Close() error {
 // deliver hands a message on under its lease, and settles it. inner is the
 // message of watermill-aws, which waits for an answer before it receives the
 // next; its context, which Close ends, is not used.
-func (s *Subscriber) deliver(ctx context.Context, q *queue, inner *message.Message, out chan<- *message.Message) {
+func (s *Subscriber) deliver(ctx context.Context, q *openQueue, inner *message.Message, out chan<- *message.Message) {
 	lease := q.take(inner.Metadata.Get(metadataReceipt))
 	if lease == nil {
 		inner.Nack() // nobody holds it any more
@@ -147,13 +147,13 @@ func (s *Subscriber) deliver(ctx context.Context, q *queue, inner *message.Messa
 	// one more moment.
 	tell, quit := context.WithCancel(context.WithoutCancel(ctx))
 	defer quit()
-	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*broker.SettleTime, quit) })()
+	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*queue.SettleTime, quit) })()
 
 	acked := false
 	if s.stopping.Err() == nil && ctx.Err() == nil { // a consumer that is ready must not win
 		select {
 		case out <- m:
-			acked = broker.Settled(m, s.overdue.Done(), func() { cancel(errors.New("subscriber closes")) })
+			acked = queue.Settled(m, s.overdue.Done(), func() { cancel(errors.New("subscriber closes")) })
 		case <-ctx.Done(): // nobody has seen it: back at once
 		case <-work.Done():
 		}

@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"testenv/awsenv":                   {"pipeline", "testenv/freeport"},
 	"pipeline":                         {"pipeline/digest"},
 	"pipeline/digest":                  {"pipeline/digest"},
-	"pipeline/broker":                  {"pipeline"},
+	"pipeline/queue":                   {"pipeline"},
 	"pipeline/pipelinetest":            {"pipeline"},
 }
 

@@ -13,16 +13,16 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // queues opens the queues that URLs name, each with the adapter of its scheme.
 type queues struct {
 	cloud   cloudpubsub.Config
 	sqs     *sqs.Queues
-	brokers broker.Config
-	drivers map[string]broker.Driver // by scheme
-	closes  []func() error           // of what was opened, in order
+	brokers queue.Config
+	drivers map[string]queue.Driver // by scheme
+	closes  []func() error          // of what was opened, in order
 }
 
 // newQueues makes queues of which each subscription holds at most concurrency
@@ -42,7 +42,7 @@ func newWatchedQueues(concurrency int, drainTimeout time.Duration, watch pipelin
 	return &queues{
 		cloud:   cloudpubsub.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Watch: watch, Log: log},
 		sqs:     leased,
-		brokers: broker.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Watch: watch, Log: log},
+		brokers: queue.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Watch: watch, Log: log},
 		drivers: drivers(log),
 		closes:  []func() error{leased.Close},
 	}, nil
@@ -58,7 +58,7 @@ func (q *queues) subscriber(rawURL string) (message.Subscriber, error) {
 	var err error
 	switch c, scheme := q.cloud, schemeOf(rawURL); {
 	case q.drivers[scheme] != nil:
-		s, err = broker.NewSubscriber(q.drivers[scheme], q.brokers)
+		s, err = queue.NewSubscriber(q.drivers[scheme], q.brokers)
 	case scheme == sqs.SchemeOrdered:
 		s = sqs.NewSubscriber(q.sqs)
 	case scheme == sqs.SchemeParallel:
@@ -89,7 +89,7 @@ func (q *queues) reachable(ctx context.Context, s message.Subscriber, rawURL str
 	if d, ok := q.drivers[scheme].(interface {
 		Reachable(ctx context.Context, url string) error
 	}); ok {
-		return broker.Redact(d.Reachable(ctx, rawURL), rawURL)
+		return queue.Redact(d.Reachable(ctx, rawURL), rawURL)
 	}
 	return nil
 }
@@ -103,7 +103,7 @@ func (q *queues) publisher(ctx context.Context, rawURL string) (message.Publishe
 	var err error
 	switch scheme := schemeOf(rawURL); {
 	case q.drivers[scheme] != nil:
-		p = broker.NewPublisher(q.drivers[scheme])
+		p = queue.NewPublisher(q.drivers[scheme])
 	case scheme == sqs.SchemeOrdered, scheme == sqs.SchemeParallel:
 		p = sqs.NewPublisher(q.sqs)
 	default:

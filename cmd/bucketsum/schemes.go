@@ -17,7 +17,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/jetstream"
 	"github.com/bucketsum/bucketsum/adapters/kafka"
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // scheme is a kind of URL that this program can open, with an example to show
@@ -47,10 +47,10 @@ var (
 	}
 )
 
-// drivers returns those of the schemes that a broker.Subscriber serves.
-func drivers(log *slog.Logger) map[string]broker.Driver {
+// drivers returns those of the schemes that a queue.Subscriber serves.
+func drivers(log *slog.Logger) map[string]queue.Driver {
 	rabbit := rabbitmq.Driver{Log: log}
-	return map[string]broker.Driver{
+	return map[string]queue.Driver{
 		jetstream.Scheme:   jetstream.Driver{Log: log},
 		kafka.Scheme:       kafka.Driver{Log: log},
 		rabbitmq.Scheme:    rabbit,
@@ -66,8 +66,8 @@ const mostDeliveries = 10
 
 // maxDeliveries returns how often a message of the queue is delivered before it
 // becomes a dead letter, if there is a topic for these; 0: the queue decides.
-func maxDeliveries(queue string) int {
-	switch schemeOf(queue) {
+func maxDeliveries(rawURL string) int {
+	switch schemeOf(rawURL) {
 	case jetstream.Scheme, kafka.Scheme, rabbitmq.Scheme, rabbitmq.SchemeTLS, gcppubsub.Scheme:
 		return mostDeliveries
 	default:
@@ -77,8 +77,8 @@ func maxDeliveries(queue string) int {
 
 // warnOf warns of queues that lose messages, that nobody has tried, or whose
 // messages nobody puts away that always fail.
-func warnOf(queue, deadLetter string, log *slog.Logger) {
-	scheme := schemeOf(queue)
+func warnOf(rawURL, deadLetter string, log *slog.Logger) {
+	scheme := schemeOf(rawURL)
 	switch scheme {
 	case "azuresb":
 		log.Warn("azuresb:// is untested: nothing extends the lock of a message, which has to outlast the longest work")

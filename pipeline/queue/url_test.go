@@ -1,4 +1,4 @@
-package broker_test
+package queue_test
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 func TestParseURL(t *testing.T) {
@@ -21,7 +21,7 @@ func TestParseURL(t *testing.T) {
 		"x://u:geheim@h/p?A=1":  `unknown parameter "A"`,
 		"x://u:geheim@h/p?a=1;": "cannot be read",
 	} {
-		_, _, err := broker.ParseURL(raw, "a", "b")
+		_, _, err := queue.ParseURL(raw, "a", "b")
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", raw, err, want)
 		}
@@ -34,7 +34,7 @@ func TestParseURL(t *testing.T) {
 func TestRedact(t *testing.T) {
 	for _, raw := range []string{"x://user:geheim@h/p?a=geheim", "x://geheim@h/p?a=geheim", "x://u:ge%2Fheim@h/p?a=geheim"} {
 		err := errors.New("dial " + raw + ": refused for user:geheim, geheim and ge/heim")
-		got := broker.Redact(err, raw)
+		got := queue.Redact(err, raw)
 		if !errors.Is(got, err) {
 			t.Errorf("%s: the error is lost", raw)
 		}
@@ -43,7 +43,7 @@ func TestRedact(t *testing.T) {
 			t.Errorf("%s: got %q", raw, text)
 		}
 	}
-	if err := errors.New("refused"); broker.Redact(err, "x://h/p") != err || broker.Redact(nil, "x://u@h") != nil {
+	if err := errors.New("refused"); queue.Redact(err, "x://h/p") != err || queue.Redact(nil, "x://u@h") != nil {
 		t.Error("an error without secrets is another")
 	}
 }
@@ -55,14 +55,14 @@ func TestFold(t *testing.T) {
 		"nothing":    func(string, string) bool { return false },
 		"some":       func(k, v string) bool { return k == "plain" },
 	} {
-		carried := broker.Fold("id ü", metadata, carry)
-		id, got := broker.Unfold(carried)
+		carried := queue.Fold("id ü", metadata, carry)
+		id, got := queue.Unfold(carried)
 		want := map[string]string{"plain": "value", "Ünicode": "naïve", "empty": "", "bucketsum.metadata": "{", "bad\uFFFD": "\uFFFD"}
 		if diff := cmp.Diff(want, got); diff != "" || id != "id ü" {
 			t.Errorf("%s: id %q (-want +got):\n%s", name, id, diff)
 		}
 	}
-	if id, got := broker.Unfold(nil); id != "" || got == nil {
+	if id, got := queue.Unfold(nil); id != "" || got == nil {
 		t.Errorf("of nothing: %q, %v", id, got)
 	}
 }

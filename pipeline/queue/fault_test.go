@@ -1,4 +1,4 @@
-package broker_test
+package queue_test
 
 import (
 	"context"
@@ -11,26 +11,26 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // fakeDriver is a broker without messages that can be down.
 type fakeDriver struct{ down atomic.Bool }
 
-func (d *fakeDriver) OpenQueue(context.Context, string, int) (broker.Queue, error) {
+func (d *fakeDriver) OpenQueue(context.Context, string, int) (queue.Queue, error) {
 	if d.down.Load() {
 		return nil, errDown
 	}
 	return fakeQueue{d}, nil
 }
 
-func (d *fakeDriver) OpenTopic(context.Context, string) (broker.Topic, error) {
+func (d *fakeDriver) OpenTopic(context.Context, string) (queue.Topic, error) {
 	return nil, errors.ErrUnsupported
 }
 
 type fakeQueue struct{ d *fakeDriver }
 
-func (q fakeQueue) Receive(ctx context.Context, _ int) ([]broker.Delivery, error) {
+func (q fakeQueue) Receive(ctx context.Context, _ int) ([]queue.Delivery, error) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for !q.d.down.Load() {
@@ -49,7 +49,7 @@ func (fakeQueue) Close() error { return nil }
 func TestFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &fakeDriver{}
-		s, err := broker.NewSubscriber(d, broker.Config{})
+		s, err := queue.NewSubscriber(d, queue.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,22 +81,22 @@ func TestFault(t *testing.T) {
 // partialDriver has queues whose only message comes with an error.
 type partialDriver struct{ fakeDriver }
 
-func (d *partialDriver) OpenQueue(context.Context, string, int) (broker.Queue, error) {
+func (d *partialDriver) OpenQueue(context.Context, string, int) (queue.Queue, error) {
 	return partialQueue{fakeQueue{&d.fakeDriver}}, nil
 }
 
 type partialQueue struct{ fakeQueue }
 
-func (partialQueue) Receive(context.Context, int) ([]broker.Delivery, error) {
-	lease := broker.Hold(newHandle(24*time.Hour), 1, 0)
-	return []broker.Delivery{{Message: message.NewMessage("came", nil), Lease: lease}}, errDown
+func (partialQueue) Receive(context.Context, int) ([]queue.Delivery, error) {
+	lease := queue.Hold(newHandle(24*time.Hour), 1, 0)
+	return []queue.Delivery{{Message: message.NewMessage("came", nil), Lease: lease}}, errDown
 }
 
 // What came with an error does not wait for the queue to be opened anew, and the
 // error is not forgotten.
 func TestMessagesBeforeFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := broker.NewSubscriber(&partialDriver{}, broker.Config{ReopenDelay: func(int) time.Duration { return time.Hour }})
+		s, err := queue.NewSubscriber(&partialDriver{}, queue.Config{ReopenDelay: func(int) time.Duration { return time.Hour }})
 		if err != nil {
 			t.Fatal(err)
 		}

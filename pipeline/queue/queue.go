@@ -1,4 +1,4 @@
-// Package broker makes the queues of a message broker Watermill publishers and
+// Package queue makes the queues of a message broker Watermill publishers and
 // subscribers. A [Driver] knows the broker, and only what is peculiar to it: how
 // to receive, settle and send one message. What all brokers need is here once: a
 // bound on the messages in flight, contexts that end with their lease, waits
@@ -7,7 +7,7 @@
 //
 // Nothing is received beyond what may be in flight. A message is acked when its
 // consumer acked it, so that every broker here delivers at least once.
-package broker
+package queue
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package broker_test
+package queue_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/broker"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -71,7 +71,7 @@ var errDown = errors.New("broker is down")
 func TestHoldIsExtended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHandle(time.Minute)
-		l := broker.Hold(h, 3, time.Minute)
+		l := queue.Hold(h, 3, time.Minute)
 		time.Sleep(time.Hour)
 		if err := l.Context().Err(); err != nil || l.Attempt() != 3 {
 			t.Fatalf("the lease ended (%v) or its attempt is %d", err, l.Attempt())
@@ -99,7 +99,7 @@ func TestHoldIsExtended(t *testing.T) {
 func TestHoldOutlivesFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHandle(time.Minute, errDown, errDown, nil, errDown, errDown)
-		l := broker.Hold(h, 1, time.Minute)
+		l := queue.Hold(h, 1, time.Minute)
 		time.Sleep(10 * time.Minute)
 		if l.Context().Err() != nil {
 			t.Errorf("the lease ended: %v", context.Cause(l.Context()))
@@ -122,7 +122,7 @@ func TestHoldEndsInTime(t *testing.T) {
 		}
 		h := newHandle(time.Minute, faults...)
 		redelivered := h.until
-		l := broker.Hold(h, 1, time.Minute)
+		l := queue.Hold(h, 1, time.Minute)
 		<-l.Context().Done()
 		if time.Now().After(redelivered) {
 			t.Errorf("the lease ended %s after the redelivery", time.Since(redelivered))
@@ -139,16 +139,16 @@ func TestHoldEndsInTime(t *testing.T) {
 func TestHoldIsLostWhenTheBrokerSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gone := fmt.Errorf("unknown message: %w", pipeline.ErrLeaseLost)
-		byBeat := broker.Hold(newHandle(time.Minute, gone), 1, time.Minute)
+		byBeat := queue.Hold(newHandle(time.Minute, gone), 1, time.Minute)
 		<-byBeat.Context().Done()
 		if cause := context.Cause(byBeat.Context()); !errors.Is(cause, pipeline.ErrLeaseLost) {
 			t.Errorf("it ended because of %v", cause)
 		}
-		byAck := broker.Hold(newHandle(time.Minute, gone), 1, 0)
+		byAck := queue.Hold(newHandle(time.Minute, gone), 1, 0)
 		if err := byAck.Ack(t.Context()); !errors.Is(err, pipeline.ErrLeaseLost) {
 			t.Errorf("ack: %v", err)
 		}
-		byDriver := broker.Hold(newHandle(time.Minute), 1, 0)
+		byDriver := queue.Hold(newHandle(time.Minute), 1, 0)
 		byDriver.Lose(errDown)
 		if err := byDriver.Nack(t.Context(), 0); !errors.Is(err, pipeline.ErrLeaseLost) || !errors.Is(err, errDown) {
 			t.Errorf("nack: %v", err)
@@ -160,7 +160,7 @@ func TestHoldIsLostWhenTheBrokerSaysSo(t *testing.T) {
 func TestNackDelayCountsFromTheNack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHandle(time.Minute, errDown)
-		l := broker.Hold(h, 1, time.Minute)
+		l := queue.Hold(h, 1, time.Minute)
 		if err := l.Nack(t.Context(), 100*time.Millisecond); err != nil {
 			t.Error(err)
 		}
@@ -177,7 +177,7 @@ func TestAckThatNobodyHears(t *testing.T) {
 		for range 100 {
 			faults = append(faults, errDown)
 		}
-		l := broker.Hold(newHandle(time.Hour, faults...), 1, time.Hour)
+		l := queue.Hold(newHandle(time.Hour, faults...), 1, time.Hour)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if err := l.Ack(ctx); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, errDown) {
@@ -190,7 +190,7 @@ func TestAckThatNobodyHears(t *testing.T) {
 func TestExtensionsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHandle(time.Minute, nil, errDown)
-		l := broker.Hold(h, 1, time.Minute)
+		l := queue.Hold(h, 1, time.Minute)
 		told := 0
 		l.OnExtend(func() { told++ })
 		time.Sleep(10 * time.Minute)
