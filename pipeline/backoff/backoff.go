@@ -1,0 +1,59 @@
+// Package backoff computes how long to wait before the next attempt, and waits.
+package backoff
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// Backoff doubles the wait with each attempt. Waits are random, so that callers
+// that failed together do not come back together. Safe for concurrent use.
+type Backoff struct {
+	First   time.Duration // before the second attempt
+	Longest time.Duration // bounds the doubling
+	Jitter  Jitter
+}
+
+// Jitter is the range from which a wait is drawn.
+type Jitter int
+
+const (
+	// Around draws from 7/8 to 9/8 of the doubled wait.
+	Around Jitter = iota
+	// Below draws from half of the doubled wait to all of it.
+	Below
+)
+
+// Delay returns the wait after the given number of failed attempts, which
+// counts from 1; less counts as 1.
+func (b Backoff) Delay(attempt int) time.Duration {
+	d := b.Longest
+	if n := max(attempt, 1) - 1; b.First <= b.Longest>>n { // cannot overflow
+		d = b.First << n
+	}
+	if b.Jitter == Below {
+		return d - rand.N(d/2+1)
+	}
+	return d - d/8 + rand.N(d/4+1)
+}
+
+// Wait sleeps for the Delay of the attempt. It returns false if ctx ends first.
+func (b Backoff) Wait(ctx context.Context, attempt int) bool {
+	return Sleep(ctx, b.Delay(attempt))
+}
+
+// Sleep waits for d. It returns false if ctx ends first.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,69 @@
+package readable
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Name returns a name for a terminal or a log. A name that could command the
+// terminal, break the line or turn the direction of the text comes quoted and
+// escaped, as does one that is not UTF-8.
+func Name(s string) string {
+	if strings.ContainsFunc(s, garbles) {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// Text returns a text with each character escaped that [Name] would not show.
+func Text(s string) string {
+	if !strings.ContainsFunc(s, garbles) {
+		return s
+	}
+	var b strings.Builder
+	for s != "" {
+		r, n := utf8.DecodeRuneInString(s)
+		if garbles(r) {
+			quoted := strconv.Quote(s[:n])
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteString(s[:n])
+		}
+		s = s[n:]
+	}
+	return b.String()
+}
+
+// garbles reports whether a character must not reach a terminal as it is.
+// U+FFFD also stands for bytes that are not UTF-8.
+func garbles(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }
+
+// Error returns err with its text as [Text] returns it: errors of the system
+// quote names as they are. The result wraps err.
+func Error(err error) error {
+	if err == nil || !strings.ContainsFunc(err.Error(), garbles) {
+		return err
+	}
+	return &readableError{err}
+}
+
+type readableError struct{ err error }
+
+func (e *readableError) Error() string { return Text(e.err.Error()) }
+func (e *readableError) Unwrap() error { return e.err }
+
+// Cut returns s, or its beginning and an ellipsis, in at most n bytes. It never
+// cuts a character in two, and the result does not keep a longer s in memory.
+func Cut(s string, n int) string {
+	const ellipsis = "…"
+	if len(s) <= n {
+		return s
+	}
+	n -= len(ellipsis)
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:max(n, 0)] + ellipsis
+}

@@ -1,0 +1,81 @@
+// Package redact removes secrets from URLs, and from the errors that quote them.
+package redact
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+const mask = "xxxxx"
+
+// URL returns a URL for logs and errors: without user, password, query and
+// fragment.
+func URL(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "(unparsable URL)"
+	}
+	u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment, u.User = "", false, "", "", nil
+	return u.String()
+}
+
+// Error returns err without the secrets of a URL in its text: the whole URL
+// becomes its [URL], and the user's token, the password and each name=value of
+// the query are masked. The result wraps err. It is err itself if the text holds
+// none of these.
+func Error(err error, raw string) error {
+	if err == nil {
+		return nil
+	}
+	whole, secrets := []string{raw}, []string(nil)
+	if u, parseErr := url.Parse(raw); parseErr == nil {
+		whole = append(whole, u.String(), u.Redacted())
+		secrets = secretsOf(u)
+	}
+	text := err.Error()
+	for _, form := range whole {
+		text = replace(text, form, URL(raw))
+	}
+	for _, secret := range secrets {
+		text = replace(text, secret, mask)
+	}
+	if text == err.Error() {
+		return err
+	}
+	return &redacted{text, err}
+}
+
+// secretsOf returns the parts of a URL that must not be shown, the longest first,
+// as one may be the beginning of another.
+func secretsOf(u *url.URL) []string {
+	secrets := strings.Split(u.RawQuery, "&")
+	for name, values := range u.Query() {
+		for _, value := range values {
+			secrets = append(secrets, name+"="+value)
+		}
+	}
+	if password, has := u.User.Password(); has {
+		secrets = append(secrets, u.User.String(), password)
+	} else {
+		secrets = append(secrets, u.User.Username()) // a token
+	}
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
+	return secrets
+}
+
+func replace(text, secret, by string) string {
+	if secret == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, secret, by)
+}
+
+// redacted is an error without secrets in its text.
+type redacted struct {
+	text string
+	err  error
+}
+
+func (e *redacted) Error() string { return e.text }
+func (e *redacted) Unwrap() error { return e.err }

@@ -1,0 +1,62 @@
+package redact_test
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/bucketsum/bucketsum/pipeline/redact"
+)
+
+func TestURL(t *testing.T) {
+	for raw, want := range map[string]string{
+		"x://user:geheim@h:1/p?a=geheim#f": "x://h:1/p",
+		"x://geheim@h/p?":                  "x://h/p",
+		"x://h/p":                          "x://h/p",
+		"x://u:geheim%zz@h/p":              "(unparsable URL)",
+	} {
+		if got := redact.URL(raw); got != want {
+			t.Errorf("%s: got %s, want %s", raw, got, want)
+		}
+	}
+}
+
+func TestError(t *testing.T) {
+	for _, raw := range []string{"x://user:geheim@h/p?a=geheim", "x://geheim@h/p?a=geheim", "x://u:ge%2Fheim@h/p?a=geheim"} {
+		err := errors.New("dial " + raw + ": refused for user:geheim, geheim and ge/heim")
+		got := redact.Error(err, raw)
+		if !errors.Is(got, err) {
+			t.Errorf("%s: the result does not wrap the error", raw)
+		}
+		if text := got.Error(); strings.Contains(text, "ge/heim") == strings.Contains(raw, "%2F") ||
+			!strings.Contains(raw, "%2F") && strings.Contains(text, "geheim") || !strings.Contains(text, "x://h/p") {
+			t.Errorf("%s: got %q", raw, text)
+		}
+	}
+}
+
+func TestErrorParameters(t *testing.T) {
+	const raw = "x://h/p?a=1&token=geheim&b=ge%68eim2&token2=geheimer"
+	err := errors.New("open: bad token=geheim, b=geheim2, b=ge%68eim2, token2=geheimer")
+	if got, want := redact.Error(err, raw).Error(), "open: bad xxxxx, xxxxx, xxxxx, xxxxx"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestErrorUnparsableURL(t *testing.T) {
+	const raw = "x://u:geheim%zz@h/p"
+	_, err := url.Parse(raw)
+	if got := redact.Error(err, raw).Error(); strings.Contains(got, "geheim") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestErrorWithoutSecrets(t *testing.T) {
+	if err := errors.New("refused"); redact.Error(err, "x://h/p") != err {
+		t.Error("an error without secrets is another")
+	}
+	if redact.Error(nil, "x://u@h") != nil {
+		t.Error("nil is not nil")
+	}
+}
