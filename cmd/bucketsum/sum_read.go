@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,7 +73,7 @@ func (r *sumReader) expand(ctx context.Context, arg string) iter.Seq2[sumObject,
 		case err == nil && object.bucket != "" && (object.key == "" || strings.HasSuffix(object.key, "/")):
 			r.listBucket(ctx, object, yield)
 		case err == nil && object.file != arg && strings.HasSuffix(object.file, "/"):
-			if found, more := listFolder(ctx, object.file, "", yield); more && !found {
+			if found, more := listFolder(ctx, object.file, yield); more && !found {
 				yield(object, errNoObjects)
 			}
 		default:
@@ -103,64 +104,44 @@ func (r *sumReader) listBucket(ctx context.Context, prefix sumObject, yield func
 	}
 }
 
-// listFolder yields the files under root+dir, which ends in a slash or is root
-// itself, in the lexical order of their keys. It reports whether there were any,
-// or anything else to tell of, and whether more are wanted.
+// listFolder yields the files of the folder root, whose name ends with a slash, in
+// the lexical order of their keys, and what of it cannot be read. It reports
+// whether there was anything to yield, and whether more is wanted.
 //
-// This is not left to gocloud's fileblob, which loses files of large folders when
-// it pages, passes over what it cannot read, and has no keys for some names.
 // Symbolic links to folders are not followed, and what bucketsum itself keeps in
 // a folder is left out.
-func listFolder(ctx context.Context, root, dir string, yield func(sumObject, error) bool) (found, more bool) {
-	if ctx.Err() != nil {
-		return true, yield(sumObject{name: dir}, context.Cause(ctx))
-	}
-	entries, err := os.ReadDir(root + dir)
-	if err != nil {
-		name := dir
-		if dir == "" {
-			name = root
+func listFolder(ctx context.Context, root string, yield func(sumObject, error) bool) (found, more bool) {
+	open := func(dir string) (*os.File, error) { return os.Open(root + dir) }
+	tell := func(o sumObject, err error) error {
+		found = true
+		if !yield(o, err) {
+			return fs.SkipAll
 		}
-		return true, yield(sumObject{name: name}, err)
+		return nil
 	}
-	// A key goes on with a slash where an entry is a folder, which decides the
-	// order: "a-" is before "a/b".
-	order := func(e fs.DirEntry) string {
-		if e.IsDir() {
-			return e.Name() + "/"
-		}
-		return e.Name()
-	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(order(a), order(b)) })
-	for _, e := range entries {
-		key := dir + e.Name()
-		object := sumObject{name: key, file: root + key}
+	err := filebucket.Walk(open, func(e filebucket.Entry) error {
 		switch {
-		case e.IsDir() && e.Name() == filebucket.Hidden:
-			continue
-		case e.IsDir():
-			var below bool
-			below, more = listFolder(ctx, root, key+"/", yield)
-			found = found || below
-		default:
-			var err error
-			object.file, err = fileIn(root, object.file, e)
-			found, more = true, yield(object, err)
+		case ctx.Err() != nil:
+			_ = tell(sumObject{name: e.Key}, context.Cause(ctx)) // nothing more in any case
+			return fs.SkipAll
+		case e.Err != nil:
+			return tell(sumObject{name: cmp.Or(e.Key, root)}, e.Err)
+		case e.Type.IsDir():
+			return nil
 		}
-		if !more {
-			return found, false
-		}
-	}
-	return found, true
+		file, err := fileIn(root, root+e.Key, e.Type)
+		return tell(sumObject{name: e.Key, file: file}, err)
+	})
+	return found, err == nil
 }
 
 // fileIn returns the path of the file that an entry of the folder root, or of one in
 // it, is or is a link to. What a link leads to has to be in root, too: whoever may
 // put files there cannot have others read. That something cannot be looked at,
 // reading it will tell.
-func fileIn(root, path string, e fs.DirEntry) (string, error) {
-	if e.Type()&fs.ModeSymlink == 0 {
-		if !e.Type().IsRegular() {
+func fileIn(root, path string, t fs.FileMode) (string, error) {
+	if t&fs.ModeSymlink == 0 {
+		if !t.IsRegular() {
 			return path, errNoFile
 		}
 		return path, nil

@@ -1,0 +1,82 @@
+package filebucket
+
+import (
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Entry is a file or a folder that [Walk] visits.
+type Entry struct {
+	// Key is the path in the bucket. That of a folder ends with a slash, except
+	// for the walked folder itself, whose key is empty.
+	Key  string
+	Type fs.FileMode // type bits, of a link those of the link
+	// HasHidden reports that the folder has a folder named Hidden in it, so that
+	// it may be a bucket of its own.
+	HasHidden bool
+	Err       error // why the folder cannot be read, or not completely
+}
+
+// Walk visits a folder, the files in it and those of the folders in it, in the
+// lexical order of their keys. Folders are visited after they have been read, and
+// before what is in them; those named [Hidden] are left out. Symbolic links are
+// visited and not followed.
+//
+// open opens a folder by its key. visit returns nil to go on, [fs.SkipDir] to
+// leave out what is in a folder, or the error that ends the walk and that Walk
+// returns.
+//
+// This is not left to [fs.WalkDir], whose order is not that of keys ("a-" is
+// before "a/b", and "a" is not) and which passes over names that are not UTF-8,
+// nor to gocloud's fileblob, which loses files of large folders when it pages.
+func Walk(open func(key string) (*os.File, error), visit func(Entry) error) error {
+	return walk(open, "", visit)
+}
+
+func walk(open func(string) (*os.File, error), dir string, visit func(Entry) error) error {
+	entries, hidden, err := read(open, dir)
+	switch err := visit(Entry{Key: dir, Type: fs.ModeDir, HasHidden: hidden, Err: err}); {
+	case err == fs.SkipDir:
+		return nil
+	case err != nil:
+		return err
+	}
+	for _, e := range entries {
+		e.Key = dir + e.Key
+		if e.Type.IsDir() {
+			err = walk(open, e.Key, visit)
+		} else {
+			err = visit(e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read returns what is in a folder, by names instead of keys, and whether there is
+// a hidden folder too. With an error it returns what could be read.
+func read(open func(string) (*os.File, error), dir string) (entries []Entry, hidden bool, err error) {
+	file, err := open(dir)
+	if err != nil {
+		return nil, false, err
+	}
+	defer file.Close()
+	found, err := file.ReadDir(-1)
+	entries = make([]Entry, 0, len(found))
+	for _, e := range found {
+		switch {
+		case e.IsDir() && e.Name() == Hidden:
+			hidden = true
+		case e.IsDir():
+			entries = append(entries, Entry{Key: e.Name() + "/", Type: e.Type()})
+		default:
+			entries = append(entries, Entry{Key: e.Name(), Type: e.Type()})
+		}
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
+	return entries, hidden, err
+}
