@@ -40,8 +40,10 @@ import (
 	"time"
 
 	"gocloud.dev/pubsub"
+	"gocloud.dev/pubsub/mempubsub"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // ErrClosed is the error of a publisher or subscriber that was closed.
@@ -55,6 +57,14 @@ const (
 	// buffered: with a broker that is gone it would try for ever.
 	flushTime = 10 * time.Second
 )
+
+// Traits are the traits of the in-memory queue. Its deliveries are counted for as
+// long as the process lives, which is as long as the queue does.
+var Traits = queue.Traits{
+	Schemes:       []queue.Scheme{{Name: mempubsub.Scheme, Example: "mem://events (ends with the process)"}},
+	NoDeadLetters: "has no dead letters of its own: a message that always fails is redelivered without limit; name a topic for it with --dead-letter",
+	OwnTopic:      true,
+}
 
 // Config is the configuration of a [Subscriber] and a [Publisher]. The zero
 // value is the default.

@@ -29,6 +29,8 @@ import (
 	"log/slog"
 
 	"google.golang.org/api/option"
+
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // Scheme is that of the URLs.
@@ -39,6 +41,16 @@ type Driver struct {
 	// Options are for the clients, beyond Google's defaults.
 	Options []option.ClientOption
 	Log     *slog.Logger // default: discarded
+}
+
+// Traits implements queue.Driver.
+func (d Driver) Traits() queue.Traits {
+	return queue.Traits{
+		Schemes:          []queue.Scheme{{Name: Scheme, Example: "gcppubsub://projects/photos/subscriptions/bucketsum"}},
+		NoDeadLetters:    "has dead letters only where the subscription has a policy for them: otherwise a message that always fails is redelivered without limit; name a topic for it with --dead-letter",
+		CountsDeliveries: true,
+		DelaysNacks:      true,
+	}
 }
 
 func (d Driver) log() *slog.Logger {

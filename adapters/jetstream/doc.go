@@ -41,6 +41,8 @@ import (
 	"log/slog"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // Scheme is that of the URLs.
@@ -51,6 +53,16 @@ type Driver struct {
 	// Options are for connections, beyond those that URL and environment give.
 	Options []nats.Option
 	Log     *slog.Logger // default: discarded
+}
+
+// Traits implements queue.Driver.
+func (d Driver) Traits() queue.Traits {
+	return queue.Traits{
+		Schemes:          []queue.Scheme{{Name: Scheme, Example: "jetstream://nats.example.com:4222/OBJECTS?consumer=bucketsum"}},
+		NoDeadLetters:    "has no dead letters of its own: a message that always fails is redelivered without limit; name a topic for it with --dead-letter",
+		CountsDeliveries: true,
+		DelaysNacks:      true,
+	}
 }
 
 func (d Driver) log() *slog.Logger {

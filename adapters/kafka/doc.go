@@ -47,6 +47,8 @@ import (
 	"log/slog"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // Scheme is that of the URLs.
@@ -57,6 +59,17 @@ type Driver struct {
 	// Options are for clients, beyond those that URL and environment give.
 	Options []kgo.Opt
 	Log     *slog.Logger // default: discarded
+}
+
+// Traits implements queue.Driver. The worker counts deliveries, not the broker.
+func (d Driver) Traits() queue.Traits {
+	return queue.Traits{
+		Schemes:          []queue.Scheme{{Name: Scheme, Example: "kafka://kafka.example.com:9092/objects?group=bucketsum"}},
+		NoDeadLetters:    "has no dead letters of its own: a message that always fails is redelivered without limit; name a topic for it with --dead-letter",
+		CountsDeliveries: true,
+		DelaysNacks:      true,
+		Reachable:        d.Reachable,
+	}
 }
 
 func (d Driver) log() *slog.Logger {

@@ -44,6 +44,8 @@ package rabbitmq
 
 import (
 	"log/slog"
+
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // The schemes of URLs.
@@ -55,6 +57,21 @@ const (
 // Driver opens queues. The zero value is ready.
 type Driver struct {
 	Log *slog.Logger // default: discarded
+}
+
+// Traits implements queue.Driver. The parameters name the queue; host and path
+// name only the virtual host.
+func (d Driver) Traits() queue.Traits {
+	return queue.Traits{
+		Schemes: []queue.Scheme{
+			{Name: Scheme, Example: "amqp://rabbit.example.com:5672/?queue=objects"},
+			{Name: SchemeTLS, Example: "amqps://rabbit.example.com/vhost?queue=objects"},
+		},
+		NoDeadLetters:    "has dead letters only where the queue has a dead-letter exchange: otherwise a message that always fails is dropped at the delivery limit, or is redelivered without limit; name a topic for it with --dead-letter",
+		CountsDeliveries: true,
+		PlaceParameters:  []string{"queue", "exchange", "key"},
+		DelaysNacks:      true,
+	}
 }
 
 func (d Driver) log() *slog.Logger {

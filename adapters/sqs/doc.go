@@ -46,6 +46,7 @@ import (
 	gcaws "gocloud.dev/aws"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // The schemes of queue URLs.
@@ -53,6 +54,18 @@ const (
 	SchemeParallel = "awssqs"
 	SchemeOrdered  = "sqs"
 )
+
+// Traits are the traits of SQS queues.
+var Traits = queue.Traits{
+	Schemes: []queue.Scheme{
+		{Name: SchemeParallel, Example: "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects"},
+		{Name: SchemeOrdered, Example: "sqs://sqs.eu-central-1.amazonaws.com/123456789012/objects.fifo (in order)"},
+	},
+	CountsDeliveries: true,
+	OwnTopic:         true,
+	DelaysNacks:      true,
+	NackDelay:        Backoff,
+}
 
 // Config is the configuration of [Queues]. The zero value is the default.
 type Config struct {

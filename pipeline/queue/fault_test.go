@@ -17,6 +17,8 @@ import (
 // fakeDriver is a broker without messages that can be down.
 type fakeDriver struct{ down atomic.Bool }
 
+func (d *fakeDriver) Traits() queue.Traits { return queue.Traits{} }
+
 func (d *fakeDriver) OpenQueue(context.Context, string, int) (queue.Queue, error) {
 	if d.down.Load() {
 		return nil, errDown

@@ -31,6 +31,8 @@ const MetadataUUID = "watermill_message_uuid"
 
 // Driver opens the queues and topics that URLs of its scheme name.
 type Driver interface {
+	// Traits describes the technology. It returns the same each time.
+	Traits() Traits
 	// OpenQueue opens a queue of which at most concurrency messages will be in
 	// flight.
 	OpenQueue(ctx context.Context, url string, concurrency int) (Queue, error)

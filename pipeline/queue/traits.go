@@ -1,0 +1,62 @@
+package queue
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// Traits describe a queue technology. The engine and the program read them
+// instead of comparing schemes: a new technology is one package that declares
+// its traits, and one line in the program's list of drivers.
+type Traits struct {
+	// Schemes are the schemes of the driver's URLs.
+	Schemes []Scheme
+	// Warning is logged at each start with such a queue, after the scheme: for
+	// example that the driver is untested. Empty: none.
+	Warning string
+	// NoDeadLetters is logged, after the scheme, if the program has no topic for
+	// dead letters: it says what happens to a message that always fails. Empty:
+	// the queue has dead letters of its own.
+	NoDeadLetters string
+	// CountsDeliveries says that a message's attempt counts all of its
+	// deliveries, also those to workers that have crashed.
+	CountsDeliveries bool
+	// OwnTopic says that a message sent to a queue's own URL reaches that queue.
+	OwnTopic bool
+	// PlaceParameters are the URL parameters that name the place, together with
+	// host and path; see SamePlace.
+	PlaceParameters []string
+	// DelaysNacks says that a Handle's Nack returns at once and the message comes
+	// back after the delay. Otherwise the engine keeps the message leased until
+	// the delay is over, and only then calls Nack.
+	DelaysNacks bool
+	// NackDelay is the default of Config.NackDelay. Default: Backoff.
+	NackDelay func(attempt int) time.Duration
+	// Reachable asks whether the queue of a URL can be received from now. It
+	// creates nothing. nil: the driver cannot ask, and [Subscriber.Fault] is all
+	// that is known.
+	Reachable func(ctx context.Context, url string) error
+}
+
+// Scheme is a URL scheme with an example for help texts and error messages.
+type Scheme struct{ Name, Example string }
+
+// LimitsDeliveries reports whether the program has to end the deliveries of a
+// message that always fails, and can: the queue has no dead letters of its own,
+// and the attempt tells how often the message was delivered.
+func (t Traits) LimitsDeliveries() bool { return t.CountsDeliveries && t.NoDeadLetters != "" }
+
+// SamePlace reports whether two URLs of the driver name one queue or topic,
+// whatever their other parameters and their schemes.
+func (t Traits) SamePlace(a, b string) bool {
+	first, err := url.Parse(a)
+	second, err2 := url.Parse(b)
+	if err != nil || err2 != nil || first.Host != second.Host || first.Path != second.Path {
+		return false
+	}
+	return !slices.ContainsFunc(t.PlaceParameters, func(name string) bool {
+		return first.Query().Get(name) != second.Query().Get(name)
+	})
+}
