@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 // Handled is how far one event of a message has come.
@@ -104,7 +105,7 @@ func (e *eventErrors) Error() string {
 		if i > 0 {
 			text.WriteString("; ")
 		}
-		text.WriteString(cut(err.Error(), maxFailure))
+		text.WriteString(readable.Cut(err.Error(), maxFailure))
 	}
 	if more := len(e.failed) - named; more > 0 {
 		fmt.Fprintf(&text, "; and %d more", more)
@@ -113,16 +114,3 @@ func (e *eventErrors) Error() string {
 }
 
 func (e *eventErrors) Unwrap() []error { return e.failed }
-
-// cut returns s, or its beginning and an ellipsis, in not more than n bytes.
-func cut(s string, n int) string {
-	const ellipsis = "…"
-	if len(s) <= n {
-		return s
-	}
-	n -= len(ellipsis)
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + ellipsis
-}

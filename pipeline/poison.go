@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 // Metadata of messages. A dead letter has its original body and metadata, and
@@ -104,7 +106,7 @@ func poisoned(to DeadLetters, maxDeliveries int, stopping context.Context) messa
 // reason returns the text of err as every queue takes it: object names in it may
 // hold control characters or no UTF-8 at all.
 func reason(err error) string {
-	return cut(strings.Map(func(r rune) rune {
+	return readable.Cut(strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
 			return ' '

@@ -2,10 +2,11 @@ package pipeline
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/bucketsum/bucketsum/pipeline/backoff"
 )
 
 // Retry says how transient errors are retried while the message is held. The
@@ -33,15 +34,6 @@ func (r Retry) withDefaults() Retry {
 	return r
 }
 
-// wait returns how long to wait after n repetitions.
-func (r Retry) wait(n int) time.Duration {
-	bound := r.Longest
-	if r.Initial <= r.Longest>>n { // cannot overflow
-		bound = r.Initial << n
-	}
-	return bound/2 + rand.N(bound-bound/2+1)
-}
-
 // retried repeats what failed with a transient error. A wait ends when the
 // message's context does. Once stopping is done nothing is repeated: the queue
 // delivers it to a worker that stays.
@@ -51,10 +43,11 @@ func (r Retry) wait(n int) time.Duration {
 // cancellation with the cancellation instead of with what had failed.
 func retried(r Retry, stopping context.Context) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
+		waits := backoff.Backoff{First: r.Initial, Longest: r.Longest, Jitter: backoff.Below}
 		return func(msg *message.Message) ([]*message.Message, error) {
 			for n := 0; ; n++ {
 				_, err := next(msg)
-				if n >= r.Max || Classify(err) != ClassTransient || !pause(msg.Context(), stopping, r.wait(n)) {
+				if n >= r.Max || Classify(err) != ClassTransient || !pause(msg.Context(), stopping, waits.Delay(n+1)) {
 					return nil, err
 				}
 				deliveryOf(msg).Retries++
@@ -63,15 +56,10 @@ func retried(r Retry, stopping context.Context) message.HandlerMiddleware {
 	}
 }
 
-// pause waits for d and reports whether both contexts are still alive. It ends
-// when one of them does.
+// pause waits for d. It returns false if one of the contexts ends first.
 func pause(ctx, stopping context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	case <-stopping.Done():
-	}
-	return ctx.Err() == nil && stopping.Err() == nil
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(stopping, cancel)()
+	return backoff.Sleep(ctx, d) && stopping.Err() == nil
 }

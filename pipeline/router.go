@@ -126,7 +126,7 @@ func Run(ctx context.Context, c Config) error {
 		retried(c.Retry, ctx),
 	)
 	router.AddConsumerHandler("objects", "objects", intake(messages),
-		each(deduped(newClaims(), recovered(c.Handle))))
+		each(deduped(new(dedupe), recovered(c.Handle))))
 
 	// The router ends when the channel does. It is not told to stop in any other
 	// way: it would then forget what is in flight after its own timeout.

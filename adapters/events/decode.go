@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 	// a topic occurs, a third may.
 	maxWraps = 3
 	// maxName is what is kept of names that only people read, in bytes.
-	maxName = 100
+	maxName = 103
 )
 
 var _ pipeline.Decoder = Decode
@@ -102,7 +103,7 @@ func fieldNames(fields map[string]json.RawMessage) string {
 		names, more = names[:most], ", …"
 	}
 	for i, name := range names {
-		names[i] = strconv.Quote(clip(name, 20))
+		names[i] = strconv.Quote(readable.Cut(name, 23))
 	}
 	return "with the fields " + strings.Join(names, ", ") + more
 }
@@ -265,24 +266,13 @@ func trimETag(s string) string {
 	return strings.Trim(strings.TrimPrefix(s, "W/"), `"`)
 }
 
-// clip shortens what only people read to at most n bytes and a mark.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "…"
-}
-
 // ignored is an event that asks for no work.
 func ignored(name, id string, at moment) pipeline.Event {
 	return pipeline.Event{
 		Kind:   pipeline.Ignored,
 		Object: pipeline.Object{Size: pipeline.UnknownSize},
 		ID:     id,
-		Name:   clip(strings.ToValidUTF8(name, "\uFFFD"), maxName),
+		Name:   readable.Cut(strings.ToValidUTF8(name, "\uFFFD"), maxName),
 		Time:   at.Time,
 	}
 }

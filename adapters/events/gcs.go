@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 // Attributes of a message from Cloud Storage, as
@@ -123,7 +124,7 @@ func decodePubSub(raw []byte, wraps int) ([]pipeline.Event, error) {
 	}
 	for name, value := range m.Attributes {
 		if mangled(value, raw) {
-			return nil, fmt.Errorf("Pub/Sub: attribute %s contains half of a surrogate pair", clip(name, maxName))
+			return nil, fmt.Errorf("Pub/Sub: attribute %s contains half of a surrogate pair", readable.Cut(name, maxName))
 		}
 	}
 	data := []byte(m.Data)

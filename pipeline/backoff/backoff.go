@@ -38,12 +38,13 @@ func (b Backoff) Delay(attempt int) time.Duration {
 	return d - d/8 + rand.N(d/4+1)
 }
 
-// Wait sleeps for the Delay of the attempt. It returns false if ctx ends first.
+// Wait sleeps for the Delay of the attempt, or until ctx ends. It returns false if
+// ctx has ended.
 func (b Backoff) Wait(ctx context.Context, attempt int) bool {
 	return Sleep(ctx, b.Delay(attempt))
 }
 
-// Sleep waits for d. It returns false if ctx ends first.
+// Sleep waits for d, or until ctx ends. It returns false if ctx has ended.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
@@ -52,8 +53,7 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
 	case <-ctx.Done():
-		return false
 	}
+	return ctx.Err() == nil
 }
