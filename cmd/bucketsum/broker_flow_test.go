@@ -18,6 +18,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 )
 
 // patience is how long a test waits for what must come. It is long, as servers
@@ -31,7 +32,7 @@ type brokerFlow struct {
 	urls        brokerURLs
 	bucket, url string
 	dir         string // which the bucket is, unless url says otherwise
-	queues      *queues
+	queues      *app.Queues
 	publisher   message.Publisher
 	schema      *jsonschema.Schema
 
@@ -59,7 +60,8 @@ func newFlow(t *testing.T, urls brokerURLs) *brokerFlow {
 	}
 	f.url = "file://" + f.dir
 	var err error
-	if f.queues, err = newQueues(8, time.Second, slog.New(slog.DiscardHandler)); err != nil {
+	quiet := slog.New(slog.DiscardHandler)
+	if f.queues, err = app.NewQueues(app.QueuesConfig{Drivers: drivers(quiet), Concurrency: 8, DrainTimeout: time.Second, Log: quiet}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -72,12 +74,12 @@ func newFlow(t *testing.T, urls brokerURLs) *brokerFlow {
 		}
 	})
 	// What is missing is created by whoever comes first, as by an administrator.
-	reader, err := f.queues.subscriber(urls.queue)
+	reader, err := f.queues.Subscriber(urls.queue)
 	if err == nil {
 		err = reader.Close()
 	}
 	if err == nil {
-		f.publisher, err = f.queues.publisher(t.Context(), urls.queue)
+		f.publisher, err = f.queues.Publisher(t.Context(), urls.queue)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +90,7 @@ func newFlow(t *testing.T, urls brokerURLs) *brokerFlow {
 
 func (f *brokerFlow) subscribe(url string) <-chan *message.Message {
 	f.t.Helper()
-	s, err := f.queues.subscriber(url)
+	s, err := f.queues.Subscriber(url)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -1,97 +1,48 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"time"
+	"net/url"
+	"strings"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 )
 
-// bucketWait bounds how long buckets are waited for at the start, all together. The
-// chart's startup probe has more patience, so that a worker says why it does not
-// start before it is killed.
-const bucketWait = 30 * time.Second
-
-// openBuckets opens every bucket and asks it whether it can be used, or none.
-func openBuckets(ctx context.Context, urls []namedURL, c blobstore.Config) (map[string]*blobstore.Store, error) {
-	return openAll(ctx, urls, func(ctx, bounded context.Context, b namedURL) (*blobstore.Store, error) {
-		store, err := blobstore.Open(ctx, b.url, b.name, c) // which may keep its context
+// parseBuckets reads [NAME=]URL arguments.
+func parseBuckets(args []string) ([]app.BucketURL, error) {
+	var (
+		buckets []app.BucketURL
+		faults  []error
+	)
+	seen := make(map[string]string)
+	for _, arg := range args {
+		b := app.BucketURL{URL: arg}
+		if name, rest, ok := strings.Cut(arg, "="); ok && !strings.ContainsAny(name, ":/?") {
+			b = app.BucketURL{Name: name, URL: rest}
+		}
+		if err := checkURL("--bucket", b.URL, bucketSchemes); err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		u, err := url.Parse(b.URL)
 		if err != nil {
-			return nil, err
+			continue // which checkURL has told of
 		}
-		if err := store.Check(bounded); err != nil {
-			return nil, errors.Join(err, store.Close())
+		if b.Name == "" {
+			b.Name = blobstore.NameOf(u)
 		}
-		return store, nil
-	})
-}
-
-// openAll opens all buckets at once within bucketWait, or none. It does not wait for
-// an open that does not heed its bounded context, such as that of a folder on a
-// network that is gone.
-func openAll(ctx context.Context, urls []namedURL, open func(ctx, bounded context.Context, b namedURL) (*blobstore.Store, error)) (map[string]*blobstore.Store, error) {
-	bounded, cancel := context.WithTimeout(ctx, bucketWait)
-	defer cancel()
-	type opened struct {
-		i     int
-		store *blobstore.Store
-		err   error
-	}
-	answers := make(chan opened)
-	for i, b := range urls {
-		go func() {
-			store, err := open(ctx, bounded, b)
-			if bounded.Err() == nil {
-				select {
-				case answers <- opened{i, store, err}:
-					return
-				case <-bounded.Done():
-				}
-			}
-			if store != nil {
-				_ = store.Close() // nobody wants it any more
-			}
-		}()
-	}
-	faults := make([]error, len(urls))
-	stores := make(map[string]*blobstore.Store)
-	waiting := make(map[int]bool)
-	for i := range urls {
-		waiting[i] = true
-	}
-	for len(waiting) > 0 && bounded.Err() == nil {
-		select {
-		case a := <-answers:
-			delete(waiting, a.i)
-			faults[a.i] = a.err
-			if a.err == nil {
-				stores[urls[a.i].name] = a.store
-			}
-		case <-bounded.Done():
+		shown := u.Redacted()
+		switch {
+		case b.Name == "" || b.Name == "/" || b.Name == ".":
+			faults = append(faults, fmt.Errorf("--bucket: %q has no name that events could use; put NAME= before it", shown))
+		case seen[b.Name] != "":
+			faults = append(faults, fmt.Errorf("--bucket: both %s and %s are named %q; give one another name: NAME=URL",
+				seen[b.Name], shown, b.Name))
 		}
+		seen[b.Name] = shown
+		buckets = append(buckets, b)
 	}
-	for i := range waiting {
-		if faults[i] = ctx.Err(); faults[i] == nil {
-			faults[i] = fmt.Errorf("bucket %s: no answer within %s: is its endpoint right, and may this program reach it?", urls[i].name, bucketWait)
-		}
-	}
-	for i, err := range faults {
-		if err != nil {
-			faults[i] = fmt.Errorf("--bucket: %w", err)
-		}
-	}
-	if err := errors.Join(faults...); err != nil {
-		return nil, errors.Join(err, closeStores(stores))
-	}
-	return stores, nil
-}
-
-func closeStores(stores map[string]*blobstore.Store) error {
-	var errs []error
-	for _, s := range stores {
-		errs = append(errs, s.Close())
-	}
-	return errors.Join(errs...)
+	return buckets, errors.Join(faults...)
 }

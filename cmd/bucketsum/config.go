@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
@@ -88,7 +88,7 @@ func (c *workerConfig) validate() error {
 	if c.drainTimeout <= 0 {
 		faults = append(faults, fmt.Errorf("--drain-timeout: %s is not more than 0", c.drainTimeout))
 	}
-	if err := checkLoopback(c.pprof); err != nil {
+	if err := app.CheckLoopback(c.pprof); err != nil {
 		faults = append(faults, err)
 	}
 	if err := c.resume.validate(); err != nil {
@@ -113,53 +113,16 @@ func (c *workerConfig) validate() error {
 	return nil
 }
 
-// selects reports whether --include and --exclude let a key pass.
-func (c *workerConfig) selects(key string) bool {
-	matches := func(glob string) bool { return doublestar.MatchUnvalidated(glob, key) }
-	for _, glob := range c.exclude {
-		if matches(glob) {
-			return false
-		}
+// worker returns what the flags say of a worker.
+func (c *workerConfig) worker() app.Config {
+	listen := c.listen
+	if listen == "off" {
+		listen = ""
 	}
-	for _, glob := range c.include {
-		if matches(glob) {
-			return true
-		}
+	return app.Config{
+		Results: c.results, Algorithms: c.algorithms, Include: c.include, Exclude: c.exclude,
+		KeepRecords: c.onDelete == "keep", IgnoreClaims: c.nativeChecks == "off", RecordMismatches: c.onMismatch == "record",
+		Resume: c.resume.resume(), Concurrency: int(c.concurrency), DrainTimeout: c.drainTimeout,
+		Listen: listen, MaxUpload: c.maxUpload, Profiles: c.pprof, Version: version(),
 	}
-	return len(c.include) == 0
-}
-
-// namedURL is the URL of a bucket and the name that events have for it.
-type namedURL struct{ name, url string }
-
-// parseBuckets reads [NAME=]URL arguments.
-func parseBuckets(args []string) ([]namedURL, error) {
-	var (
-		buckets []namedURL
-		faults  []error
-	)
-	seen := make(map[string]string)
-	for _, arg := range args {
-		b := namedURL{url: arg}
-		if name, rest, ok := strings.Cut(arg, "="); ok && !strings.ContainsAny(name, ":/?") {
-			b = namedURL{name, rest}
-		}
-		if err := checkURL("--bucket", b.url, bucketSchemes); err != nil {
-			faults = append(faults, err)
-			continue
-		}
-		if u, err := url.Parse(b.url); err == nil && b.name == "" {
-			b.name = blobstore.NameOf(u)
-		}
-		switch {
-		case b.name == "" || b.name == "/" || b.name == ".":
-			faults = append(faults, fmt.Errorf("--bucket: %q has no name that events could use; put NAME= before it", withoutPassword(b.url)))
-		case seen[b.name] != "":
-			faults = append(faults, fmt.Errorf("--bucket: both %s and %s are named %q; give one another name: NAME=URL",
-				withoutPassword(seen[b.name]), withoutPassword(b.url), b.name))
-		}
-		seen[b.name] = b.url
-		buckets = append(buckets, b)
-	}
-	return buckets, errors.Join(faults...)
 }

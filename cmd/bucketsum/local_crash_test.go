@@ -60,7 +60,7 @@ func TestLocalStopped(t *testing.T) {
 		t.Errorf("exit status is %d", status)
 	}
 	for _, record := range recordsIn(t, dir) {
-		md5sum(t, dir, record)
+		checkWithMD5sum(t, dir, record)
 	}
 	again := startLocal(t, dir)
 	again.until(1, func(string) bool { return len(recordsIn(t, dir)) == len(names) })

@@ -168,7 +168,7 @@ func TestLocalAlgorithmsChange(t *testing.T) {
 		t.Fatalf("files (-want +got):\n%s", diff)
 	}
 	for _, name := range []string{"changed", "changed later", "same"} {
-		md5sum(t, dir, name+".md5")
+		checkWithMD5sum(t, dir, name+".md5")
 		sha256sum(t, dir, name+".sha256")
 	}
 }

@@ -100,12 +100,12 @@ func wantRecords(t *testing.T, dir string, names []string) {
 		if !strings.HasPrefix(strings.TrimPrefix(string(line), `\`), sumOf(content)+"  ") {
 			t.Errorf("record of %q is %q, want the sum %s", name, line, sumOf(content))
 		}
-		md5sum(t, filepath.Dir(filepath.Join(dir, name)), filepath.Base(name)+".md5")
+		checkWithMD5sum(t, filepath.Dir(filepath.Join(dir, name)), filepath.Base(name)+".md5")
 	}
 }
 
-// md5sum checks a record as its user would.
-func md5sum(t *testing.T, dir, record string) {
+// checkWithMD5sum checks a record as its user would.
+func checkWithMD5sum(t *testing.T, dir, record string) {
 	t.Helper()
 	tool, err := exec.LookPath("md5sum")
 	if err != nil {

@@ -132,3 +132,11 @@ func samePlace(a, b string) bool {
 		return first.Query().Get(name) != second.Query().Get(name)
 	})
 }
+
+func schemeOf(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme
+}

@@ -8,8 +8,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
-	"github.com/bucketsum/bucketsum/handlers/web"
-	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 )
 
 var serveCommand = command{
@@ -96,43 +95,28 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 	log := config.log.logger(p.stderr)
 	warnOf(queue, deadLetter, log)
 	config.memory.warn(log)
-	stores, err := openBuckets(ctx, urls, blobstore.Config{
+	stores, err := app.OpenBuckets(ctx, urls, blobstore.Config{
 		Layout: config.layout, Algorithms: config.algorithms, Records: store.records, S3: store.s3, Memory: config.memory.memory(), Log: log,
 	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeStores(stores)) }()
-	listener, err := config.listenHTTP()
+	defer func() { err = errors.Join(err, app.CloseStores(stores)) }()
+	worker := config.worker()
+	worker.Drivers, worker.Queue, worker.Continue, worker.DeadLetter = drivers(log), queue, topicOf(queue), deadLetter
+	worker.MaxDeliveries = maxDeliveries(queue)
+	worker.Stores, worker.Sources, worker.Log = stores, make(map[string]string), log
+	for _, b := range urls {
+		worker.Sources[b.Name] = cloudevents.SourceOf(b.Name, b.URL)
+	}
+	a, err := app.New(ctx, worker)
 	if err != nil {
 		return err
 	}
-	w := worker{
-		workerConfig: config,
-		queue:        queue,
-		deadLetter:   deadLetter,
-
-		maxDeliveries: maxDeliveries(queue),
-
-		buckets:  make(map[string]pipeline.Bucket),
-		checks:   make(map[string]func(context.Context) error),
-		sources:  make(map[string]string),
-		activity: web.NewActivity(),
-		listener: listener,
-		check:    check,
-		log:      log,
-		publish: func(ctx context.Context, r pipeline.Result) error {
-			log.InfoContext(ctx, "object handled", "outcome", r.Outcome, "bucket", r.Record.Source.Bucket,
-				"key", r.Record.Source.Key, "version_id", r.Record.Source.VersionID,
-				"size", r.Record.Source.Size, "duration", r.Duration)
-			return nil
-		},
+	defer func() { err = errors.Join(err, a.Close()) }()
+	if check {
+		log.Info("queues and buckets can be reached", "buckets", a.Buckets())
+		return nil
 	}
-	for name, s := range stores {
-		w.buckets[name], w.checks[name] = s.Bucket(), s.Reachable
-	}
-	for _, b := range urls {
-		w.sources[b.name] = cloudevents.SourceOf(b.name, b.url)
-	}
-	return w.run(ctx)
+	return a.Run(ctx)
 }

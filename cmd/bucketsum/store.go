@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 )
 
 // storeConfig is what serve can be told about buckets and their records.
@@ -30,7 +31,7 @@ func (c *storeConfig) flags(fs *pflag.FlagSet) {
 }
 
 // validate returns everything that is wrong, and reads the key.
-func (c *storeConfig) validate(buckets []namedURL) error {
+func (c *storeConfig) validate(buckets []app.BucketURL) error {
 	var faults []error
 	for _, form := range c.records.To {
 		if form != blobstore.ToSidecar && form != blobstore.ToTags {
@@ -40,8 +41,8 @@ func (c *storeConfig) validate(buckets []namedURL) error {
 	if c.records.Bucket != "" {
 		faults = append(faults, checkURL("--record-bucket", c.records.Bucket, bucketSchemes))
 		for _, b := range buckets {
-			if samePlace(b.url, c.records.Bucket) && schemeOf(b.url) != "mem" {
-				faults = append(faults, fmt.Errorf("--record-bucket is also the --bucket %s, whose objects the records would be", b.name))
+			if samePlace(b.URL, c.records.Bucket) && schemeOf(b.URL) != "mem" {
+				faults = append(faults, fmt.Errorf("--record-bucket is also the --bucket %s, whose objects the records would be", b.Name))
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package md5sum
 
 import (
 	"context"
@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// sumWindow is how many results may wait for one before them, so that neither a
+// window is how many results may wait for one before them, so that neither a
 // huge file holds up many small ones nor results pile up without end.
-const sumWindow = 4096
+const window = 4096
 
 // ordered does some work for each of many items, several at once, and tells of
 // the results in the order of the items.
@@ -78,7 +78,7 @@ func (o *ordered[T, R]) step() bool {
 		defer o.taking.Unlock()
 		return o.wait(place) && o.done(place, o.work(item))
 	}
-	ok = o.wait(place - sumWindow)
+	ok = o.wait(place - window)
 	if ok {
 		o.spawn()
 	}

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"golang.org/x/term"
 
@@ -64,18 +63,18 @@ func (r *report) result(_ context.Context, result pipeline.Result) error {
 	o, value := result.Record.Source, result.Record.Digests[r.algorithm]
 	switch result.Outcome {
 	case pipeline.Recorded:
-		r.line("%s  %10s  %8s  %s", value, readable.Bytes(o.Size), readable.Duration(result.Duration), printable(o.Key))
+		r.line("%s  %10s  %8s  %s", value, readable.Bytes(o.Size), readable.Duration(result.Duration), readable.Name(o.Key))
 	case pipeline.Mismatch:
-		r.line("MISMATCH  %s: %s", printable(o.Key), printable(result.Reason))
+		r.line("MISMATCH  %s: %s", readable.Name(o.Key), readable.Name(result.Reason))
 	case pipeline.Removed:
-		r.line("%-32s  %10s  %8s  %s", "record removed", "", "", printable(o.Key))
+		r.line("%-32s  %10s  %8s  %s", "record removed", "", "", readable.Name(o.Key))
 	}
 	return nil
 }
 
 // failure prints that a file got no checksum, and why.
 func (r *report) failure(key, reason string) {
-	r.line("FAILED  %s: %s", printable(key), printable(reason))
+	r.line("FAILED  %s: %s", readable.Name(key), readable.Name(reason))
 }
 
 // summary prints what was done since the start.
@@ -114,13 +113,4 @@ func count(n int64, noun string) string {
 		return "1 " + noun
 	}
 	return strconv.FormatInt(n, 10) + " " + noun + "s"
-}
-
-// printable returns a name as it can be shown on a terminal, where a control
-// character could do anything.
-func printable(s string) string {
-	if strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) || c == unicode.ReplacementChar }) {
-		return strconv.Quote(s)
-	}
-	return s
 }

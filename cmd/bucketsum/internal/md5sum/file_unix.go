@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package md5sum
 
 import (
 	"io"
@@ -10,21 +10,21 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// sumFile is a file that is open for reading. An os.File would ask the system
+// file is a file that is open for reading. An os.File would ask the system
 // five things more on the way, which is most of what a small file costs.
-type sumFile struct {
+type file struct {
 	name    string
 	fd      int
 	advised bool // that the system should read ahead
 }
 
-// openSumFile opens a file. As with coreutils, a FIFO waits for its writer.
-func openSumFile(name string) (io.ReadCloser, error) {
+// openFile opens a file. As with coreutils, a FIFO waits for its writer.
+func openFile(name string) (io.ReadCloser, error) {
 	for {
 		fd, err := syscall.Open(name, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 		switch err {
 		case nil:
-			return &sumFile{name: name, fd: fd}, nil
+			return &file{name: name, fd: fd}, nil
 		case syscall.EINTR: // signals come while a FIFO or a slow disk is waited for
 		default:
 			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
@@ -33,7 +33,7 @@ func openSumFile(name string) (io.ReadCloser, error) {
 }
 
 // Read implements io.Reader.
-func (f *sumFile) Read(p []byte) (int, error) {
+func (f *file) Read(p []byte) (int, error) {
 	for {
 		n, err := syscall.Read(f.fd, p)
 		switch {
@@ -53,7 +53,7 @@ func (f *sumFile) Read(p []byte) (int, error) {
 }
 
 // ReadNow implements digest.ReaderNow.
-func (f *sumFile) ReadNow(p []byte) (int, error) { return digest.ReadFileNow(uintptr(f.fd), p) }
+func (f *file) ReadNow(p []byte) (int, error) { return digest.ReadFileNow(uintptr(f.fd), p) }
 
 // Close implements io.Closer. It is called once.
-func (f *sumFile) Close() error { return syscall.Close(f.fd) }
+func (f *file) Close() error { return syscall.Close(f.fd) }

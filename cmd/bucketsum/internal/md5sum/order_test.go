@@ -1,4 +1,4 @@
-package main
+package md5sum
 
 import (
 	"context"
@@ -81,9 +81,9 @@ func TestOrderedWaitsForTheFirst(t *testing.T) {
 			case i == 0:
 				<-last
 				ended.Store(true)
-			case i == sumWindow:
+			case i == window:
 				close(last)
-			case i > sumWindow && !ended.Load():
+			case i > window && !ended.Load():
 				t.Errorf("%d was begun while the first was in work", i)
 			}
 			return i
@@ -93,7 +93,7 @@ func TestOrderedWaitsForTheFirst(t *testing.T) {
 			return nil
 		},
 	}
-	if err := o.run(t.Context(), upTo(2*sumWindow)); err != nil || told != 2*sumWindow {
+	if err := o.run(t.Context(), upTo(2*window)); err != nil || told != 2*window {
 		t.Errorf("%d were told of, %v", told, err)
 	}
 }

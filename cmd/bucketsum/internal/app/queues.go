@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -16,8 +16,9 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// queues opens the queues that URLs name, each with the adapter of its scheme.
-type queues struct {
+// Queues opens the queues that URLs name, each with the adapter of its scheme. Its
+// methods are not safe for concurrent use.
+type Queues struct {
 	cloud   cloudpubsub.Config
 	sqs     *sqs.Queues
 	brokers queue.Config
@@ -25,32 +26,35 @@ type queues struct {
 	closes  []func() error          // of what was opened, in order
 }
 
-// newQueues makes queues of which each subscription holds at most concurrency
-// messages, and whose work gets the drain timeout when they close.
-func newQueues(concurrency int, drainTimeout time.Duration, log *slog.Logger) (*queues, error) {
-	return newWatchedQueues(concurrency, drainTimeout, pipeline.LeaseWatch{}, log)
+// QueuesConfig configures Queues.
+type QueuesConfig struct {
+	Drivers      map[string]queue.Driver // by scheme
+	Concurrency  int                     // messages that each subscription holds, at most
+	DrainTimeout time.Duration           // of their work when the queues close
+	Watch        pipeline.LeaseWatch     // is told of what they hold; zero: nobody
+	Log          *slog.Logger
 }
 
-// newWatchedQueues is newQueues with somebody who is told of what they hold.
-func newWatchedQueues(concurrency int, drainTimeout time.Duration, watch pipeline.LeaseWatch, log *slog.Logger) (*queues, error) {
+// NewQueues returns Queues that have nothing open yet.
+func NewQueues(c QueuesConfig) (*Queues, error) {
 	// The pipeline drains; what it leaves behind goes back to the queue.
-	closeTimeout := drainTimeout + 10*time.Second
-	leased, err := sqs.New(sqs.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Watch: watch, Log: log})
+	closeTimeout := c.DrainTimeout + 10*time.Second
+	leased, err := sqs.New(sqs.Config{Concurrency: c.Concurrency, CloseTimeout: closeTimeout, Watch: c.Watch, Log: c.Log})
 	if err != nil {
 		return nil, err
 	}
-	return &queues{
-		cloud:   cloudpubsub.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Watch: watch, Log: log},
+	return &Queues{
+		cloud:   cloudpubsub.Config{Concurrency: c.Concurrency, CloseTimeout: closeTimeout, Watch: c.Watch, Log: c.Log},
 		sqs:     leased,
-		brokers: queue.Config{Concurrency: concurrency, CloseTimeout: closeTimeout, Watch: watch, Log: log},
-		drivers: drivers(log),
+		brokers: queue.Config{Concurrency: c.Concurrency, CloseTimeout: closeTimeout, Watch: c.Watch, Log: c.Log},
+		drivers: c.Drivers,
 		closes:  []func() error{leased.Close},
 	}, nil
 }
 
-// subscriber returns a subscriber whose queue at the URL is open already, so
+// Subscriber returns a subscriber whose queue at the URL is open already, so
 // that a wrong one shows, and nothing that is published from now on is missed.
-func (q *queues) subscriber(rawURL string) (message.Subscriber, error) {
+func (q *Queues) Subscriber(rawURL string) (message.Subscriber, error) {
 	var s interface {
 		message.Subscriber
 		message.SubscribeInitializer
@@ -76,7 +80,7 @@ func (q *queues) subscriber(rawURL string) (message.Subscriber, error) {
 
 // reachable reports why nothing can be received from the queue of a subscriber: SQS and
 // Kafka are asked, of the others that is known which failed the last time.
-func (q *queues) reachable(ctx context.Context, s message.Subscriber, rawURL string) error {
+func (q *Queues) reachable(ctx context.Context, s message.Subscriber, rawURL string) error {
 	if s, ok := s.(interface{ Fault() error }); ok {
 		if err := s.Fault(); err != nil {
 			return err
@@ -94,8 +98,8 @@ func (q *queues) reachable(ctx context.Context, s message.Subscriber, rawURL str
 	return nil
 }
 
-// publisher returns a publisher whose topic at the URL is open already.
-func (q *queues) publisher(ctx context.Context, rawURL string) (message.Publisher, error) {
+// Publisher returns a publisher whose topic at the URL is open already.
+func (q *Queues) Publisher(ctx context.Context, rawURL string) (message.Publisher, error) {
 	var p interface {
 		message.Publisher
 		Open(ctx context.Context, url string) error
@@ -117,7 +121,7 @@ func (q *queues) publisher(ctx context.Context, rawURL string) (message.Publishe
 }
 
 // Close closes what was opened, the last first.
-func (q *queues) Close() error {
+func (q *Queues) Close() error {
 	var errs []error
 	for i := len(q.closes) - 1; i >= 0; i-- {
 		errs = append(errs, q.closes[i]())

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 	"github.com/bucketsum/bucketsum/handlers/web"
 )
 
-// checkLoopback returns what is wrong with an address that only this machine may reach.
+// CheckLoopback returns what is wrong with an address that only this machine may reach.
 // Empty is none.
-func checkLoopback(address string) error {
+func CheckLoopback(address string) error {
 	if address == "" {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -20,10 +20,10 @@ func TestSilentBuckets(t *testing.T) {
 		release := make(chan struct{})
 		well := blobstore.New(memblob.OpenBucket(nil), "well", blobstore.Config{})
 		late := blobstore.New(memblob.OpenBucket(nil), "late", blobstore.Config{})
-		urls := []namedURL{{name: "well"}, {name: "slow"}, {name: "wrong"}, {name: "silent"}, {name: "late"}}
+		urls := []BucketURL{{Name: "well"}, {Name: "slow"}, {Name: "wrong"}, {Name: "silent"}, {Name: "late"}}
 		began := time.Now()
-		stores, err := openAll(t.Context(), urls, func(_, bounded context.Context, b namedURL) (*blobstore.Store, error) {
-			switch b.name {
+		stores, err := openAll(t.Context(), urls, func(_, bounded context.Context, b BucketURL) (*blobstore.Store, error) {
+			switch b.Name {
 			case "well":
 				return well, nil
 			case "wrong":
@@ -64,7 +64,7 @@ func TestStopWhileBucketsOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		began := time.Now()
-		_, err := openAll(ctx, []namedURL{{name: "silent"}}, func(_, bounded context.Context, _ namedURL) (*blobstore.Store, error) {
+		_, err := openAll(ctx, []BucketURL{{Name: "silent"}}, func(_, bounded context.Context, _ BucketURL) (*blobstore.Store, error) {
 			cancel()
 			<-bounded.Done()
 			return nil, bounded.Err()

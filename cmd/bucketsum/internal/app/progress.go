@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -82,7 +82,7 @@ func statusLine(w web.Work, others, cells int) string {
 	if others > 0 {
 		more = fmt.Sprintf(", %d more in work", others)
 	}
-	key := printable(w.Key)
+	key := readable.Name(w.Key)
 	const shortKey = 16 // cells that a name should have before the bar gets any
 	if runewidth.StringWidth(bar+share+more)+min(runewidth.StringWidth(key), shortKey) > cells {
 		bar = ""

@@ -1,0 +1,292 @@
+// Package app wires a worker from a Config: queues, handlers, telemetry and the HTTP
+// side. It knows no flags and lists no technologies.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/bucketsum/bucketsum/adapters/cloudevents"
+	"github.com/bucketsum/bucketsum/adapters/events"
+	"github.com/bucketsum/bucketsum/adapters/telemetry"
+	"github.com/bucketsum/bucketsum/handlers"
+	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// App is a worker whose queues, topics and addresses are open.
+type App struct {
+	config     Config
+	measured   *telemetry.Telemetry
+	queues     *Queues
+	subscriber message.Subscriber
+	listener   net.Listener // of the HTTP side; nil: none
+
+	announce      pipeline.Publisher // results to their topic
+	deadLetters   pipeline.DeadLetters
+	continuations pipeline.Continuations
+	handle        pipeline.Handler
+
+	closes []func() error // of what was opened, in order
+}
+
+// New opens what a worker needs, so that a wrong URL or address shows before any work
+// begins. The caller calls Run, Close or both.
+func New(ctx context.Context, c Config) (*App, error) {
+	a := &App{config: c.withDefaults()}
+	for _, open := range []func(context.Context) error{
+		a.listen, a.measure, a.openQueues, a.openTopics, a.subscribe, a.buildHandler,
+	} {
+		if err := open(ctx); err != nil {
+			return nil, errors.Join(err, a.Close())
+		}
+	}
+	return a, nil
+}
+
+// Close closes what New opened, the last first.
+func (a *App) Close() error {
+	var errs []error
+	for _, c := range slices.Backward(a.closes) {
+		errs = append(errs, c())
+	}
+	a.closes = nil
+	return errors.Join(errs...)
+}
+
+// Address returns the address of the HTTP side, or "off". The port may have been left
+// to the system.
+func (a *App) Address() string {
+	if a.listener == nil {
+		return "off"
+	}
+	return a.listener.Addr().String()
+}
+
+// Buckets returns the names of the buckets in order.
+func (a *App) Buckets() []string { return slices.Sorted(maps.Keys(a.config.Stores)) }
+
+func (a *App) listen(context.Context) error {
+	if a.config.Listen == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", a.config.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w; choose another address, or 'off'", err)
+	}
+	a.listener = l
+	a.closes = append(a.closes, func() error {
+		_ = l.Close() // the server may have closed it
+		return nil
+	})
+	return nil
+}
+
+func (a *App) openQueues(context.Context) error {
+	queues, err := NewQueues(QueuesConfig{
+		Drivers: a.config.Drivers, Concurrency: a.config.Concurrency, DrainTimeout: a.config.DrainTimeout,
+		Watch: a.measured.LeaseWatch(), Log: a.config.Log,
+	})
+	if err != nil {
+		return err
+	}
+	a.queues = queues
+	a.closes = append(a.closes, queues.Close)
+	return nil
+}
+
+// openTopics opens the topics of results, dead letters and continuations.
+func (a *App) openTopics(ctx context.Context) error {
+	a.announce = func(context.Context, pipeline.Result) error { return nil }
+	if url := a.config.Results; url != "" {
+		publish, err := a.announcer(ctx, url)
+		if err != nil {
+			return fmt.Errorf("--results: %w", err)
+		}
+		a.announce = a.measured.Announcer(publish)
+	}
+	if url := a.config.DeadLetter; url != "" {
+		publisher, err := a.queues.Publisher(ctx, url)
+		if err != nil {
+			return fmt.Errorf("--dead-letter: %w", err)
+		}
+		a.deadLetters = pipeline.DeadLetters{Publisher: a.measured.Publisher("dead-letter", publisher), Topic: url, Announce: a.announce}
+	}
+	if url := a.config.Continue; url != "" && a.config.Resume.Slice > 0 {
+		publisher, err := a.queues.Publisher(ctx, url)
+		if err != nil {
+			return fmt.Errorf("--slice: %w", err)
+		}
+		a.continuations = pipeline.Continuations{Publisher: a.measured.Publisher("continue", publisher), Topic: url}
+	}
+	return nil
+}
+
+// announcer returns what sends results to their topic.
+func (a *App) announcer(ctx context.Context, url string) (pipeline.Publisher, error) {
+	topic, err := a.queues.Publisher(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	return cloudevents.NewPublisher(cloudevents.Config{
+		Publisher: topic, Topic: url, Sources: a.config.Sources, KeepRecords: a.config.KeepRecords,
+	})
+}
+
+func (a *App) subscribe(context.Context) error {
+	subscriber, err := a.queues.Subscriber(a.config.Queue)
+	if err != nil {
+		return fmt.Errorf("--queue: %w", err)
+	}
+	a.subscriber = subscriber
+	return nil
+}
+
+func (a *App) buildHandler(context.Context) (err error) {
+	buckets := make(map[string]pipeline.Bucket)
+	for name, s := range a.config.Stores {
+		buckets[name] = watched(s.Bucket(), a.config.Activity, a.measured)
+	}
+	a.handle, err = handlers.New(handlers.Config{
+		Buckets:          buckets,
+		Algorithms:       a.config.Algorithms,
+		Selects:          a.config.selects,
+		KeepRecords:      a.config.KeepRecords,
+		IgnoreClaims:     a.config.IgnoreClaims,
+		RecordMismatches: a.config.RecordMismatches,
+		Resume:           a.config.Resume,
+		Publish: a.measured.Counted(func(ctx context.Context, r pipeline.Result) error {
+			return errors.Join(a.config.Activity.Publish(ctx, r), a.config.Publish(ctx, r), a.announce(ctx, r))
+		}),
+		Log: a.config.Log,
+	})
+	return err
+}
+
+// watched returns the bucket as the handlers see it: what they read is measured and counts as
+// in work.
+func watched(b pipeline.Bucket, activity *web.Activity, measured *telemetry.Telemetry) pipeline.Bucket {
+	b = measured.Bucket(b)
+	b.Source = activity.Source(b.Source)
+	return b
+}
+
+// Run handles events until ctx ends, then drains. The parts run beside the worker; they
+// may publish to its queue. When one part fails, all stop. Run leaves the closing to
+// Close.
+func (a *App) Run(ctx context.Context, parts ...func(context.Context) error) error {
+	if a.config.Profiles != "" {
+		profiles, err := serveProfiles(a.config.Profiles, a.config.Log)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, profiles)
+	}
+	a.config.Log.Info("serving", "version", a.config.Version, "buckets", a.Buckets(),
+		"algorithms", a.config.Algorithms, "concurrency", a.config.Concurrency, "listen", a.Address())
+	ready := web.NewReadiness(ctx, a.checks())
+	defer ready.Close()
+	if err := a.measureReadiness(ready); err != nil {
+		return err
+	}
+	drained := make(chan struct{})
+	parts = append(parts, func(ctx context.Context) error {
+		defer close(drained)
+		return a.runPipeline(ctx)
+	})
+	if a.listener != nil {
+		page, err := a.page(ready, drained)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, func(ctx context.Context) error {
+			return web.Serve(ctx, drained, a.listener, page, a.config.DrainTimeout, a.config.Log)
+		})
+	}
+	return runAll(ctx, parts...)
+}
+
+// checks returns, by what it is of, what tells why something cannot be reached.
+func (a *App) checks() map[string]func(context.Context) error {
+	checks := map[string]func(context.Context) error{
+		"queue": func(ctx context.Context) error { return a.queues.reachable(ctx, a.subscriber, a.config.Queue) },
+	}
+	for name, s := range a.config.Stores {
+		checks["bucket "+name] = s.Reachable
+	}
+	return checks
+}
+
+func (a *App) runPipeline(ctx context.Context) error {
+	return pipeline.Run(ctx, pipeline.Config{
+		Subscriber:    a.subscriber,
+		Topic:         a.config.Queue,
+		Decode:        events.Decode,
+		Handle:        a.handle,
+		DeadLetters:   a.deadLetters,
+		Continuations: a.continuations,
+		MaxDeliveries: a.config.MaxDeliveries,
+		Retry:         a.config.Retry,
+		DrainTimeout:  a.config.DrainTimeout,
+		Observe: func(d pipeline.Delivery) {
+			a.config.Activity.Observe(d)
+			if a.config.Observe != nil {
+				a.config.Observe(d)
+			}
+		},
+		Follow: a.measured,
+		Log:    a.config.Log,
+	})
+}
+
+// page returns the HTTP side of a worker whose pipeline has ended when drained is
+// closed.
+func (a *App) page(ready *web.Readiness, drained <-chan struct{}) (http.Handler, error) {
+	records := make(map[string]web.Records)
+	for name, s := range a.config.Stores {
+		records[name] = s.Bucket().Records
+	}
+	return web.Handler(web.Config{
+		MaxUpload: a.config.MaxUpload,
+		Status:    a.config.Activity.Status,
+		Records:   records,
+		Hosts:     a.config.Hosts,
+		Ready:     ready,
+		Metrics:   a.measured.Metrics(),
+		Health: func() error {
+			select {
+			case <-drained:
+				return errors.New("the pipeline has ended")
+			default:
+				return nil
+			}
+		},
+		Log:     a.config.Log,
+		Version: a.config.Version,
+	})
+}
+
+// runAll runs the parts until one of them returns or ctx ends, stops the
+// others and returns everybody's errors.
+func runAll(ctx context.Context, parts ...func(context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	errs := make([]error, len(parts))
+	var running sync.WaitGroup
+	for i, part := range parts {
+		running.Go(func() {
+			defer stop()
+			errs[i] = part(ctx)
+		})
+	}
+	running.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,101 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+)
+
+// bucketWait bounds how long buckets are waited for at the start, all together. The
+// chart's startup probe has more patience, so that a worker says why it does not
+// start before it is killed.
+const bucketWait = 30 * time.Second
+
+// BucketURL is the URL of a bucket and the name that events have for it.
+type BucketURL struct{ Name, URL string }
+
+// OpenBuckets opens every bucket and asks it whether it can be used, or none.
+func OpenBuckets(ctx context.Context, urls []BucketURL, c blobstore.Config) (map[string]*blobstore.Store, error) {
+	return openAll(ctx, urls, func(ctx, bounded context.Context, b BucketURL) (*blobstore.Store, error) {
+		store, err := blobstore.Open(ctx, b.URL, b.Name, c) // which may keep its context
+		if err != nil {
+			return nil, err
+		}
+		if err := store.Check(bounded); err != nil {
+			return nil, errors.Join(err, store.Close())
+		}
+		return store, nil
+	})
+}
+
+// openAll opens all buckets at once within bucketWait, or none. It does not wait for
+// an open that does not heed its bounded context, such as that of a folder on a
+// network that is gone.
+func openAll(ctx context.Context, urls []BucketURL, open func(ctx, bounded context.Context, b BucketURL) (*blobstore.Store, error)) (map[string]*blobstore.Store, error) {
+	bounded, cancel := context.WithTimeout(ctx, bucketWait)
+	defer cancel()
+	type opened struct {
+		i     int
+		store *blobstore.Store
+		err   error
+	}
+	answers := make(chan opened)
+	for i, b := range urls {
+		go func() {
+			store, err := open(ctx, bounded, b)
+			if bounded.Err() == nil {
+				select {
+				case answers <- opened{i, store, err}:
+					return
+				case <-bounded.Done():
+				}
+			}
+			if store != nil {
+				_ = store.Close() // nobody wants it any more
+			}
+		}()
+	}
+	faults := make([]error, len(urls))
+	stores := make(map[string]*blobstore.Store)
+	waiting := make(map[int]bool)
+	for i := range urls {
+		waiting[i] = true
+	}
+	for len(waiting) > 0 && bounded.Err() == nil {
+		select {
+		case a := <-answers:
+			delete(waiting, a.i)
+			faults[a.i] = a.err
+			if a.err == nil {
+				stores[urls[a.i].Name] = a.store
+			}
+		case <-bounded.Done():
+		}
+	}
+	for i := range waiting {
+		if faults[i] = ctx.Err(); faults[i] == nil {
+			faults[i] = fmt.Errorf("bucket %s: no answer within %s: is its endpoint right, and may this program reach it?", urls[i].Name, bucketWait)
+		}
+	}
+	for i, err := range faults {
+		if err != nil {
+			faults[i] = fmt.Errorf("--bucket: %w", err)
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, errors.Join(err, CloseStores(stores))
+	}
+	return stores, nil
+}
+
+// CloseStores closes the stores.
+func CloseStores(stores map[string]*blobstore.Store) error {
+	var errs []error
+	for _, s := range stores {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,33 @@
+package md5sum
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+var (
+	errNoObjects = errors.New("no objects are there")
+	errNoObject  = errors.New("no such object")
+	errNoFile    = errors.New("not a regular file")
+	errOutside   = errors.New("the link leads out of the folder")
+)
+
+// isMissing reports whether err says that a file or object does not exist.
+func isMissing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, pipeline.ErrNotFound)
+}
+
+// reasonOf returns the error as the tools that bucketsum stands in for give
+// it: the name has been said, and what was tried is plain.
+func reasonOf(err error) string {
+	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+		return failed.Err.Error()
+	}
+	if errors.Is(err, pipeline.ErrNotFound) {
+		return errNoObject.Error()
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}

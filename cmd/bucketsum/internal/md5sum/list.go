@@ -1,0 +1,141 @@
+package md5sum
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// lineLimit is how long a line of a checksum file may be, in bytes. What is
+// longer holds no name that a file could have.
+const lineLimit = 1 << 20
+
+// tasks yields the lines of a checksum file but for empty ones and comments. An
+// error is one of the file.
+func (c *checker) tasks(in io.Reader, yield func(checkTask) bool) error {
+	var (
+		lines  = bufio.NewReaderSize(in, 64<<10)
+		parser digest.Parser
+	)
+	for number := 1; ; number++ {
+		s, err := readLine(lines)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil && !errors.Is(err, errLongLine) {
+			return err
+		}
+		if err == nil && (strings.HasPrefix(s, "#") || strings.TrimSuffix(s, "\r") == "") {
+			continue
+		}
+		before := parser
+		t := checkTask{number: number, improper: err}
+		if err == nil {
+			t.line, t.improper = c.parse(&parser, s)
+		}
+		if t.improper != nil {
+			parser = before
+		} else {
+			t.object, t.err = c.r.schemes.parse(t.line.Name)
+		}
+		if !yield(t) {
+			return nil
+		}
+	}
+}
+
+// parse reads a line and finds out its algorithm.
+func (c *checker) parse(parser *digest.Parser, s string) (digest.Line, error) {
+	line, err := parser.Parse(s)
+	if err != nil {
+		return line, err
+	}
+	if line.Name == "-" && c.list.file == "-" {
+		return line, errors.New("standard input cannot hold its own checksum")
+	}
+	line.Algorithm, err = c.o.algorithm(line)
+	if ambiguous := (ambiguousError{}); errors.As(err, &ambiguous) && c.ambiguous == nil {
+		c.ambiguous = err
+	}
+	return line, err
+}
+
+var errLongLine = errors.New("the line is too long")
+
+// readLine returns the next line without its newline; the last one need not
+// have one. io.EOF: there is none. errLongLine: it was longer than
+// lineLimit and passed over.
+func readLine(r *bufio.Reader) (string, error) {
+	var line []byte
+	for long := false; ; {
+		part, err := r.ReadSlice('\n')
+		if long = long || len(line)+len(part) > lineLimit; !long {
+			line = append(line, part...)
+		}
+		switch {
+		case err == bufio.ErrBufferFull:
+			continue
+		case err == io.EOF && (long || len(line) > 0):
+			// The last line; the next call finds the end again.
+		case err != nil:
+			return "", err
+		}
+		if long {
+			return "", errLongLine
+		}
+		return string(bytes.TrimSuffix(line, []byte("\n"))), nil
+	}
+}
+
+// candidates returns which algorithms a checksum line without a tag may be of.
+func (o *Options) candidates() []string {
+	if o.Chosen {
+		return o.Algorithms
+	}
+	return []string{"md5", "sha1", "sha256", "sha512"}
+}
+
+// algorithm returns the algorithm of a checksum line.
+func (o *Options) algorithm(line digest.Line) (string, error) {
+	if line.Algorithm != "" {
+		if o.Chosen && !slices.Contains(o.Algorithms, line.Algorithm) {
+			return "", fmt.Errorf("%s is not one of --algorithms", line.Algorithm)
+		}
+		return line.Algorithm, nil
+	}
+	var fitting []string
+	for _, name := range o.candidates() {
+		if digest.Valid(name, line.Value) {
+			fitting = append(fitting, name)
+		}
+	}
+	if len(fitting) != 1 {
+		return "", ambiguousError{len(line.Value), fitting}
+	}
+	return fitting[0], nil
+}
+
+// ambiguousError: the length of a value does not tell its algorithm.
+type ambiguousError struct {
+	digits  int
+	fitting []string
+}
+
+func (e ambiguousError) Error() string {
+	if len(e.fitting) > 1 {
+		return fmt.Sprintf("a value of %d digits may be of %s; name one with --algorithms", e.digits, strings.Join(e.fitting, " or "))
+	}
+	var of []string
+	for _, name := range digest.Names() {
+		if 2*digest.Size(name) == e.digits {
+			of = append(of, name)
+		}
+	}
+	return fmt.Sprintf("a value of %d digits needs one of --algorithms %s", e.digits, strings.Join(of, ", "))
+}

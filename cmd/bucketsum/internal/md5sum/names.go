@@ -1,0 +1,106 @@
+package md5sum
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"gocloud.dev/blob"
+)
+
+// object is something to read: the object of a bucket, standard input or a
+// file.
+type object struct {
+	listed bool   // nobody named it
+	name   string // as it is printed
+	bucket string // URL; empty for a file
+	key    string // "" or with a slash at its end: all objects under it
+	file   string // path; with a slash at its end, from a URL, all files under it
+}
+
+// isStream reports whether o may be something that can be read only once, or that
+// asks somebody to type.
+func (o object) isStream() bool {
+	return o.file == "-" || strings.HasPrefix(o.file, "/dev/") || strings.HasPrefix(o.file, "/proc/")
+}
+
+// urlForm is what sets a URL apart from a path. A path of this form is still
+// reachable with ./ before it.
+var urlForm = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*)://`)
+
+// schemes are those of the buckets that can be read.
+type schemes []string
+
+// check returns what is wrong with an argument that has the form of a URL.
+func (s schemes) check(arg string) error {
+	m := urlForm.FindStringSubmatch(arg)
+	if m == nil {
+		return nil
+	}
+	if scheme := strings.ToLower(m[1]); !s.has(scheme) {
+		return fmt.Errorf("%s: unknown scheme %q; valid are %s (a path begins with ./)",
+			visibleName(withoutPassword(arg)), scheme, strings.Join(s, ", "))
+	}
+	_, err := s.parse(arg)
+	return err
+}
+
+// has reports whether the scheme is one that is named to users, or that of
+// a driver that is linked otherwise.
+func (s schemes) has(name string) bool {
+	return slices.Contains(s, name) || blob.DefaultURLMux().ValidBucketScheme(name)
+}
+
+// parse tells what to read for a name. One with the scheme of a bucket
+// is split into the bucket's URL and the key; any other is a path.
+func (s schemes) parse(name string) (object, error) {
+	m := urlForm.FindStringSubmatch(name)
+	if m == nil || !s.has(strings.ToLower(m[1])) {
+		return object{name: name, file: name}, nil
+	}
+	o := object{name: name}
+	u, err := url.Parse(name)
+	if err != nil {
+		return o, fmt.Errorf("%s is not a URL: %w", visibleName(name), errors.Unwrap(err))
+	}
+	if u.Fragment != "" {
+		return o, fmt.Errorf("%s: write # in a key as %%23", visibleName(name))
+	}
+	if u.Scheme == "file" {
+		o.file, err = fileOf(u)
+		return o, err
+	}
+	o.key = strings.TrimPrefix(u.Path, "/")
+	if u.Path == "" {
+		return o, fmt.Errorf("%s names a bucket and no object; all of its objects are %s://%s/", name, u.Scheme, u.Host)
+	}
+	u.Path, u.RawPath = "", ""
+	o.bucket = u.String()
+	return o, nil
+}
+
+// fileOf returns the path that a file:// URL names.
+func fileOf(u *url.URL) (string, error) {
+	switch {
+	case u.RawQuery != "" || u.ForceQuery:
+		return "", fmt.Errorf("%s: file:// takes no parameters; write ? in a key as %%3F", visibleName(u.String()))
+	case u.Host == "." && u.Path != "":
+		return filepath.FromSlash("." + u.Path), nil
+	case u.Host != "" || u.Path == "":
+		return "", fmt.Errorf("%s: a path follows file:// as in file:///srv/inbox/key", visibleName(u.String()))
+	}
+	return filepath.FromSlash(u.Path), nil
+}
+
+// withoutPassword returns a URL as it can be shown.
+func withoutPassword(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return rawURL
+	}
+	return u.Redacted()
+}

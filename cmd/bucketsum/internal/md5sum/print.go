@@ -1,0 +1,103 @@
+package md5sum
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// printTask is an argument to work on, or why that is not possible.
+type printTask struct {
+	object object
+	err    error
+}
+
+// printOutcome is what became of a task.
+type printOutcome struct {
+	printTask
+	sums map[string]string // by algorithm
+}
+
+// printSums prints the checksums of what the arguments name.
+func printSums(ctx context.Context, std Streams, o *Options, r *reader, names []string) error {
+	failed := false
+	work := ordered[printTask, printOutcome]{
+		width: o.Concurrency,
+		alone: func(t printTask) bool { return t.object.isStream() },
+		work: func(t printTask) printOutcome {
+			done := printOutcome{printTask: t}
+			if t.err == nil {
+				done.sums, done.err = r.sums(ctx, t.object, o.Algorithms)
+			}
+			return done
+		},
+		tell: func(turn []printOutcome) error {
+			var lines strings.Builder
+			flush := func() error {
+				if _, err := io.WriteString(std.Out, lines.String()); err != nil {
+					return writeError{err}
+				}
+				lines.Reset()
+				return nil
+			}
+			for _, done := range turn {
+				if done.object.listed && errors.Is(done.err, pipeline.ErrOwnRecord) {
+					continue // a record is no object
+				}
+				if done.err != nil {
+					if err := flush(); err != nil {
+						return err
+					}
+					complain(std, done.object.name, done.err)
+					failed = true
+					continue
+				}
+				for _, algorithm := range o.Algorithms {
+					lines.WriteString(o.line(algorithm, done.sums[algorithm], done.object.name))
+				}
+			}
+			return flush()
+		},
+	}
+	err := work.run(ctx, func(yield func(printTask) bool) {
+		for _, name := range names {
+			for object, err := range r.expand(ctx, name) {
+				if !yield(printTask{object, err}) {
+					return
+				}
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if failed {
+		return ErrFailed
+	}
+	return nil
+}
+
+// line returns what is printed for one checksum.
+func (o *Options) line(algorithm, value, name string) string {
+	// A plain line leaves it to the reader which of several algorithms it is of.
+	tagged := o.Tag || len(o.Algorithms) > 1
+	separator := "  "
+	if o.Binary {
+		separator = " *"
+	}
+	switch {
+	case tagged && o.Zero:
+		return strings.ToUpper(algorithm) + " (" + name + ") = " + value + "\x00"
+	case tagged:
+		return digest.FormatTag(algorithm, value, name)
+	case o.Zero:
+		return value + separator + name + "\x00"
+	default:
+		// The first two spaces of a line are those before its name.
+		return strings.Replace(digest.FormatLine(value, name), "  ", separator, 1)
+	}
+}
