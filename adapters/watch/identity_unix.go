@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// identify returns what stays the same when a folder is moved.
+// identify returns the identity of a folder, which a move does not change.
 func identify(info fs.FileInfo) identity {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return identity{uint64(s.Dev), uint64(s.Ino)}

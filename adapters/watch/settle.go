@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// settling holds the keys that something happened to, until nothing has
-// happened to them for a while. All of them wait equally long, so that the list is
-// in the order of their ends.
+// settling holds the keys that have changed, each until it has not changed for
+// the wait. All wait equally long, so that the list is in the order of their ends.
 type settling struct {
 	wait  time.Duration
 	order *list.List // of *unsettled
@@ -16,43 +15,42 @@ type settling struct {
 
 // unsettled is one key that waits.
 type unsettled struct {
-	key  string
-	seen sight // when the wait began
-	end  time.Time
-	// again: it is to be announced even if nothing happened to it.
-	again bool
+	key   string
+	state state // when the wait began
+	end   time.Time
+	again bool // announce it even if it did not change
 }
 
 func newSettling(wait time.Duration) *settling {
 	return &settling{wait, list.New(), make(map[string]*list.Element)}
 }
 
-// touch lets the key wait from now on.
-func (s *settling) touch(key string, seen sight, now time.Time) {
+// touch starts the wait of a key, or starts it again.
+func (s *settling) touch(key string, now state, at time.Time) {
 	if e := s.keys[key]; e != nil {
 		u := e.Value.(*unsettled)
-		u.seen, u.end = seen, now.Add(s.wait)
+		u.state, u.end = now, at.Add(s.wait)
 		s.order.MoveToBack(e)
 		return
 	}
-	s.keys[key] = s.order.PushBack(&unsettled{key: key, seen: seen, end: now.Add(s.wait)})
+	s.keys[key] = s.order.PushBack(&unsettled{key: key, state: now, end: at.Add(s.wait)})
 }
 
-// again lets the key wait from now on, to be announced whatever happens.
-func (s *settling) again(key string, seen sight, now time.Time) {
-	s.touch(key, seen, now)
+// again is touch for a key that is to be announced even if it did not change.
+func (s *settling) again(key string, now state, at time.Time) {
+	s.touch(key, now, at)
 	s.keys[key].Value.(*unsettled).again = true
 }
 
-// calm ends the wait of the key, if it waits because something seemed to have
-// happened to it.
+// calm ends the wait of a key that turns out not to have changed, unless it is to
+// be announced even so.
 func (s *settling) calm(key string) {
 	if e := s.keys[key]; e != nil && !e.Value.(*unsettled).again {
 		s.drop(key)
 	}
 }
 
-// drop ends the wait of the key, if it waits.
+// drop ends the wait of a key, if it waits.
 func (s *settling) drop(key string) {
 	if e := s.keys[key]; e != nil {
 		s.order.Remove(e)
@@ -60,7 +58,7 @@ func (s *settling) drop(key string) {
 	}
 }
 
-// next returns when the first wait ends; the zero time if nothing waits.
+// next returns when the first wait ends; the zero time if no key waits.
 func (s *settling) next() time.Time {
 	if e := s.order.Front(); e != nil {
 		return e.Value.(*unsettled).end

@@ -6,32 +6,29 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
-// stamp is what tells one content of a file from another.
-type stamp = filebucket.Version
-
 var (
-	// reported marks a file that cannot be an object, of which that was said.
-	reported = stamp{Size: -1}
-	// unannounced marks a file that was there at the start and has not
-	// settled since. It may have a record, so that its end must be told.
-	unannounced = stamp{Size: -2}
+	// unaddressable marks a file that cannot be an object and was reported.
+	unaddressable = filebucket.Version{Size: -1}
+	// unannounced marks a file that existed at the start and has not settled
+	// yet. It may have a record, so that its deletion must be announced.
+	unannounced = filebucket.Version{Size: -2}
 )
 
-// node is one folder: what was last announced of its files, and the folders in
-// it. Every folder that may be watched has one. Names are kept without
-// their paths, as there may be very many.
+// node is one folder: the version of each of its files that was announced last,
+// and the folders in it. Every folder that may be watched has one. A node holds
+// names without their paths, as there may be very many.
 type node struct {
 	parent  *node // nil: the root
 	name    string
-	files   map[string]stamp
+	files   map[string]filebucket.Version
 	folders map[string]*node
-	id      identity // when it was last entered
+	id      identity // when it was last scanned
 	gone    bool     // kept only until its files are announced as deleted
-	inner   bool     // it is a bucket of its own, and nothing in it is looked at
+	inner   bool     // it is a bucket of its own, and is not watched
 }
 
-// identity tells a folder from all others, whatever its path; zero if the
-// system has no such thing.
+// identity tells a folder from all others, whatever its path. It is zero if the
+// system has none.
 type identity struct{ device, inode uint64 }
 
 // within reports whether the node is m or below it.
@@ -42,7 +39,7 @@ func (n *node) within(m *node) bool {
 	return n != nil
 }
 
-// key returns the path from the root, which is itself the empty key.
+// key returns the path from the root, whose own key is empty.
 func (n *node) key() string {
 	if n.parent == nil {
 		return ""
@@ -50,7 +47,7 @@ func (n *node) key() string {
 	return join(n.parent.key(), n.name)
 }
 
-// folder returns the node of a folder; nil if there is none.
+// folder returns the node of a folder; nil if it has none.
 func (n *node) folder(key string) *node {
 	for key != "" && n != nil {
 		var name string
@@ -72,7 +69,7 @@ func (n *node) isInner(key string) bool {
 	return n != nil
 }
 
-// add returns the node of a folder that is there, a new one if need be.
+// add returns the node of a folder that exists, and makes it if needed.
 func (n *node) add(key string) *node {
 	for key != "" {
 		var name string
@@ -91,27 +88,27 @@ func (n *node) add(key string) *node {
 	return n
 }
 
-// file returns what was last announced of a file.
-func (n *node) file(key string) (stamp, bool) {
+// file returns the version of a file that was announced last.
+func (n *node) file(key string) (v filebucket.Version, ok bool) {
 	dir, name := split(key)
-	s, ok := stamp{}, false
 	if n = n.folder(dir); n != nil {
-		s, ok = n.files[name]
+		v, ok = n.files[name]
 	}
-	return s, ok
+	return v, ok
 }
 
-// set keeps what was announced of a file.
-func (n *node) set(key string, s stamp) {
+// set notes the version of a file that is announced.
+func (n *node) set(key string, v filebucket.Version) {
 	dir, name := split(key)
 	n = n.add(dir)
 	if n.files == nil {
-		n.files = make(map[string]stamp)
+		n.files = make(map[string]filebucket.Version)
 	}
-	n.files[name] = s
+	n.files[name] = v
 }
 
-// unset forgets a file, and with the last one the folders that are gone.
+// unset forgets a file. With the last file of a folder that is gone, the folder
+// goes too.
 func (n *node) unset(key string) {
 	dir, name := split(key)
 	if n = n.folder(dir); n != nil {
@@ -120,7 +117,7 @@ func (n *node) unset(key string) {
 	}
 }
 
-// prune takes out the node and those above it that are gone and hold nothing.
+// prune takes out the node, and those above it, if they are gone and empty.
 func (n *node) prune() {
 	for n.gone && n.parent != nil && len(n.files) == 0 && len(n.folders) == 0 {
 		delete(n.parent.folders, n.name)
@@ -128,7 +125,7 @@ func (n *node) prune() {
 	}
 }
 
-// split returns the key of the folder that a key is in, and its last name.
+// split returns the key of the folder that a key is in, and the name there.
 func split(key string) (dir, name string) {
 	if i := strings.LastIndexByte(key, '/'); i >= 0 {
 		return key[:i], key[i+1:]
@@ -136,8 +133,8 @@ func split(key string) (dir, name string) {
 	return "", key
 }
 
-// join returns the key of a name in a folder. Unlike path.Join it leaves the
-// name as it is.
+// join returns the key of a name in a folder. Unlike path.Join it does not change
+// the name.
 func join(dir, name string) string {
 	if dir == "" {
 		return name

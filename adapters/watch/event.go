@@ -9,9 +9,10 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
-// What events carry where there is no AWS.
+// Stand-ins for values that AWS would set.
 const (
 	account = "000000000000"
 	region  = "local"
@@ -39,8 +40,8 @@ type detail struct {
 	} `json:"bucket"`
 	Object struct {
 		Key       string `json:"key"`
-		Size      *int64 `json:"size,omitempty"` // not of what was deleted
-		ETag      string `json:"etag,omitempty"` // not of what was deleted unseen
+		Size      *int64 `json:"size,omitempty"` // none if it was deleted
+		ETag      string `json:"etag,omitempty"` // none if it was deleted before it was announced
 		Sequencer string `json:"sequencer"`
 	} `json:"object"`
 	RequestID       string `json:"request-id"`
@@ -50,18 +51,27 @@ type detail struct {
 	DeletionType    string `json:"deletion-type,omitempty"`
 }
 
+// change is what happened to one key.
+type change struct {
+	key     string
+	version filebucket.Version // of the file, or of the last one that was announced
+	deleted bool
+	initial bool // it existed at the start
+	at      time.Time
+}
+
 // etag returns the ETag that the file had when it was last announced; empty if it
 // never was. A read that is pinned to the event depends on it.
 func (c change) etag() string {
-	if c.stamp == unannounced {
+	if c.version == unannounced {
 		return ""
 	}
-	return c.stamp.ETag()
+	return c.version.ETag()
 }
 
 // object returns the object that changed.
 func (c change) object(bucket string) pipeline.Object {
-	return pipeline.Object{Bucket: bucket, Key: c.key, ETag: c.etag(), Size: c.stamp.Size}
+	return pipeline.Object{Bucket: bucket, Key: c.key, ETag: c.etag(), Size: c.version.Size}
 }
 
 func newEvent(bucket string, c change, sequencer string) event {
@@ -83,13 +93,13 @@ func newEvent(bucket string, c change, sequencer string) event {
 	if c.deleted {
 		e.DetailType, d.Reason, d.DeletionType = "Object Deleted", "DeleteObject", "Permanently Deleted"
 	} else {
-		d.Reason, d.Object.Size = "PutObject", &c.stamp.Size
+		d.Reason, d.Object.Size = "PutObject", &c.version.Size
 	}
 	return e
 }
 
-// encode returns the event as JSON, with keys as EventBridge writes them: not
-// escaped for HTML.
+// encode returns the event as JSON. As in EventBridge, keys are not escaped for
+// HTML.
 func (e event) encode() []byte {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -100,8 +110,8 @@ func (e event) encode() []byte {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }
 
-// sequencer makes sequencers: 16 hexadecimal digits that rise with every one
-// and, as long as the clock does, with every start.
+// sequencer makes sequencers: 16 hexadecimal digits that rise with each event and,
+// as long as the clock does, with each start.
 type sequencer struct{ last int64 }
 
 func (s *sequencer) next(now time.Time) string {
