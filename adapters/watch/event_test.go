@@ -15,7 +15,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/watch"
 )
 
-// bodies is a publisher that keeps what messages carry.
+// bodies is a publisher that keeps the bodies of the messages.
 type bodies chan []byte
 
 func (b bodies) Publish(_ string, messages ...*message.Message) error {
@@ -27,14 +27,14 @@ func (b bodies) Publish(_ string, messages ...*message.Message) error {
 
 func (b bodies) Close() error { return nil }
 
-func TestMessages(t *testing.T) {
+func TestMessageForm(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	got := make(bodies, 10)
 	f, err := watch.NewFolder(watch.Config{Dir: dir, Bucket: "my-bucket", Publisher: got, Topic: "t", Settle: quick})
 	must(t, err)
 	done := make(chan error, 1)
-	s := newScript(dir)
+	s := newFakeSource(dir)
 	f.SetOpen(s.Open)
 	go func() { done <- f.Run(t.Context()) }()
 	t.Cleanup(func() { must(t, <-done) })
@@ -61,7 +61,7 @@ func TestMessages(t *testing.T) {
 		strings.Replace(head, "TYPE", "Created", 1) + `"size":0,` + tail + `"reason":"PutObject"}}`:                            created,
 		strings.Replace(head, "TYPE", "Deleted", 1) + tail + `"reason":"DeleteObject","deletion-type":"Permanently Deleted"}}`: deleted,
 	} {
-		var e told
+		var e event
 		must(t, json.Unmarshal([]byte(got), &e))
 		if at, err := time.Parse(time.RFC3339, e.Time); err != nil || time.Since(at).Abs() > time.Hour || !strings.HasSuffix(e.Time, "Z") {
 			t.Errorf("time %q: %v", e.Time, err)
@@ -76,7 +76,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// A read that is pinned to the event's ETag must find the version.
+// A read that is pinned to the ETag of an event must find that version.
 func TestETag(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -2,14 +2,14 @@ package watch
 
 import "time"
 
-// Source is what tests put in the place of the system's watcher.
+// Source is the source that tests can replace.
 type Source = source
 
-// SetOpen replaces how the folder opens its source.
+// SetOpen replaces the function that opens the folder's source.
 func (f *Folder) SetOpen(open func() (Source, error)) { f.open = open }
 
 // Sequencer makes sequencers.
 type Sequencer struct{ sequencer }
 
-// Next returns the next one at a time.
+// Next returns the next sequencer at the given time.
 func (s *Sequencer) Next(now time.Time) string { return s.next(now) }

@@ -14,11 +14,11 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/watch"
 )
 
-// settle is the settle time of tests in which time is not real.
+// settle is the settle time of tests in a synctest bubble.
 const settle = 500 * time.Millisecond
 
-// script is a source that tells what the test says.
-type script struct {
+// fakeSource is a source that reports what the test tells it to.
+type fakeSource struct {
 	dir    string
 	events chan fsnotify.Event
 	errors chan error
@@ -31,12 +31,12 @@ type script struct {
 	openErr error
 }
 
-func newScript(dir string) *script {
-	return &script{dir: dir, limit: -1}
+func newFakeSource(dir string) *fakeSource {
+	return &fakeSource{dir: dir, limit: -1}
 }
 
-// Open is given to a folder; it may call it again.
-func (s *script) Open() (watch.Source, error) {
+// Open opens the source. A folder calls it again after lost reports.
+func (s *fakeSource) Open() (watch.Source, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.openErr != nil {
@@ -48,7 +48,7 @@ func (s *script) Open() (watch.Source, error) {
 	return s, nil
 }
 
-func (s *script) Add(path string) error {
+func (s *fakeSource) Add(path string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls++
@@ -59,45 +59,44 @@ func (s *script) Add(path string) error {
 	return nil
 }
 
-func (s *script) Remove(path string) error {
+func (s *fakeSource) Remove(path string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.watched, path)
 	return nil
 }
 
-func (s *script) Events() <-chan fsnotify.Event { return s.events }
-func (s *script) Errors() <-chan error          { return s.errors }
-func (s *script) Close() error                  { return nil }
+func (s *fakeSource) Events() <-chan fsnotify.Event { return s.events }
+func (s *fakeSource) Errors() <-chan error          { return s.errors }
+func (s *fakeSource) Close() error                  { return nil }
 
-func (s *script) set(change func()) {
+func (s *fakeSource) set(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change()
 }
 
-// tell sends events of one kind.
-func (s *script) tell(op fsnotify.Op, keys ...string) {
+// report sends reports of one kind and waits until the folder has handled them.
+func (s *fakeSource) report(op fsnotify.Op, keys ...string) {
 	for _, key := range keys {
 		s.events <- fsnotify.Event{Name: filepath.Join(s.dir, key), Op: op}
 	}
 	synctest.Wait()
 }
 
-// scripted runs a test in which time is not real and only the script tells
-// what happens.
-func scripted(t *testing.T, c watch.Config, do func(t *testing.T, r *running, s *script)) {
+// withFakeSource runs a test in a synctest bubble, with a fake source.
+func withFakeSource(t *testing.T, c watch.Config, do func(t *testing.T, r *running, s *fakeSource)) {
 	t.Helper()
 	t.Parallel()
-	c.Dir, c.Settle = t.TempDir(), settle // real, outside of the bubble
+	c.Dir, c.Settle = t.TempDir(), settle // the folder is made outside of the bubble
 	synctest.Test(t, func(t *testing.T) {
-		s := newScript(c.Dir)
+		s := newFakeSource(c.Dir)
 		r := start(t, c, s.Open)
 		do(t, r, s)
 	})
 }
 
-// expect fails if anything else was announced so far.
+// expect fails unless exactly these events were announced so far.
 func (r *running) expect(t *testing.T, want ...string) {
 	t.Helper()
 	synctest.Wait()

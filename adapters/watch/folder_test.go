@@ -22,7 +22,7 @@ func TestFolderLost(t *testing.T) {
 	for name, lose := range map[string]func(dir string) error{
 		"deleted": os.RemoveAll,
 		"moved":   func(dir string) error { return os.Rename(dir, dir+"2") },
-		"moved with what it is in": func(dir string) error {
+		"moved with its parent": func(dir string) error {
 			above := filepath.Dir(dir)
 			return errors.Join(os.Rename(above, above+"2"), os.WriteFile(above+"2/inbox/new", nil, 0o666))
 		},
@@ -40,7 +40,7 @@ func TestFolderLost(t *testing.T) {
 				t.Errorf("Run returned %v", err)
 			}
 			if got := r.inbox.lines(); len(got) != 1 {
-				t.Errorf("files of a folder that is gone count as deleted: %q", got)
+				t.Errorf("got %q, want only the creation: the files of a folder that is gone are not deleted", got)
 			}
 		})
 	}
@@ -69,7 +69,7 @@ func TestUnaddressable(t *testing.T) {
 	r.inbox.until(t, "good", func() bool { return len(r.inbox.lines()) == 2 })
 	write(t, bad, "new")
 
-	// Deeper than a path can tell; made folder by folder.
+	// Deeper than a path can be; made folder by folder.
 	root, err := os.OpenRoot(dir)
 	must(t, err)
 	long := strings.Repeat("d", 250)
@@ -90,12 +90,12 @@ func TestUnaddressable(t *testing.T) {
 		case key := <-reports:
 			got = append(got, key)
 		case <-ctx.Done():
-			t.Fatalf("only %q were reported", got)
+			t.Fatalf("got reports of %q only", got)
 		}
 	}
 	deep := func(key string) bool { return strings.HasPrefix(key, long) }
 	if i := slices.IndexFunc(got, deep); i < 0 {
-		t.Errorf("the path that is too long was not reported: %q", got)
+		t.Errorf("the path that is too long is not among the reports %q", got)
 	}
 	if diff := cmp.Diff(want, slices.DeleteFunc(got, deep)); diff != "" {
 		t.Error(diff)
@@ -105,7 +105,8 @@ func TestUnaddressable(t *testing.T) {
 	}
 }
 
-// A folder that cannot be read is named, until it can be or is gone.
+// A folder that cannot be read is reported, and again when it can be read or is
+// gone.
 func TestUnreadableFolder(t *testing.T) {
 	if os.Getuid() == 0 {
 		t.Skip("root reads everything")
@@ -133,23 +134,23 @@ func TestUnreadableFolder(t *testing.T) {
 	}
 	must(t, os.Chmod(dir+"/closed", 0o777))
 	if got := report(); got != "closed false" {
-		t.Errorf("opened: reported %q", got)
+		t.Errorf("after it became readable: reported %q", got)
 	}
 	r.inbox.until(t, "opened", func() bool { return slices.Contains(r.inbox.lines(), "created closed/a") })
 	must(t, os.Chmod(dir+"/listed", 0o777))
 	if got := report(); got != "listed false" {
-		t.Errorf("opened: reported %q", got)
+		t.Errorf("after it became readable: reported %q", got)
 	}
 	r.inbox.until(t, "opened", func() bool { return slices.Contains(r.inbox.lines(), "created listed/b") })
 	must(t, os.Rename(dir+"/goes", dir+"/went"))
 	defer os.Chmod(dir+"/went", 0o777) // so that it can be removed
 	if got, want := sorted([]string{report(), report()}), []string{"goes false", "went true"}; !slices.Equal(got, want) {
-		t.Errorf("gone: reported %q", got)
+		t.Errorf("after the rename: reported %q, want %q", got, want)
 	}
 }
 
-// What another bucketsum remembers lies in a folder of its own, and to this one
-// its records would be files of the user's.
+// A folder with its own .bucketsum/records is a bucket of its own. For the outer
+// bucket its records would be files of the user.
 func TestInnerBucket(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -157,7 +158,7 @@ func TestInnerBucket(t *testing.T) {
 	write(t, dir+"/sub/inner/b", "x")
 	write(t, dir+"/sub/inner/deep/c", "x")
 	write(t, dir+"/sub/inner/.bucketsum/records/00/11.json", "{}")
-	write(t, dir+"/mounted/.bucketsum/tmp/x", "x") // is none
+	write(t, dir+"/mounted/.bucketsum/tmp/x", "x") // no bucket: it has no records
 	write(t, dir+"/mounted/d", "x")
 	inner := make(chan string, 10)
 	r := start(t, watch.Config{Dir: dir, Settle: quick, Inner: func(key string) { inner <- key }}, nil)
@@ -165,14 +166,14 @@ func TestInnerBucket(t *testing.T) {
 	write(t, dir+"/sub/inner/later", "x")
 	write(t, dir+"/sub/inner/deep/later", "x")
 	r.folder.Look("sub/inner/b")
-	must(t, os.Chmod(dir+"/sub/inner", 0o700)) // as good as another scan of it
+	must(t, os.Chmod(dir+"/sub/inner", 0o700)) // causes another scan of it
 	write(t, dir+"/sub/sentinel", "x")
 	r.inbox.until(t, "sentinel", func() bool { return len(r.inbox.state()) >= 3 })
 	if got, want := keys(r.inbox.state()), []string{"a", "mounted/d", "sub/sentinel"}; !slices.Equal(got, want) {
 		t.Errorf("announced %q, want %q", got, want)
 	}
 	if len(inner) != 1 || <-inner != "sub/inner" {
-		t.Errorf("the inner bucket was not named once")
+		t.Errorf("the inner bucket was not reported exactly once")
 	}
 }
 

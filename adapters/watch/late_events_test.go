@@ -11,17 +11,17 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/watch"
 )
 
-// The system's own queue overflows while nobody takes from it.
-func TestOverflow(t *testing.T) {
+// The system's own queue overflows while the watcher takes nothing from it.
+func TestSystemQueueOverflows(t *testing.T) {
 	t.Parallel()
 	limit, err := os.ReadFile("/proc/sys/fs/inotify/max_queued_events")
 	n, convErr := strconv.Atoi(strings.TrimSpace(string(limit)))
 	if err != nil || convErr != nil || n > 50_000 {
-		t.Skip("no queue that overflows soon")
+		t.Skip("the system's queue is too long, or has an unknown length")
 	}
-	log := newLines()
-	r, release := startHeld(t, watch.Config{Log: log.logger()})
-	// Alternating, as the system merges what is equal and consecutive.
+	log := newLog()
+	r, release := startBlocked(t, watch.Config{Log: log.logger()})
+	// Alternating, as the system merges equal reports in a row.
 	for i := range n {
 		must(t, os.Chtimes(r.path("hold"), time.Time{}, time.Unix(int64(i), 0)))
 		must(t, os.Chmod(r.dir, 0o777))
@@ -35,9 +35,9 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
-// startHeld watches a folder and holds the watch up, so that the system's events
-// wait until release is called.
-func startHeld(t *testing.T, c watch.Config) (r *running, release func()) {
+// startBlocked watches a folder and then blocks the watcher, so that the system's
+// reports wait until release is called.
+func startBlocked(t *testing.T, c watch.Config) (r *running, release func()) {
 	t.Helper()
 	held, released := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -61,14 +61,15 @@ func startHeld(t *testing.T, c watch.Config) (r *running, release func()) {
 	return r, func() { close(released) }
 }
 
-// The scan of a new folder comes upon one that is still watched by its old path.
-func TestFolderMovedBeforeTold(t *testing.T) {
+// The scan of a new folder finds a folder in it that is still watched by its old
+// path.
+func TestFolderMovedBeforeReport(t *testing.T) {
 	t.Parallel()
 	for name, move := range map[string]func(t *testing.T, dir string){
 		"into a new folder": func(t *testing.T, dir string) {
 			must(t, os.Mkdir(dir+"/p", 0o777), os.Rename(dir+"/q/x", dir+"/p/x"))
 		},
-		"over one that was known": func(t *testing.T, dir string) {
+		"over a known folder": func(t *testing.T, dir string) {
 			must(t, os.Rename(dir+"/q/x", dir+"/moved"), os.RemoveAll(dir+"/q/y"), os.Rename(dir+"/q", dir+"/p"), os.Rename(dir+"/moved", dir+"/p/x"))
 		},
 		"exchanged": func(t *testing.T, dir string) {
@@ -80,7 +81,7 @@ func TestFolderMovedBeforeTold(t *testing.T) {
 			dir := t.TempDir()
 			write(t, dir+"/q/x/deep/file", "x")
 			write(t, dir+"/q/y/file", "yy")
-			r, release := startHeld(t, watch.Config{Dir: dir})
+			r, release := startBlocked(t, watch.Config{Dir: dir})
 			move(t, dir)
 			release()
 			r.inbox.untilState(t, dir)

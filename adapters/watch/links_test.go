@@ -28,15 +28,15 @@ func TestLinks(t *testing.T) {
 	write(t, dir+"/target", "other")
 	r.inbox.until(t, "rewritten", all(etag(t, dir+"/target"), "target", "sub/link", "link2"))
 	write(t, dir+"/later", "later")
-	r.inbox.until(t, "there at last", all(etag(t, dir+"/later"), "later", "dangling"))
+	r.inbox.until(t, "target created", all(etag(t, dir+"/later"), "later", "dangling"))
 	must(t, os.Remove(dir+"/target"))
 	r.inbox.until(t, "deleted", all("", "target", "sub/link", "link2"))
 	if got, want := keys(r.inbox.state()), []string{"dangling", "later"}; !slices.Equal(got, want) {
-		t.Errorf("left are %q, want %q", got, want)
+		t.Errorf("the events leave %q, want %q", got, want)
 	}
 }
 
-// What a link leads to must be in the folder, however the link says it.
+// The target of a link must be in the folder, be the link absolute or relative.
 func TestAbsoluteLinks(t *testing.T) {
 	t.Parallel()
 	dir, outside := t.TempDir(), t.TempDir()
@@ -61,7 +61,7 @@ func TestAbsoluteLinks(t *testing.T) {
 		return state["absolute"] == tag && state["chain"] == tag
 	})
 	write(t, dir+"/later", "x")
-	r.inbox.until(t, "there at last", has("absolute", "chain", "dangling", "later", "sub/target"))
+	r.inbox.until(t, "target created", has("absolute", "chain", "dangling", "later", "sub/target"))
 	must(t, os.Remove(dir+"/sub/target"))
 	r.inbox.until(t, "deleted", has("dangling", "later"))
 }

@@ -24,12 +24,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// deadline bounds what would otherwise wait forever in a broken build, on a
-// machine with other things to do.
+// deadline bounds each wait. It is long, as the machine may be loaded.
 const deadline = 2 * time.Minute
 
-// told is one published event.
-type told struct {
+// event is one published event.
+type event struct {
 	ID         string   `json:"id"`
 	DetailType string   `json:"detail-type"`
 	Source     string   `json:"source"`
@@ -50,21 +49,21 @@ type told struct {
 	} `json:"detail"`
 }
 
-func (e told) key() string { return e.Detail.Object.Key }
+func (e event) key() string { return e.Detail.Object.Key }
 
-func (e told) String() string {
+func (e event) String() string {
 	return strings.ToLower(strings.TrimPrefix(e.DetailType, "Object ")) + " " + e.key()
 }
 
-// inbox is a publisher that keeps what it got.
+// inbox is a publisher that keeps the events.
 type inbox struct {
 	mu     sync.Mutex
-	events []told
-	ids    []string          // of all messages, also of those that failed
-	fail   func(n int) error // asked before the nth message, from 1
-	hold   chan struct{}     // if not nil: each message waits for a token
-	news   chan struct{}     // a token after each message
-	topics map[string]bool   // that were published to
+	events []event
+	ids    []string          // of all messages, even of those that failed
+	fail   func(n int) error // the error for the nth message, from 1
+	hold   chan struct{}     // not nil: each message waits for a token
+	news   chan struct{}     // gets a token after each message
+	topics map[string]bool   // that messages were published to
 }
 
 func newInbox() *inbox {
@@ -87,7 +86,7 @@ func (b *inbox) Publish(topic string, messages ...*message.Message) error {
 		if b.fail != nil {
 			err = b.fail(len(b.ids))
 		}
-		var e told
+		var e event
 		if err == nil {
 			err = json.Unmarshal(m.Payload, &e)
 		}
@@ -108,7 +107,7 @@ func (b *inbox) Publish(topic string, messages ...*message.Message) error {
 
 func (b *inbox) Close() error { return nil }
 
-func (b *inbox) all() []told {
+func (b *inbox) all() []event {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.events)
@@ -123,7 +122,7 @@ func (b *inbox) lines() []string {
 	return lines
 }
 
-// state returns the ETag of each key that exists by the events alone.
+// state returns the ETags of the keys that exist according to the events.
 func (b *inbox) state() map[string]string {
 	state := make(map[string]string)
 	for _, e := range b.all() {
@@ -136,7 +135,7 @@ func (b *inbox) state() map[string]string {
 	return state
 }
 
-// until waits until the condition holds after some message.
+// until waits until the condition holds. It looks after each message.
 func (b *inbox) until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
@@ -151,7 +150,7 @@ func (b *inbox) until(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// untilState waits until the events tell what the folder holds.
+// untilState waits until the events agree with the files in the folder.
 func (b *inbox) untilState(t *testing.T, dir string) {
 	t.Helper()
 	want := files(t, dir)
@@ -165,14 +164,14 @@ func (b *inbox) untilState(t *testing.T, dir string) {
 		select {
 		case <-b.news:
 		case <-ctx.Done():
-			t.Fatalf("the events tell something else than the folder holds (-folder +events):\n%s\nthe last events: %q", diff, tail(b.lines()))
+			t.Fatalf("the events do not agree with the files (-files +events):\n%s\nthe last events: %q", diff, tail(b.lines()))
 		}
 	}
 }
 
 func tail(lines []string) []string { return lines[max(0, len(lines)-30):] }
 
-// files returns the ETag of each regular file that should be announced.
+// files returns the ETags of the regular files that should be announced, by key.
 func files(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := make(map[string]string)
@@ -203,12 +202,12 @@ func etag(t *testing.T, path string) string {
 	return filebucket.VersionOf(info).ETag()
 }
 
-// running is a folder that is watched until the test ends.
+// running is a folder that is watched until the end of the test.
 type running struct {
 	dir    string
 	inbox  *inbox
 	folder *watch.Folder
-	wait   func() error // for the end of Run, whose result it returns
+	wait   func() error // waits for the end of Run and returns its result
 	stop   func()       // ends Run
 }
 

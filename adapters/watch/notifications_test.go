@@ -18,10 +18,10 @@ import (
 )
 
 func TestSlowCopy(t *testing.T) {
-	scripted(t, watch.Config{}, func(t *testing.T, r *running, s *script) {
+	withFakeSource(t, watch.Config{}, func(t *testing.T, r *running, s *fakeSource) {
 		for i := range 10 {
 			write(t, r.path("big"), strings.Repeat("x", i+1))
-			s.tell(fsnotify.Write, "big")
+			s.report(fsnotify.Write, "big")
 			time.Sleep(settle - time.Millisecond)
 			r.expect(t)
 		}
@@ -35,11 +35,11 @@ func TestSlowCopy(t *testing.T) {
 	})
 }
 
-// Writes of which the system does not tell.
-func TestSilentCopy(t *testing.T) {
-	scripted(t, watch.Config{}, func(t *testing.T, r *running, s *script) {
+// The system does not report the writes.
+func TestUnreportedWrites(t *testing.T) {
+	withFakeSource(t, watch.Config{}, func(t *testing.T, r *running, s *fakeSource) {
 		write(t, r.path("big"), "x")
-		s.tell(fsnotify.Create, "big")
+		s.report(fsnotify.Create, "big")
 		for i := range 10 {
 			time.Sleep(settle - time.Millisecond)
 			write(t, r.path("big"), strings.Repeat("x", i+2))
@@ -51,94 +51,94 @@ func TestSilentCopy(t *testing.T) {
 	})
 }
 
-func TestTempAndRename(t *testing.T) {
-	scripted(t, watch.Config{}, func(t *testing.T, r *running, s *script) {
+func TestTemporaryFileIsRenamed(t *testing.T) {
+	withFakeSource(t, watch.Config{}, func(t *testing.T, r *running, s *fakeSource) {
 		temp := ".big.aB3dE5"
 		write(t, r.path(temp), "x")
-		s.tell(fsnotify.Create, temp)
-		s.tell(fsnotify.Write, temp)
+		s.report(fsnotify.Create, temp)
+		s.report(fsnotify.Write, temp)
 		time.Sleep(settle - 1)
 		must(t, os.Rename(r.path(temp), r.path("big")))
-		s.tell(fsnotify.Rename, temp)
-		s.tell(fsnotify.Create, "big")
+		s.report(fsnotify.Rename, temp)
+		s.report(fsnotify.Create, "big")
 		time.Sleep(time.Hour)
 		r.expect(t, "created big")
 
 		write(t, r.path(temp), "y")
-		s.tell(fsnotify.Create, temp)
+		s.report(fsnotify.Create, temp)
 		time.Sleep(time.Hour)
-		r.expect(t, "created big", "created "+temp) // it stays
+		r.expect(t, "created big", "created "+temp) // a temporary file that stays is a file
 	})
 }
 
-func TestWhileSettling(t *testing.T) {
-	// Each begins with a known file a.
+func TestChangesWhileSettling(t *testing.T) {
+	// Each test begins with a known file a.
 	tests := map[string]struct {
-		do   func(t *testing.T, r *running, s *script)
+		do   func(t *testing.T, r *running, s *fakeSource)
 		want []string
 	}{
-		"created and deleted": {func(t *testing.T, r *running, s *script) {
+		"created and deleted": {func(t *testing.T, r *running, s *fakeSource) {
 			write(t, r.path("new"), "x")
-			s.tell(fsnotify.Create, "new")
+			s.report(fsnotify.Create, "new")
 			must(t, os.Remove(r.path("new")))
-			s.tell(fsnotify.Remove, "new")
+			s.report(fsnotify.Remove, "new")
 		}, nil},
-		"created and deleted, not told": {func(t *testing.T, r *running, s *script) {
+		"created and deleted, unreported": {func(t *testing.T, r *running, s *fakeSource) {
 			write(t, r.path("new"), "x")
-			s.tell(fsnotify.Create, "new")
+			s.report(fsnotify.Create, "new")
 			must(t, os.Remove(r.path("new")))
 		}, nil},
-		"rewritten and deleted": {func(t *testing.T, r *running, s *script) {
+		"rewritten and deleted": {func(t *testing.T, r *running, s *fakeSource) {
 			write(t, r.path("a"), "other")
-			s.tell(fsnotify.Write, "a")
+			s.report(fsnotify.Write, "a")
 			must(t, os.Remove(r.path("a")))
-			s.tell(fsnotify.Remove, "a")
+			s.report(fsnotify.Remove, "a")
 		}, []string{"deleted a"}},
-		"deleted and made again": {func(t *testing.T, r *running, s *script) {
+		"deleted and made again": {func(t *testing.T, r *running, s *fakeSource) {
 			must(t, os.Remove(r.path("a")))
-			s.tell(fsnotify.Remove, "a")
+			s.report(fsnotify.Remove, "a")
 			time.Sleep(settle / 2)
 			write(t, r.path("a"), "other")
-			s.tell(fsnotify.Create, "a")
+			s.report(fsnotify.Create, "a")
 		}, []string{"created a"}},
-		"moved away and back": {func(t *testing.T, r *running, s *script) {
+		"moved away and back": {func(t *testing.T, r *running, s *fakeSource) {
 			must(t, os.Rename(r.path("a"), r.path("b")))
-			s.tell(fsnotify.Rename, "a")
-			s.tell(fsnotify.Create, "b")
+			s.report(fsnotify.Rename, "a")
+			s.report(fsnotify.Create, "b")
 			must(t, os.Rename(r.path("b"), r.path("a")))
-			s.tell(fsnotify.Rename, "b")
-			s.tell(fsnotify.Create, "a")
-		}, []string{"created a"}}, // whether it was written to meanwhile, its time of change does not tell
-		"deleted, later made again": {func(t *testing.T, r *running, s *script) {
+			s.report(fsnotify.Rename, "b")
+			s.report(fsnotify.Create, "a")
+		}, []string{"created a"}}, // its ctime has changed, so it may have new content
+		"deleted, later made again": {func(t *testing.T, r *running, s *fakeSource) {
 			must(t, os.Remove(r.path("a")))
-			s.tell(fsnotify.Remove, "a")
+			s.report(fsnotify.Remove, "a")
 			time.Sleep(settle)
 			synctest.Wait()
 			write(t, r.path("a"), "a")
-			s.tell(fsnotify.Create, "a")
+			s.report(fsnotify.Create, "a")
 		}, []string{"deleted a", "created a"}},
-		"renamed": {func(t *testing.T, r *running, s *script) {
+		"renamed": {func(t *testing.T, r *running, s *fakeSource) {
 			must(t, os.Rename(r.path("a"), r.path("b")))
-			s.tell(fsnotify.Rename, "a")
-			s.tell(fsnotify.Create, "b")
+			s.report(fsnotify.Rename, "a")
+			s.report(fsnotify.Create, "b")
 		}, []string{"deleted a", "created b"}},
-		"a folder in its place": {func(t *testing.T, r *running, s *script) {
+		"a folder in its place": {func(t *testing.T, r *running, s *fakeSource) {
 			must(t, os.Remove(r.path("a")), os.Mkdir(r.path("a"), 0o777))
 			write(t, r.path("a/b"), "x")
-			s.tell(fsnotify.Remove, "a")
-			s.tell(fsnotify.Create, "a")
+			s.report(fsnotify.Remove, "a")
+			s.report(fsnotify.Create, "a")
 		}, []string{"created a/b", "deleted a"}},
-		"told too often": {func(t *testing.T, r *running, s *script) {
-			s.tell(fsnotify.Write, "a", "a", "nothing", ".", "..", "../outside", ".bucketsum/x")
-			s.tell(fsnotify.Create|fsnotify.Chmod, "a", "nothing")
-			s.tell(fsnotify.Remove, "a", "nothing")
+		"reported too often": {func(t *testing.T, r *running, s *fakeSource) {
+			s.report(fsnotify.Write, "a", "a", "nothing", ".", "..", "../outside", ".bucketsum/x")
+			s.report(fsnotify.Create|fsnotify.Chmod, "a", "nothing")
+			s.report(fsnotify.Remove, "a", "nothing")
 		}, nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			scripted(t, watch.Config{}, func(t *testing.T, r *running, s *script) {
+			withFakeSource(t, watch.Config{}, func(t *testing.T, r *running, s *fakeSource) {
 				write(t, r.path("a"), "a")
-				s.tell(fsnotify.Create, "a")
+				s.report(fsnotify.Create, "a")
 				time.Sleep(settle)
 				r.expect(t, "created a")
 				test.do(t, r, s)
@@ -146,7 +146,7 @@ func TestWhileSettling(t *testing.T) {
 				synctest.Wait()
 				got := r.inbox.lines()[1:]
 				if slices.Contains(test.want, "created a/b") {
-					slices.Sort(got) // of different keys
+					slices.Sort(got) // the order of different keys is free
 				}
 				if diff := cmp.Diff(append([]string{}, test.want...), got); diff != "" {
 					t.Error(diff)
@@ -156,35 +156,35 @@ func TestWhileSettling(t *testing.T) {
 	}
 }
 
-// What was there at the start may have a record, so that its end is told even
-// if it came before the file was announced.
-func TestDeletedAtStart(t *testing.T) {
+// A file that exists at the start may have a record. So its deletion is announced
+// even if the file itself never was.
+func TestDeletedBeforeAnnounced(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir+"/a", "a")
 	synctest.Test(t, func(t *testing.T) {
-		s := newScript(dir)
+		s := newFakeSource(dir)
 		r := start(t, watch.Config{Dir: dir, Settle: settle}, s.Open)
 		must(t, os.Remove(dir+"/a"))
-		s.tell(fsnotify.Remove, "a")
+		s.report(fsnotify.Remove, "a")
 		time.Sleep(settle)
 		r.expect(t, "deleted a")
 	})
 }
 
-func TestMissedEvents(t *testing.T) {
-	for name, miss := range map[string]func(*script){
-		"overflow": func(s *script) { s.errors <- fsnotify.ErrEventOverflow },
-		"twice":    func(s *script) { s.errors <- fsnotify.ErrEventOverflow; s.errors <- errors.New("read") },
-		"closed":   func(s *script) { close(s.events) },
-		"moved":    func(s *script) { s.tell(fsnotify.Rename, ".") },
+func TestLostReports(t *testing.T) {
+	for name, miss := range map[string]func(*fakeSource){
+		"overflow": func(s *fakeSource) { s.errors <- fsnotify.ErrEventOverflow },
+		"twice":    func(s *fakeSource) { s.errors <- fsnotify.ErrEventOverflow; s.errors <- errors.New("read") },
+		"closed":   func(s *fakeSource) { close(s.events) },
+		"moved":    func(s *fakeSource) { s.report(fsnotify.Rename, ".") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			scripted(t, watch.Config{}, func(t *testing.T, r *running, s *script) {
+			withFakeSource(t, watch.Config{}, func(t *testing.T, r *running, s *fakeSource) {
 				for _, name := range []string{"same", "changed", "deleted", "sub/deleted", "moved/x"} {
 					write(t, r.path(name), name)
 				}
-				s.tell(fsnotify.Create, "same", "changed", "deleted", "sub", "moved")
+				s.report(fsnotify.Create, "same", "changed", "deleted", "sub", "moved")
 				time.Sleep(settle)
 				synctest.Wait()
 				before := len(r.inbox.lines())
@@ -199,7 +199,7 @@ func TestMissedEvents(t *testing.T) {
 					t.Error(diff)
 				}
 				if s.opened != 2 {
-					t.Errorf("the source was opened %d times", s.opened)
+					t.Errorf("the source was opened %d times, want 2", s.opened)
 				}
 				if got, want := keys(s.watched), []string{r.dir, r.path("new"), r.path("to")}; !slices.Equal(got, want) {
 					t.Errorf("watched are %q, want %q", got, want)
@@ -210,13 +210,13 @@ func TestMissedEvents(t *testing.T) {
 }
 
 func TestWatchLimit(t *testing.T) {
-	log := newLines()
-	scripted(t, watch.Config{Log: log.logger()}, func(t *testing.T, r *running, s *script) {
+	log := newLog()
+	withFakeSource(t, watch.Config{Log: log.logger()}, func(t *testing.T, r *running, s *fakeSource) {
 		s.set(func() { s.limit = 2 })
 		for i := range 4 {
 			write(t, r.path(fmt.Sprintf("%d/a", i)), "x")
 		}
-		s.tell(fsnotify.Create, "0", "1", "2", "3")
+		s.report(fsnotify.Create, "0", "1", "2", "3")
 		time.Sleep(settle)
 		r.expect(t, "created 0/a", "created 1/a", "created 2/a", "created 3/a")
 		if got := log.with("fs.inotify.max_user_watches"); len(got) != 1 {
@@ -249,14 +249,14 @@ func TestWatchLimit(t *testing.T) {
 	})
 }
 
-func TestNoWatcher(t *testing.T) {
+func TestNoSource(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir+"/a", "a")
 	write(t, dir+"/sub/b", "b")
-	log := newLines()
+	log := newLog()
 	synctest.Test(t, func(t *testing.T) {
-		s := newScript(dir)
+		s := newFakeSource(dir)
 		s.openErr = fmt.Errorf("inotify_init: %w", syscall.EMFILE)
 		r := start(t, watch.Config{Dir: dir, Settle: settle, Rescan: time.Second, Log: log.logger()}, s.Open)
 		time.Sleep(settle)
@@ -275,7 +275,7 @@ func TestNoWatcher(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		write(t, dir+"/d", "d")
-		s.tell(fsnotify.Create, "d")
+		s.report(fsnotify.Create, "d")
 		time.Sleep(settle)
 		synctest.Wait()
 		if got := r.inbox.lines(); got[len(got)-1] != "created d" {
@@ -284,15 +284,15 @@ func TestNoWatcher(t *testing.T) {
 	})
 }
 
-// A folder that was lost must not look like one whose files were deleted.
-func TestFolderLostUntold(t *testing.T) {
-	scripted(t, watch.Config{}, func(t *testing.T, r *running, s *script) {
+// The loss of the folder must not look like the deletion of its files.
+func TestFolderLostUnreported(t *testing.T) {
+	withFakeSource(t, watch.Config{}, func(t *testing.T, r *running, s *fakeSource) {
 		write(t, r.path("a"), "a")
-		s.tell(fsnotify.Create, "a")
+		s.report(fsnotify.Create, "a")
 		time.Sleep(settle)
 		r.expect(t, "created a")
 		must(t, os.RemoveAll(r.dir))
-		s.tell(fsnotify.Remove, "a")
+		s.report(fsnotify.Remove, "a")
 		if err := r.wait(); err == nil || !strings.Contains(err.Error(), "deleted or moved away") {
 			t.Errorf("Run returned %v", err)
 		}
@@ -300,10 +300,10 @@ func TestFolderLostUntold(t *testing.T) {
 	})
 }
 
-func TestIdle(t *testing.T) {
-	scripted(t, watch.Config{}, func(t *testing.T, r *running, s *script) {
+func TestIdleMakesNoCalls(t *testing.T) {
+	withFakeSource(t, watch.Config{}, func(t *testing.T, r *running, s *fakeSource) {
 		write(t, r.path("sub/a"), "a")
-		s.tell(fsnotify.Create, "sub")
+		s.report(fsnotify.Create, "sub")
 		time.Sleep(settle)
 		synctest.Wait()
 		calls, began := s.calls, time.Now()

@@ -20,24 +20,24 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// lines is what was logged.
-type lines struct {
+// logLines keeps what is logged.
+type logLines struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func newLines() *lines { return new(lines) }
+func newLog() *logLines { return new(logLines) }
 
-func (l *lines) Write(p []byte) (int, error) {
+func (l *logLines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.Write(p)
 }
 
-func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+func (l *logLines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 // with returns the lines that contain a text.
-func (l *lines) with(text string) []string {
+func (l *logLines) with(text string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.DeleteFunc(strings.Split(l.buf.String(), "\n"), func(s string) bool { return !strings.Contains(s, text) })
@@ -51,11 +51,11 @@ func TestPublisherFails(t *testing.T) {
 		}
 		return nil
 	}
-	log := newLines()
-	scripted(t, watch.Config{Publisher: box, Log: log.logger()}, func(t *testing.T, r *running, s *script) {
+	log := newLog()
+	withFakeSource(t, watch.Config{Publisher: box, Log: log.logger()}, func(t *testing.T, r *running, s *fakeSource) {
 		write(t, r.path("a"), "a")
 		write(t, r.path("b"), "b")
-		s.tell(fsnotify.Create, "a", "b")
+		s.report(fsnotify.Create, "a", "b")
 		time.Sleep(time.Minute)
 		r.expect(t, "created a", "created b")
 		if box.ids[0] != box.ids[1] || box.ids[1] != box.ids[2] || box.ids[2] == box.ids[3] {
@@ -70,25 +70,25 @@ func TestPublisherFails(t *testing.T) {
 	})
 }
 
-// While the publisher does not come along, of each key only the last counts.
+// While the publisher is slow, only the last change of each key is kept.
 func TestPublisherSlow(t *testing.T) {
 	box := newInbox()
-	scripted(t, watch.Config{Publisher: box}, func(t *testing.T, r *running, s *script) {
+	withFakeSource(t, watch.Config{Publisher: box}, func(t *testing.T, r *running, s *fakeSource) {
 		box.hold = make(chan struct{})
 		write(t, r.path("first"), "x")
-		s.tell(fsnotify.Create, "first")
+		s.report(fsnotify.Create, "first")
 		time.Sleep(settle)
-		synctest.Wait() // it is held
+		synctest.Wait() // the publisher holds it
 		for i := range 5 {
 			for _, name := range []string{"a", "b", "first"} {
 				write(t, r.path(name), strings.Repeat("x", i+1))
-				s.tell(fsnotify.Write, name)
+				s.report(fsnotify.Write, name)
 			}
 			time.Sleep(settle)
 			synctest.Wait()
 		}
 		must(t, os.Remove(r.path("b")))
-		s.tell(fsnotify.Remove, "b")
+		s.report(fsnotify.Remove, "b")
 		time.Sleep(settle)
 		r.expect(t)
 		close(box.hold)
@@ -106,10 +106,10 @@ func TestStopWhilePublishing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			box := newInbox()
-			scripted(t, watch.Config{Publisher: box}, func(t *testing.T, r *running, s *script) {
+			withFakeSource(t, watch.Config{Publisher: box}, func(t *testing.T, r *running, s *fakeSource) {
 				prepare(box)
 				write(t, r.path("a"), "a")
-				s.tell(fsnotify.Create, "a")
+				s.report(fsnotify.Create, "a")
 				time.Sleep(time.Minute)
 				r.stop()
 				if err := r.wait(); err != nil {
@@ -121,7 +121,7 @@ func TestStopWhilePublishing(t *testing.T) {
 	}
 }
 
-func TestStopWhileAsking(t *testing.T) {
+func TestStopDuringCurrent(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir+"/a", "a")

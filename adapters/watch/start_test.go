@@ -15,9 +15,9 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// What was deleted while nobody watched is announced at the start, and what
-// is there is not.
-func TestStartRemembers(t *testing.T) {
+// Objects that were deleted before the start are announced as deleted, and those
+// that still exist are not.
+func TestDeletedBeforeStart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir+"/there", "x")
@@ -36,7 +36,7 @@ func TestStartRemembers(t *testing.T) {
 	}
 }
 
-func TestStart(t *testing.T) {
+func TestFilesAtStart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, name := range []string{"done", "done in a folder/x", "new", "old version", "unsure", "record.md5", ".bucketsum/x"} {
@@ -61,7 +61,7 @@ func TestStart(t *testing.T) {
 	if diff := cmp.Diff(want, sorted(r.inbox.lines())); diff != "" {
 		t.Error(diff)
 	}
-	// A file that was current at the start is known all the same.
+	// A file that was current at the start is known too.
 	must(t, os.RemoveAll(dir+"/done in a folder"))
 	r.inbox.until(t, "deleted", func() bool { return slices.Contains(r.inbox.lines(), "deleted done in a folder/x") })
 	write(t, dir+"/done", "other")

@@ -14,13 +14,13 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// quick is a settle time for tests that only look at where it all ends.
+// quick is a settle time for tests that only look at the final state.
 const quick = 30 * time.Millisecond
 
-// Whatever is done to the files, in the end the events tell what is there.
+// After any change of the files, the events finally agree with the files.
 func TestWatch(t *testing.T) {
 	t.Parallel()
-	// Each folder begins with a, sub/b, sub/deep/c.
+	// Each folder begins with the files a, sub/b and sub/deep/c.
 	tests := map[string]func(t *testing.T, dir, outside string){
 		"nothing": func(*testing.T, string, string) {},
 		"written": func(t *testing.T, dir, _ string) { write(t, dir+"/new", "x") },
@@ -106,7 +106,7 @@ func TestWatch(t *testing.T) {
 		},
 		"hard link": func(t *testing.T, dir, _ string) {
 			must(t, os.Link(dir+"/a", dir+"/sub/a"))
-			must(t, os.Chmod(dir+"/a", 0o600)) // of the new link, the system does not tell the old
+			must(t, os.Chmod(dir+"/a", 0o600)) // the system reports the new link, not the change of the old one
 		},
 		"odd names": func(t *testing.T, dir, _ string) {
 			for _, name := range []string{
@@ -154,7 +154,7 @@ func TestWatch(t *testing.T) {
 			r := start(t, watch.Config{Dir: dir, Settle: quick}, nil)
 			r.inbox.untilState(t, dir)
 			do(t, dir, outside)
-			// What comes last is announced last.
+			// The last change is announced last.
 			write(t, dir+"/sentinel", "")
 			r.inbox.until(t, "sentinel", func() bool { _, ok := r.inbox.state()["sentinel"]; return ok })
 			r.inbox.untilState(t, dir)
@@ -166,7 +166,7 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// Many goroutines at once do at random whatever can be done.
+// Several goroutines at once make random changes.
 func TestWatchRandom(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -182,7 +182,7 @@ func TestWatchRandom(t *testing.T) {
 				}
 				return p
 			}
-			// Most of these fail, as the others get in the way.
+			// Most of these fail, as the goroutines disturb each other.
 			for range 1000 {
 				switch p := path(); rnd.IntN(8) {
 				case 0, 1:
