@@ -74,6 +74,7 @@ func connect(ctx context.Context, a address) (*amqp.Connection, *amqp.Channel, e
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(strings.TrimSpace("bucketsum " + a.queue + a.exchange))
 	conn, err := amqp.DialConfig(a.server, amqp.Config{
+		Recovery:  nil, // off: the queue and the topic reopen lost connections themselves
 		Heartbeat: heartbeat, Properties: properties, Locale: "en_US", Dial: amqp.DefaultDial(callTimeout),
 	})
 	if err != nil {
