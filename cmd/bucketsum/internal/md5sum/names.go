@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"gocloud.dev/blob"
+
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // object is something to read: the object of a bucket, standard input or a
@@ -43,7 +45,7 @@ func (s schemes) check(arg string) error {
 	}
 	if scheme := strings.ToLower(m[1]); !s.has(scheme) {
 		return fmt.Errorf("%s: unknown scheme %q; valid are %s (a path begins with ./)",
-			visibleName(withoutPassword(arg)), scheme, strings.Join(s, ", "))
+			redact.URL(arg), scheme, strings.Join(s, ", "))
 	}
 	_, err := s.parse(arg)
 	return err
@@ -94,13 +96,4 @@ func fileOf(u *url.URL) (string, error) {
 		return "", fmt.Errorf("%s: a path follows file:// as in file:///srv/inbox/key", visibleName(u.String()))
 	}
 	return filepath.FromSlash(u.Path), nil
-}
-
-// withoutPassword returns a URL as it can be shown.
-func withoutPassword(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return rawURL
-	}
-	return u.Redacted()
 }

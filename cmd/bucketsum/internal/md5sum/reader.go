@@ -11,6 +11,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // reader reads what arguments and checksum lines name: standard input for
@@ -132,7 +133,7 @@ func (r *reader) open(ctx context.Context, bucketURL string) (*blobstore.Store, 
 	if b := r.buckets[bucketURL]; b != nil {
 		return b, nil
 	}
-	b, err := blobstore.Open(ctx, bucketURL, withoutPassword(bucketURL), blobstore.Config{Memory: r.memory})
+	b, err := blobstore.Open(ctx, bucketURL, redact.URL(bucketURL), blobstore.Config{Memory: r.memory})
 	if err != nil {
 		return nil, err
 	}
