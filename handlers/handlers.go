@@ -39,8 +39,9 @@ type Config struct {
 	Resume Resume
 	// Publish announces what was done, before the message is acknowledged. What had
 	// its record already is announced again, as nobody knows whether it was.
-	Publish pipeline.Publisher
-	Log     *slog.Logger // default: discarded
+	Publish  pipeline.Publisher
+	Observer pipeline.Observer
+	Log      *slog.Logger // default: discarded
 
 	unsaved     *unsaved
 	unresumable func(context.Context) // see there
@@ -74,12 +75,15 @@ func New(c Config) (pipeline.Handler, error) {
 	if c.Selects == nil {
 		c.Selects = func(string) bool { return true }
 	}
-	if c.Publish == nil {
-		c.Publish = func(context.Context, pipeline.Result) error { return nil }
-	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	c.Observer = pipeline.Observers(c.Observer)
+	buckets := make(map[string]pipeline.Bucket, len(c.Buckets))
+	for name, b := range c.Buckets {
+		buckets[name] = c.Observer.Bucket(b)
+	}
+	c.Buckets = buckets
 	c.unsaved, c.unresumable = newUnsaved(), unresumable(c)
 	return c.handle, nil
 }
@@ -111,8 +115,10 @@ func (c Config) handle(ctx context.Context, e pipeline.Event) error {
 	}
 	result.Event = e
 	result.Duration = time.Since(start)
-	if err := c.Publish(ctx, result); err != nil {
-		return fmt.Errorf("publish the result of %s: %w", e.Object, err)
+	failed := c.Observer.Publish(ctx, c.Publish, result)
+	c.Observer.Result(ctx, result, failed)
+	if failed != nil {
+		return fmt.Errorf("publish the result of %s: %w", e.Object, failed)
 	}
 	return err
 }

@@ -104,18 +104,18 @@ func TestGarbageIsNotAnnounced(t *testing.T) {
 
 func TestTraceOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var parent, state string
+		var got pipeline.Trace
 		p := start(t, func(ctx context.Context, _ pipeline.Event) error {
-			parent, state = pipeline.TraceOf(ctx)
+			got = pipeline.TraceOf(ctx)
 			return nil
 		})
 		p.queue.send("m", "a", "traceparent", "00-01", "tracestate", "a=b")
 		p.settle()
-		if parent != "00-01" || state != "a=b" {
-			t.Errorf("got %q, %q", parent, state)
+		if want := (pipeline.Trace{Parent: "00-01", State: "a=b"}); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	})
-	if parent, state := pipeline.TraceOf(t.Context()); parent+state != "" {
-		t.Errorf("of no message: %q, %q", parent, state)
+	if got := pipeline.TraceOf(t.Context()); got != (pipeline.Trace{}) {
+		t.Errorf("of no message: %q", got)
 	}
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -66,7 +67,10 @@ func continued(to Continuations) message.HandlerMiddleware {
 			rest.Metadata.Set(MetadataSlice, strconv.Itoa(slices+1))
 			rest.Metadata.Set(MetadataProgress, now.String())
 			carryTrace(msg.Context(), rest.Metadata)
-			if failed := to.Publisher.Publish(to.Topic, rest); failed != nil {
+			failed := deliveryOf(msg).observer.Do(msg.Context(), StepContinue, Object{}, func(context.Context) error {
+				return to.Publisher.Publish(to.Topic, rest)
+			})
+			if failed != nil {
 				return nil, &stuckError{fmt.Errorf("send the continuation: %w", failed)}
 			}
 			deliveryOf(msg).Fate = Continued

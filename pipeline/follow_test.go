@@ -13,8 +13,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// follower keeps what it is told, and makes traces of its own if it has any.
-type follower struct {
+// watcher keeps what it is told, and has a trace of its own if it traces.
+type watcher struct {
 	traces bool
 
 	mu    sync.Mutex
@@ -22,45 +22,49 @@ type follower struct {
 	ended []pipeline.Delivery
 }
 
-type followed struct{}
+type watched struct{}
 
-func (f *follower) Begin(ctx context.Context, d pipeline.Delivery, traceparent, tracestate string) context.Context {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.begun = append(f.begun, fmt.Sprint(d.MessageID, " ", d.Attempt, " ", traceparent, " ", tracestate))
-	return context.WithValue(ctx, followed{}, d.MessageID)
+func (f *watcher) observer() pipeline.Observer {
+	return pipeline.Observer{Begin: f.begin, End: f.end, Trace: f.trace}
 }
 
-func (f *follower) End(ctx context.Context, d pipeline.Delivery) {
+func (f *watcher) begin(ctx context.Context, d pipeline.Delivery) context.Context {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if ctx.Value(followed{}) != d.MessageID {
+	f.begun = append(f.begun, fmt.Sprint(d.MessageID, " ", d.Attempt, " ", d.Trace.Parent, " ", d.Trace.State))
+	return context.WithValue(ctx, watched{}, d.MessageID)
+}
+
+func (f *watcher) end(ctx context.Context, d pipeline.Delivery) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if ctx.Value(watched{}) != d.MessageID {
 		panic("another context than Begin's")
 	}
 	f.ended = append(f.ended, d)
 }
 
-func (f *follower) Trace(ctx context.Context) (traceparent, tracestate string) {
-	if id := ctx.Value(followed{}); f.traces && id != nil {
-		return fmt.Sprint("below ", id), "state"
+func (f *watcher) trace(ctx context.Context) pipeline.Trace {
+	if id := ctx.Value(watched{}); f.traces && id != nil {
+		return pipeline.Trace{Parent: fmt.Sprint("below ", id), State: "state"}
 	}
-	return "", ""
+	return pipeline.Trace{}
 }
 
-func TestFollower(t *testing.T) {
+func TestObserver(t *testing.T) {
 	for _, traces := range []bool{false, true} {
 		t.Run(fmt.Sprint("traces ", traces), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := &follower{traces: traces}
+				f := &watcher{traces: traces}
 				var seen []string
 				p := start(t, func(ctx context.Context, e pipeline.Event) error {
-					parent, state := pipeline.TraceOf(ctx)
-					seen = append(seen, parent+" "+state)
+					trace := pipeline.TraceOf(ctx)
+					seen = append(seen, trace.Parent+" "+trace.State)
 					if len(seen) < 3 {
 						return errors.New("503")
 					}
 					return pipeline.Permanent(errors.New("broken"))
-				}, func(c *pipeline.Config) { c.Follow = f })
+				}, func(c *pipeline.Config) { c.Observer = f.observer() })
 				p.queue.send("m", "a", "traceparent", "parent", "tracestate", "a=b")
 				p.settle()
 				p.wantStopped(t)

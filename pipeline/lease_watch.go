@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 )
@@ -46,4 +47,22 @@ func (w LeaseWatch) Settling(m *message.Message, acked bool) func(error) {
 	default: // its consumer may still be at it
 	}
 	return w.Settle(ctx, acked)
+}
+
+// LeaseWatch returns the part of the observer that queues use.
+func (o Observer) LeaseWatch() LeaseWatch {
+	all := Observers(o)
+	return LeaseWatch{
+		Extended: func() { all.Lease(LeaseExtended) },
+		Lost:     func() { all.Lease(LeaseLost) },
+		Settle: func(ctx context.Context, acked bool) func(error) {
+			step := StepNack
+			if acked {
+				step = StepAck
+			}
+			began := time.Now()
+			ctx = all.Step(ctx, step, Object{})
+			return func(err error) { all.Stepped(ctx, step, began, err) }
+		},
+	}
 }

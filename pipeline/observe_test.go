@@ -107,7 +107,7 @@ func TestObserverIsToldBeforeTheAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		told, goOn := make(chan struct{}), make(chan struct{})
 		p := start(t, always(nil), func(c *pipeline.Config) {
-			c.Observe = func(pipeline.Delivery) { close(told); <-goOn }
+			c.Observer.End = func(context.Context, pipeline.Delivery) { close(told); <-goOn }
 		})
 		p.queue.send("m", "a")
 		<-told
@@ -122,7 +122,7 @@ func TestObserverIsToldBeforeTheAck(t *testing.T) {
 func TestBrokenObserverDoesNotChangeTheFate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, always(nil), func(c *pipeline.Config) {
-			c.Observe = func(pipeline.Delivery) { panic("no such counter") }
+			c.Observer.End = func(context.Context, pipeline.Delivery) { panic("no such counter") }
 		})
 		p.queue.send("m", "a")
 		p.settle()
@@ -193,7 +193,7 @@ func TestLogLines(t *testing.T) {
 func TestNothingNeedsToObserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, func(context.Context, pipeline.Event) error { return nil }, func(c *pipeline.Config) {
-			c.Observe, c.Log = nil, nil
+			c.Observer, c.Log = pipeline.Observer{}, nil
 		})
 		p.queue.send("m", "a")
 		synctest.Wait()

@@ -73,11 +73,11 @@ func start(t *testing.T, handle pipeline.Handler, change ...func(*pipeline.Confi
 		Decode:      decode,
 		Handle:      handle,
 		DeadLetters: pipeline.DeadLetters{Publisher: p.dead, Topic: "mem://dead"},
-		Observe: func(d pipeline.Delivery) {
+		Observer: pipeline.Observer{End: func(_ context.Context, d pipeline.Delivery) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.deliveries = append(p.deliveries, d)
-		},
+		}},
 		Log: slog.New(slog.NewJSONHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, f := range change {

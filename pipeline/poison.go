@@ -47,7 +47,8 @@ func (to DeadLetters) announce(msg *message.Message) error {
 	if to.Announce == nil {
 		return nil
 	}
-	for _, h := range deliveryOf(msg).Events {
+	d := deliveryOf(msg)
+	for _, h := range d.Events {
 		switch Classify(h.Err) {
 		case ClassNone, ClassSuperseded:
 			continue
@@ -56,7 +57,7 @@ func (to DeadLetters) announce(msg *message.Message) error {
 			continue
 		}
 		result := Result{Outcome: Failed, Record: Record{Source: h.Event.Object}, Event: h.Event, Reason: reason(h.Err)}
-		if err := to.Announce(msg.Context(), result); err != nil {
+		if err := d.observer.Publish(msg.Context(), to.Announce, result); err != nil {
 			return fmt.Errorf("announce that %s is given up: %w", h.Event.Object, err)
 		}
 	}
@@ -94,7 +95,10 @@ func poisoned(to DeadLetters, maxDeliveries int, stopping context.Context) messa
 			dead.Metadata.Set(MetadataReason, reason(err))
 			dead.Metadata.Set(MetadataAttempt, strconv.Itoa(n))
 			carryTrace(msg.Context(), dead.Metadata)
-			if failed := to.Publisher.Publish(to.Topic, dead); failed != nil {
+			failed := deliveryOf(msg).observer.Do(msg.Context(), StepDeadLetter, Object{}, func(context.Context) error {
+				return to.Publisher.Publish(to.Topic, dead)
+			})
+			if failed != nil {
 				return nil, errors.Join(err, fmt.Errorf("dead-letter the message: %w", failed))
 			}
 			deliveryOf(msg).Fate = DeadLettered

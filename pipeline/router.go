@@ -51,8 +51,7 @@ type Config struct {
 	// DrainTimeout is how long work in flight may go on after the end of the
 	// context. Default 30 s.
 	DrainTimeout time.Duration
-	Observe      Observer
-	Follow       Follower     // nil: nobody
+	Observer     Observer
 	Log          *slog.Logger // default: discarded
 }
 
@@ -79,6 +78,7 @@ func (c Config) Validate() error {
 
 func (c Config) withDefaults() Config {
 	c.Retry = c.Retry.withDefaults()
+	c.Observer = Observers(c.Observer)
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = 30 * time.Second
 	}
@@ -119,7 +119,7 @@ func Run(ctx context.Context, c Config) error {
 	var f inFlight
 	router.AddMiddleware(
 		f.counted(work),
-		observed(c.Log, c.Observe, c.Follow),
+		observed(c.Log, &c.Observer),
 		poisoned(c.DeadLetters, c.MaxDeliveries, ctx),
 		continued(c.Continuations),
 		decoded(c.Decode),

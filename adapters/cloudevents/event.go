@@ -202,12 +202,12 @@ var (
 
 // trace returns the trace that the handler's ctx is of, if it is well-formed.
 func trace(ctx context.Context) (parent, state string) {
-	parent, state = pipeline.TraceOf(ctx)
-	if !traceparentForm.MatchString(parent) {
+	t := pipeline.TraceOf(ctx)
+	if !traceparentForm.MatchString(t.Parent) {
 		return "", ""
 	}
-	if !tracestateForm.MatchString(state) {
-		state = ""
+	if !tracestateForm.MatchString(t.State) {
+		return t.Parent, ""
 	}
-	return parent, state
+	return t.Parent, t.State
 }

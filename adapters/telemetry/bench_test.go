@@ -34,8 +34,10 @@ func BenchmarkSmallObject(b *testing.B) {
 			x := newBench(b, mode == "traced")
 			bucket := pipeline.Bucket{Source: empty{}, Records: empty{}}
 			publish := func(context.Context, pipeline.Result) error { return nil }
+			observer := pipeline.Observers()
 			if mode != "plain" {
-				bucket, publish = x.telemetry.Bucket(bucket), x.telemetry.Counted(x.telemetry.Announcer(publish))
+				observer = pipeline.Observers(x.telemetry.Observer(), pipeline.Observer{})
+				bucket = observer.Bucket(bucket)
 			}
 			var (
 				o      = pipeline.Object{Bucket: "inbox", Key: "a"}
@@ -44,19 +46,15 @@ func BenchmarkSmallObject(b *testing.B) {
 			)
 			b.ReportAllocs()
 			for n := 0; b.Loop(); n++ {
-				ctx := b.Context()
-				if mode != "plain" {
-					ctx = x.telemetry.Begin(ctx, pipeline.Delivery{}, "", "")
-				}
+				ctx := observer.Begin(b.Context(), pipeline.Delivery{})
 				_, _ = bucket.Records.Lookup(ctx, o)
 				r, _ := bucket.Source.Open(ctx, o)
 				_, _ = r.Read(buf)
 				_ = r.Close()
 				_ = bucket.Records.Save(ctx, pipeline.Record{Source: o})
-				_ = publish(ctx, pipeline.Result{Outcome: pipeline.Recorded})
-				if mode != "plain" {
-					x.telemetry.End(ctx, pipeline.Delivery{Fate: pipeline.Acked, Events: events})
-				}
+				result := pipeline.Result{Outcome: pipeline.Recorded}
+				observer.Result(ctx, result, observer.Publish(ctx, publish, result))
+				observer.End(ctx, pipeline.Delivery{Fate: pipeline.Acked, Events: events})
 				if x.spans != nil && n%1000 == 0 {
 					x.spans.Reset()
 				}

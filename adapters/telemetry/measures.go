@@ -11,14 +11,9 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// The phases of the work on an event.
-const (
-	phaseWait    = "wait"    // from what happened to the object to the start of the work
-	phaseOpen    = "open"    // until the store begins to send the object
-	phaseHash    = "hash"    // reading and hashing it
-	phaseRecord  = "record"  // writing its record
-	phasePublish = "publish" // announcing the result
-)
+// phaseWait is the phase from what happened to the object to the start of the work. The other
+// phases are steps.
+const phaseWait = "wait"
 
 // Outcomes of events beside those that results have.
 const (
@@ -57,10 +52,6 @@ func (c counts) add(ctx context.Context, value string) { c.counter.Add(ctx, 1, c
 type histogram struct {
 	metric.Float64Histogram
 	labels []metric.RecordOption
-}
-
-func (h histogram) since(ctx context.Context, begin time.Time) {
-	h.Record(ctx, time.Since(begin).Seconds(), h.labels...)
 }
 
 // newMeasures makes the instruments. All series of a counter are there from the start,
@@ -106,7 +97,7 @@ func newMeasures(t *Telemetry, version string) (measures, error) {
 	phases, err := t.meter.Float64Histogram("bucketsum.phase.duration", metric.WithUnit("s"),
 		metric.WithDescription("Time that the work on an event took, by phase."), metric.WithExplicitBucketBoundaries(phaseBounds...))
 	errs = append(errs, err)
-	for _, phase := range []string{phaseWait, phaseOpen, phaseHash, phaseRecord, phasePublish} {
+	for _, phase := range []string{phaseWait, string(pipeline.StepOpen), string(pipeline.StepHash), string(pipeline.StepRecord), string(pipeline.StepPublish)} {
 		m.phases[phase] = histogram{phases, []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attribute.String("phase", phase)))}}
 	}
 	errs = append(errs, observables(t, version))

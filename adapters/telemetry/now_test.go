@@ -40,7 +40,7 @@ func TestReadNow(t *testing.T) {
 	broken := errors.New("broken")
 	for _, last := range []error{io.EOF, digest.ErrWait, errors.ErrUnsupported, broken} {
 		b := newBench(t, true)
-		bucket := b.telemetry.Bucket(pipeline.Bucket{Source: &atHand{content: strings.NewReader("content"), err: last}})
+		bucket := b.telemetry.Observer().Bucket(pipeline.Bucket{Source: &atHand{content: strings.NewReader("content"), err: last}})
 		r, err := bucket.Source.Open(t.Context(), pipeline.Object{})
 		if err != nil {
 			t.Fatal(err)

@@ -34,7 +34,8 @@ type bench struct {
 	t         testing.TB
 	telemetry *telemetry.Telemetry
 	spans     *tracetest.InMemoryExporter // nil: nothing is traced
-	bucket    pipeline.Bucket             // as the handler sees it
+	store     pipeline.Bucket
+	bucket    pipeline.Bucket // as the handler sees it
 	dead      *sent
 	rest      *sent
 	config    pipeline.Config
@@ -81,15 +82,15 @@ func newBench(t testing.TB, traced bool) *bench {
 	}
 	store := blobstore.New(objects, "inbox", blobstore.Config{})
 	t.Cleanup(func() { store.Close() })
-	b.bucket = b.telemetry.Bucket(store.Bucket())
+	b.store = store.Bucket()
+	b.bucket = b.telemetry.Observer().Bucket(b.store)
 	b.config = pipeline.Config{
 		Topic:         "mem://" + t.Name(),
 		Decode:        decode,
-		DeadLetters:   pipeline.DeadLetters{Publisher: b.telemetry.Publisher("dead-letter", b.dead), Topic: "dead"},
-		Continuations: pipeline.Continuations{Publisher: b.telemetry.Publisher("continue", b.rest), Topic: "queue"},
+		DeadLetters:   pipeline.DeadLetters{Publisher: b.dead, Topic: "dead"},
+		Continuations: pipeline.Continuations{Publisher: b.rest, Topic: "queue"},
 		Retry:         pipeline.Retry{Max: 2, Initial: time.Nanosecond, Longest: time.Nanosecond},
 		MaxDeliveries: 2,
-		Follow:        b.telemetry,
 	}
 	return b
 }
@@ -117,17 +118,16 @@ func (b *bench) run(handle pipeline.Handler) {
 	if handle == nil {
 		var err error
 		handle, err = handlers.New(handlers.Config{
-			Buckets: map[string]pipeline.Bucket{"inbox": b.bucket}, Algorithms: []string{"md5"},
-			Publish: b.telemetry.Counted(func(ctx context.Context, r pipeline.Result) error {
-				return b.telemetry.Announcer(b.results)(ctx, r)
-			}),
+			Buckets: map[string]pipeline.Bucket{"inbox": b.store}, Algorithms: []string{"md5"},
+			Publish:  func(ctx context.Context, r pipeline.Result) error { return b.results(ctx, r) },
+			Observer: b.telemetry.Observer(),
 		})
 		if err != nil {
 			b.t.Fatal(err)
 		}
 	}
 	queues := cloudpubsub.Config{
-		Concurrency: 1, NackDelay: func(int) time.Duration { return 0 }, Watch: b.telemetry.LeaseWatch(),
+		Concurrency: 1, NackDelay: func(int) time.Duration { return 0 }, Watch: b.telemetry.Observer().LeaseWatch(),
 	}
 	subscriber, err := cloudpubsub.NewSubscriber(queues)
 	if err != nil {
@@ -142,7 +142,8 @@ func (b *bench) run(handle pipeline.Handler) {
 	b.config.Subscriber, b.config.Handle = subscriber, handle
 	ctx, cancel := context.WithCancel(b.t.Context())
 	ended := make(chan error, 1)
-	b.config.Observe = func(d pipeline.Delivery) { b.settled <- d }
+	b.config.Observer = pipeline.Observers(b.telemetry.Observer(),
+		pipeline.Observer{End: func(_ context.Context, d pipeline.Delivery) { b.settled <- d }})
 	go func() { ended <- pipeline.Run(ctx, b.config) }()
 	b.t.Cleanup(func() {
 		cancel()
@@ -296,7 +297,7 @@ func TestCheckpointsAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	bucket := b.telemetry.Bucket(store.Bucket())
+	bucket := b.telemetry.Observer().Bucket(store.Bucket())
 	o, err := bucket.Source.Stat(t.Context(), pipeline.Object{Bucket: "inbox", Key: "large"})
 	if err != nil {
 		t.Fatal(err)

@@ -107,10 +107,10 @@ func TestLogHandler(t *testing.T) {
 	b := newBench(t, true)
 	var log bytes.Buffer
 	l := slog.New(telemetry.LogHandler(slog.NewTextHandler(&log, nil))).With("a", 1).WithGroup("g")
-	ctx := b.telemetry.Begin(t.Context(), pipeline.Delivery{}, parent, "")
+	ctx := b.telemetry.Observer().Begin(t.Context(), pipeline.Delivery{Trace: pipeline.Trace{Parent: parent}})
 	l.InfoContext(ctx, "in")
 	l.Info("out")
-	b.telemetry.End(ctx, pipeline.Delivery{Fate: pipeline.Acked})
+	b.telemetry.Observer().End(ctx, pipeline.Delivery{Fate: pipeline.Acked})
 	lines := strings.Split(log.String(), "\n")
 	if !strings.Contains(lines[0], "trace_id="+traceID) || strings.Contains(lines[1], "trace_id") {
 		t.Errorf("%q", lines)

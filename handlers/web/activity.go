@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -33,18 +32,22 @@ type Activity struct {
 	mu       sync.Mutex
 	started  time.Time
 	totals   Totals
-	reads    map[*read]struct{}
+	reads    map[*pipeline.Reading]Work
 	results  []Done    // oldest first
 	failures []Failure // oldest first
 }
 
 // NewActivity returns an Activity that starts now.
 func NewActivity() *Activity {
-	return &Activity{begun: make(chan struct{}, 1), started: stamp(time.Now()), reads: make(map[*read]struct{})}
+	return &Activity{begun: make(chan struct{}, 1), started: stamp(time.Now()), reads: make(map[*pipeline.Reading]Work)}
 }
 
-// Publish counts a result. It is a pipeline.Publisher and returns nil.
-func (a *Activity) Publish(_ context.Context, r pipeline.Result) error {
+// Observer returns what tells the activity of the work.
+func (a *Activity) Observer() pipeline.Observer {
+	return pipeline.Observer{End: a.end, Result: a.result, Opened: a.opened, Closed: a.closed}
+}
+
+func (a *Activity) result(_ context.Context, r pipeline.Result, _ error) {
 	o := r.Record.Source
 	done := Done{
 		At: stamp(time.Now()), Outcome: r.Outcome,
@@ -73,7 +76,6 @@ func (a *Activity) Publish(_ context.Context, r pipeline.Result) error {
 	}
 	a.results = remember(a.results, done)
 	a.forget(done.Bucket, done.Key)
-	return nil
 }
 
 // countChecks counts what was learnt from the claims of one object, none of which
@@ -99,8 +101,7 @@ func (a *Activity) HadRecord() {
 	a.totals.Current++
 }
 
-// Fail counts an object that gets no checksum and has no delivery that
-// [Activity.Observe] is told of.
+// Fail counts an object that gets no checksum and has no delivery.
 func (a *Activity) Fail(o pipeline.Object, reason string) {
 	a.fail(failureOf(o, reason, true))
 }
@@ -114,8 +115,8 @@ func (a *Activity) Mended(o pipeline.Object) {
 	a.forget(bounded(o.Bucket, maxKeptKey), bounded(o.Key, maxKeptKey))
 }
 
-// Observe counts what failed in a delivery. It is a pipeline.Observer.
-func (a *Activity) Observe(d pipeline.Delivery) {
+// end counts what failed in a delivery.
+func (a *Activity) end(_ context.Context, d pipeline.Delivery) {
 	if d.Fate == pipeline.Nacked {
 		a.mu.Lock()
 		a.totals.Returned++
@@ -180,9 +181,8 @@ func (a *Activity) Status() Status {
 	}
 	slices.Reverse(s.Results)
 	slices.Reverse(s.Failures)
-	for r := range a.reads {
-		w := r.work
-		w.Read = r.bytes.Load()
+	for r, w := range a.reads {
+		w.Read = r.Offset()
 		s.InWork = append(s.InWork, w)
 	}
 	slices.SortFunc(s.InWork, func(a, b Work) int {
@@ -196,56 +196,15 @@ func (a *Activity) Status() Status {
 // so that one listener can sleep while there is none.
 func (a *Activity) Begun() <-chan struct{} { return a.begun }
 
-// Source returns a source of which the activity sees what is read. A reader
-// counts as in work until it is closed.
-func (a *Activity) Source(s pipeline.Source) pipeline.Source { return observedSource{s, a} }
-
-type observedSource struct {
-	pipeline.Source
-	activity *Activity
-}
-
-// Open implements pipeline.Source.
-func (s observedSource) Open(ctx context.Context, o pipeline.Object) (pipeline.Reader, error) {
-	opened, err := s.Source.Open(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return s.observe(opened, 0), nil
-}
-
-// OpenAt implements pipeline.OffsetSource. What comes before the offset counts as
-// read.
-func (s observedSource) OpenAt(ctx context.Context, o pipeline.Object, offset int64) (pipeline.Reader, error) {
-	opened, err := pipeline.OpenAt(ctx, s.Source, o, offset)
-	if err != nil {
-		return nil, err
-	}
-	return s.observe(opened, offset), nil
-}
-
-func (s observedSource) observe(opened pipeline.Reader, offset int64) pipeline.Reader {
-	o := opened.Object()
-	r := &read{Reader: opened, activity: s.activity, work: Work{
+// opened lists an object as in work until its reader is closed.
+func (a *Activity) opened(r *pipeline.Reading) {
+	o := r.Object
+	work := Work{
 		Bucket: bounded(o.Bucket, maxKeptKey), Key: bounded(o.Key, maxKeptKey), VersionID: bounded(o.VersionID, maxKeptKey),
 		Size: known(o.Size), StartedAt: stamp(time.Now()),
-	}}
-	r.bytes.Store(offset)
-	s.activity.begin(r)
-	return r
-}
-
-// read is an object that is being read.
-type read struct {
-	pipeline.Reader
-	activity *Activity
-	work     Work // as it began
-	bytes    atomic.Int64
-}
-
-func (a *Activity) begin(r *read) {
+	}
 	a.mu.Lock()
-	a.reads[r] = struct{}{}
+	a.reads[r] = work
 	a.mu.Unlock()
 	select {
 	case a.begun <- struct{}{}:
@@ -253,26 +212,10 @@ func (a *Activity) begin(r *read) {
 	}
 }
 
-// Read implements io.Reader.
-func (r *read) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	r.bytes.Add(int64(n))
-	return n, err
-}
-
-// ReadNow implements digest.ReaderNow.
-func (r *read) ReadNow(p []byte) (int, error) {
-	n, err := digest.ReadNow(r.Reader, p)
-	r.bytes.Add(int64(n))
-	return n, err
-}
-
-// Close implements io.Closer.
-func (r *read) Close() error {
-	r.activity.mu.Lock()
-	delete(r.activity.reads, r)
-	r.activity.mu.Unlock()
-	return r.Reader.Close()
+func (a *Activity) closed(r *pipeline.Reading) {
+	a.mu.Lock()
+	delete(a.reads, r)
+	a.mu.Unlock()
 }
 
 // remember appends v to a list and drops its beginning if it is too long.

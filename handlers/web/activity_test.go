@@ -31,11 +31,10 @@ func result(outcome pipeline.Outcome, o pipeline.Object) pipeline.Result {
 }
 
 func publish(t testing.TB, a *web.Activity, r pipeline.Result) {
-	t.Helper()
-	if err := a.Publish(t.Context(), r); err != nil {
-		t.Fatal(err)
-	}
+	a.Observer().Result(t.Context(), r, nil)
 }
+
+func end(t testing.TB, a *web.Activity, d pipeline.Delivery) { a.Observer().End(t.Context(), d) }
 
 // delivery is one of a message with one event that failed.
 func delivery(fate pipeline.Fate, key string, err error) pipeline.Delivery {
@@ -75,12 +74,12 @@ func TestActivityTotals(t *testing.T) {
 	a.HadRecord()
 	a.Fail(object("odd", pipeline.UnknownSize), "not UTF-8")
 	broken := errors.New("broken")
-	a.Observe(delivery(pipeline.DeadLettered, "dead", pipeline.Permanent(broken)))
-	a.Observe(delivery(pipeline.Nacked, "late", broken))
-	a.Observe(delivery(pipeline.Acked, "gone", pipeline.ErrNotFound))
-	a.Observe(pipeline.Delivery{Fate: pipeline.Acked})
-	a.Observe(delivery(pipeline.Nacked, "stopped", fmt.Errorf("read: %w", pipeline.ErrDrainTimeout)))
-	a.Observe(pipeline.Delivery{MessageID: "garbage", Fate: pipeline.DeadLettered, Err: pipeline.Permanent(broken)})
+	end(t, a, delivery(pipeline.DeadLettered, "dead", pipeline.Permanent(broken)))
+	end(t, a, delivery(pipeline.Nacked, "late", broken))
+	end(t, a, delivery(pipeline.Acked, "gone", pipeline.ErrNotFound))
+	end(t, a, pipeline.Delivery{Fate: pipeline.Acked})
+	end(t, a, delivery(pipeline.Nacked, "stopped", fmt.Errorf("read: %w", pipeline.ErrDrainTimeout)))
+	end(t, a, pipeline.Delivery{MessageID: "garbage", Fate: pipeline.DeadLettered, Err: pipeline.Permanent(broken)})
 
 	s := a.Status()
 	want := web.Totals{Summed: 2, Bytes: 20, Current: 2, Removed: 1, Kept: 1, Failed: 3, Returned: 2}
@@ -103,7 +102,7 @@ func TestActivityTotals(t *testing.T) {
 func TestActivityPartialFailure(t *testing.T) {
 	a := web.NewActivity()
 	failed := errors.New("denied")
-	a.Observe(pipeline.Delivery{Fate: pipeline.Nacked, Err: failed, Events: []pipeline.Handled{
+	end(t, a, pipeline.Delivery{Fate: pipeline.Nacked, Err: failed, Events: []pipeline.Handled{
 		{Event: pipeline.Event{Object: object("done", 1)}},
 		{Event: pipeline.Event{Object: object("gone", 1)}, Err: pipeline.ErrNotFound},
 		{Event: pipeline.Event{Object: object("denied", 1)}, Err: failed},
@@ -117,9 +116,9 @@ func TestActivityPartialFailure(t *testing.T) {
 // succeeded.
 func TestActivityFailureEnds(t *testing.T) {
 	a := web.NewActivity()
-	a.Observe(delivery(pipeline.Nacked, "a", errors.New("first")))
-	a.Observe(delivery(pipeline.Nacked, "b", errors.New("other")))
-	a.Observe(delivery(pipeline.DeadLettered, "a", errors.New("second")))
+	end(t, a, delivery(pipeline.Nacked, "a", errors.New("first")))
+	end(t, a, delivery(pipeline.Nacked, "b", errors.New("other")))
+	end(t, a, delivery(pipeline.DeadLettered, "a", errors.New("second")))
 	if f := a.Status().Failures; len(f) != 2 || f[0].Key != "a" || f[0].Reason != "second" || !f[0].Final {
 		t.Errorf("failures are %+v", f)
 	}
@@ -149,7 +148,7 @@ func TestActivityBounds(t *testing.T) {
 	for i := range 250 {
 		publish(t, a, result(pipeline.Recorded, object(fmt.Sprint(i, long), 1)))
 		a.Fail(object(fmt.Sprint("f", i, long), 1), long)
-		if _, err := a.Source(source{}).Open(t.Context(), object(fmt.Sprint(i, long), 1)); err != nil {
+		if _, err := a.Observer().Bucket(pipeline.Bucket{Source: source{}}).Source.Open(t.Context(), object(fmt.Sprint(i, long), 1)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -172,7 +171,7 @@ func TestActivityBounds(t *testing.T) {
 func TestActivitySource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := web.NewActivity()
-		s := a.Source(source{})
+		s := a.Observer().Bucket(pipeline.Bucket{Source: source{}}).Source
 		if _, err := s.Open(t.Context(), pipeline.Object{}); !errors.Is(err, pipeline.ErrNotFound) {
 			t.Errorf("got %v", err)
 		}
@@ -228,7 +227,7 @@ func TestActivityReadsNow(t *testing.T) {
 		want   int
 		err    error
 	}{{atHandSource{}, 1000, nil}, {source{}, 0, errors.ErrUnsupported}} {
-		r, err := a.Source(test.source).Open(t.Context(), object("a", 4096))
+		r, err := a.Observer().Bucket(pipeline.Bucket{Source: test.source}).Source.Open(t.Context(), object("a", 4096))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,7 +243,7 @@ func TestActivityReadsNow(t *testing.T) {
 
 func TestActivityConcurrently(t *testing.T) {
 	a := web.NewActivity()
-	s := a.Source(source{})
+	s := a.Observer().Bucket(pipeline.Bucket{Source: source{}}).Source
 	var workers sync.WaitGroup
 	for w := range 8 {
 		workers.Go(func() {
@@ -256,8 +255,8 @@ func TestActivityConcurrently(t *testing.T) {
 					return
 				}
 				_, _ = io.CopyN(io.Discard, r, 64)
-				a.Observe(delivery(pipeline.Nacked, o.Key, io.ErrUnexpectedEOF))
-				_ = a.Publish(t.Context(), result(pipeline.Recorded, o))
+				end(t, a, delivery(pipeline.Nacked, o.Key, io.ErrUnexpectedEOF))
+				publish(t, a, result(pipeline.Recorded, o))
 				_ = r.Close()
 				if got := a.Status(); len(got.Results) > 100 || got.InWorkCount > 8 {
 					t.Errorf("%d results, %d in work", len(got.Results), got.InWorkCount)
@@ -278,6 +277,6 @@ func BenchmarkActivity(b *testing.B) {
 	r := result(pipeline.Recorded, object("a", 1))
 	b.ReportAllocs()
 	for b.Loop() {
-		_ = a.Publish(b.Context(), r)
+		publish(b, a, r)
 	}
 }

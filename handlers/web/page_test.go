@@ -73,8 +73,8 @@ func TestPageHostileNames(t *testing.T) {
 			o := pipeline.Object{Bucket: tc.key, Key: tc.key, Size: 1}
 			publish(t, a, result(pipeline.Recorded, o))
 			a.Fail(pipeline.Object{Bucket: "b", Key: "other"}, tc.key)
-			a.Observe(pipeline.Delivery{MessageID: tc.key, Fate: pipeline.DeadLettered, Err: errors.New("x")})
-			if _, err := a.Source(source{}).Open(t.Context(), o); err != nil {
+			end(t, a, pipeline.Delivery{MessageID: tc.key, Fate: pipeline.DeadLettered, Err: errors.New("x")})
+			if _, err := a.Observer().Bucket(pipeline.Bucket{Source: source{}}).Source.Open(t.Context(), o); err != nil {
 				t.Fatal(err)
 			}
 			s := start(t, web.Config{Status: a.Status, Records: map[string]web.Records{"inbox": records{}}})

@@ -35,11 +35,11 @@ func sample(t *testing.T) web.Status {
 		publish(t, a, result(pipeline.Recorded, o))
 		publish(t, a, result(pipeline.Removed, object("old", 7)))
 		publish(t, a, result(pipeline.Current, object("<&>\x01\u202e\u009b\U000e0041é\xff", 0)))
-		a.Observe(delivery(pipeline.Nacked, "secret", errors.New("permission denied")))
-		a.Observe(pipeline.Delivery{MessageID: "m", Attempt: 1, Fate: pipeline.DeadLettered, Err: errors.New("not JSON")})
+		end(t, a, delivery(pipeline.Nacked, "secret", errors.New("permission denied")))
+		end(t, a, pipeline.Delivery{MessageID: "m", Attempt: 1, Fate: pipeline.DeadLettered, Err: errors.New("not JSON")})
 		for _, size := range []int64{1 << 40, pipeline.UnknownSize} {
 			time.Sleep(time.Second)
-			r, err := a.Source(source{}).Open(t.Context(), object("big", size))
+			r, err := a.Observer().Bucket(pipeline.Bucket{Source: source{}}).Source.Open(t.Context(), object("big", size))
 			if err != nil {
 				t.Fatal(err)
 			}

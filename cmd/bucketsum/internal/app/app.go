@@ -26,11 +26,12 @@ import (
 type App struct {
 	config     Config
 	measured   *telemetry.Telemetry
+	observer   pipeline.Observer
 	queues     *Queues
 	subscriber message.Subscriber
 	listener   net.Listener // of the HTTP side; nil: none
 
-	announce      pipeline.Publisher // results to their topic
+	announce      pipeline.Publisher // results to their topic; nil: there is none
 	deadLetters   pipeline.DeadLetters
 	continuations pipeline.Continuations
 	handle        pipeline.Handler
@@ -93,7 +94,7 @@ func (a *App) listen(context.Context) error {
 func (a *App) openQueues(context.Context) error {
 	queues, err := NewQueues(QueuesConfig{
 		Drivers: a.config.Drivers, Concurrency: a.config.Concurrency, DrainTimeout: a.config.DrainTimeout,
-		Watch: a.measured.LeaseWatch(), Log: a.config.Log,
+		Watch: a.observer.LeaseWatch(), Log: a.config.Log,
 	})
 	if err != nil {
 		return err
@@ -105,27 +106,26 @@ func (a *App) openQueues(context.Context) error {
 
 // openTopics opens the topics of results, dead letters and continuations.
 func (a *App) openTopics(ctx context.Context) error {
-	a.announce = func(context.Context, pipeline.Result) error { return nil }
 	if url := a.config.Results; url != "" {
 		publish, err := a.announcer(ctx, url)
 		if err != nil {
 			return fmt.Errorf("--results: %w", err)
 		}
-		a.announce = a.measured.Announcer(publish)
+		a.announce = publish
 	}
 	if url := a.config.DeadLetter; url != "" {
 		publisher, err := a.queues.Publisher(ctx, url)
 		if err != nil {
 			return fmt.Errorf("--dead-letter: %w", err)
 		}
-		a.deadLetters = pipeline.DeadLetters{Publisher: a.measured.Publisher("dead-letter", publisher), Topic: url, Announce: a.announce}
+		a.deadLetters = pipeline.DeadLetters{Publisher: publisher, Topic: url, Announce: a.announce}
 	}
 	if url := a.config.Continue; url != "" && a.config.Resume.Slice > 0 {
 		publisher, err := a.queues.Publisher(ctx, url)
 		if err != nil {
 			return fmt.Errorf("--slice: %w", err)
 		}
-		a.continuations = pipeline.Continuations{Publisher: a.measured.Publisher("continue", publisher), Topic: url}
+		a.continuations = pipeline.Continuations{Publisher: publisher, Topic: url}
 	}
 	return nil
 }
@@ -153,7 +153,7 @@ func (a *App) subscribe(context.Context) error {
 func (a *App) buildHandler(context.Context) (err error) {
 	buckets := make(map[string]pipeline.Bucket)
 	for name, s := range a.config.Stores {
-		buckets[name] = watched(s.Bucket(), a.config.Activity, a.measured)
+		buckets[name] = s.Bucket()
 	}
 	a.handle, err = handlers.New(handlers.Config{
 		Buckets:          buckets,
@@ -163,20 +163,11 @@ func (a *App) buildHandler(context.Context) (err error) {
 		IgnoreClaims:     a.config.IgnoreClaims,
 		RecordMismatches: a.config.RecordMismatches,
 		Resume:           a.config.Resume,
-		Publish: a.measured.Counted(func(ctx context.Context, r pipeline.Result) error {
-			return errors.Join(a.config.Activity.Publish(ctx, r), a.config.Publish(ctx, r), a.announce(ctx, r))
-		}),
-		Log: a.config.Log,
+		Publish:          a.announce,
+		Observer:         a.observer,
+		Log:              a.config.Log,
 	})
 	return err
-}
-
-// watched returns the bucket as the handlers see it: what they read is measured and counts as
-// in work.
-func watched(b pipeline.Bucket, activity *web.Activity, measured *telemetry.Telemetry) pipeline.Bucket {
-	b = measured.Bucket(b)
-	b.Source = activity.Source(b.Source)
-	return b
 }
 
 // Run handles events until ctx ends, then drains. The parts run beside the worker; they
@@ -236,14 +227,8 @@ func (a *App) runPipeline(ctx context.Context) error {
 		MaxDeliveries: a.config.MaxDeliveries,
 		Retry:         a.config.Retry,
 		DrainTimeout:  a.config.DrainTimeout,
-		Observe: func(d pipeline.Delivery) {
-			a.config.Activity.Observe(d)
-			if a.config.Observe != nil {
-				a.config.Observe(d)
-			}
-		},
-		Follow: a.measured,
-		Log:    a.config.Log,
+		Observer:      a.observer,
+		Log:           a.config.Log,
 	})
 }
 

@@ -49,7 +49,7 @@ func TestWorkerReadsWhatIsAtHand(t *testing.T) {
 		return string(p[:n]), err
 	}
 	want, wantErr := read(store.Bucket()) // which the system may not have at hand
-	got, err := read(watched(store.Bucket(), activity, measured))
+	got, err := read(pipeline.Observers(measured.Observer(), activity.Observer()).Bucket(store.Bucket()))
 	if got != want || err != wantErr {
 		t.Errorf("watched: %q, %v, want %q, %v", got, err, want, wantErr)
 	}

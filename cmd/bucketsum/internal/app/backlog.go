@@ -36,7 +36,7 @@ func (b *backlog) Publish(topic string, messages ...*message.Message) error {
 }
 
 // handled makes room for what came to its end; a continuation has the room of its
-// message. It is a pipeline.Observer.
+// message.
 func (b *backlog) handled(d pipeline.Delivery) {
 	if d.Fate != pipeline.Nacked && d.Fate != pipeline.Continued {
 		<-b.slots

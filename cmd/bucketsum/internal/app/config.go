@@ -48,9 +48,8 @@ type Config struct {
 	MaxUpload int64    // bytes; see web.Config
 	Profiles  string   // loopback address of Go's profiles; empty: none
 
-	Publish  pipeline.Publisher // gets each result; nil: the log does
-	Observe  pipeline.Observer  // nil: nobody
-	Activity *web.Activity      // nil: one of the worker's own
+	Observer pipeline.Observer // beside metrics and Activity; without Result, the log gets each result
+	Activity *web.Activity     // nil: one of the worker's own
 	Version  string
 	Log      *slog.Logger // nil: discarded
 }
@@ -62,12 +61,11 @@ func (c Config) withDefaults() Config {
 	if c.Activity == nil {
 		c.Activity = web.NewActivity()
 	}
-	if c.Publish == nil {
-		c.Publish = func(ctx context.Context, r pipeline.Result) error {
+	if c.Observer.Result == nil {
+		c.Observer.Result = func(ctx context.Context, r pipeline.Result, _ error) {
 			c.Log.InfoContext(ctx, "object handled", "outcome", r.Outcome, "bucket", r.Record.Source.Bucket,
 				"key", r.Record.Source.Key, "version_id", r.Record.Source.VersionID,
 				"size", r.Record.Source.Size, "duration", r.Duration)
-			return nil
 		}
 	}
 	return c

@@ -89,8 +89,8 @@ func Local(ctx context.Context, c LocalConfig) (err error) {
 	worker.Queue, worker.Continue, worker.DeadLetter = localEvents, localEvents, localDeadLetters
 	worker.Stores = map[string]*blobstore.Store{name: store}
 	worker.Sources = map[string]string{name: (&url.URL{Scheme: "file", Path: filepath.ToSlash(full)}).String()}
-	worker.Activity, worker.Publish = activity, report.result
-	worker.Observe = func(d pipeline.Delivery) {
+	worker.Activity, worker.Observer.Result = activity, report.result
+	worker.Observer.End = func(_ context.Context, d pipeline.Delivery) {
 		waiting.handled(d)
 		for _, h := range d.Events {
 			// Such an event is dropped as there is a newer one. Here that may

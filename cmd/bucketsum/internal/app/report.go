@@ -58,8 +58,8 @@ func (r *report) line(format string, args ...any) {
 	fmt.Fprintf(r.out, format+"\n", args...)
 }
 
-// result prints what was done with an object. It is a pipeline.Publisher.
-func (r *report) result(_ context.Context, result pipeline.Result) error {
+// result prints what was done with an object.
+func (r *report) result(_ context.Context, result pipeline.Result, _ error) {
 	o, value := result.Record.Source, result.Record.Digests[r.algorithm]
 	switch result.Outcome {
 	case pipeline.Recorded:
@@ -69,7 +69,6 @@ func (r *report) result(_ context.Context, result pipeline.Result) error {
 	case pipeline.Removed:
 		r.line("%-32s  %10s  %8s  %s", "record removed", "", "", readable.Name(o.Key))
 	}
-	return nil
 }
 
 // failure prints that a file got no checksum, and why.

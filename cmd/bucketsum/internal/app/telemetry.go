@@ -5,6 +5,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/telemetry"
 	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
 
@@ -15,6 +16,7 @@ func (a *App) measure(ctx context.Context) error {
 		return err
 	}
 	a.measured = t
+	a.observer = pipeline.Observers(t.Observer(), a.config.Activity.Observer(), a.config.Observer)
 	a.closes = append(a.closes, func() error {
 		t.Close()
 		return nil

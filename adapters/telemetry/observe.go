@@ -14,17 +14,32 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-var (
-	_ pipeline.Follower = (*Telemetry)(nil)
+var w3c propagation.TraceContext
 
-	w3c propagation.TraceContext
-)
+// Observer returns what measures and traces the work.
+func (t *Telemetry) Observer() pipeline.Observer {
+	return pipeline.Observer{
+		Begin: t.begin, End: t.end, Trace: t.trace, Result: t.result, Step: t.step, Stepped: t.stepped,
+		Opened: t.opened,
+		Advanced: func(bytes int) {
+			t.bytes.Add(int64(bytes))
+			t.progressed(time.Now())
+		},
+		Lease: func(change pipeline.LeaseChange) {
+			switch change {
+			case pipeline.LeaseExtended:
+				t.measures.extensions.Add(context.Background(), 1)
+			case pipeline.LeaseLost:
+				t.measures.losses.Add(context.Background(), 1)
+			}
+		},
+	}
+}
 
-// Begin implements pipeline.Follower.
-func (t *Telemetry) Begin(ctx context.Context, d pipeline.Delivery, traceparent, tracestate string) context.Context {
+func (t *Telemetry) begin(ctx context.Context, d pipeline.Delivery) context.Context {
 	t.inFlight.Add(1)
-	if traceparent != "" {
-		ctx = w3c.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent, "tracestate": tracestate})
+	if d.Trace.Parent != "" {
+		ctx = w3c.Extract(ctx, propagation.MapCarrier{"traceparent": d.Trace.Parent, "tracestate": d.Trace.State})
 	}
 	if t.tracer == nil {
 		return ctx
@@ -34,8 +49,7 @@ func (t *Telemetry) Begin(ctx context.Context, d pipeline.Delivery, traceparent,
 	return ctx
 }
 
-// End implements pipeline.Follower.
-func (t *Telemetry) End(ctx context.Context, d pipeline.Delivery) {
+func (t *Telemetry) end(ctx context.Context, d pipeline.Delivery) {
 	now := time.Now()
 	t.inFlight.Add(-1)
 	if d.Fate != pipeline.Nacked {
@@ -96,45 +110,63 @@ func outcomeOf(d pipeline.Delivery, h pipeline.Handled) string {
 	return outcomeReturned
 }
 
-// Trace implements pipeline.Follower.
-func (t *Telemetry) Trace(ctx context.Context) (traceparent, tracestate string) {
+func (t *Telemetry) trace(ctx context.Context) pipeline.Trace {
 	if t.tracer == nil {
-		return "", ""
+		return pipeline.Trace{}
 	}
 	carrier := make(propagation.MapCarrier, 2)
 	w3c.Inject(ctx, carrier)
-	return carrier["traceparent"], carrier["tracestate"]
+	return pipeline.Trace{Parent: carrier["traceparent"], State: carrier["tracestate"]}
 }
 
-// LeaseWatch returns what watches leases, and how queues are told what became of their
-// messages.
-func (t *Telemetry) LeaseWatch() pipeline.LeaseWatch {
-	w := pipeline.LeaseWatch{
-		Extended: func() { t.measures.extensions.Add(context.Background(), 1) },
-		Lost:     func() { t.measures.losses.Add(context.Background(), 1) },
+func (t *Telemetry) result(ctx context.Context, r pipeline.Result, err error) {
+	if err != nil {
+		return // the event is handled again
+	}
+	t.measures.objects.add(ctx, string(r.Outcome))
+	if r.Outcome == pipeline.Mismatch {
+		t.measures.mismatches.Add(ctx, 1)
+	}
+}
+
+// step begins a span below that of ctx. A trace is about one object, so the span names it;
+// metrics never do.
+func (t *Telemetry) step(ctx context.Context, s pipeline.Step, o pipeline.Object) context.Context {
+	if t.tracer == nil || !trace.SpanContextFromContext(ctx).IsValid() {
+		return ctx
+	}
+	var attributes []attribute.KeyValue
+	if o != (pipeline.Object{}) {
+		attributes = []attribute.KeyValue{attribute.String("bucketsum.bucket", o.Bucket), attribute.String("bucketsum.key", o.Key),
+			attribute.String("bucketsum.version_id", o.VersionID)}
+	}
+	ctx, _ = t.tracer.Start(ctx, string(s), trace.WithAttributes(attributes...))
+	return ctx
+}
+
+// stepped ends the span of the step and measures it.
+func (t *Telemetry) stepped(ctx context.Context, s pipeline.Step, began time.Time, err error) {
+	if phase, ok := t.measures.phases[string(s)]; ok && (err == nil || s != pipeline.StepOpen) {
+		phase.Record(ctx, time.Since(began).Seconds(), phase.labels...)
+	}
+	switch {
+	case s == pipeline.StepCheckpoint && err == nil:
+		t.measures.saves.Add(ctx, 1)
+	case s == pipeline.StepPublish && err == nil:
+		t.measures.results.add(ctx, "published")
+	case s == pipeline.StepPublish:
+		t.measures.results.add(ctx, "failed")
 	}
 	if t.tracer != nil {
-		w.Settle = func(ctx context.Context, acked bool) func(error) {
-			name := "nack"
-			if acked {
-				name = "ack"
-			}
-			_, end := t.span(ctx, name)
-			return end
-		}
-	}
-	return w
-}
-
-// span begins one below that of ctx, if anything is traced, and returns what ends it.
-func (t *Telemetry) span(ctx context.Context, name string, attributes ...attribute.KeyValue) (context.Context, func(error)) {
-	if t.tracer == nil || !trace.SpanContextFromContext(ctx).IsValid() {
-		return ctx, func(error) {}
-	}
-	ctx, span := t.tracer.Start(ctx, name, trace.WithAttributes(attributes...))
-	return ctx, func(err error) {
+		span := trace.SpanFromContext(ctx)
 		failed(span, err)
 		span.End()
+	}
+}
+
+func (t *Telemetry) opened(r *pipeline.Reading) {
+	if r.From > 0 {
+		t.measures.resumes.Add(context.Background(), 1)
 	}
 }
 

@@ -24,47 +24,38 @@ const (
 type Delivery struct {
 	MessageID string
 	Attempt   int       // from 1
+	Trace     Trace     // as the message carries it
 	Events    []Handled // none if the message could not be decoded
 	Fate      Fate
 	Err       error // why Fate is not plain success
 	Duration  time.Duration
 	Retries   int // how often the handling was repeated
 
-	traceparent, tracestate string // as the message said it
-	follower                Follower
+	observer *Observer // no field of it is nil
 }
-
-// Observer is told of every delivery before it is acknowledged, from several
-// goroutines at once. It must not block.
-type Observer func(Delivery)
 
 type deliveryKey struct{}
 
-// deliveryOf returns the delivery that a message is. Only the goroutine that
-// handles the message touches it.
+// deliveryOf returns the delivery that a message belongs to. Only the goroutine that handles
+// the message uses it.
 func deliveryOf(msg *message.Message) *Delivery {
 	return msg.Context().Value(deliveryKey{}).(*Delivery)
 }
 
-// observed is the outermost middleware: it decides between ack and nack by the
-// error's class, tells the observer and the follower, and logs, once, what nobody
-// else did.
-func observed(log *slog.Logger, observe Observer, follow Follower) message.HandlerMiddleware {
+// observed is the outermost middleware: it chooses between ack and nack by the class of the
+// error, writes the log line of the delivery and calls the observer.
+func observed(log *slog.Logger, observer *Observer) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		return func(msg *message.Message) ([]*message.Message, error) {
 			start := time.Now()
 			d := &Delivery{
 				MessageID: msg.UUID, Attempt: Attempt(msg),
-				traceparent: msg.Metadata.Get(MetadataTraceparent), tracestate: msg.Metadata.Get(MetadataTracestate),
-				follower: follow,
+				Trace:    Trace{msg.Metadata.Get(MetadataTraceparent), msg.Metadata.Get(MetadataTracestate)},
+				observer: observer,
 			}
-			ctx := msg.Context()
-			if follow != nil {
-				ctx = follow.Begin(ctx, *d, d.traceparent, d.tracestate)
-			}
-			ctx = context.WithValue(ctx, deliveryKey{}, d)
+			ctx := context.WithValue(observer.Begin(msg.Context(), *d), deliveryKey{}, d)
 			msg.SetContext(ctx)
-			d.Err = safely(func() error { // a publisher of dead letters may panic too
+			d.Err = safely(func() error { // a publisher of dead letters may panic, too
 				_, err := next(msg)
 				return err
 			})
@@ -73,26 +64,18 @@ func observed(log *slog.Logger, observe Observer, follow Follower) message.Handl
 			var back error
 			switch class := Classify(d.Err); {
 			case d.Fate == DeadLettered:
-				// Ack: the message is kept elsewhere, with its reason.
+				// Ack: the dead letters have the message, with its reason.
 			case d.Fate == Continued:
-				// Ack: another message is in the queue in its place.
+				// Ack: a new message in the queue asks for the rest of the work.
 			case class == ClassNone || class == ClassSuperseded:
-				d.Fate = Acked // done; or nobody needs the work, or another event asks for it
+				d.Fate = Acked // Ack: the work is done, or the store has proved that there is none.
 			default:
-				d.Fate, back = Nacked, d.Err // Nack: the work is not done
-			}
-			// What those who watch do wrong does not change what was done.
-			tell := func(whom string, f func()) {
-				if err := safely(func() error { f(); return nil }); err != nil {
-					log.LogAttrs(ctx, slog.LevelError, whom+" failed", errorAttrs(err)...)
-				}
-			}
-			if follow != nil {
-				tell("follower", func() { follow.End(ctx, *d) })
+				d.Fate, back = Nacked, d.Err // Nack: the work is not done.
 			}
 			logDelivery(ctx, log, *d)
-			if observe != nil {
-				tell("observer", func() { observe(*d) })
+			// A panic of an observer does not change what was done.
+			if err := safely(func() error { observer.End(ctx, *d); return nil }); err != nil {
+				log.LogAttrs(ctx, slog.LevelError, "observer failed", errorAttrs(err)...)
 			}
 			return nil, back
 		}
