@@ -15,34 +15,35 @@ import (
 // Key is a KMS key that a queue or a bucket is encrypted with.
 type Key struct {
 	ARN string
-	// BucketKey says that a bucket has a key of its own under it, so that objects
-	// have no part in the encryption context.
+	// BucketKey means that the bucket has an S3 Bucket Key, so that the encryption
+	// context names the bucket instead of the object.
 	BucketKey bool
 }
 
-// call is a request and what it takes to be allowed.
+// call is a request and the accesses that it needs.
 type call struct {
-	name     string // of the operation, as s3:PutObject
+	name     string // of the operation, such as s3:PutObject
 	accesses []Access
 }
 
-// understand returns what a request wants, in an account. A request that this
-// does not know is an error: the list of what a program does would have a hole.
+// parse returns the call that a request makes. An unknown request is an error:
+// the list of what a program needs would be incomplete.
 //
-// What each takes is from AWS's documentation: the "Permissions" of each operation of
-// S3 (with conditions: "Enforce conditional deletes on Amazon S3 buckets"), the
-// "Amazon SQS API permissions" (a batch takes the action of one message), "Key
-// management" of SQS and "Using server-side encryption with AWS KMS keys" of S3.
-func (g *Gate) understand(r *http.Request) (call, error) {
+// The accesses are those of AWS's documentation: the "Permissions" of each operation
+// of S3 (for conditional requests: "Enforce conditional deletes on Amazon S3
+// buckets"), the "Amazon SQS API permissions" (a batch needs the action of one
+// message), "Key management" of SQS, and "Using server-side encryption with AWS KMS
+// keys" of S3.
+func (g *Gate) parse(r *http.Request) (call, error) {
 	var (
 		c   call
 		err error
 	)
 	switch service := scopeOf(r)[3]; service {
 	case "s3":
-		c, err = g.understandS3(r)
+		c, err = g.parseS3(r)
 	case "sqs":
-		c, err = g.understandSQS(r)
+		c, err = g.parseSQS(r)
 	default:
 		err = fmt.Errorf("unknown service %q", service)
 	}
@@ -55,8 +56,8 @@ func (g *Gate) understand(r *http.Request) (call, error) {
 	return c, err
 }
 
-// scopeOf returns the access key, date, region and service that a request is signed
-// for.
+// scopeOf returns the access key, date, region and service in the signature of a
+// request.
 func scopeOf(r *http.Request) [4]string {
 	_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 	credential, _, _ = strings.Cut(credential, ",")
@@ -65,10 +66,11 @@ func scopeOf(r *http.Request) [4]string {
 	return scope
 }
 
-// s3Parameters are those of queries that change nothing about what is asked for.
+// s3Parameters are the query parameters that do not change the needed accesses,
+// except that versionId selects the action for versions.
 var s3Parameters = []string{"versionId", "partNumber", "x-id", "list-type", "max-keys", "encoding-type", "max-parts", "part-number-marker"}
 
-func (g *Gate) understandS3(r *http.Request) (call, error) {
+func (g *Gate) parseS3(r *http.Request) (call, error) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	query := r.URL.Query()
 	var subresource []string
@@ -101,7 +103,7 @@ func (g *Gate) understandS3(r *http.Request) (call, error) {
 		c = call{"s3:GetObject", append(accesses(object, "s3:GetObject"+version), g.kms(bucketARN, object, "kms:Decrypt")...)}
 	case "HEAD":
 		c = call{"s3:HeadObject", accesses(object, "s3:GetObject"+version)}
-		if r.Header.Get("X-Amz-Checksum-Mode") != "" { // checksums are encrypted, too
+		if r.Header.Get("X-Amz-Checksum-Mode") != "" { // checksums are encrypted too
 			c.accesses = append(c.accesses, g.kms(bucketARN, object, "kms:Decrypt")...)
 		}
 	case "GET attributes":
@@ -120,13 +122,13 @@ func (g *Gate) understandS3(r *http.Request) (call, error) {
 	default:
 		return call{}, fmt.Errorf("unknown request to an object: %s %s", r.Method, r.URL)
 	}
-	if conditional { // an ETag is something of the object
+	if conditional { // the condition reveals the ETag of the object
 		c.accesses = append(c.accesses, accesses(object, "s3:GetObject")...)
 	}
 	return c, nil
 }
 
-// sqsActions are the actions of operations.
+// sqsActions are the IAM actions of SQS operations.
 var sqsActions = map[string]string{
 	"ReceiveMessage":               "ReceiveMessage",
 	"DeleteMessage":                "DeleteMessage",
@@ -138,8 +140,8 @@ var sqsActions = map[string]string{
 	"GetQueueAttributes":           "GetQueueAttributes",
 }
 
-func (g *Gate) understandSQS(r *http.Request) (call, error) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, 4<<20)) // messages have 1 MiB
+func (g *Gate) parseSQS(r *http.Request) (call, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, 4<<20)) // a message has at most 1 MiB
 	if err != nil {
 		return call{}, err
 	}
@@ -166,9 +168,9 @@ func (g *Gate) understandSQS(r *http.Request) (call, error) {
 	return c, nil
 }
 
-// kms returns what somebody must be allowed on the key of a queue or bucket, which
-// the service then does for him; nothing if it has no key. No request for it comes
-// by here.
+// kms returns the accesses that a caller needs on the key of a queue or bucket; none
+// if it has no key. The service uses the key for the caller, so that the gate sees
+// no request to KMS.
 func (g *Gate) kms(on, object string, actions ...string) []Access {
 	key, ok := g.Keys[on]
 	if !ok {

@@ -31,7 +31,7 @@ func get(t *testing.T, url string) (int, string) {
 	return r.StatusCode, string(body)
 }
 
-// A server answers as long as its test runs, and is gone afterwards.
+// A server answers while its test runs, and is gone afterwards.
 func TestServers(t *testing.T) {
 	for name, of := range map[string]struct {
 		start func(testing.TB) awsenv.Server
@@ -44,19 +44,19 @@ func TestServers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server = of.start(t)
 			if status, body := get(t, server.URL+"/no-such-bucket/key"); status < 400 || status >= 500 || !strings.Contains(body, of.says) {
-				t.Errorf("it answers %d, %q", status, body)
+				t.Errorf("got status %d, body %q", status, body)
 			}
 		})
 		if server.URL == "" {
 			continue // it is not installed
 		}
 		if status, _ := get(t, server.URL); status != 0 {
-			t.Errorf("%s is still there after its test", name)
+			t.Errorf("%s still answers after its test", name)
 		}
 	}
 }
 
-// The AWS CLI is a client that is not ours.
+// The AWS CLI finds the server by the environment too.
 func TestEnviron(t *testing.T) {
 	aws, err := exec.LookPath("aws")
 	if err != nil {
@@ -72,7 +72,7 @@ func TestEnviron(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if status, _ := get(t, server.URL+"/made-by-cli"); status != http.StatusOK {
-		t.Errorf("the bucket answers %d", status)
+		t.Errorf("the bucket that the CLI made: got status %d", status)
 	}
 }
 
@@ -89,10 +89,10 @@ func TestBefore(t *testing.T) {
 		next.ServeHTTP(w, r)
 	})
 	if status, _ := get(t, proxy.URL+"/stop"); status != http.StatusTeapot {
-		t.Errorf("got %d", status)
+		t.Errorf("got status %d, want %d", status, http.StatusTeapot)
 	}
-	// What requests are signed for stays as it is.
+	// Host and path stay as they were signed.
 	if _, body := get(t, proxy.URL+"/b/a%2F..%2Fb//c"); "http://"+body != proxy.URL+"/b/a%2F..%2Fb//c" {
-		t.Errorf("the server sees %s", body)
+		t.Errorf("the server got %s", body)
 	}
 }

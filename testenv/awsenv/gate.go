@@ -11,15 +11,15 @@ import (
 	"testing"
 )
 
-// Gate is the way to S3 and SQS of somebody whom policies bind, by TLS only. It
-// lets through what they allow, answers anything else as AWS does, and remembers
-// what was used of them. Safe for concurrent use; its fields must not be changed
-// while requests are under way.
+// Gate is a TLS proxy in front of S3 and SQS that enforces the policies of one
+// caller. It passes the requests that the policies allow, answers the others as AWS
+// does, and records which parts of the policies were used. Safe for concurrent use;
+// the fields must not be changed while requests are under way.
 type Gate struct {
-	AccessKey string            // of whom it is for; others are turned away
+	AccessKey string            // of the caller; others are refused
 	Region    string            // of the queues
-	Identity  Policy            // what he may do
-	Queues    map[string]Policy // what queues let be done to them, by ARN
+	Identity  Policy            // what the caller may do
+	Queues    map[string]Policy // resource policies of queues, by ARN
 	Keys      map[string]Key    // of queues and buckets, by ARN
 
 	mu     sync.Mutex
@@ -28,16 +28,16 @@ type Gate struct {
 	denied []Access
 }
 
-// Open opens the gate in front of a server, which may be one of several, and
-// returns it as a server. A request that it does not understand fails the test.
+// Open starts the gate in front of a server and returns it as a server. It can be
+// called for several servers. An unknown request fails the test.
 func (g *Gate) Open(t testing.TB, s Server) Server {
 	t.Helper()
 	return s.BeforeTLS(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if key := scopeOf(r)[0]; key != g.AccessKey {
-			deny(w, r, "InvalidAccessKeyId", fmt.Sprintf("the access key %q is somebody else's", key))
+			deny(w, r, "InvalidAccessKeyId", fmt.Sprintf("the access key %q is unknown", key))
 			return
 		}
-		c, err := g.understand(r)
+		c, err := g.parse(r)
 		if err != nil {
 			t.Errorf("%s %s: %v", r.Method, r.URL, err)
 			deny(w, r, "NotImplemented", err.Error())
@@ -51,7 +51,7 @@ func (g *Gate) Open(t testing.TB, s Server) Server {
 	})
 }
 
-// pass reports whether a call may pass, or what of it may not.
+// pass reports whether a call may pass, and if not, which access is missing.
 func (g *Gate) pass(c call) (Access, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -73,29 +73,29 @@ func (g *Gate) pass(c call) (Access, bool) {
 	return Access{}, true
 }
 
-// Used returns the statements and actions of the identity's policy that allowed
-// something, as "Objects s3:GetObject", sorted.
+// Used returns the statements and actions of the identity's policy that allowed an
+// access, sorted, in the form "Objects s3:GetObject".
 func (g *Gate) Used() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Sorted(maps.Keys(g.used))
 }
 
-// Counts returns how many calls of each operation passed.
+// Counts returns the number of calls that passed, by operation.
 func (g *Gate) Counts() map[string]int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return maps.Clone(g.counts)
 }
 
-// Denied returns what was not allowed.
+// Denied returns the accesses that were refused.
 func (g *Gate) Denied() []Access {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Clone(g.denied)
 }
 
-// Grants returns what a policy allows, as Used returns it.
+// Grants returns the statements and actions of a policy, in the form of [Gate.Used].
 func (p Policy) Grants() []string {
 	var all []string
 	for _, s := range p.Statement {
@@ -107,7 +107,7 @@ func (p Policy) Grants() []string {
 	return all
 }
 
-// deny answers as S3 or SQS does to whom something is not allowed.
+// deny answers as S3 or SQS refuses a request.
 func deny(w http.ResponseWriter, r *http.Request, code, message string) {
 	status := http.StatusForbidden
 	if code == "NotImplemented" {
@@ -117,7 +117,7 @@ func deny(w http.ResponseWriter, r *http.Request, code, message string) {
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 		w.Header().Set("X-Amzn-Query-Error", code+";Sender")
 		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(map[string]string{"__type": "com.amazon.coral.service#" + code + "Exception", "Message": message}) // he may be gone
+		_ = json.NewEncoder(w).Encode(map[string]string{"__type": "com.amazon.coral.service#" + code + "Exception", "Message": message}) // the client may be gone
 		return
 	}
 	w.Header().Set("Content-Type", "application/xml")

@@ -24,7 +24,7 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// The statement of each call names what AWS documents that it takes.
+// everything allows all that the calls of TestGate need.
 const everything = `{
   "Version": "2012-10-17",
   "Statement": [
@@ -40,7 +40,7 @@ const everything = `{
 func TestGate(t *testing.T) {
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.Header.Get("X-Amz-Target"), "SQS") {
-			_, _ = io.Copy(w, r.Body) // any object will do
+			_, _ = io.Copy(w, r.Body) // any JSON object will do
 		}
 	}))
 	defer backend.Close()
@@ -59,7 +59,7 @@ func TestGate(t *testing.T) {
 	}
 	calls := map[string]struct {
 		do    func() error
-		takes []string
+		needs []string
 	}{
 		"list":        {func() error { _, err := objects.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: bucket}); return err }, []string{"s3:ListBucket"}},
 		"head bucket": {func() error { _, err := objects.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: bucket}); return err }, []string{"s3:ListBucket"}},
@@ -83,10 +83,10 @@ func TestGate(t *testing.T) {
 			_, err := objects.GetObjectAttributes(ctx, &s3.GetObjectAttributesInput{Bucket: bucket, Key: key, VersionId: v, ObjectAttributes: []s3types.ObjectAttributes{"ETag"}})
 			return err
 		}, []string{"s3:GetObjectVersion", "s3:GetObjectVersionAttributes"}},
-		"put":                   {func() error { return put(s3.PutObjectInput{}) }, []string{"s3:PutObject", "kms:GenerateDataKey"}},
-		"put with tags":         {func() error { return put(s3.PutObjectInput{Tagging: aws.String("a=b")}) }, []string{"s3:PutObject", "s3:PutObjectTagging", "kms:GenerateDataKey"}},
-		"put if it is the same": {func() error { return put(s3.PutObjectInput{IfMatch: aws.String("x")}) }, []string{"s3:PutObject", "s3:GetObject", "kms:GenerateDataKey"}},
-		"delete if it is the same": {func() error {
+		"put":               {func() error { return put(s3.PutObjectInput{}) }, []string{"s3:PutObject", "kms:GenerateDataKey"}},
+		"put with tags":     {func() error { return put(s3.PutObjectInput{Tagging: aws.String("a=b")}) }, []string{"s3:PutObject", "s3:PutObjectTagging", "kms:GenerateDataKey"}},
+		"put with If-Match": {func() error { return put(s3.PutObjectInput{IfMatch: aws.String("x")}) }, []string{"s3:PutObject", "s3:GetObject", "kms:GenerateDataKey"}},
+		"delete with If-Match": {func() error {
 			_, err := objects.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: bucket, Key: key, IfMatch: aws.String("x")})
 			return err
 		}, []string{"s3:DeleteObject", "s3:GetObject"}},
@@ -94,7 +94,7 @@ func TestGate(t *testing.T) {
 			_, err := objects.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: bucket, Key: key, VersionId: v})
 			return err
 		}, []string{"s3:GetObjectVersionTagging"}},
-		"read tags of whatever is current": {func() error {
+		"read tags of the current version": {func() error {
 			_, err := objects.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: bucket, Key: key})
 			return err
 		}, []string{"s3:GetObjectTagging"}},
@@ -118,7 +118,7 @@ func TestGate(t *testing.T) {
 			_, err := queues.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: queue, Entries: []sqstypes.DeleteMessageBatchRequestEntry{{Id: v, ReceiptHandle: v}}})
 			return err
 		}, []string{"sqs:DeleteMessage"}},
-		"hide messages": {func() error {
+		"change visibility": {func() error {
 			_, err := queues.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: queue, Entries: []sqstypes.ChangeMessageVisibilityBatchRequestEntry{{Id: v, ReceiptHandle: v}}})
 			return err
 		}, []string{"sqs:ChangeMessageVisibility"}},
@@ -132,8 +132,8 @@ func TestGate(t *testing.T) {
 			if err := call.do(); errors.As(err, new(smithy.APIError)) {
 				t.Fatal(err)
 			}
-			// It takes each of them.
-			for _, action := range call.takes {
+			// It fails without each of these actions.
+			for _, action := range call.needs {
 				gate.Identity = parse(t, everything).Without(action)
 				var fault smithy.APIError
 				if err := call.do(); !errors.As(err, &fault) || fault.ErrorCode() != "AccessDenied" && fault.ErrorCode() != "Forbidden" {
@@ -141,10 +141,10 @@ func TestGate(t *testing.T) {
 				}
 			}
 			gate.Identity = parse(t, everything)
-			// It takes nothing else.
+			// It needs no other action.
 			for _, other := range gate.Identity.Grants() {
 				_, action, _ := strings.Cut(other, " ")
-				if slices.Contains(call.takes, action) {
+				if slices.Contains(call.needs, action) {
 					continue
 				}
 				gate.Identity = parse(t, everything).Without(action)
@@ -161,13 +161,13 @@ func TestGate(t *testing.T) {
 	if diff := cmp.Diff(gate.Identity.Grants(), gate.Used()); diff != "" {
 		t.Errorf("used (-granted +used):\n%s", diff)
 	}
-	as = "somebody"
+	as = "other"
 	if err := calls["list"].do(); err == nil {
-		t.Error("somebody else is let in")
+		t.Error("another access key is accepted")
 	}
 }
 
-// sdk returns clients of a server, whose access key can be changed.
+// sdk returns clients of a server. as is their access key, which the test may change.
 func sdk(t *testing.T, server awsenv.Server, as *string) (*s3.Client, *sqs.Client) {
 	t.Helper()
 	authority, err := os.ReadFile(server.Authority)

@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// Policy is a policy document of IAM, of an identity or of a resource, with what
-// this project's policies use of the language. [ParsePolicy] refuses the rest.
+// Policy is an IAM policy document of an identity or a resource, with the part of the
+// policy language that this project's policies use. [ParsePolicy] refuses the rest.
 //
-// It is evaluated here because moto's own IAM looks at no conditions and no policies
-// of queues, and asks for actions that AWS does not have (sqs:DeleteMessageBatch,
+// Policies are evaluated here because moto's IAM ignores conditions and the policies
+// of queues, and demands actions that AWS does not have (sqs:DeleteMessageBatch,
 // s3:HeadBucket).
 type Policy struct {
 	Version   string
@@ -31,18 +31,18 @@ type Statement struct {
 	Condition map[string]map[string]list `json:",omitempty"` // values by operator and key
 }
 
-// Access is one thing that somebody wants to do, as IAM asks policies about it.
+// Access is one action on one resource, as IAM checks it against policies.
 type Access struct {
-	Service  string            // the principal, if it is a service of AWS
-	Action   string            // as s3:GetObject
+	Service  string            // the principal, if that is a service of AWS
+	Action   string            // such as s3:GetObject
 	Resource string            // ARN
 	Context  map[string]string // values of condition keys
 }
 
 func (a Access) String() string { return a.Action + " on " + a.Resource }
 
-// ParsePolicy reads a policy document. It is an error if there is anything in it
-// that Matching would pass over.
+// ParsePolicy reads a policy document. Anything in it that Matching would ignore is
+// an error.
 func ParsePolicy(document []byte) (Policy, error) {
 	var p Policy
 	decoder := json.NewDecoder(bytes.NewReader(document))
@@ -51,10 +51,10 @@ func ParsePolicy(document []byte) (Policy, error) {
 		return Policy{}, fmt.Errorf("policy: %w", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Policy{}, errors.New("policy: there is something after it")
+		return Policy{}, errors.New("policy: there is data after it")
 	}
 	if p.Version != "2012-10-17" {
-		return Policy{}, fmt.Errorf("policy: version %q", p.Version)
+		return Policy{}, fmt.Errorf("policy: version %q is not 2012-10-17", p.Version)
 	}
 	for _, s := range p.Statement {
 		if s.Effect != "Allow" && s.Effect != "Deny" || len(s.Action) == 0 || len(s.Resource) == 0 {
@@ -62,15 +62,15 @@ func ParsePolicy(document []byte) (Policy, error) {
 		}
 		for operator := range s.Condition {
 			if operators[operator] == nil {
-				return Policy{}, fmt.Errorf("policy: statement %q has the condition %s", s.Sid, operator)
+				return Policy{}, fmt.Errorf("policy: statement %q has the unknown condition %s", s.Sid, operator)
 			}
 		}
 	}
 	return p, nil
 }
 
-// Matching returns the statements that say something about an access, of the
-// effect Allow or Deny.
+// Matching returns the statements with an effect, Allow or Deny, that match an
+// access.
 func (p Policy) Matching(effect string, a Access) []Statement {
 	var found []Statement
 	for _, s := range p.Statement {
@@ -81,7 +81,7 @@ func (p Policy) Matching(effect string, a Access) []Statement {
 	return found
 }
 
-// Without returns the policy without some actions.
+// Without returns a copy of the policy without the given actions.
 func (p Policy) Without(actions ...string) Policy {
 	less := Policy{Version: p.Version}
 	for _, s := range p.Statement {
@@ -91,8 +91,8 @@ func (p Policy) Without(actions ...string) Policy {
 	return less
 }
 
-// Allowed reports whether the policies of one account let somebody do something:
-// one allows it and none denies it.
+// Allowed reports whether the policies of one account allow an access: at least one
+// allows it and none denies it.
 func Allowed(a Access, policies ...Policy) bool {
 	allowed := false
 	for _, p := range policies {
@@ -125,17 +125,17 @@ func (s Statement) matches(a Access) bool {
 	return true
 }
 
-// operators are the conditions that are understood, of a value of the policy and
-// one of the request.
+// operators are the known condition operators. They compare a value of the policy
+// with one of the request.
 var operators = map[string]func(want, value string) bool{
 	"StringEquals": func(want, value string) bool { return want == value },
 	"StringLike":   like,
-	"ArnEquals":    like, // here no value has a wildcard that could go over a colon
+	"ArnEquals":    like, // here no value has a wildcard that could match a colon
 	"Bool":         strings.EqualFold,
 }
 
-// like reports whether a string is what a pattern says, in which * is any number
-// of characters and ? is one.
+// like reports whether a string matches a pattern, in which * stands for any number
+// of characters and ? for one.
 func like(pattern, s string) bool {
 	for i, rest := range pattern {
 		switch rest {
@@ -160,7 +160,7 @@ func like(pattern, s string) bool {
 	return s == ""
 }
 
-// list is what IAM writes as one string or as several.
+// list is one string or a list of strings in IAM's JSON.
 type list []string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -173,7 +173,7 @@ func (l *list) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*[]string)(l))
 }
 
-// principals are services, or "*" for anybody.
+// principals are services, or "*" for everyone.
 type principals []string
 
 // UnmarshalJSON implements json.Unmarshaler.

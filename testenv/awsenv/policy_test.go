@@ -45,23 +45,23 @@ func TestAllowed(t *testing.T) {
 		access awsenv.Access
 		want   bool
 	}{
-		"read":                 {awsenv.Access{Action: "s3:GetObject", Resource: "arn:aws:s3:::photos/a/b.jpg"}, true},
-		"other bucket":         {awsenv.Access{Action: "s3:GetObject", Resource: "arn:aws:s3:::photos2/a"}, false},
-		"other action":         {awsenv.Access{Action: "s3:GetObjectTagging", Resource: "arn:aws:s3:::photos/a"}, false},
-		"record":               {awsenv.Access{Action: "s3:PutObject", Resource: "arn:aws:s3:::photos/a.md5"}, true},
-		"almost a record":      {awsenv.Access{Action: "s3:PutObject", Resource: "arn:aws:s3:::photos/a.md55"}, false},
-		"denied":               {awsenv.Access{Action: "s3:GetObject", Resource: "arn:aws:s3:::photos/secret/a"}, false},
-		"key by way of S3":     {awsenv.Access{Action: "kms:Decrypt", Resource: "arn:aws:kms:eu-central-1:123456789012:key/1", Context: viaS3}, true},
-		"key by no way":        {awsenv.Access{Action: "kms:Decrypt", Resource: "arn:aws:kms:eu-central-1:123456789012:key/1"}, false},
-		"rule":                 {awsenv.Access{Service: "events.amazonaws.com", Action: "sqs:SendMessage", Resource: "q", Context: map[string]string{"aws:SourceArn": "rule/photos"}}, true},
-		"rule without TLS":     {awsenv.Access{Service: "events.amazonaws.com", Action: "sqs:SendMessage", Resource: "q", Context: map[string]string{"aws:SourceArn": "rule/photos", "aws:SecureTransport": "false"}}, false},
-		"other rule":           {awsenv.Access{Service: "events.amazonaws.com", Action: "sqs:SendMessage", Resource: "q", Context: map[string]string{"aws:SourceArn": "rule/photos2"}}, false},
-		"other service":        {awsenv.Access{Service: "sns.amazonaws.com", Action: "sqs:SendMessage", Resource: "q", Context: map[string]string{"aws:SourceArn": "rule/photos"}}, false},
-		"nobody's service":     {awsenv.Access{Action: "sqs:SendMessage", Resource: "q", Context: map[string]string{"aws:SourceArn": "rule/photos"}}, false},
-		"what no policy names": {awsenv.Access{Action: "sqs:ReceiveMessage", Resource: "q"}, false},
+		"read":             {awsenv.Access{Action: "s3:GetObject", Resource: "arn:aws:s3:::photos/a/b.jpg"}, true},
+		"other bucket":     {awsenv.Access{Action: "s3:GetObject", Resource: "arn:aws:s3:::photos2/a"}, false},
+		"other action":     {awsenv.Access{Action: "s3:GetObjectTagging", Resource: "arn:aws:s3:::photos/a"}, false},
+		"record":           {awsenv.Access{Action: "s3:PutObject", Resource: "arn:aws:s3:::photos/a.md5"}, true},
+		"almost a record":  {awsenv.Access{Action: "s3:PutObject", Resource: "arn:aws:s3:::photos/a.md55"}, false},
+		"denied":           {awsenv.Access{Action: "s3:GetObject", Resource: "arn:aws:s3:::photos/secret/a"}, false},
+		"key through S3":   {awsenv.Access{Action: "kms:Decrypt", Resource: "arn:aws:kms:eu-central-1:123456789012:key/1", Context: viaS3}, true},
+		"key directly":     {awsenv.Access{Action: "kms:Decrypt", Resource: "arn:aws:kms:eu-central-1:123456789012:key/1"}, false},
+		"rule":             {awsenv.Access{Service: "events.amazonaws.com", Action: "sqs:SendMessage", Resource: "q", Context: map[string]string{"aws:SourceArn": "rule/photos"}}, true},
+		"rule without TLS": {awsenv.Access{Service: "events.amazonaws.com", Action: "sqs:SendMessage", Resource: "q", Context: map[string]string{"aws:SourceArn": "rule/photos", "aws:SecureTransport": "false"}}, false},
+		"other rule":       {awsenv.Access{Service: "events.amazonaws.com", Action: "sqs:SendMessage", Resource: "q", Context: map[string]string{"aws:SourceArn": "rule/photos2"}}, false},
+		"other service":    {awsenv.Access{Service: "sns.amazonaws.com", Action: "sqs:SendMessage", Resource: "q", Context: map[string]string{"aws:SourceArn": "rule/photos"}}, false},
+		"no service":       {awsenv.Access{Action: "sqs:SendMessage", Resource: "q", Context: map[string]string{"aws:SourceArn": "rule/photos"}}, false},
+		"in no policy":     {awsenv.Access{Action: "sqs:ReceiveMessage", Resource: "q"}, false},
 	} {
 		if got := awsenv.Allowed(tc.access, worker, queue); got != tc.want {
-			t.Errorf("%s: %v is allowed: %v", name, tc.access, got)
+			t.Errorf("%s: Allowed(%v) is %v, want %v", name, tc.access, got, tc.want)
 		}
 	}
 	less := worker.Without("s3:GetObject", "s3:Put*")
@@ -70,7 +70,7 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-// What would be passed over is refused.
+// ParsePolicy refuses what Matching would ignore.
 func TestParsePolicy(t *testing.T) {
 	for _, change := range [][2]string{
 		{`"Action": "s3:Put*"`, `"NotAction": "s3:Put*"`},
@@ -82,10 +82,10 @@ func TestParsePolicy(t *testing.T) {
 	} {
 		document := strings.Replace(workerPolicy, change[0], change[1], 1)
 		if p, err := awsenv.ParsePolicy([]byte(document)); err == nil {
-			t.Errorf("%s makes %+v", change[1], p)
+			t.Errorf("%s: got %+v, want an error", change[1], p)
 		}
 	}
 	if _, err := awsenv.ParsePolicy([]byte(workerPolicy + "{}")); err == nil {
-		t.Error("two documents are one policy")
+		t.Error("two documents: got no error")
 	}
 }

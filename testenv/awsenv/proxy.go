@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// Before starts a proxy in front of the server and returns it as a server. The
-// test's handle sees every request and decides what becomes of it: next sends it
-// to the server. It is called for several requests at once.
+// Before starts a proxy in front of the server and returns it as a server. The proxy
+// calls handle for each request, also concurrently. handle answers the request
+// itself or passes it to next, which sends it to the server.
 func (s Server) Before(t testing.TB, handle func(w http.ResponseWriter, r *http.Request, next http.Handler)) Server {
 	t.Helper()
 	next := s.forward(t)
@@ -24,12 +24,12 @@ func (s Server) Before(t testing.TB, handle func(w http.ResponseWriter, r *http.
 	return Server{URL: proxy.URL, Dir: s.Dir}
 }
 
-// BeforeTLS is Before with a proxy that speaks TLS only.
+// BeforeTLS is Before with a proxy that accepts TLS only.
 func (s Server) BeforeTLS(t testing.TB, handle func(w http.ResponseWriter, r *http.Request, next http.Handler)) Server {
 	t.Helper()
 	next := s.forward(t)
 	proxy := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handle(w, r, next) }))
-	proxy.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that are killed are part of the tests
+	proxy.Config.ErrorLog = log.New(io.Discard, "", 0) // some tests kill clients
 	proxy.StartTLS()
 	t.Cleanup(proxy.Close)
 	authority := filepath.Join(t.TempDir(), "authority.pem")
@@ -39,7 +39,7 @@ func (s Server) BeforeTLS(t testing.TB, handle func(w http.ResponseWriter, r *ht
 	return Server{URL: proxy.URL, Dir: s.Dir, Authority: authority}
 }
 
-// forward returns what sends requests to the server.
+// forward returns a handler that sends requests to the server.
 func (s Server) forward(t testing.TB) http.Handler {
 	t.Helper()
 	target, err := url.Parse(s.URL)
@@ -50,10 +50,10 @@ func (s Server) forward(t testing.TB) http.Handler {
 	t.Cleanup(transport.CloseIdleConnections)
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			// The host stays what the request was signed for.
+			// The Host header stays: the request was signed for it.
 			r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host
 		},
 		Transport: transport,
-		ErrorLog:  log.New(io.Discard, "", 0), // clients that go away are part of the tests
+		ErrorLog:  log.New(io.Discard, "", 0), // some tests kill clients
 	}
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/freeport"
 )
 
-// The credentials that the servers accept, and their region.
+// The credentials that the servers accept, and the region that requests are signed
+// for.
 const (
 	AccessKey = "bucketsum-test"
 	SecretKey = "bucketsum-test-secret"
@@ -25,12 +26,12 @@ const (
 // Server is a server on this machine.
 type Server struct {
 	URL string
-	Dir string // where it keeps the objects of each bucket as files; empty if it does not
+	Dir string // the folder with a bucket's objects as files; empty if there is none
 
-	Authority string // file with the certificate that a client has to trust; empty without TLS
+	Authority string // path of the certificate that a client must trust; empty without TLS
 }
 
-// BucketURL returns the URL under which gocloud opens a bucket of the server.
+// BucketURL returns the URL by which gocloud opens a bucket of the server.
 func (s Server) BucketURL(bucket string) string {
 	return "s3://" + bucket + "?" + url.Values{
 		"endpoint":                     {s.URL},
@@ -40,13 +41,13 @@ func (s Server) BucketURL(bucket string) string {
 	}.Encode()
 }
 
-// Environ returns the environment that lets a program use the server through the
-// AWS SDK's default chain.
+// Environ returns the environment variables by which the AWS SDK's default chain
+// finds the server and its credentials.
 func (s Server) Environ() []string {
 	environ := []string{
 		"AWS_ENDPOINT_URL=" + s.URL,
 		"AWS_REGION=" + Region,
-		"AWS_DEFAULT_REGION=" + Region, // which the command line reads
+		"AWS_DEFAULT_REGION=" + Region, // for the AWS CLI
 		"AWS_ACCESS_KEY_ID=" + AccessKey,
 		"AWS_SECRET_ACCESS_KEY=" + SecretKey,
 		"AWS_EC2_METADATA_DISABLED=true",
@@ -57,8 +58,8 @@ func (s Server) Environ() []string {
 	return environ
 }
 
-// StartMoto starts moto_server, which has most services of AWS, wired to each
-// other.
+// StartMoto starts moto_server, which imitates most services of AWS, connected to
+// each other.
 func StartMoto(t testing.TB) Server {
 	t.Helper()
 	name, err := exec.LookPath("moto_server")
@@ -68,7 +69,7 @@ func StartMoto(t testing.TB) Server {
 	return start(t, "/moto-api/data.json", func(port string) *exec.Cmd {
 		c := exec.Command(name, "-H", "127.0.0.1", "-p", port)
 		for _, v := range os.Environ() {
-			if !strings.HasPrefix(v, "AWS_") { // it is a client of the SDK, too
+			if !strings.HasPrefix(v, "AWS_") { // moto is a client of the SDK too
 				c.Env = append(c.Env, v)
 			}
 		}
@@ -76,7 +77,7 @@ func StartMoto(t testing.TB) Server {
 	})
 }
 
-// MotoVersion returns the version of moto, as the Python of the PATH knows it.
+// MotoVersion returns the version of moto in the Python of the PATH.
 func MotoVersion(t testing.TB) string {
 	t.Helper()
 	out, err := exec.Command("python3", "-c", "import moto; print(moto.__version__)").Output()
@@ -86,18 +87,18 @@ func MotoVersion(t testing.TB) string {
 	return strings.TrimSpace(string(out))
 }
 
-// StartVersitygw starts a versitygw that keeps buckets in a folder of the test,
-// with versions where a bucket asks for them.
+// StartVersitygw starts a versitygw that keeps buckets in a folder of the test, with
+// versions in buckets that enable them.
 func StartVersitygw(t testing.TB) Server {
 	t.Helper()
 	return StartVersitygwIn(t, Region)
 }
 
-// StartVersitygwIn is StartVersitygw in a region, which requests must be signed
-// for, with more flags of versitygw, such as those that tell it where to send events.
+// StartVersitygwIn is StartVersitygw with a region and more flags of versitygw, such
+// as those that tell it where to send events.
 func StartVersitygwIn(t testing.TB, region string, flags ...string) Server {
 	t.Helper()
-	name, err := findVersitygw(t)
+	name, err := findTool(t, "versitygw", "go.mod", "github.com/versity/versitygw/cmd/versitygw")
 	if err != nil {
 		missing(t, fmt.Sprintf("versitygw is not installed: %v", err))
 	}
@@ -118,21 +119,13 @@ func StartVersitygwIn(t testing.TB, region string, flags ...string) Server {
 	return s
 }
 
-// missing skips a test whose server is not there, and fails it in CI.
-func missing(t testing.TB, why string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-}
-
-// start starts a server on a free port, waits until it answers at a path with 200,
-// or with whatever at its root if path is empty, and kills it at the end of the test.
+// start starts a server on a free port, waits until it answers, and kills it at the
+// end of the test. It has to answer 200 at the path, or anything at its root if the
+// path is empty.
 func start(t testing.TB, path string, command func(port string) *exec.Cmd) Server {
 	t.Helper()
-	var said string
-	for range 3 { // somebody else may take the port first
+	var output string
+	for range 3 { // another process may take the port first
 		port := freeport.Find(t)
 		s := Server{URL: "http://127.0.0.1:" + port}
 		c := command(port)
@@ -144,33 +137,33 @@ func start(t testing.TB, path string, command func(port string) *exec.Cmd) Serve
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			_ = c.Wait() // it is killed
+			_ = c.Wait() // the error says that it was killed
 		}()
 		stop := func() {
-			_ = c.Process.Kill() // it may have ended
+			_ = c.Process.Kill() // fails if it has ended
 			<-ended
 		}
 		if answers(s.URL+path, path == "", ended) {
 			t.Cleanup(func() {
 				stop()
 				if t.Failed() {
-					t.Logf("the server said:\n%s", tail(out.Bytes()))
+					t.Logf("output of the server:\n%s", tail(out.Bytes()))
 				}
 			})
 			return s
 		}
 		stop()
-		said = tail(out.Bytes())
+		output = tail(out.Bytes())
 	}
-	t.Fatalf("the server does not answer; it said:\n%s", said)
+	t.Fatalf("the server does not answer; its output:\n%s", output)
 	return Server{}
 }
 
-// tail returns the last of what a server said.
+// tail returns the last 8 KiB of a server's output.
 func tail(out []byte) string { return string(out[max(0, len(out)-8<<10):]) }
 
-// answers waits until the server answers; not if it ends before or takes more
-// than two minutes.
+// answers waits until the server answers. It returns false if the server ends, or
+// after two minutes.
 func answers(url string, anything bool, ended <-chan struct{}) bool {
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	late := time.After(2 * time.Minute)
@@ -178,7 +171,7 @@ func answers(url string, anything bool, ended <-chan struct{}) bool {
 	defer again.Stop()
 	for {
 		if r, err := client.Get(url); err == nil {
-			_ = r.Body.Close() // only that it came counts
+			_ = r.Body.Close() // only the status matters
 			if r.StatusCode == http.StatusOK || anything {
 				return true
 			}
@@ -191,13 +184,4 @@ func answers(url string, anything bool, ended <-chan struct{}) bool {
 		case <-again.C:
 		}
 	}
-}
-
-// moduleRoot returns the folder of this module.
-func moduleRoot() (string, error) {
-	out, err := exec.Command("go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", fmt.Errorf("go env GOMOD: %w", err)
-	}
-	return filepath.Dir(strings.TrimSpace(string(out))), nil
 }

@@ -35,7 +35,7 @@ var (
 	only    = flag.String("only", "", "regular expression of the rows to run, such as 'large bucketsum'")
 )
 
-// workload is a folder of files, and a bucket with the same objects.
+// workload is a folder of files and a bucket with the same objects.
 type workload struct {
 	name  string
 	count int
@@ -43,15 +43,15 @@ type workload struct {
 	peers []peer
 }
 
-// peer is a command that digests every file of the folder $W in the current
-// folder, or every object of the bucket $W. It is run by a shell.
+// peer is a shell command that digests each file of the folder $W in the current
+// folder, or each object of the bucket $W.
 type peer struct {
 	name, needs, command string
-	share                int // it does so many of the objects; 0: all
+	share                int // how many of the objects it digests; 0: all
 }
 
-// TestCompare prints a table of what commands take. It fails if bucketsum's
-// checksums are not those of md5sum.
+// TestCompare prints tables of CPU time, time and memory of the commands. It fails
+// if their checksums differ.
 func TestCompare(t *testing.T) {
 	if !*enabled {
 		t.Skip("run it by .ci/compare")
@@ -78,8 +78,8 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// peers returns the commands for files and objects; slow ones do no more than so
-// many objects, unless that is 0.
+// peers returns the commands for files and objects. Slow ones digest only share
+// objects, or all if share is 0.
 func peers(share int) []peer {
 	head := "cat"
 	if share > 0 {
@@ -116,7 +116,7 @@ with ThreadPoolExecutor(16) as pool:
         print(*r)
 `
 
-// usage is what one run took.
+// usage is the cost of one run.
 type usage struct {
 	cpu, wall time.Duration
 	memory    int64 // bytes of the largest process
@@ -137,13 +137,13 @@ func measure(t *testing.T, w workload, rows *regexp.Regexp, dir string, server a
 		"RCLONE_CONFIG_GW_ENV_AUTH=true", "RCLONE_CONFIG_GW_ENDPOINT="+server.URL, "S3_ENDPOINT_URL="+server.URL)
 	var (
 		want string // the checksums
-		took = make([][]usage, len(peers))
+		used = make([][]usage, len(peers))
 	)
 	run(t, peer{command: "cat $W/* > /dev/null || find $W -type f | xargs cat > /dev/null"}, dir, env) // into the page cache
 	for range *runs {
 		for i, p := range peers {
 			out, u := run(t, p, dir, env)
-			took[i] = append(took[i], u)
+			used[i] = append(used[i], u)
 			if sums := checksums(out); want == "" && p.share == 0 {
 				want = sums
 			} else if p.share == 0 && sums != want {
@@ -159,11 +159,11 @@ func measure(t *testing.T, w workload, rows *regexp.Regexp, dir string, server a
 		if p.share > 0 {
 			count = min(count, p.share)
 		}
-		cpu := median(took[i], func(u usage) time.Duration { return u.cpu }).Seconds()
+		cpu := median(used[i], func(u usage) time.Duration { return u.cpu }).Seconds()
 		fmt.Fprintf(tab, "%s\t%.3f\t%.0f\t%.2f\t%d\t\n", p.name,
 			cpu/(float64(w.size)*float64(count)/(1<<30)), cpu*1e6/float64(count),
-			median(took[i], func(u usage) time.Duration { return u.wall }).Seconds(),
-			median(took[i], func(u usage) int64 { return u.memory })>>20)
+			median(used[i], func(u usage) time.Duration { return u.wall }).Seconds(),
+			median(used[i], func(u usage) int64 { return u.memory })>>20)
 	}
 	_ = tab.Flush() // into memory
 	fmt.Printf("\n%s", table.String())
@@ -216,8 +216,8 @@ func write(ctx context.Context, name string, content io.Reader, bucket string, u
 	return err
 }
 
-// run runs a command once and returns what it printed and what it and the
-// processes that it waited for took.
+// run runs a command once. It returns its output, and the usage of the command and
+// of the processes that it waited for.
 func run(t *testing.T, p peer, dir string, env []string) (string, usage) {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), "bash", "-c", p.command)
@@ -235,7 +235,7 @@ func run(t *testing.T, p peer, dir string, env []string) (string, usage) {
 	return out.String(), u
 }
 
-// checksums returns the checksums in what a command printed, sorted.
+// checksums returns the checksums in the output of a command, sorted.
 func checksums(out string) string {
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	for i := range lines {
@@ -245,9 +245,9 @@ func checksums(out string) string {
 	return strings.Join(lines, "\n")
 }
 
-func median[T cmp.Ordered](took []usage, of func(usage) T) T {
-	values := make([]T, len(took))
-	for i, u := range took {
+func median[T cmp.Ordered](used []usage, of func(usage) T) T {
+	values := make([]T, len(used))
+	for i, u := range used {
 		values[i] = of(u)
 	}
 	slices.Sort(values)

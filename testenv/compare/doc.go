@@ -1,4 +1,4 @@
-// Package compare measures bucketsum beside the tools that do the same, on this
-// machine, against files and against a versitygw on the loopback interface. It has
-// nothing but a test, which .ci/compare runs.
+// Package compare measures bucketsum and tools that do the same, on this machine,
+// with files and with a versitygw on the loopback interface. It consists of one test,
+// which .ci/compare runs.
 package compare

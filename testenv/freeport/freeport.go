@@ -9,15 +9,15 @@ import (
 	"testing"
 )
 
-// given are the ports that this process has found.
+// given are the ports that this process has returned.
 var given sync.Map
 
-// Find returns a port of loopback that nobody listens on, another one each time.
+// Find returns a free port of the loopback interface, a different one for each call.
 //
-// It is below those that systems lend to outgoing connections (from 32768 on
-// Linux): a server that is started again finds its port free, and a client that
-// tries again and again meanwhile is not lent the very port it dials, which
-// connects it to itself.
+// The port is below the ephemeral ports that systems give to outgoing connections
+// (from 32768 on Linux). So a server that is restarted finds its port free, and a
+// client that dials it again and again meanwhile never gets this very port as its
+// own, which would connect the client to itself.
 func Find(t testing.TB) string {
 	t.Helper()
 	var last error
@@ -31,9 +31,9 @@ func Find(t testing.TB) string {
 			last = err
 			continue
 		}
-		_ = l.Close() // it was only tried
+		_ = l.Close() // only the attempt matters
 		return port
 	}
-	t.Fatalf("no port is free: %v", last)
+	t.Fatalf("found no free port: %v", last)
 	return ""
 }
