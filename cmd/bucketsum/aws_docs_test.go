@@ -24,11 +24,11 @@ import (
 
 var backticked = regexp.MustCompile("`([^`]*)`")
 
-// docRows returns the rows of the table in deploy/AWS.md whose header begins so,
+// docRows returns the rows of the table in docs/aws.md whose header begins so,
 // as their cells.
 func docRows(t *testing.T, header string) [][]string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "..", "deploy", "AWS.md"))
+	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "aws.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 
 // While a store or a permission is missing each delivery fails at once. The
 // deliveries that Terraform allows by default outlast the outage of a working day:
-// deploy/AWS.md and deploy/RUNBOOK.md promise 7 hours.
+// docs/aws.md and deploy/RUNBOOK.md promise 7 hours.
 func TestOutageIsOutlasted(t *testing.T) {
 	var policy struct {
 		MaxReceiveCount int `json:"maxReceiveCount"`

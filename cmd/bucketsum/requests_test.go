@@ -42,8 +42,8 @@ func (r *requests) take() map[string]int {
 	return count
 }
 
-// TestRequests holds the worker to what an object costs in requests to S3, which is
-// what the README says of it.
+// TestRequests holds the worker to the requests to S3 that each event costs, as
+// docs/performance.md says.
 func TestRequests(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	for _, v := range server.Environ() {

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the table of queues into the README")
+var update = flag.Bool("update", false, "write the table of queues into docs/queues.md")
 
-// fact is what the README says of a scheme and no end-to-end test finds out.
+// fact is what docs/queues.md says about a scheme and no end-to-end test finds out.
 type fact struct {
 	atLeastOnce, holds, order string
 	deadLetters               string // of what fails too often; where this program counts it says so itself
@@ -83,7 +83,7 @@ func cell(s string) string {
 	return s
 }
 
-// table returns what the README says of every scheme of queues.
+// table returns the table of docs/queues.md: a row for each scheme of queues.
 func table(t *testing.T, ran map[string]ranOn) string {
 	t.Helper()
 	lines := []string{
@@ -120,25 +120,25 @@ func table(t *testing.T, ran map[string]ranOn) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-var readmeTable = regexp.MustCompile(`(?m)^\| scheme \|.*\n(?:\|.*\n)+`)
+var queuesTable = regexp.MustCompile(`(?m)^\| scheme \|.*\n(?:\|.*\n)+`)
 
-// checkTable holds the README to what ran, or writes it there.
+// checkTable holds the table in docs/queues.md to what ran, or with -update writes it there.
 func checkTable(t *testing.T, ran map[string]ranOn) {
 	t.Helper()
-	path := filepath.Join("..", "..", "README.md")
-	readme, err := os.ReadFile(path)
+	path := filepath.Join("..", "..", "docs", "queues.md")
+	page, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := table(t, ran)
 	t.Logf("\n%s", want)
 	if !*update {
-		if got := readmeTable.Find(readme); string(got) != want {
-			t.Errorf("the README says otherwise; write it with: go test ./cmd/bucketsum -run TestBrokers -update\n%s", got)
+		if got := queuesTable.Find(page); string(got) != want {
+			t.Errorf("docs/queues.md says otherwise; write it with: go test ./cmd/bucketsum -run TestBrokers -update\n%s", got)
 		}
 		return
 	}
-	if err := os.WriteFile(path, readmeTable.ReplaceAllLiteral(readme, []byte(want)), 0o666); err != nil {
+	if err := os.WriteFile(path, queuesTable.ReplaceAllLiteral(page, []byte(want)), 0o666); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -75,7 +75,7 @@ variable "public_access_cidrs" {
 }
 
 variable "compute" {
-  description = "Who runs the nodes: auto (EKS Auto Mode: EKS does, nothing to patch) or managed (the node groups of node_groups). Auto Mode ignores NetworkPolicies until the ConfigMap amazon-vpc-cni in kube-system has enable-network-policy-controller \"true\", see deploy/AWS.md."
+  description = "How the nodes are run: auto (EKS Auto Mode runs and patches them) or managed (the node groups of node_groups). Auto Mode ignores NetworkPolicies until the ConfigMap amazon-vpc-cni in kube-system has enable-network-policy-controller \"true\", see docs/aws.md."
   type        = string
   default     = "managed"
 
