@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -148,16 +149,20 @@ func TestBadCheckpoint(t *testing.T) {
 		}
 		return l.checkpoints["a"]
 	}
+	whole := good(nil)
 	cases := map[string][]byte{
-		"garbage":       []byte("garbage"),
-		"empty":         {},
-		"cut short":     good(nil)[:300],
-		"older version": good(func(l *large) { l.put("a", big(1200)) }),
+		"garbage":                 []byte("garbage"),
+		"empty":                   {},
+		"longer":                  append(bytes.Clone(whole), ' '),
+		"older version of object": good(func(l *large) { l.put("a", big(1200)) }),
+		"older format":            bytes.Replace(whole, []byte("checkpoint 2 "), []byte("checkpoint 1 "), 1),
+		"newer format":            bytes.Replace(whole, []byte("checkpoint 2 "), []byte("checkpoint 3 "), 1),
 	}
-	for _, i := range []int{0, 22, 40, 90, 200, 400} {
-		bad := good(nil)
+	for i := range whole {
+		bad := bytes.Clone(whole)
 		bad[i] ^= 1
-		cases[fmt.Sprint("byte ", i)] = bad
+		cases[fmt.Sprint("changed byte ", i)] = bad
+		cases[fmt.Sprint("cut at byte ", i)] = whole[:i]
 	}
 	for name, state := range cases {
 		t.Run(name, func(t *testing.T) {

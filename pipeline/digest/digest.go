@@ -14,7 +14,7 @@ import (
 )
 
 // Digest computes several checksums in one pass. It is not safe for concurrent
-// use. The zero value has no algorithm; use [New] or [Restore].
+// use. The zero value has no algorithm; use [New].
 type Digest struct {
 	names  []string
 	hashes []hash.Hash
@@ -73,8 +73,7 @@ func (d *Digest) Sums() map[string]string {
 // they were given.
 func (d *Digest) Algorithms() []string { return slices.Clone(d.names) }
 
-// Size returns the number of bytes written so far, those before [Restore]
-// included.
+// Size returns the number of bytes written so far.
 func (d *Digest) Size() int64 { return d.size }
 
 // Reset makes d as [New] returned it.

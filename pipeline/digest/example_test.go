@@ -30,24 +30,24 @@ func Example() {
 	// x-amz-checksum-crc64nvme: rosUhgp5mIg=
 }
 
-func ExampleRestore() {
-	d, _ := digest.New("md5")
-	d.Write([]byte("12345"))
-	state, err := d.Save()
+func ExampleVerifier_Restore() {
+	v, _ := digest.NewVerifier([]string{"md5"}, nil)
+	v.Write([]byte("12345"))
+	state, err := v.Save()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 
 	// Later, in another process:
-	d, err = digest.Restore(state)
-	if err != nil {
+	v, _ = digest.NewVerifier([]string{"md5"}, nil)
+	if err := v.Restore(state); err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println("read on at byte", d.Size())
-	d.Write([]byte("6789"))
-	fmt.Println(d.Sums()["md5"])
+	fmt.Println("read on at byte", v.Size())
+	v.Write([]byte("6789"))
+	fmt.Println(v.Sums()["md5"])
 	// Output:
 	// read on at byte 5
 	// 25f9e794323b453885f5181f1b624d0b

@@ -1,7 +1,6 @@
 package digest
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding"
 	"encoding/binary"
@@ -12,50 +11,102 @@ import (
 	"strings"
 )
 
-// Errors of [Digest.Save] and [Restore].
+// Errors of [Verifier.Save] and [Verifier.Restore].
 var (
 	// ErrNotResumable is wrapped when an algorithm's state cannot be saved.
 	ErrNotResumable = errors.New("state cannot be saved")
-	// ErrBadState is wrapped when bytes are no state that Save returned, or are
-	// one of another version.
+	// ErrBadState is wrapped when bytes cannot be a state of the Verifier.
 	ErrBadState = errors.New("not a valid digest state")
 )
 
-// A saved state is, integers big-endian:
+// errNotFromStart is why a claim is unchecked whose algorithm has not seen the
+// beginning of the content.
+var errNotFromStart = errors.New("it was not computed of what was read before")
+
+// The saved state of a Verifier is, integers big-endian:
 //
-//	stateMagic
-//	uint8   stateVersion
+//	digests of the whole content
+//	uint16  number of divisions into parts, then for each
+//	        SHA-256 of the sizes of the parts
+//	        uint32 parts that are complete; uint64 bytes that the current one still
+//	        gets; uint8 whether there was more content than parts
+//	        digests of the current part
+//	        digests of the parts' digests
+//
+// Digests are:
+//
 //	uint64  bytes written so far
 //	uint8   number of algorithms, then for each
 //	        uint8 length, name; uint16 length, state as its package marshals it
-//	SHA-256 of all of the above
 //
-// The hash at the end is against rot and mix-ups. It is no signature: who can
-// write states can write wrong ones.
-const (
-	stateMagic   = "bucketsum state\n"
-	stateVersion = 1
-	// stateLimit is the most that Restore looks at; states are far smaller.
-	stateLimit = 64 << 10
-)
+// The state has neither a version nor a checksum. Package handlers puts it into a
+// checkpoint, which has both: a change of the format needs a new version there.
 
-// Save returns the state of d, from which [Restore] continues, in this process
-// or another. d can be written to afterwards. The error wraps [ErrNotResumable]
-// and names the algorithms that stand in the way; see [Resumable].
-func (d *Digest) Save() ([]byte, error) {
-	if len(d.hashes) == 0 {
-		return nil, errors.New("no algorithm is named")
-	}
+// Size returns the number of bytes written so far. It includes those before
+// [Verifier.Restore].
+func (v *Verifier) Size() int64 { return v.whole.Size() }
+
+// Save returns the state of v, from which [Verifier.Restore] continues, in this
+// process or another. v can be written to afterwards. The state does not contain the
+// claims. The error wraps [ErrNotResumable] and names the algorithms that cannot be
+// saved; algorithms that only claims need are left out instead.
+func (v *Verifier) Save() ([]byte, error) {
+	whole, left := v.whole.savable()
 	var unable []string
-	for i, h := range d.hashes {
-		if !resumable(h) {
-			unable = append(unable, d.names[i])
+	for _, name := range left {
+		if slices.Contains(v.names, name) {
+			unable = append(unable, name)
 		}
 	}
 	if len(unable) > 0 {
 		return nil, fmt.Errorf("%s: %w", strings.Join(unable, ", "), ErrNotResumable)
 	}
-	state := append([]byte(stateMagic), stateVersion)
+	if len(whole.names) == 0 {
+		return nil, errors.New("no algorithm is named")
+	}
+	state, err := appendState(nil, whole)
+	if err != nil {
+		return nil, err
+	}
+	var kept []*parts
+	for _, p := range v.parts {
+		if inner, left := p.inner.savable(); len(left) == 0 && len(inner.names) > 0 {
+			kept = append(kept, p)
+		}
+	}
+	state = binary.BigEndian.AppendUint16(state, uint16(len(kept)))
+	for _, p := range kept {
+		division := p.division()
+		state = append(state, division[:]...)
+		state = binary.BigEndian.AppendUint32(state, uint32(p.done))
+		state = binary.BigEndian.AppendUint64(state, uint64(p.left))
+		state = append(state, asByte(p.over))
+		if state, err = appendState(state, p.inner); err != nil {
+			return nil, err
+		}
+		if state, err = appendState(state, &Digest{names: p.inner.names, hashes: p.outer}); err != nil {
+			return nil, err
+		}
+	}
+	return state, nil
+}
+
+// savable returns d without the algorithms that cannot be saved, and their names.
+func (d *Digest) savable() (*Digest, []string) {
+	s := &Digest{size: d.size}
+	var left []string
+	for i, h := range d.hashes {
+		if !resumable(h) {
+			left = append(left, d.names[i])
+			continue
+		}
+		s.names = append(s.names, d.names[i])
+		s.hashes = append(s.hashes, h)
+	}
+	return s, left
+}
+
+func appendState(state []byte, d *Digest) ([]byte, error) {
 	state = binary.BigEndian.AppendUint64(state, uint64(d.size))
 	state = append(state, byte(len(d.names)))
 	for i, h := range d.hashes {
@@ -68,75 +119,96 @@ func (d *Digest) Save() ([]byte, error) {
 		state = binary.BigEndian.AppendUint16(state, uint16(len(inner)))
 		state = append(state, inner...)
 	}
-	sum := sha256.Sum256(state)
-	return append(state, sum[:]...), nil
+	return state, nil
 }
 
-// Restore returns the Digest that was saved. Its [Digest.Size] tells where to
-// read on and its [Digest.Algorithms] what it computes. Bytes that are damaged,
-// of another version or from elsewhere are an error that wraps [ErrBadState].
-func Restore(state []byte) (*Digest, error) { return restoreOf(state, lookup) }
+func asByte(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
 
-// restoreOf restores a Digest of algorithms that find knows.
-func restoreOf(state []byte, find func(name string) (algorithm, error)) (*Digest, error) {
-	d, err := restore(state, find)
+// division identifies one way to divide content into parts.
+func (p *parts) division() [sha256.Size]byte {
+	all := make([]byte, 0, 8*len(p.sizes))
+	for _, n := range p.sizes {
+		all = binary.BigEndian.AppendUint64(all, uint64(n))
+	}
+	return sha256.Sum256(all)
+}
+
+// Restore continues v, to which nothing was written, from a saved state. v must compute
+// the same algorithms as the saved Verifier, or fewer. A claim is unchecked if its
+// algorithm has not seen the beginning of the content. Bytes that cannot be such a
+// state are an error that wraps [ErrBadState]; v is then unchanged. The caller makes
+// sure that the bytes are the ones that were saved.
+func (v *Verifier) Restore(state []byte) error {
+	if err := v.restore(stateReader{rest: state}); err != nil {
+		return fmt.Errorf("%w: %w", ErrBadState, err)
+	}
+	return nil
+}
+
+var errMisfit = errors.New("its parts do not fit together")
+
+func (v *Verifier) restore(in stateReader) error {
+	whole, err := in.digest()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrBadState, err)
+		return err
 	}
-	return d, nil
-}
-
-func restore(state []byte, find func(name string) (algorithm, error)) (*Digest, error) {
-	rest, ok := bytes.CutPrefix(state, []byte(stateMagic))
-	if !ok || len(state) > stateLimit {
-		return nil, errors.New("bucketsum did not write it")
-	}
-	// The version comes before the checksum, which another version may have
-	// elsewhere.
-	if len(rest) > 0 && rest[0] != stateVersion {
-		return nil, fmt.Errorf("it has version %d, this bucketsum reads version %d", rest[0], stateVersion)
-	}
-	if len(rest) < sha256.Size {
-		return nil, errors.New("it is cut short")
-	}
-	end := len(state) - sha256.Size
-	if sum := sha256.Sum256(state[:end]); !bytes.Equal(sum[:], state[end:]) {
-		return nil, errors.New("it is damaged")
-	}
-	in := stateReader{rest: state[len(stateMagic)+1 : end]}
-	size := binary.BigEndian.Uint64(in.take(8))
-	if size > math.MaxInt64/2 { // so that what is written next does not overflow it
-		return nil, fmt.Errorf("it claims %d bytes", size)
-	}
-	d := &Digest{size: int64(size)}
-	for range in.take(1)[0] {
-		name := string(in.take(int(in.take(1)[0])))
-		inner := in.take(int(binary.BigEndian.Uint16(in.take(2))))
-		if in.short {
-			break
+	for _, name := range v.names {
+		if !slices.Contains(whole.names, name) {
+			return fmt.Errorf("it is of %s, without %s", strings.Join(whole.names, ", "), name)
 		}
-		a, err := find(name)
+	}
+	saved := make(map[[sha256.Size]byte]*parts)
+	for range binary.BigEndian.Uint16(in.take(2)) {
+		division, p, err := in.parts()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		h := a.make()
-		if !resumable(h) || slices.Contains(d.names, name) {
-			return nil, fmt.Errorf("it has a state of %s out of place", name)
-		}
-		if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(inner); err != nil {
-			return nil, fmt.Errorf("restore the state of %s: %w", name, err)
-		}
-		d.names = append(d.names, name)
-		d.hashes = append(d.hashes, h)
+		saved[division] = p
 	}
-	if in.short || len(in.rest) > 0 || len(d.names) == 0 {
-		return nil, errors.New("its parts do not fit together")
+	if in.short || len(in.rest) > 0 {
+		return errMisfit
 	}
-	return d, nil
+	for i, p := range v.parts {
+		if s := saved[p.division()]; s != nil && s.done <= len(p.sizes) {
+			s.sizes = p.sizes
+			v.parts[i] = s
+		}
+	}
+	// The checks refer to what is replaced.
+	for i := range v.checks {
+		for c := &v.checks[i]; c != nil; c = c.or {
+			c.restore(whole, saved)
+		}
+	}
+	v.whole = whole
+	return nil
 }
 
-// stateReader takes a state apart. After the first take of more than there is,
-// it is short and gives zeros.
+// restore makes the check refer to digests that have seen the beginning.
+func (c *check) restore(whole *Digest, saved map[[sha256.Size]byte]*parts) {
+	switch {
+	case c.err != nil:
+	case c.parts == nil:
+		if !slices.Contains(whole.names, c.algorithm) {
+			c.err = errNotFromStart
+		}
+	default:
+		s := saved[c.parts.division()]
+		if s == nil || !slices.Contains(s.inner.names, c.algorithm) {
+			c.err = errNotFromStart
+			return
+		}
+		c.parts = s
+	}
+}
+
+// stateReader takes a state apart. After a take of more bytes than are left it is short
+// and returns zeros.
 type stateReader struct {
 	rest  []byte
 	short bool
@@ -150,4 +222,63 @@ func (r *stateReader) take(n int) []byte {
 	taken := r.rest[:n]
 	r.rest = r.rest[n:]
 	return taken
+}
+
+// digest takes digests.
+func (r *stateReader) digest() (*Digest, error) {
+	size := binary.BigEndian.Uint64(r.take(8))
+	if size > math.MaxInt64/2 { // so that later writes cannot overflow it
+		return nil, fmt.Errorf("it claims %d bytes", size)
+	}
+	d := &Digest{size: int64(size)}
+	for range r.take(1)[0] {
+		name := string(r.take(int(r.take(1)[0])))
+		inner := r.take(int(binary.BigEndian.Uint16(r.take(2))))
+		if r.short {
+			break
+		}
+		a, err := lookupClaimed(name)
+		if err != nil {
+			return nil, err
+		}
+		h := a.make()
+		if !resumable(h) || slices.Contains(d.names, name) {
+			return nil, fmt.Errorf("it has a state of %s out of place", name)
+		}
+		if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(inner); err != nil {
+			return nil, fmt.Errorf("restore the state of %s: %w", name, err)
+		}
+		d.names = append(d.names, name)
+		d.hashes = append(d.hashes, h)
+	}
+	if r.short || len(d.names) == 0 {
+		return nil, errMisfit
+	}
+	return d, nil
+}
+
+// parts takes the digests of parts. The state does not contain the sizes of the parts.
+func (r *stateReader) parts() ([sha256.Size]byte, *parts, error) {
+	division := [sha256.Size]byte(r.take(sha256.Size))
+	p := &parts{
+		done: int(binary.BigEndian.Uint32(r.take(4))),
+		left: int64(binary.BigEndian.Uint64(r.take(8))),
+		over: r.take(1)[0] != 0,
+	}
+	if r.short || p.done < 0 || p.left < 0 {
+		return division, nil, errMisfit
+	}
+	var err error
+	if p.inner, err = r.digest(); err != nil {
+		return division, nil, err
+	}
+	outer, err := r.digest()
+	if err != nil {
+		return division, nil, err
+	}
+	if !slices.Equal(outer.names, p.inner.names) {
+		return division, nil, errMisfit
+	}
+	p.outer = outer.hashes
+	return division, p, nil
 }
