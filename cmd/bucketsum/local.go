@@ -4,17 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
+	"github.com/spf13/cobra"
 )
 
-var localCommand = command{
-	name:    "local",
-	args:    "[DIR]",
-	summary: "the whole flow on this machine: a file lands in DIR, its checksum lies beside it",
-	about: `
+func newLocal(p process) *cobra.Command {
+	var (
+		flags  workerFlags
+		settle time.Duration
+	)
+	c := &cobra.Command{
+		Use:   "local [flags] [DIR]",
+		Short: "the whole flow on this machine: a file lands in DIR, its checksum lies beside it",
+		Long: `
 DIR is the bucket (default ./inbox, made if it is missing). Files that appear in
 it or change become events on a queue in memory, as S3 sends them, and go through
 the same pipeline as on AWS. What lies there without a current checksum is
@@ -23,28 +29,24 @@ summed at the start. What is not finished at the end, the next start does.
 Symbolic links are not followed out of DIR. A folder in it on which local was run
 by itself is left alone. What bucketsum must remember lies in
 DIR/` + filebucket.Hidden + `.`,
-	examples: `
+		Example: `
   bucketsum local ./inbox
   bucketsum local --algorithms md5,sha256 --record '{dir}/.sums/{base}.{alg}' /srv/photos
   curl -F file=@README.md localhost:5000/md5`,
-	run: runLocal,
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
+	}
+	flags.define(c.Flags(), "127.0.0.1:5000", slog.LevelWarn, 10*time.Second)
+	c.Flags().DurationVar(&settle, "settle", 500*time.Millisecond, "how long a file must not change to count as completely written")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return runLocal(c.Context(), p, flags, settle, c.Flags().Changed("log-level"), args)
+	}
+	return c
 }
 
-func runLocal(ctx context.Context, p process, c command, args []string) (err error) {
-	var (
-		config workerConfig
-		settle time.Duration
-	)
-	fs := newFlags(c)
-	config.flags(fs, "127.0.0.1:5000", "warn", 10*time.Second)
-	fs.DurationVar(&settle, "settle", 500*time.Millisecond, "how long a file must not change to count as completely written")
-	rest, err := parseFlags(p, c, fs, args)
-	if err != nil {
-		return err
-	}
-	faults := []error{config.validate()}
-	if len(rest) > 1 {
-		faults = append(faults, fmt.Errorf("unexpected argument %q: local takes one folder", rest[1]))
+func runLocal(ctx context.Context, p process, flags workerFlags, settle time.Duration, workerLog bool, args []string) error {
+	faults := []error{flags.validate()}
+	if len(args) > 1 {
+		faults = append(faults, fmt.Errorf("unexpected argument %q: local takes one folder", args[1]))
 	}
 	if settle < 0 {
 		faults = append(faults, fmt.Errorf("--settle: %s is negative", settle))
@@ -53,18 +55,17 @@ func runLocal(ctx context.Context, p process, c command, args []string) (err err
 		return usageError{err}
 	}
 	dir := "inbox"
-	if len(rest) == 1 {
-		dir = rest[0]
+	if len(args) == 1 {
+		dir = args[0]
 	}
-
-	log := config.log.logger(p.stderr)
-	worker := config.worker()
+	log := flags.log.logger(p.stderr)
+	worker := flags.Config
 	worker.Drivers, worker.Log = drivers(log), log
-	err = app.Local(ctx, app.LocalConfig{
-		Dir: dir, Settle: settle, Layout: config.layout, Out: p.stdout, Worker: worker, WorkerLog: fs.Changed("log-level"),
+	err := app.Local(ctx, app.LocalConfig{
+		Dir: dir, Settle: settle, Layout: flags.layout, Out: p.stdout, Worker: worker, WorkerLog: workerLog,
 	})
 	if errors.Is(err, app.ErrIncomplete) {
-		return statusError(exitFailed)
+		return errReported
 	}
 	return err
 }

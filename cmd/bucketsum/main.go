@@ -14,6 +14,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
 
@@ -31,13 +34,13 @@ func main() {
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// The first signal drains; a second one finds the default action and ends
-	// the process at once. Not in the first second: timeout(1) and some process
-	// managers signal both the process and its group.
+	// The first signal drains. A second one ends the process at once, by the default
+	// action, but not within the first second: timeout(1) and some process managers
+	// signal both the process and its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	limitMemory("/sys/fs/cgroup", "/proc/self/cgroup")
-	if len(os.Args) > 1 && slices.Contains([]string{localCommand.name, serveCommand.name, sumCommand.name}, os.Args[1]) {
-		leaveGarbage() // the others leave none
+	if len(os.Args) > 1 && slices.Contains([]string{"local", "serve", "sum"}, os.Args[1]) {
+		leaveGarbage() // the other commands leave none
 	}
 	if _, err := md5lanes.Default(); err != nil {
 		fmt.Fprintf(os.Stderr, "bucketsum: %v\n", err)
@@ -47,53 +50,19 @@ func run() int {
 	return dispatch(ctx, p, os.Args[1:])
 }
 
-// process is what a command has from the operating system.
+// process is what a command gets from the operating system.
 type process struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
 }
 
-// command is one subcommand of bucketsum.
-type command struct {
-	name     string
-	args     string // what follows the flags, for the usage line
-	summary  string // one line
-	about    string // what the summary leaves out
-	examples string
-	// run does the command's work. A nil error is exit status 0; see exitStatus
-	// for the others.
-	run func(ctx context.Context, p process, c command, args []string) error
-}
-
-func commands() []command {
-	return []command{localCommand, serveCommand, sumCommand, versionCommand}
-}
-
+// dispatch runs the command that the arguments name and returns the exit status.
 func dispatch(ctx context.Context, p process, args []string) int {
-	if len(args) == 0 {
-		printOverview(p.stderr)
-		return exitUsage
-	}
-	switch args[0] {
-	case "help", "--help", "-h":
-		if len(args) == 1 || args[0] != "help" {
-			printOverview(p.stdout)
-			return exitOK
-		}
-		args = []string{args[1], "--help"}
-	case "--version":
-		args[0] = versionCommand.name
-	}
-	names := make([]string, 0, len(commands()))
-	for _, c := range commands() {
-		if c.name == args[0] {
-			return exitStatus(p, c, c.run(ctx, p, c, args[1:]))
-		}
-		names = append(names, c.name)
-	}
-	fmt.Fprintf(p.stderr, "bucketsum: unknown command %q; the commands are %s\n", args[0], strings.Join(names, ", "))
-	return exitUsage
+	root := newRoot(p)
+	root.SetArgs(args)
+	c, err := root.ExecuteContextC(ctx)
+	return exitStatus(p, c, err)
 }
 
 // usageError is a mistake in flags, arguments or environment.
@@ -103,28 +72,38 @@ func usageErrorf(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
 }
 
-// statusError ends the process with a status when everything has been said.
-type statusError int
+// flagError returns the usageError of an error of pflag.
+func flagError(_ *cobra.Command, err error) error {
+	if invalid := (*pflag.InvalidValueError)(nil); errors.As(err, &invalid) {
+		err = fmt.Errorf("--%s: %w", invalid.GetFlag().Name, errors.Unwrap(err))
+	}
+	return usageError{err}
+}
 
-func (s statusError) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+// errUsageShown ends a command with exitUsage after it has printed how to use it.
+var errUsageShown = errors.New("the usage is printed already")
 
-// exitStatus turns a command's error into what the user sees of it: one line on
-// stderr, and the status.
-func exitStatus(p process, c command, err error) int {
-	var (
-		status statusError
-		usage  usageError
-	)
+// errReported ends a command with exitFailed after it has printed what went wrong.
+var errReported = errors.New("the failures are printed already")
+
+// exitStatus turns a command's error into one line on stderr and the exit status.
+func exitStatus(p process, c *cobra.Command, err error) int {
+	var usage usageError
 	switch {
-	case err == nil, errors.Is(err, errHelp):
+	case err == nil:
 		return exitOK
-	case errors.As(err, &status):
-		return int(status)
+	case errors.Is(err, errReported):
+		return exitFailed
+	case errors.Is(err, errUsageShown):
+		return exitUsage
+	case !c.HasParent():
+		fmt.Fprintf(p.stderr, "bucketsum: %v\n", oneLine(err))
+		return exitUsage
 	case errors.As(err, &usage):
-		fmt.Fprintf(p.stderr, "bucketsum %s: %v; see bucketsum %s --help\n", c.name, oneLine(usage), c.name)
+		fmt.Fprintf(p.stderr, "%s: %v; see %s --help\n", c.CommandPath(), oneLine(usage), c.CommandPath())
 		return exitUsage
 	default:
-		fmt.Fprintf(p.stderr, "bucketsum %s: %v\n", c.name, oneLine(err))
+		fmt.Fprintf(p.stderr, "%s: %v\n", c.CommandPath(), oneLine(err))
 		return exitFailed
 	}
 }
@@ -132,18 +111,4 @@ func exitStatus(p process, c command, err error) int {
 // oneLine joins the lines of a joined error.
 func oneLine(err error) string {
 	return strings.ReplaceAll(err.Error(), "\n", "; ")
-}
-
-func printOverview(w io.Writer) {
-	fmt.Fprint(w, "bucketsum puts the checksum of every object beside it.\n\nCommands:\n")
-	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-22s %s\n", c.name+" "+c.args, c.summary)
-	}
-	fmt.Fprint(w, `
-Try it:
-  bucketsum local ./inbox        then copy a file into ./inbox
-
-Every flag is an environment variable too: --drain-timeout is BUCKETSUM_DRAIN_TIMEOUT.
-bucketsum COMMAND --help tells more.
-`)
 }

@@ -211,6 +211,11 @@ func TestUsage(t *testing.T) {
 		want []string // in the line
 	}{
 		"command":            {args: []string{"sreve"}, want: []string{`unknown command "sreve"`, "local, serve, sum, version"}},
+		"misspelt command":   {args: []string{"serv"}, want: []string{`unknown command "serv"`, "did you mean serve?"}},
+		"help of no command": {args: []string{"help", "sreve"}, want: []string{`unknown command "sreve"`}},
+		"flag first":         {args: []string{"--queue", "x"}, want: []string{`unknown command "--queue"`}},
+		"shell":              {args: []string{"completion", "csh"}, want: []string{`unknown shell "csh"`, "bash, fish, powershell, zsh"}},
+		"no shell":           {args: []string{"completion"}, want: []string{"no shell is named"}},
 		"flag":               {args: []string{"serve", "--queu", "x"}, want: []string{"unknown flag: --queu"}},
 		"nothing given":      {args: []string{"serve"}, want: []string{"--queue is missing", "--bucket is missing"}},
 		"algorithm":          {args: []string{"local", "--algorithms", "md5,md6", dir}, want: []string{`unknown algorithm "md6"`, "sha256"}},
@@ -276,13 +281,41 @@ func TestNotThere(t *testing.T) {
 
 // TestHelp tries the help of every command.
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"help"}, {"help", "local"}, {"local", "--help"}, {"serve", "-h"}, {"sum", "--help"}, {"version", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"help"}, {"help", "local"}, {"local", "--help"}, {"serve", "-h"}, {"sum", "--help"}, {"version", "--help"}, {"completion", "--help"}, {"help", "completion"}} {
 		status, stdout, stderr := call(t, nil, args...)
 		if status != exitOK || stderr != "" || !strings.Contains(stdout, "bucketsum") {
 			t.Errorf("bucketsum %v: status %d, stderr %q, stdout %q", args, status, stderr, stdout)
 		}
-		if c := args[len(args)-1]; len(args) > 1 && c != "version" && args[0] != "version" && !strings.Contains(stdout, "Examples:") {
+		if c := args[len(args)-1]; len(args) > 1 && c != "version" && c != "completion" && args[0] != "version" && args[0] != "completion" && !strings.Contains(stdout, "Examples:") {
 			t.Errorf("bucketsum %v has no examples", args)
+		}
+	}
+}
+
+// TestCompletion prints the script of every shell, and asks for completions as these
+// scripts do.
+func TestCompletion(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		status, stdout, stderr := call(t, nil, "completion", shell)
+		if status != exitOK || stderr != "" || !strings.Contains(stdout, "bucketsum") {
+			t.Errorf("%s: status %d, stderr %q, stdout %.100q", shell, status, stderr, stdout)
+		}
+	}
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"s"}, "serve\tsum the objects that a queue's events name\nsum\t"},
+		{[]string{"help", "l"}, "local\n"},
+		{[]string{"serve", "--drain"}, "--drain-timeout\t"},
+		{[]string{"serve", "--on-delete", ""}, "remove\nkeep\n"},
+		{[]string{"local", "--log-level", ""}, "debug\ninfo\nwarn\nerror\n"},
+		{[]string{"local", ""}, ":16\n"}, // folders
+		{[]string{"sum", ""}, ":0\n"},    // files
+	} {
+		status, stdout, _ := call(t, nil, append([]string{"__complete"}, tc.args...)...)
+		if status != exitOK || !strings.Contains(stdout, tc.want) {
+			t.Errorf("%q: status %d, %q lacks %q", tc.args, status, stdout, tc.want)
 		}
 	}
 }

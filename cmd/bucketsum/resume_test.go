@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/spf13/pflag"
 )
 
 const (
@@ -195,9 +197,9 @@ func TestQueueTakesSlices(t *testing.T) {
 		{"gcppubsub://projects/p/subscriptions/s", []string{"--slice", "1h"}, true, true},
 		{"gcppubsub://projects/p/subscriptions/s", []string{"--slice", "0"}, true, false},
 	} {
-		var c resumeConfig
-		fs := newFlags(serveCommand)
-		c.flags(fs)
+		var c checkpointFlags
+		fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+		c.define(fs)
 		if err := fs.Parse(tc.args); err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the table of queues into docs/queues.md")
+var update = flag.Bool("update", false, "write what the commands and the tests say into the documents")
 
 // fact is what docs/queues.md says about a scheme and no end-to-end test finds out.
 type fact struct {

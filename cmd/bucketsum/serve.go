@@ -4,18 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
-var serveCommand = command{
-	name:    "serve",
-	args:    "--queue URL --bucket [NAME=]URL",
-	summary: "sum the objects that a queue's events name",
-	about: `
+// serveFlags are the flags of the command.
+type serveFlags struct {
+	workerFlags
+	buckets []string
+	store   storeFlags
+	check   bool
+}
+
+func newServe(p process) *cobra.Command {
+	var flags serveFlags
+	c := &cobra.Command{
+		Use:   "serve [flags] --queue URL --bucket [NAME=]URL",
+		Short: "sum the objects that a queue's events name",
+		Long: `
 Receives events from a queue and puts the checksum of each object beside it.
 Only the buckets that are named with --bucket are ever touched. NAME is what
 events call the bucket; without it that is the URL's host or, for file://, the
@@ -36,77 +48,79 @@ On SIGTERM it takes no more messages, finishes what it has in work within
 A second SIGTERM ends it at once.
 
 Whoever reaches --listen can read the names and checksums of objects there.`,
-	examples: `
+		Example: `
   bucketsum serve --queue 'awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects' --bucket 's3://photos?region=eu-central-1'
   bucketsum serve --queue mem://events --dead-letter mem://failed --results mem://results --bucket inbox=file:///srv/in`,
-	run: runServe,
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	flags.define(c.Flags())
+	c.RunE = func(c *cobra.Command, args []string) error {
+		buckets, err := flags.validate(args)
+		if err != nil {
+			return usageError{err}
+		}
+		return runServe(c.Context(), p, flags, buckets)
+	}
+	return c
 }
 
-func runServe(ctx context.Context, p process, c command, args []string) (err error) {
-	var (
-		config            workerConfig
-		queue, deadLetter string
-		buckets           []string
-		check             bool
-		store             storeConfig
-	)
-	fs := newFlags(c)
-	fs.StringVar(&queue, "queue", "", "URL of the queue that events come from; needed")
-	fs.StringArrayVar(&buckets, "bucket", nil, "[NAME=]URL of a bucket; needed, may be repeated (in the environment: separated by spaces)")
-	fs.StringVar(&deadLetter, "dead-letter", "", "URL of the topic for messages that can never be handled; without it the queue's own policy decides, which jetstream, kafka and mem do not have")
-	store.flags(fs)
-	config.flags(fs, ":5000", "info", 30*time.Second)
-	fs.BoolVar(&check, "check", false, "open the queues and the buckets as a worker does, then end: with 0, or with 1 and what cannot be reached")
-	rest, err := parseFlags(p, c, fs, args)
-	if err != nil {
-		return err
+func (f *serveFlags) define(fs *pflag.FlagSet) {
+	fs.StringVar(&f.Queue, "queue", "", "URL of the queue that events come from; needed")
+	fs.StringArrayVar(&f.buckets, "bucket", nil, "[NAME=]URL of a bucket; needed, may be repeated (in the environment: separated by spaces)")
+	fs.StringVar(&f.DeadLetter, "dead-letter", "", "URL of the topic for messages that can never be handled; without it the queue's own policy decides, which jetstream, kafka and mem do not have")
+	f.store.define(fs)
+	f.workerFlags.define(fs, ":5000", slog.LevelInfo, 30*time.Second)
+	fs.BoolVar(&f.check, "check", false, "open the queues and the buckets as a worker does, then end: with 0, or with 1 and what cannot be reached")
+}
+
+// validate returns the buckets, or everything that is wrong.
+func (f *serveFlags) validate(args []string) ([]app.BucketURL, error) {
+	buckets, bucketErr := parseBuckets(f.buckets)
+	faults := []error{bucketErr, f.store.validate(buckets)}
+	if len(args) > 0 {
+		faults = append(faults, fmt.Errorf("unexpected argument %q", args[0]))
 	}
-	urls, bucketErr := parseBuckets(buckets)
-	faults := []error{config.validate(), bucketErr, store.validate(urls)}
-	if len(rest) > 0 {
-		faults = append(faults, fmt.Errorf("unexpected argument %q", rest[0]))
-	}
-	if queue == "" {
+	if f.Queue == "" {
 		faults = append(faults, errors.New("--queue is missing"))
 	} else {
-		faults = append(faults, checkURL("--queue", queue, queueSchemes), config.resume.validateQueue(queue))
+		faults = append(faults, checkURL("--queue", f.Queue, queueSchemes), f.checkpoints.validateQueue(f.Queue))
 	}
-	if deadLetter != "" {
-		faults = append(faults, checkURL("--dead-letter", deadLetter, queueSchemes))
-		if samePlace(queue, deadLetter) {
+	faults = append([]error{f.workerFlags.validate()}, faults...)
+	if f.DeadLetter != "" {
+		faults = append(faults, checkURL("--dead-letter", f.DeadLetter, queueSchemes))
+		if samePlace(f.Queue, f.DeadLetter) {
 			faults = append(faults, errors.New("--dead-letter is the same as --queue: what can never be handled would go round for ever"))
 		}
 	}
-	if config.results != "" {
-		if samePlace(queue, config.results) {
+	if f.Results != "" {
+		if samePlace(f.Queue, f.Results) {
 			faults = append(faults, errors.New("--results is the same as --queue: each result would come back as an event"))
 		}
-		if samePlace(deadLetter, config.results) {
+		if samePlace(f.DeadLetter, f.Results) {
 			faults = append(faults, errors.New("--results is the same as --dead-letter: whoever sends dead letters back would send results as events"))
 		}
 	}
-	if len(buckets) == 0 {
+	if len(f.buckets) == 0 {
 		faults = append(faults, errors.New("--bucket is missing"))
 	}
-	if err := errors.Join(faults...); err != nil {
-		return usageError{err}
-	}
+	return buckets, errors.Join(faults...)
+}
 
-	log := config.log.logger(p.stderr)
-	warnOf(queue, deadLetter, log)
-	config.memory.warn(log)
-	stores, err := app.OpenBuckets(ctx, urls, blobstore.Config{
-		Layout: config.layout, Algorithms: config.algorithms, Records: store.records, S3: store.s3, Memory: config.memory.memory(), Log: log,
+func runServe(ctx context.Context, p process, f serveFlags, buckets []app.BucketURL) (err error) {
+	log := f.log.logger(p.stderr)
+	warnOf(f.Queue, f.DeadLetter, log)
+	f.memory.warn(log)
+	stores, err := app.OpenBuckets(ctx, buckets, blobstore.Config{
+		Layout: f.layout, Algorithms: f.Algorithms, Records: f.store.records, S3: f.store.s3, Memory: f.memory.memory(), Log: log,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, app.CloseStores(stores)) }()
-	worker := config.worker()
-	worker.Drivers, worker.Queue, worker.Continue, worker.DeadLetter = drivers(log), queue, topicOf(queue), deadLetter
-	worker.MaxDeliveries = maxDeliveries(queue)
+	worker := f.Config
+	worker.Drivers, worker.MaxDeliveries, worker.Continue = drivers(log), maxDeliveries(f.Queue), topicOf(f.Queue)
 	worker.Stores, worker.Sources, worker.Log = stores, make(map[string]string), log
-	for _, b := range urls {
+	for _, b := range buckets {
 		worker.Sources[b.Name] = cloudevents.SourceOf(b.Name, b.URL)
 	}
 	a, err := app.New(ctx, worker)
@@ -114,7 +128,7 @@ func runServe(ctx context.Context, p process, c command, args []string) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	if check {
+	if f.check {
 		log.Info("queues and buckets can be reached", "buckets", a.Buckets())
 		return nil
 	}

@@ -5,17 +5,19 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/md5sum"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-var sumCommand = command{
-	name:    "sum",
-	args:    "[PATH-or-URL]...",
-	summary: "print or check checksums of files and objects, as md5sum does",
-	about: `
+func newSum(p process) *cobra.Command {
+	var o sumFlags
+	c := &cobra.Command{
+		Use:   "sum [flags] [PATH-or-URL]...",
+		Short: "print or check checksums of files and objects, as md5sum does",
+		Long: `
 Prints what md5sum, sha256sum and their relatives print, or, with --check, reads
 it and verifies the files it names. With no argument, or for -, standard input
 is read. With several algorithms each file is read once and gets one BSD-style
@@ -32,13 +34,19 @@ length decides between md5, sha1, sha256 and sha512. With --algorithms, lines of
 any other algorithm are not accepted.
 
 The exit status is 1 if any file could not be read or did not match.`,
-	examples: `
+		Example: `
   bucketsum sum *.iso > MD5SUMS
   bucketsum sum --check MD5SUMS
   bucketsum sum --algorithms md5,sha256 backup.tar
   bucketsum sum file:///srv/inbox/photos/
   curl -s https://example.org/x | bucketsum sum -a sha256`,
-	run: runSum,
+	}
+	o.define(c.Flags())
+	c.RunE = func(c *cobra.Command, names []string) error {
+		o.Chosen = c.Flags().Changed("algorithms")
+		return runSum(c.Context(), p, o, names)
+	}
+	return c
 }
 
 // sumFlags are the flags of the command.
@@ -48,7 +56,7 @@ type sumFlags struct {
 	memory      memorySize
 }
 
-func (o *sumFlags) flags(fs *pflag.FlagSet) {
+func (o *sumFlags) define(fs *pflag.FlagSet) {
 	fs.StringSliceVarP(&o.Algorithms, "algorithms", "a", digest.Names()[:1], "checksums to compute in one pass: "+strings.Join(digest.Names(), ", "))
 	fs.BoolVar(&o.Tag, "tag", false, "print BSD-style lines, which name the algorithm")
 	fs.BoolVarP(&o.Binary, "binary", "b", false, "mark names with an asterisk; the content is read alike")
@@ -65,15 +73,7 @@ func (o *sumFlags) flags(fs *pflag.FlagSet) {
 	fs.BoolVarP(&o.Warn, "warn", "w", false, "with --check: tell which lines are improperly formatted")
 }
 
-func runSum(ctx context.Context, p process, c command, args []string) error {
-	var o sumFlags
-	fs := newFlags(c)
-	o.flags(fs)
-	names, err := parseFlags(p, c, fs, args)
-	if err != nil {
-		return err
-	}
-	o.Chosen = fs.Changed("algorithms")
+func runSum(ctx context.Context, p process, o sumFlags, names []string) error {
 	o.Concurrency = int(o.concurrency)
 	for _, s := range bucketSchemes {
 		o.Schemes = append(o.Schemes, s.name)
@@ -82,9 +82,9 @@ func runSum(ctx context.Context, p process, c command, args []string) error {
 		return usageError{err}
 	}
 	o.Memory = o.memory.memory()
-	err = md5sum.Run(ctx, md5sum.Streams{In: p.stdin, Out: p.stdout, Err: p.stderr}, &o.Options, names)
+	err := md5sum.Run(ctx, md5sum.Streams{In: p.stdin, Out: p.stdout, Err: p.stderr}, &o.Options, names)
 	if errors.Is(err, md5sum.ErrFailed) {
-		return statusError(exitFailed)
+		return errReported
 	}
 	return err
 }

@@ -1,26 +1,29 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/spf13/cobra"
 )
 
-var versionCommand = command{
-	name:    "version",
-	summary: "print the version",
-	run: func(_ context.Context, p process, c command, args []string) error {
-		rest, err := parseFlags(p, c, newFlags(c), args)
-		if err != nil {
-			return err
-		}
-		if len(rest) > 0 {
-			return usageErrorf("unexpected argument %q", rest[0])
-		}
-		_, err = fmt.Fprintf(p.stdout, "bucketsum %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-		return err
-	},
+func newVersion(p process) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "print the version",
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageErrorf("unexpected argument %q", args[0])
+			}
+			return printVersion(p)
+		},
+	}
+}
+
+func printVersion(p process) error {
+	_, err := fmt.Fprintf(p.stdout, "bucketsum %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
 }
 
 // What the linker writes into a release or an image (see deploy/image/build),

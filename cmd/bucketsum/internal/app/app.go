@@ -42,6 +42,9 @@ type App struct {
 // New opens what a worker needs, so that a wrong URL or address shows before any work
 // begins. The caller calls Run, Close or both.
 func New(ctx context.Context, c Config) (*App, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
 	a := &App{config: c.withDefaults()}
 	for _, open := range []func(context.Context) error{
 		a.listen, a.measure, a.openQueues, a.openTopics, a.subscribe, a.buildHandler,

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
@@ -34,7 +37,7 @@ type Config struct {
 	Sources map[string]string // the URIs of buckets, for results
 
 	Algorithms       []string // computed in one pass
-	Include, Exclude []string // globs of keys; Validate checks them
+	Include, Exclude []string // globs of keys
 	KeepRecords      bool     // of objects that are deleted
 	IgnoreClaims     bool     // of stores
 	RecordMismatches bool     // and do not dead-letter them
@@ -52,6 +55,35 @@ type Config struct {
 	Activity *web.Activity     // nil: one of the worker's own
 	Version  string
 	Log      *slog.Logger // nil: discarded
+}
+
+// Validate returns everything that is wrong with what needs nothing to be open. Errors
+// name the flag of each setting.
+func (c Config) Validate() error {
+	var faults []error
+	if _, err := digest.New(c.Algorithms...); err != nil {
+		faults = append(faults, fmt.Errorf("--algorithms: %w", err))
+	}
+	if err := checkLoopback(c.Profiles); err != nil {
+		faults = append(faults, err)
+	}
+	if c.Resume.Slice < 0 {
+		faults = append(faults, fmt.Errorf("--slice: %s is negative", c.Resume.Slice))
+	}
+	if c.MaxUpload < web.Unlimited {
+		faults = append(faults, fmt.Errorf("--max-upload: %d is less than -1", c.MaxUpload))
+	}
+	for _, list := range []struct {
+		flag  string
+		globs []string
+	}{{"--include", c.Include}, {"--exclude", c.Exclude}} {
+		for _, glob := range list.globs {
+			if !doublestar.ValidatePattern(glob) {
+				faults = append(faults, fmt.Errorf("%s: %q is not a glob", list.flag, glob))
+			}
+		}
+	}
+	return errors.Join(faults...)
 }
 
 func (c Config) withDefaults() Config {

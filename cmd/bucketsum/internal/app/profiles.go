@@ -11,9 +11,9 @@ import (
 	"github.com/bucketsum/bucketsum/handlers/web"
 )
 
-// CheckLoopback returns what is wrong with an address that only this machine may reach.
+// checkLoopback returns what is wrong with an address that only this machine may reach.
 // Empty is none.
-func CheckLoopback(address string) error {
+func checkLoopback(address string) error {
 	if address == "" {
 		return nil
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -12,14 +11,14 @@ import (
 	"github.com/bucketsum/bucketsum/handlers"
 )
 
-// resumeConfig says how the work on large objects survives its worker.
-type resumeConfig struct {
+// checkpointFlags says how the work on large objects survives its worker.
+type checkpointFlags struct {
 	above, every byteSize
 	slice        time.Duration
 	sliceGiven   func() bool
 }
 
-func (c *resumeConfig) flags(fs *pflag.FlagSet) {
+func (c *checkpointFlags) define(fs *pflag.FlagSet) {
 	c.above, c.every = 4<<30, 2<<30
 	fs.Var(&c.above, "checkpoint-above", "objects of more bytes, as 4GiB, have checkpoints: whoever goes on after an interruption begins there")
 	fs.Var(&c.every, "checkpoint-every", "bytes between two checkpoints; 0: none")
@@ -27,24 +26,18 @@ func (c *resumeConfig) flags(fs *pflag.FlagSet) {
 	c.sliceGiven = func() bool { return fs.Changed("slice") }
 }
 
-// validate returns what is wrong.
-func (c *resumeConfig) validate() error {
-	if c.slice < 0 {
-		return fmt.Errorf("--slice: %s is negative", c.slice)
-	}
-	return nil
-}
-
 // validateQueue turns slices off for a queue of which the URL is not also that of
 // the topic which feeds it, and returns an error if they were asked for.
-func (c *resumeConfig) validateQueue(queue string) error {
+func (c *checkpointFlags) validateQueue(queue string) error {
 	switch schemeOf(queue) {
 	case sqs.SchemeParallel, sqs.SchemeOrdered, "mem":
 		return nil
 	}
-	given := c.sliceGiven() && c.slice > 0
+	if c.slice <= 0 {
+		return nil
+	}
 	c.slice = 0
-	if given {
+	if c.sliceGiven() {
 		return errors.New("--slice: it takes a queue that can be written to by its own URL: awssqs://, sqs:// or mem://")
 	}
 	return nil
@@ -60,6 +53,6 @@ func topicOf(queue string) string {
 }
 
 // resume returns what handlers do.
-func (c *resumeConfig) resume() handlers.Resume {
+func (c *checkpointFlags) resume() handlers.Resume {
 	return handlers.Resume{Above: int64(c.above), Every: int64(c.every), Slice: c.slice}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 )
 
-// storeConfig is what serve can be told about buckets and their records.
-type storeConfig struct {
+// storeFlags is what serve can be told about buckets and their records.
+type storeFlags struct {
 	records blobstore.RecordOptions
 	s3      blobstore.S3Options
 
@@ -20,7 +20,7 @@ type storeConfig struct {
 	keyFile string
 }
 
-func (c *storeConfig) flags(fs *pflag.FlagSet) {
+func (c *storeFlags) define(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&c.records.To, "record-to", []string{blobstore.ToSidecar}, "how records are kept: sidecar (an object for each), tags (of the object itself, on S3), or both")
 	fs.StringVar(&c.records.Bucket, "record-bucket", "", "URL of another bucket that takes the records, in a folder for each --bucket; without it they lie beside the objects")
 	fs.StringVar(&c.records.KMSKey, "record-kms-key", "", "id or ARN of the KMS key that encrypts records on S3")
@@ -31,7 +31,7 @@ func (c *storeConfig) flags(fs *pflag.FlagSet) {
 }
 
 // validate returns everything that is wrong, and reads the key.
-func (c *storeConfig) validate(buckets []app.BucketURL) error {
+func (c *storeFlags) validate(buckets []app.BucketURL) error {
 	var faults []error
 	for _, form := range c.records.To {
 		if form != blobstore.ToSidecar && form != blobstore.ToTags {

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// environmentName returns the environment variable that stands for a flag.
+func environmentName(flag string) string {
+	return "BUCKETSUM_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// setFromEnvironment sets the flags that the command line did not. The values of a
+// flag that may be repeated are separated by spaces in the environment. It joins all
+// mistakes in a usageError.
+func setFromEnvironment(fs *pflag.FlagSet, getenv func(string) string) error {
+	var faults []error
+	fs.VisitAll(func(f *pflag.Flag) {
+		name := environmentName(f.Name)
+		value := getenv(name)
+		if f.Changed || value == "" || f.Name == "help" {
+			return
+		}
+		values := []string{value}
+		if f.Value.Type() == "stringArray" { // a flag that may be repeated
+			values = strings.Fields(value)
+		}
+		for _, value := range values {
+			if err := fs.Set(f.Name, value); err != nil {
+				faults = append(faults, fmt.Errorf("%s: %w", name, err))
+			}
+		}
+	})
+	if len(faults) > 0 {
+		return usageError{errors.Join(faults...)}
+	}
+	return nil
+}
