@@ -35,7 +35,7 @@ func parseAddress(raw string) (address, error) {
 		return address{}, err
 	}
 	a := address{path.Join(u.Host, u.Path), query.Get("subscription")}
-	if u.Scheme != Scheme || a.entity == "" {
+	if u.Scheme != Scheme || u.Host == "" {
 		return address{}, fmt.Errorf("it must have the form %s://TOPIC?subscription=NAME or %s://QUEUE", Scheme, Scheme)
 	}
 	return a, nil
@@ -92,13 +92,15 @@ func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (queue.Queue, 
 		r.Receiver, err = client.NewReceiverForQueue(a.entity, nil)
 	}
 	if err != nil {
-		return nil, errors.Join(err, closing(client.Close))
+		end(client)
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	// It makes the client connect, and finds no message there.
 	if _, err := r.PeekMessages(ctx, 1, &azservicebus.PeekMessagesOptions{FromSequenceNumber: new(int64(math.MaxInt64))}); err != nil {
-		return nil, errors.Join(explain(a, err), r.Close())
+		end(client)
+		return nil, explain(a, err)
 	}
 	return r, nil
 }
@@ -116,22 +118,26 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) 
 	}
 	s, err := client.NewSender(a.entity, nil)
 	if err != nil {
-		return nil, errors.Join(err, closing(client.Close))
+		end(client)
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	// It makes the client connect, and sends nothing.
 	if _, err := s.NewMessageBatch(ctx, nil); err != nil {
-		return nil, errors.Join(explain(a, err), closing(client.Close))
+		end(client)
+		return nil, explain(a, err)
 	}
 	return &topic{client, s}, nil
 }
 
-// closing closes a client or a link of it, within bounds.
-func closing(end func(context.Context) error) error {
+// end closes a client with its links and its connection. What was sent is confirmed
+// and what was settled is settled, so that a connection which cannot be closed in order
+// is no fault.
+func end(client *azservicebus.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	return end(ctx)
+	client.Close(ctx)
 }
 
 // explain says what to do about an entity that cannot be opened.

@@ -2,7 +2,6 @@ package servicebus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync/atomic"
@@ -94,7 +93,8 @@ func lockDuration(m *azservicebus.ReceivedMessage) time.Duration {
 
 // Close ends the connection, after everything was settled through it.
 func (r *receiver) Close() error {
-	return errors.Join(closing(r.Receiver.Close), closing(r.client.Close))
+	end(r.client)
+	return nil
 }
 
 // handle settles one message.
@@ -166,7 +166,8 @@ func (t *topic) Send(ctx context.Context, m *message.Message) error {
 }
 
 func (t *topic) Close() error {
-	return errors.Join(closing(t.sender.Close), closing(t.client.Close))
+	end(t.client)
+	return nil
 }
 
 // isProperty reports whether Service Bus carries it: all text.

@@ -22,6 +22,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/jetstream/jetstreamtest"
 	"github.com/bucketsum/bucketsum/adapters/kafka/kafkatest"
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq/rabbitmqtest"
+	"github.com/bucketsum/bucketsum/adapters/servicebus/servicebustest"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
@@ -57,6 +58,8 @@ func newBenches(t *testing.T) map[string]func(t *testing.T) bench {
 	t.Cleanup(func() { google.Close() })
 	toGoogle := newCable(t, google.Addr)
 	t.Setenv("PUBSUB_EMULATOR_HOST", toGoogle.address())
+	azure := servicebustest.Start(t, 5*time.Second)
+	t.Setenv("SERVICEBUS_CONNECTION_STRING", azure.ConnectionString())
 	return map[string]func(t *testing.T) bench{
 		"mem":       memBench,
 		"awssqs":    func(t *testing.T) bench { return sqsBench(t, "awssqs", "") },
@@ -65,6 +68,7 @@ func newBenches(t *testing.T) map[string]func(t *testing.T) bench {
 		"kafka":     kafkaBench,
 		"amqp":      rabbitBench,
 		"gcppubsub": func(*testing.T) bench { return googleBench(google, toGoogle) },
+		"azuresb":   func(*testing.T) bench { return azureBench(azure) },
 	}
 }
 
@@ -259,6 +263,24 @@ func googleBench(s *pstest.Server, to *cable) bench {
 			return u
 		},
 		stop: to.cut, start: to.mend, stops: cutOff,
+	}
+}
+
+// azureBench is our stand-in for Service Bus, which keeps its messages while it is
+// stopped.
+func azureBench(s *servicebustest.Server) bench {
+	return bench{
+		runsOn: "our stand-in",
+		urls: func(_ *testing.T, name string) brokerURLs {
+			for _, queue := range []string{name, name + "-failed", name + "-results"} {
+				s.Queue(queue)
+			}
+			u := brokerURLs{queue: "azuresb://" + name, deadLetters: "azuresb://" + name + "-failed", results: "azuresb://" + name + "-results"}
+			u.letters, u.announced = u.deadLetters, u.results
+			u.left = func(_ *testing.T, url string) int64 { return int64(s.Left(strings.TrimPrefix(url, "azuresb://"))) }
+			return u
+		},
+		stop: s.Stop, start: s.Resume, stops: cutOff,
 	}
 }
 

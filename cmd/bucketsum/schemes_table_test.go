@@ -35,8 +35,9 @@ var facts = map[string]fact{
 		deadLetters: "the queue's, after 20 deliveries", adapter: "rabbitmq", ours: true, watermills: true},
 	"gcppubsub": {atLeastOnce: "yes", holds: "the ack deadline, extended", order: "no",
 		deadLetters: "the subscription's policy", adapter: "gcppubsub", ours: true, watermills: true},
-	"azuresb": {atLeastOnce: "by its documentation", holds: "its lock, which nothing renews", order: "no", deadLetters: "the queue's"},
-	"nats":    {atLeastOnce: "no: warned of at start", holds: "nothing", order: "no", deadLetters: "none"},
+	"azuresb": {atLeastOnce: "yes", holds: "the lock, renewed by a heartbeat", order: "no", deadLetters: "the queue's, after its maximum delivery count",
+		adapter: "servicebus", ours: true, watermills: true},
+	"nats": {atLeastOnce: "no: warned of at start", holds: "nothing", order: "no", deadLetters: "none"},
 	"mem": {atLeastOnce: "within the process", holds: "nothing needed", order: "no", deadLetters: "none",
 		adapter: "cloudpubsub", ours: true},
 }
