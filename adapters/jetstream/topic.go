@@ -12,8 +12,12 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/bucketsum/bucketsum/pipeline/backoff"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
+
+// sendPause is the wait before another attempt to send.
+const sendPause = 100 * time.Millisecond
 
 // topic is a subject that a stream stores.
 type topic struct {
@@ -50,7 +54,7 @@ func (t *topic) Send(ctx context.Context, m *message.Message) error {
 		if err == nil {
 			return nil
 		}
-		if errors.As(err, &refused) || errors.Is(err, nats.ErrConnectionClosed) || !pause(ctx) {
+		if errors.As(err, &refused) || errors.Is(err, nats.ErrConnectionClosed) || !backoff.Sleep(ctx, sendPause) {
 			return fmt.Errorf("subject %s: %w", t.subject, err)
 		}
 	}
@@ -76,18 +80,6 @@ func (t *topic) publish(ctx context.Context, out *nats.Msg) error {
 	close(sent)
 	watching.Wait()
 	return err
-}
-
-// pause waits before another try and reports whether there may be one.
-func pause(ctx context.Context) bool {
-	t := time.NewTimer(100 * time.Millisecond)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 func (t *topic) Close() error {

@@ -10,6 +10,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/bucketsum/bucketsum/pipeline/backoff"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
@@ -17,6 +18,9 @@ var (
 	errUnroutable = errors.New("no queue takes the message")
 	errRefused    = errors.New("the server refused the message: is its queue full?")
 )
+
+// sendPause is the wait before another attempt to send.
+const sendPause = 100 * time.Millisecond
 
 // topic is a queue or exchange to send to. Messages are sent one at a time: what
 // is returned as unroutable is told apart by that.
@@ -57,7 +61,7 @@ func (t *topic) Send(ctx context.Context, m *message.Message) error {
 	}
 	for {
 		err := t.send(ctx, m)
-		if err == nil || errors.Is(err, errUnroutable) || errors.Is(err, errRefused) || t.closed || !pause(ctx) {
+		if err == nil || errors.Is(err, errUnroutable) || errors.Is(err, errRefused) || t.closed || !backoff.Sleep(ctx, sendPause) {
 			return err
 		}
 	}
@@ -127,16 +131,4 @@ func publishing(m *message.Message) amqp.Publishing {
 		p.Headers[k] = v
 	}
 	return p
-}
-
-// pause waits before another try and reports whether there may be one.
-func pause(ctx context.Context) bool {
-	t := time.NewTimer(100 * time.Millisecond)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -6,13 +6,12 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 // What an Activity remembers is bounded: so many results, so many failures, and
@@ -51,7 +50,7 @@ func (a *Activity) result(_ context.Context, r pipeline.Result, _ error) {
 	o := r.Record.Source
 	done := Done{
 		At: stamp(time.Now()), Outcome: r.Outcome,
-		Bucket: bounded(o.Bucket, maxKeptKey), Key: bounded(o.Key, maxKeptKey), VersionID: bounded(o.VersionID, maxKeptKey),
+		Bucket: readable.Cut(o.Bucket, maxKeptKey), Key: readable.Cut(o.Key, maxKeptKey), VersionID: readable.Cut(o.VersionID, maxKeptKey),
 		Digests: map[string]string{}, Seconds: r.Duration.Seconds(),
 	}
 	if r.Outcome == pipeline.Recorded || r.Outcome == pipeline.Current || r.Outcome == pipeline.Mismatch {
@@ -112,7 +111,7 @@ func (a *Activity) Mended(o pipeline.Object) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.totals.Failed--
-	a.forget(bounded(o.Bucket, maxKeptKey), bounded(o.Key, maxKeptKey))
+	a.forget(readable.Cut(o.Bucket, maxKeptKey), readable.Cut(o.Key, maxKeptKey))
 }
 
 // end counts what failed in a delivery.
@@ -140,14 +139,14 @@ func (a *Activity) end(_ context.Context, d pipeline.Delivery) {
 
 func (a *Activity) observed(d pipeline.Delivery, o pipeline.Object, err error) {
 	f := failureOf(o, err.Error(), d.Fate == pipeline.DeadLettered)
-	f.MessageID, f.Attempt = bounded(d.MessageID, maxKeptReason), d.Attempt
+	f.MessageID, f.Attempt = readable.Cut(d.MessageID, maxKeptReason), d.Attempt
 	a.fail(f)
 }
 
 func failureOf(o pipeline.Object, reason string, final bool) Failure {
 	return Failure{
-		At: stamp(time.Now()), Bucket: bounded(o.Bucket, maxKeptKey), Key: bounded(o.Key, maxKeptKey),
-		VersionID: bounded(o.VersionID, maxKeptKey), Reason: bounded(reason, maxKeptReason), Final: final,
+		At: stamp(time.Now()), Bucket: readable.Cut(o.Bucket, maxKeptKey), Key: readable.Cut(o.Key, maxKeptKey),
+		VersionID: readable.Cut(o.VersionID, maxKeptKey), Reason: readable.Cut(reason, maxKeptReason), Final: final,
 	}
 }
 
@@ -200,7 +199,7 @@ func (a *Activity) Begun() <-chan struct{} { return a.begun }
 func (a *Activity) opened(r *pipeline.Reading) {
 	o := r.Object
 	work := Work{
-		Bucket: bounded(o.Bucket, maxKeptKey), Key: bounded(o.Key, maxKeptKey), VersionID: bounded(o.VersionID, maxKeptKey),
+		Bucket: readable.Cut(o.Bucket, maxKeptKey), Key: readable.Cut(o.Key, maxKeptKey), VersionID: readable.Cut(o.VersionID, maxKeptKey),
 		Size: known(o.Size), StartedAt: stamp(time.Now()),
 	}
 	a.mu.Lock()
@@ -236,17 +235,3 @@ func known(size int64) *int64 {
 
 // stamp returns a time as it is shown to others: nobody compares nanoseconds.
 func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
-
-// bounded returns s, or its beginning and an ellipsis, in not more than n bytes,
-// without holding on to a longer string.
-func bounded(s string, n int) string {
-	const ellipsis = "…"
-	if len(s) <= n {
-		return s
-	}
-	n -= len(ellipsis)
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return strings.Clone(s[:n]) + ellipsis
-}
