@@ -4,8 +4,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// decoded makes the message's events available to the middleware inside of it.
-// Events that ask for no work are settled here.
+// decoded decodes the message and puts its events into the delivery. Events that ask for no work are
+// settled at once.
 func decoded(decode Decoder) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		return func(msg *message.Message) ([]*message.Message, error) {
@@ -22,8 +22,8 @@ func decoded(decode Decoder) message.HandlerMiddleware {
 				handled[i] = Handled{Event: e, settled: e.Kind == Ignored}
 			}
 			if err != nil {
-				// The good events get their work; the message is dead-lettered
-				// for the others.
+				// The decoded events are handled; the message is dead-lettered because of the
+				// rest.
 				handled = append(handled, Handled{Err: err, settled: true})
 			}
 			deliveryOf(msg).Events = handled

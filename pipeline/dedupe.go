@@ -9,25 +9,24 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/keylock"
 )
 
-// rememberedEvents bounds the memory of what was done: about 2 MB. It only
-// spares work; the record in the bucket is what makes handling idempotent.
+// rememberedEvents limits the memory of events to about 2 MB. The memory only saves work; the record
+// in the bucket makes the handling idempotent.
 const rememberedEvents = 16384
 
-// errDuplicate tells each that this process has already done the event's work.
+// errDuplicate tells each that this process has already done the work of the event.
 var errDuplicate = errors.New("duplicate")
 
-// deduped lets one event at a time work on an object and skips an event whose
-// work this process has already done. The event holds the lock of its object
-// while it works, and is remembered only when the work is done. So a failed event
-// is never taken for a duplicate when it is redelivered.
+// deduped handles one event of an object at a time and skips events whose work this process has
+// already done. An event holds the lock of its object during the work and is remembered only when
+// the work is done, so a failed event is never a duplicate when it is redelivered.
 //
-// A second delivery for an object in work waits for the first instead of going
-// back to the queue, where it would use up a delivery.
+// A second delivery for the same object waits for the first one. Giving it back to the queue would
+// use up one of its deliveries.
 func deduped(d *dedupe, handle Handler) Handler {
 	return func(ctx context.Context, e Event) error {
 		unlock, err := d.objects.Lock(ctx, objectName{e.Object.Bucket, e.Object.Key})
 		if err != nil {
-			return err // cancelled while it waited: goes back to the queue
+			return err // Nack: it was cancelled while it waited.
 		}
 		defer unlock()
 		if d.isDone(e) {
@@ -41,20 +40,19 @@ func deduped(d *dedupe, handle Handler) Handler {
 	}
 }
 
-// dedupe is what the deliveries of one process know of each other. The zero
-// value is ready.
+// dedupe is shared by the deliveries of one process. The zero value is ready to use.
 type dedupe struct {
 	objects keylock.Locks[objectName]
 
 	mu    sync.Mutex
 	done  map[fingerprint]struct{}
-	order []fingerprint // of done, a ring
-	next  int           // oldest in order once it is full
+	order []fingerprint // the keys of done, a ring
+	next  int           // the oldest one in order, once it is full
 }
 
 type objectName struct{ bucket, key string }
 
-// fingerprint stands for an event's identity, which may be kilobytes long.
+// fingerprint is a hash of an event's identity, which may be kilobytes long.
 type fingerprint [sha256.Size]byte
 
 func (d *dedupe) isDone(e Event) bool {
@@ -65,8 +63,7 @@ func (d *dedupe) isDone(e Event) bool {
 	return ok && done
 }
 
-// commit remembers that the event's work is done. The caller holds the
-// object's lock.
+// commit remembers that the work of the event is done. The caller holds the object's lock.
 func (d *dedupe) commit(e Event) {
 	id, ok := fingerprintOf(e)
 	if !ok {
@@ -87,7 +84,7 @@ func (d *dedupe) commit(e Event) {
 	d.done[id] = struct{}{}
 }
 
-// fingerprintOf reports false for an event that cannot be told from others.
+// fingerprintOf reports false for an event without an identity.
 func fingerprintOf(e Event) (fingerprint, bool) {
 	id := e.Identity()
 	return sha256.Sum256([]byte(id)), id != ""

@@ -1,12 +1,8 @@
 package pipeline
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 	"time"
-
-	"github.com/ThreeDotsLabs/watermill/message"
 )
 
 // Fate is what became of a delivery.
@@ -15,9 +11,9 @@ type Fate string
 // The fates of deliveries.
 const (
 	Acked        Fate = "acked"         // done, superseded or nothing to do
-	Nacked       Fate = "nacked"        // back to the queue
-	DeadLettered Fate = "dead-lettered" // acknowledged, and kept with its reason
-	Continued    Fate = "continued"     // acknowledged; a new message asks for the rest of its work
+	Nacked       Fate = "nacked"        // given back to the queue
+	DeadLettered Fate = "dead-lettered" // acknowledged; the dead letters have it with its reason
+	Continued    Fate = "continued"     // acknowledged; a new message asks for the rest of the work
 )
 
 // Delivery is one delivery of one message and what became of it.
@@ -34,101 +30,36 @@ type Delivery struct {
 	observer *Observer // no field of it is nil
 }
 
-type deliveryKey struct{}
+// GivenUp is a class of reasons why messages become dead letters.
+type GivenUp string
 
-// deliveryOf returns the delivery that a message belongs to. Only the goroutine that handles
-// the message uses it.
-func deliveryOf(msg *message.Message) *Delivery {
-	return msg.Context().Value(deliveryKey{}).(*Delivery)
-}
+// The classes. The first one that applies counts.
+const (
+	GivenUpExhausted   GivenUp = "exhausted"      // a transient error on the last permitted delivery
+	GivenUpMismatch    GivenUp = "mismatch"       // ErrMismatch
+	GivenUpUnknown     GivenUp = "unknown_bucket" // ErrUnknownBucket
+	GivenUpUndecodable GivenUp = "undecodable"    // the message could not be decoded, or not all of it
+	GivenUpRefused     GivenUp = "refused"        // any other permanent error
+)
 
-// observed is the outermost middleware: it chooses between ack and nack by the class of the
-// error, writes the log line of the delivery and calls the observer.
-func observed(log *slog.Logger, observer *Observer) message.HandlerMiddleware {
-	return func(next message.HandlerFunc) message.HandlerFunc {
-		return func(msg *message.Message) ([]*message.Message, error) {
-			start := time.Now()
-			d := &Delivery{
-				MessageID: msg.UUID, Attempt: Attempt(msg),
-				Trace:    Trace{msg.Metadata.Get(MetadataTraceparent), msg.Metadata.Get(MetadataTracestate)},
-				observer: observer,
-			}
-			ctx := context.WithValue(observer.Begin(msg.Context(), *d), deliveryKey{}, d)
-			msg.SetContext(ctx)
-			d.Err = safely(func() error { // a publisher of dead letters may panic, too
-				_, err := next(msg)
-				return err
-			})
-			d.Duration = time.Since(start)
-
-			var back error
-			switch class := Classify(d.Err); {
-			case d.Fate == DeadLettered:
-				// Ack: the dead letters have the message, with its reason.
-			case d.Fate == Continued:
-				// Ack: a new message in the queue asks for the rest of the work.
-			case class == ClassNone || class == ClassSuperseded:
-				d.Fate = Acked // Ack: the work is done, or the store has proved that there is none.
-			default:
-				d.Fate, back = Nacked, d.Err // Nack: the work is not done.
-			}
-			logDelivery(ctx, log, *d)
-			// A panic of an observer does not change what was done.
-			if err := safely(func() error { observer.End(ctx, *d); return nil }); err != nil {
-				log.LogAttrs(ctx, slog.LevelError, "observer failed", errorAttrs(err)...)
-			}
-			return nil, back
-		}
-	}
-}
-
-func logDelivery(ctx context.Context, log *slog.Logger, d Delivery) {
-	level, text := slog.LevelDebug, "message handled"
+// GivenUp returns why the message became a dead letter. It is empty for other fates.
+func (d Delivery) GivenUp() GivenUp {
 	switch {
-	case d.Fate == DeadLettered:
-		level, text = slog.LevelError, "message dead-lettered"
-	case d.Fate == Continued:
-		level, text = slog.LevelInfo, "message goes on in a new one"
-	case d.Fate == Nacked:
-		level, text = slog.LevelWarn, "message goes back to the queue"
-	case d.Err != nil:
-		level, text = slog.LevelInfo, "message superseded"
+	case d.Fate != DeadLettered:
+		return ""
+	case is[*exhaustedError](d.Err):
+		return GivenUpExhausted
+	case errors.Is(d.Err, ErrMismatch):
+		return GivenUpMismatch
+	case errors.Is(d.Err, ErrUnknownBucket):
+		return GivenUpUnknown
 	}
-	if !log.Enabled(ctx, level) {
-		return
+	undecodable := len(d.Events) == 0
+	for _, h := range d.Events {
+		undecodable = undecodable || h.Err != nil && h.Event.Object.Key == ""
 	}
-	attrs := []slog.Attr{
-		slog.String("message_id", d.MessageID),
-		slog.Int("attempt", d.Attempt),
-		slog.Duration("duration", d.Duration),
+	if undecodable {
+		return GivenUpUndecodable
 	}
-	if len(d.Events) > 0 {
-		o := worst(d.Events).Object
-		attrs = append(attrs, slog.Int("events", len(d.Events)), slog.String("bucket", o.Bucket),
-			slog.String("key", o.Key), slog.String("version_id", o.VersionID))
-	}
-	if d.Err != nil {
-		attrs = append(attrs, errorAttrs(d.Err)...)
-	}
-	log.LogAttrs(ctx, level, text, attrs...)
-}
-
-// worst returns the event that a log line names: of those that failed the first
-// whose failure decided the message's fate, else the first.
-func worst(events []Handled) Event {
-	worst := events[0]
-	for _, h := range events {
-		if Classify(h.Err).care() > Classify(worst.Err).care() {
-			worst = h
-		}
-	}
-	return worst.Event
-}
-
-func errorAttrs(err error) []slog.Attr {
-	attrs := []slog.Attr{slog.Any("err", err)}
-	if p, ok := errors.AsType[*PanicError](err); ok {
-		attrs = append(attrs, slog.String("stack", p.Stack))
-	}
-	return attrs
+	return GivenUpRefused
 }

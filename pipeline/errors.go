@@ -8,29 +8,29 @@ import (
 	"slices"
 )
 
-// Sentinels that adapters wrap around their technology's errors. An error that
-// wraps one of them is of class Superseded.
+// Adapters translate the errors of their technology to these. An error that wraps one of them has
+// the class Superseded.
 var (
 	// ErrNotFound: the object, version or record does not exist.
 	ErrNotFound = errors.New("not found")
-	// ErrChanged: the object is no longer the version that was asked for, or a
-	// newer record is there. The newer version has an event of its own.
+	// ErrChanged: the object is no longer at the requested version, or there is a newer
+	// record. The newer version has an event of its own.
 	ErrChanged = errors.New("changed meanwhile")
-	// ErrArchived: the object cannot be read before it is restored, which
-	// brings an event of its own.
+	// ErrArchived: the object cannot be read until it is restored. The restore sends an event
+	// of its own.
 	ErrArchived = errors.New("archived, waits for its restore")
-	// ErrOwnRecord: the event is about a record.
+	// ErrOwnRecord: the object is a record.
 	ErrOwnRecord = errors.New("is a checksum record itself")
 	// ErrFiltered: the configuration excludes the object.
 	ErrFiltered = errors.New("excluded by configuration")
 )
 
-// ErrMismatch is wrapped, in a [Permanent] error, when an object's content is not
-// what its store claims. A [Result] has announced it by then.
+// ErrMismatch is wrapped in a [Permanent] error when an object's content differs from a claim of its
+// store. A [Result] has announced the mismatch before.
 var ErrMismatch = errors.New("the content is not what its store claims")
 
-// ErrUnknownBucket is wrapped, in a [Permanent] error, when an event names a bucket that
-// is not configured. Nothing was touched.
+// ErrUnknownBucket is wrapped in a [Permanent] error when an event names a bucket that is not
+// configured. Nothing was read or written.
 var ErrUnknownBucket = errors.New("is not configured")
 
 // Class says what becomes of a message whose handling ended with an error.
@@ -39,21 +39,19 @@ type Class string
 // The classes of errors.
 const (
 	ClassNone       Class = ""           // no error: acknowledged
-	ClassTransient  Class = "transient"  // may succeed later: retried, then back to the queue
-	ClassUnfinished Class = "unfinished" // cut to go on later: see Unfinished
+	ClassTransient  Class = "transient"  // may succeed later: retried, then given back to the queue
+	ClassUnfinished Class = "unfinished" // stopped to continue later: see Unfinished
 	ClassPermanent  Class = "permanent"  // never succeeds: dead-lettered at once
-	ClassSuperseded Class = "superseded" // nobody needs the work any more: acknowledged and counted
+	ClassSuperseded Class = "superseded" // the work is no longer needed: acknowledged and counted
 )
 
-// Classify returns the class of err. An error of a kind that nobody thought of
-// is transient, so that it costs time and never an object. So is one that wraps
-// the end of a context, marked permanent or not: that we stopped or a time ran
-// out says nothing about the message.
+// Classify returns the class of err. An unknown error is transient: it costs time, but never an
+// object. An error that wraps the end of a context is transient even if it is marked permanent,
+// because a shutdown or a time-out says nothing about the message.
 //
-// Of several failures joined by errors.Join, or of several events of one
-// message, the one that asks for the most care decides: transient before
-// unfinished before permanent before superseded. An error that fmt.Errorf wraps with several %w is
-// one failure.
+// Several failures, joined by errors.Join or from several events of one message, have the class
+// that needs the most care: transient before unfinished before permanent before superseded. An
+// error that fmt.Errorf built with several %w is one failure.
 func Classify(err error) Class {
 	if err == nil {
 		return ClassNone
@@ -84,12 +82,12 @@ func is[E error](err error) bool {
 	return ok
 }
 
-// joinedType tells errors.Join, which puts several failures side by side, from
-// fmt.Errorf with several %w, which gives one failure several names.
+// joinedType distinguishes errors.Join, which joins several failures, from fmt.Errorf with several
+// %w, which gives one failure several names.
 var joinedType = reflect.TypeOf(errors.Join(errors.ErrUnsupported))
 
-// joined returns the failures that stand side by side in err; nil if it is a
-// single one. What is marked as a whole is a single one.
+// joined returns the failures that err joins; nil if err is a single failure. An error that was
+// marked as a whole is a single failure.
 func joined(err error) []error {
 	for ; err != nil; err = errors.Unwrap(err) {
 		switch e := err.(type) {
@@ -106,7 +104,7 @@ func joined(err error) []error {
 	return nil
 }
 
-// byCare orders the classes from the one that asks for the least care.
+// byCare orders the classes by the care that they need, least first.
 var byCare = []Class{ClassNone, ClassSuperseded, ClassPermanent, ClassUnfinished, ClassTransient}
 
 func (c Class) care() int { return slices.Index(byCare, c) }
@@ -121,7 +119,7 @@ func mostCareful(failures []error) Class {
 	return most
 }
 
-// Permanent marks err as one that no retry can mend. Permanent(nil) is nil.
+// Permanent marks err as an error that no retry can fix. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -134,7 +132,7 @@ type permanentError struct{ err error }
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
-// exhaustedError is a transient error that came once too often.
+// exhaustedError is a transient error on the last permitted delivery.
 type exhaustedError struct {
 	deliveries int
 	err        error
@@ -145,8 +143,8 @@ func (e *exhaustedError) Error() string {
 }
 func (e *exhaustedError) Unwrap() error { return e.err }
 
-// interruptedError is what a handler returned after the context of its message
-// had ended. It is transient whatever it wraps: it may be the end that speaks.
+// interruptedError is an error that a handler returned after the context of its message ended. It is
+// always transient, because the end of the context may have caused it.
 type interruptedError struct{ cause, err error }
 
 func (e *interruptedError) Error() string {

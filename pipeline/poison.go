@@ -14,24 +14,22 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
-// Metadata of messages. A dead letter has its original body and metadata, and
-// all of these. Who redrives it takes them away.
+// Metadata of messages. A dead letter has its original body and metadata, and all of these. A
+// redrive removes them.
 const (
-	// MetadataAttempt is the delivery that a message is, counted from 1.
-	// Subscribers set it where their queue counts, and remove what they find
-	// under this name where it does not.
+	// MetadataAttempt is the number of this delivery of the message, from 1. Subscribers set it
+	// if their queue counts deliveries, else they remove a value that they find.
 	MetadataAttempt = "attempt"
-	// MetadataReason is why a dead letter is one: one line of at most 1,000
-	// bytes of printable text. The name is Watermill's.
+	// MetadataReason is why the message is a dead letter: one line of printable text, at most
+	// 1,000 bytes. The name is Watermill's.
 	MetadataReason = "reason_poisoned"
 )
 
-// maxReason is below 1,024 bytes, the least that a queue's attribute may hold
+// maxReason is below 1,024 bytes, which is the smallest limit that a queue has for an attribute
 // (Google Pub/Sub).
 const maxReason = 1000
 
-// Attempt returns which delivery of the message this is, from 1; 1 if the queue
-// does not say.
+// Attempt returns which delivery of the message this is, from 1. It is 1 if the queue does not count.
 func Attempt(msg *message.Message) int {
 	n, err := strconv.Atoi(msg.Metadata.Get(MetadataAttempt))
 	if err != nil || n < 1 {
@@ -40,9 +38,8 @@ func Attempt(msg *message.Message) int {
 	return n
 }
 
-// announce tells the receiver of results which of a message's events are given
-// up. What is a mismatch was announced as such, and what could not be decoded
-// names no object.
+// announce announces the events of a message that are given up. A mismatch was announced by its own
+// result, and an event that could not be decoded names no object.
 func (to DeadLetters) announce(msg *message.Message) error {
 	if to.Announce == nil {
 		return nil
@@ -64,32 +61,32 @@ func (to DeadLetters) announce(msg *message.Message) error {
 	return nil
 }
 
-// poisoned sends a message with a permanent error to the dead-letter topic, and
-// one with a transient error on its last delivery, if maxDeliveries is not 0. The
-// delivery's fate is DeadLettered only if the publisher has the message.
+// poisoned sends a message with a permanent error to the dead-letter topic, and a message with a
+// transient error on delivery number maxDeliveries, unless that is 0. The fate of the delivery is
+// DeadLettered only if the publisher has the message.
 //
-// Watermill's own poison queue is not used: it writes the topic, a URL that may
-// have a password, into the dead letter, bounds no reason, and changes the
-// message itself, which may be delivered again.
+// Watermill's poison queue is not used: it writes the topic, a URL that may contain a password, into
+// the dead letter, does not limit the reason, and changes the message, which may be redelivered.
 func poisoned(to DeadLetters, maxDeliveries int, stopping context.Context) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		return func(msg *message.Message) ([]*message.Message, error) {
 			_, err := next(msg)
 			if to.Publisher == nil || msg.Context().Err() != nil {
-				return nil, err // nowhere to put it, or interrupted: the queue decides
+				return nil, err // Nack on failure: there are no dead letters, or the work was interrupted.
 			}
 			n := Attempt(msg)
 			last := maxDeliveries > 0 && n >= maxDeliveries
-			// While we stop nothing is retried, so that a failure is no proof.
+			// During a shutdown nothing is retried, so a failure proves nothing.
 			if last && stopping.Err() == nil && Classify(err) == ClassTransient {
 				err = &exhaustedError{deliveries: n, err: err}
 			}
 			if Classify(err) != ClassPermanent {
 				return nil, err
 			}
-			// First the announcement: a dead letter twice is worse than one twice.
+			// The announcement comes first: sending it twice does less harm than sending the dead
+			// letter twice.
 			if failed := to.announce(msg); failed != nil {
-				return nil, errors.Join(err, failed)
+				return nil, errors.Join(err, failed) // Nack: no receiver knows of the failure yet.
 			}
 			dead := msg.CopyWithContext()
 			dead.Metadata.Set(MetadataReason, reason(err))
@@ -99,7 +96,7 @@ func poisoned(to DeadLetters, maxDeliveries int, stopping context.Context) messa
 				return to.Publisher.Publish(to.Topic, dead)
 			})
 			if failed != nil {
-				return nil, errors.Join(err, fmt.Errorf("dead-letter the message: %w", failed))
+				return nil, errors.Join(err, fmt.Errorf("dead-letter the message: %w", failed)) // Nack: it would be lost.
 			}
 			deliveryOf(msg).Fate = DeadLettered
 			return nil, err
@@ -107,8 +104,8 @@ func poisoned(to DeadLetters, maxDeliveries int, stopping context.Context) messa
 	}
 }
 
-// reason returns the text of err as every queue takes it: object names in it may
-// hold control characters or no UTF-8 at all.
+// reason returns the text of err in a form that every queue accepts. Object names in it may contain
+// control characters or invalid UTF-8.
 func reason(err error) string {
 	return readable.Cut(strings.Map(func(r rune) rune {
 		switch {

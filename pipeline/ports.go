@@ -2,74 +2,104 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"io"
 )
 
-// Decoder turns a message into events. The attributes are the message's
-// metadata; some sources put their event there. An undecodable message is a
-// [Permanent] error that names what was wrong with it; of a message that is
-// undecodable in part, the events that could be read come with the error. It
-// changes neither body nor attributes. Safe for concurrent use.
+// Decoder turns a message into events. The attributes are the message's metadata; some sources
+// put their event there. It changes neither body nor attributes. Safe for concurrent use.
+//
+// A [Permanent] error says why the message cannot be decoded. If only a part of the message
+// can be decoded, the events of that part come with the error.
 type Decoder func(body []byte, attributes map[string]string) ([]Event, error)
 
-// Handler does what one event asks for. It is called for several events at
-// once, more than once for the same event, and must come to the same end each
-// time. A nil error means that the work is done and will survive a crash.
+// Handler does the work that one event asks for. It runs for several events at once and more
+// than once for the same event, and is idempotent. A nil error means that the work is done and
+// survives a crash.
 type Handler func(ctx context.Context, e Event) error
 
 // Source reads objects. Its methods are safe for concurrent use.
 type Source interface {
-	// Open returns the object's content as it was at the version that o names
-	// (VersionID, else ETag; neither: whatever is current). The reader's Object
-	// tells what was opened, with everything the store knows about it.
-	// Errors: ErrNotFound, ErrChanged, ErrArchived, ErrOwnRecord for what
-	// bucketsum wrote there by another layout of records, a Permanent one for a key
-	// that the store cannot hold; anything else is transient.
+	// Open returns the content of the version that o names by VersionID, else by ETag; with
+	// neither, of the current version. The reader's Object describes what was opened, with
+	// everything that the store knows about it.
+	//
+	// Errors: ErrNotFound, ErrChanged, ErrArchived; ErrOwnRecord for an object that bucketsum
+	// wrote under another layout of records; a Permanent error for a key that the store cannot
+	// hold. All other errors are transient.
 	Open(ctx context.Context, o Object) (Reader, error)
-	// Stat returns the current state of the key. Errors: as of Open.
+	// Stat returns the current state of the key. Errors: see Open.
 	Stat(ctx context.Context, o Object) (Object, error)
 }
 
-// Reader is the content of one object version, read once from start to end.
+// OffsetSource is a [Source] that can also begin in the middle of an object.
+type OffsetSource interface {
+	// OpenAt is Source.Open from the byte at offset on. offset is at most the size of the
+	// object. The reader's Object describes the whole object.
+	OpenAt(ctx context.Context, o Object, offset int64) (Reader, error)
+}
+
+// OpenAt opens an object at an offset. The error is errors.ErrUnsupported if the source is no
+// [OffsetSource].
+func OpenAt(ctx context.Context, s Source, o Object, offset int64) (Reader, error) {
+	at, ok := s.(OffsetSource)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return at.OpenAt(ctx, o, offset)
+}
+
+// Reader is the content of one version of an object, read once from start to end.
 type Reader interface {
 	io.ReadCloser
 	Object() Object
-	// Claims returns what the store itself says of the content's checksums; none
-	// if it says nothing. It may ask the store; what it cannot learn it leaves out.
+	// Claims returns the checksums that the store states for the content; none if it states
+	// none. It may ask the store, and leaves out what the store does not answer.
 	Claims(ctx context.Context) []Claim
 }
 
-// Recorder keeps records. Its methods are safe for concurrent use, also from
-// several processes.
+// Recorder keeps records. Its methods are safe for concurrent use, also by several processes.
 type Recorder interface {
-	// Lookup returns the record of the object's key, of whichever version it
-	// is, with those of the algorithms that are recorded. ErrNotFound if there
-	// is none that bucketsum wrote.
+	// Lookup returns the record of the object's key, for any version of the object, with the
+	// algorithms that are recorded. ErrNotFound if bucketsum wrote none.
 	Lookup(ctx context.Context, o Object) (Record, error)
-	// Save writes the record, replacing one of an older version, also of an
-	// algorithm that the new one does not hold, where it costs little to find
-	// that. It never
-	// replaces what bucketsum did not write: that is a Permanent error. A
-	// record of a newer version that is there already: ErrChanged.
+	// Save writes the record. It replaces the record of an older version, also for algorithms
+	// that the new record lacks where those cost little to find. It never replaces an object
+	// that bucketsum did not write: that is a Permanent error. ErrChanged if there is a
+	// record of a newer version.
 	Save(ctx context.Context, r Record) error
-	// Remove takes away the record of the object's key, of whatever algorithms,
-	// and reports whether there was one. What bucketsum did not write stays. ErrChanged if the
-	// record is of a newer version than o.
+	// Remove deletes the record of the object's key, for all algorithms, and reports whether
+	// there was one. It leaves objects that bucketsum did not write. ErrChanged if the record
+	// belongs to a newer version than o.
 	Remove(ctx context.Context, o Object) (bool, error)
-	// IsRecord reports whether the key is that of a record, so that a record
-	// never becomes work.
+	// IsRecord reports whether the key is the key of a record, so that a record never becomes
+	// work.
 	IsRecord(key string) bool
 }
 
-// Bucket is one configured bucket: where objects are read and where their
-// records go.
-type Bucket struct {
-	Source  Source
-	Records Recorder
-	// Checkpoints keeps how far large objects are. nil: nobody does.
-	Checkpoints Checkpoints
+// Checkpoints keeps how far the reading of an object has come, one state for each key, so that
+// the next worker can resume. Its methods are safe for concurrent use, also by several
+// processes; the last Save wins. The reader of a state makes sure that it belongs to the
+// right version.
+type Checkpoints interface {
+	// Load returns the state that was saved last for the object's key, for any version.
+	// ErrNotFound if there is none. A Permanent error means that asking again does not help.
+	Load(ctx context.Context, o Object) ([]byte, error)
+	// Save replaces the state of the object's key by a new one of a few kilobytes. The state
+	// survives a crash when Save returns nil.
+	Save(ctx context.Context, o Object, state []byte) error
+	// Delete removes the state of the object's key. It returns nil if there is none.
+	Delete(ctx context.Context, o Object) error
 }
 
-// Publisher announces results. Publish returns when the result is safe with
-// its receiver; a nil Publisher announces nothing.
+// Bucket is one configured bucket: where objects are read and where their records go.
+type Bucket struct {
+	Source      Source
+	Records     Recorder
+	Checkpoints Checkpoints // nil: interrupted readings start again
+}
+
+// Publisher announces results. It returns nil when the receiver has the result safely; the
+// message of the event is acknowledged only then. A nil Publisher announces nothing. Code that
+// only watches results is an [Observer].
 type Publisher func(ctx context.Context, r Result) error

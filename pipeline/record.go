@@ -1,28 +1,29 @@
 package pipeline
 
 import (
+	"context"
 	"slices"
 	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// Record is what bucketsum knows about one object version: its digests and what
-// they were computed from.
+// Record is what bucketsum knows about one version of an object: its digests and what they were
+// computed from.
 type Record struct {
-	Source     Object            // the version that was read, its Size always known
-	Digests    map[string]string // algorithm name → value as package digest prints it
+	Source     Object            // the version that was read; its Size is known
+	Digests    map[string]string // value by algorithm, as package digest prints it
 	ComputedAt time.Time
-	Checks     []Check // against what the store claims of the content
+	Checks     []Check // the content compared with the claims of the store
 }
 
-// Mismatched reports whether the content is not what its store claims.
+// Mismatched reports whether the content differs from a claim of its store.
 func (r Record) Mismatched() bool {
 	return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Outcome == digest.Mismatch })
 }
 
-// Covers reports whether the record holds every one of the algorithms for this
-// very version of the object, so that nothing is left to compute.
+// Covers reports whether the record has all of the algorithms for exactly this version of the
+// object, so that nothing is left to compute.
 func (r Record) Covers(o Object, algorithms []string) bool {
 	if !r.Source.SameVersion(o) {
 		return false
@@ -35,15 +36,34 @@ func (r Record) Covers(o Object, algorithms []string) bool {
 	return true
 }
 
-// Result is the outcome of one event, announced to whoever wants to act on it
-// or show it.
+// Claim is a checksum that a store states for an object's content.
+type Claim struct {
+	// Name is where the store states it, in lower case: etag, content-md5,
+	// x-amz-checksum-sha256, …
+	Name string
+	digest.Claim
+	// Confirm, if set, means that Parts is a guess that the store has not confirmed. Confirm
+	// asks the store and returns the actual sizes. A mismatch counts only after that. Errors:
+	// see Source.Open.
+	Confirm func(ctx context.Context) ([]int64, error)
+}
+
+// Check is the comparison of content with a claim. A check that was read from a record has only
+// Name, Algorithm and Outcome.
+type Check struct {
+	Name      string // of the claim
+	Algorithm string // of the claim
+	digest.Verdict
+}
+
+// Result is the outcome of one event.
 type Result struct {
 	Outcome  Outcome
-	Record   Record        // Digests are empty unless Outcome is Recorded, Current or Mismatch
-	Event    Event         // that asked for the work
-	Duration time.Duration // from the start of the work to its end, waiting in queues excluded
-	Saved    bool          // Outcome is Mismatch: the record was written all the same
-	Reason   string        // Outcome is Mismatch or Failed: what is wrong
+	Record   Record        // without Digests unless Outcome is Recorded, Current or Mismatch
+	Event    Event         // the event that asked for the work
+	Duration time.Duration // of the work, without the time in queues
+	Saved    bool          // with Mismatch: the record was written all the same
+	Reason   string        // with Mismatch or Failed: what is wrong
 }
 
 // Outcome says what became of an event.
@@ -52,9 +72,9 @@ type Outcome string
 // The outcomes of events.
 const (
 	Recorded Outcome = "recorded" // read, digested and recorded
-	Current  Outcome = "current"  // a record of this very version was there
-	Removed  Outcome = "removed"  // the object is gone and so is its record
-	Kept     Outcome = "kept"     // the object is gone; its record was left, as configured or as there was none of ours
-	Mismatch Outcome = "mismatch" // read and digested, and not what the store claims; see ErrMismatch
+	Current  Outcome = "current"  // this version had its record already
+	Removed  Outcome = "removed"  // the object is gone, and its record was removed
+	Kept     Outcome = "kept"     // the object is gone; its record was left as configured, or it had none
+	Mismatch Outcome = "mismatch" // the content differs from a claim of its store; see ErrMismatch
 	Failed   Outcome = "failed"   // given up: the message goes to the dead letters
 )

@@ -6,8 +6,8 @@ import (
 	"maps"
 )
 
-// Recorders returns a Recorder that keeps every record in all of these, of which
-// there must be one. A record is there when all have it.
+// Recorders returns a Recorder that keeps every record in all of the given ones, at least one. A record
+// exists when all of them have it.
 func Recorders(all ...Recorder) Recorder {
 	if len(all) == 1 {
 		return all[0]
@@ -17,8 +17,8 @@ func Recorders(all ...Recorder) Recorder {
 
 type recorders []Recorder
 
-// Lookup returns the record with the digests that all have of it. Where they have
-// different versions, that is the newest with no digests.
+// Lookup returns the record with the digests that all of them agree on. If they have records of
+// different versions, it returns the newest one without digests.
 func (all recorders) Lookup(ctx context.Context, o Object) (Record, error) {
 	var found Record
 	for i, r := range all {
@@ -41,7 +41,7 @@ func (all recorders) Lookup(ctx context.Context, o Object) (Record, error) {
 	return found, nil
 }
 
-// Save tries all of them, whatever fails.
+// Save saves in all of them, even if some fail.
 func (all recorders) Save(ctx context.Context, r Record) error {
 	var errs []error
 	for _, one := range all {
@@ -50,7 +50,7 @@ func (all recorders) Save(ctx context.Context, r Record) error {
 	return errors.Join(errs...)
 }
 
-// Remove tries all of them, whatever fails.
+// Remove removes from all of them, even if some fail.
 func (all recorders) Remove(ctx context.Context, o Object) (bool, error) {
 	removed := false
 	var errs []error
@@ -62,7 +62,7 @@ func (all recorders) Remove(ctx context.Context, o Object) (bool, error) {
 	return removed, errors.Join(errs...)
 }
 
-// IsRecord reports whether the key is that of a record of any of them.
+// IsRecord reports whether the key is the key of a record of any of them.
 func (all recorders) IsRecord(key string) bool {
 	for _, one := range all {
 		if one.IsRecord(key) {

@@ -9,15 +9,15 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/backoff"
 )
 
-// Retry says how transient errors are retried while the message is held. The
-// zero value is the default.
+// Retry says how transient errors are retried while the worker holds the message. The zero value is
+// the default.
 type Retry struct {
-	// Max is how many times a failed handling is repeated. Default 4; negative: never.
+	// Max is the number of retries. Default 4; negative: none.
 	Max int
-	// Initial bounds the first wait; the bound doubles with each wait. A wait is
-	// somewhere between half of its bound and all of it. Default 500 ms.
+	// Initial is the longest first wait; it doubles with each wait. A wait is random between
+	// half of its limit and the limit. Default 500 ms.
 	Initial time.Duration
-	// Longest bounds every wait. Default 10 s.
+	// Longest is the limit of every wait. Default 10 s.
 	Longest time.Duration
 }
 
@@ -34,13 +34,11 @@ func (r Retry) withDefaults() Retry {
 	return r
 }
 
-// retried repeats what failed with a transient error. A wait ends when the
-// message's context does. Once stopping is done nothing is repeated: the queue
-// delivers it to a worker that stays.
+// retried repeats a handling that failed with a transient error. A wait ends when the context of the
+// message ends. During a shutdown nothing is retried: the queue delivers the message to another worker.
 //
-// Watermill's own retry is not used: it waits four times as long with each
-// repetition if it is given a condition, exceeds its longest wait, and answers a
-// cancellation with the cancellation instead of with what had failed.
+// Watermill's retry is not used: with a condition its waits grow fourfold, they exceed the longest
+// wait, and after a cancellation it returns the cancellation instead of the failure.
 func retried(r Retry, stopping context.Context) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		waits := backoff.Backoff{First: r.Initial, Longest: r.Longest, Jitter: backoff.Below}

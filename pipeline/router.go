@@ -12,50 +12,45 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// ErrDrainTimeout is the cancellation cause of work that was still going on at
-// the end of the drain timeout.
+// ErrDrainTimeout is the cancellation cause of work that was not done at the end of the drain timeout.
 var ErrDrainTimeout = errors.New("stopped at the end of the drain timeout")
 
-// settleTime is what handlers get to return after they were cancelled, before
-// Run leaves them behind.
+// settleTime is how long Run waits for handlers after it cancelled them.
 const settleTime = 5 * time.Second
 
 // DeadLetters is where messages go that cannot be handled.
 type DeadLetters struct {
-	Publisher message.Publisher // nil: such a message goes back to the queue
+	Publisher message.Publisher // nil: such messages go back to the queue
 	Topic     string
-	// Announce is told of every object whose event is given up, before the message
-	// goes to Topic. If it fails, the message goes back to the queue. nil: nobody.
+	// Announce announces every event that is given up, before the message goes to Topic. If it
+	// fails, the message goes back to the queue.
 	Announce Publisher
 }
 
-// Config is what a pipeline is made of. The zero value of what is not marked
-// as needed is the default.
+// Config describes a pipeline. Fields that are not needed may be zero.
 type Config struct {
-	// Subscriber delivers the messages; needed. Its Close stops the intake at
-	// once, waits until every delivered message is acked or nacked, then closes
-	// the channel. The context of Subscribe lives until Run returns, so that
-	// messages' contexts may end with it.
+	// Subscriber delivers the messages; needed. Its Close stops the intake at once, waits until
+	// every delivered message is acked or nacked, then closes the channel. The context of
+	// Subscribe lives until Run returns, so the contexts of messages may derive from it.
 	Subscriber message.Subscriber
-	Topic      string  // what is subscribed to; needed
+	Topic      string  // the queue; needed
 	Decode     Decoder // needed
 	Handle     Handler // needed
 
 	DeadLetters   DeadLetters
 	Continuations Continuations
-	// MaxDeliveries is how often a message with transient errors is delivered
-	// before it is dead-lettered. 0, or no DeadLetters: the queue's own policy
-	// decides.
+	// MaxDeliveries is the number of deliveries after which a message with transient errors is
+	// dead-lettered. 0, or no DeadLetters: the policy of the queue decides.
 	MaxDeliveries int
 	Retry         Retry
-	// DrainTimeout is how long work in flight may go on after the end of the
-	// context. Default 30 s.
+	// DrainTimeout is how long messages in flight may take after the end of the context. Default
+	// 30 s.
 	DrainTimeout time.Duration
 	Observer     Observer
 	Log          *slog.Logger // default: discarded
 }
 
-// Validate returns everything that is wrong with the configuration.
+// Validate returns all faults of the configuration.
 func (c Config) Validate() error {
 	var faults []error
 	need := func(ok bool, what string) {
@@ -88,12 +83,11 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Run handles messages until ctx ends, then drains: intake stops at once, what
-// is in flight gets the drain timeout, what is not finished by then is
-// cancelled with ErrDrainTimeout as its cause and goes back to the queue. It
-// returns nil if everything in flight was finished, else an error that says how
-// much was not and wraps ErrDrainTimeout. A handler that ignores its
-// cancellation is left behind a few seconds later. Run closes the Subscriber.
+// Run handles messages until ctx ends, then drains. The intake stops at once. Messages in flight have
+// the drain timeout to finish; after it they are cancelled with the cause ErrDrainTimeout and go
+// back to the queue. Run returns nil if all messages in flight were finished, else an error
+// that wraps ErrDrainTimeout and says how many were not. Run waits a few seconds more for
+// handlers that ignore the cancellation, then returns without them. It closes the Subscriber.
 func Run(ctx context.Context, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -102,14 +96,13 @@ func Run(ctx context.Context, c Config) error {
 	messages, stopIntake, err := subscribe(ctx, c)
 	if err != nil {
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			err = nil // stopped before it began: nothing was in flight
+			err = nil // It was stopped before it began: nothing was in flight.
 		}
 		return errors.Join(err, c.Subscriber.Close())
 	}
 	defer stopIntake()
 
-	// Nothing that Watermill logs is news: what became of a message is logged
-	// by observed, once.
+	// Watermill does not log: observed writes one line for each delivery.
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: c.DrainTimeout + settleTime}, watermill.NopLogger{})
 	if err != nil {
 		return fmt.Errorf("router: %w", err)
@@ -128,8 +121,8 @@ func Run(ctx context.Context, c Config) error {
 	router.AddConsumerHandler("objects", "objects", intake(messages),
 		each(deduped(new(dedupe), recovered(c.Handle))))
 
-	// The router ends when the channel does. It is not told to stop in any other
-	// way: it would then forget what is in flight after its own timeout.
+	// The router ends when the channel is closed. It is not stopped in any other way, because it
+	// would then drop the messages in flight after a timeout of its own.
 	var broken error
 	ended := make(chan struct{})
 	go func() {
@@ -149,8 +142,8 @@ func Run(ctx context.Context, c Config) error {
 	return errors.Join(lost, drain(c, &f, stopWork, ended))
 }
 
-// subscribe opens the subscription. The end of ctx interrupts that, but does not
-// reach an open subscription, which stopIntake ends.
+// subscribe opens the subscription. The end of ctx interrupts the opening, but not an open
+// subscription: stopIntake ends that.
 func subscribe(ctx context.Context, c Config) (messages <-chan *message.Message, stopIntake func(), err error) {
 	open, stopIntake := context.WithCancel(context.WithoutCancel(ctx))
 	defer context.AfterFunc(ctx, stopIntake)()
@@ -162,16 +155,15 @@ func subscribe(ctx context.Context, c Config) (messages <-chan *message.Message,
 	return messages, stopIntake, nil
 }
 
-// intake is an open subscription as the router sees it. Run closes the
-// subscriber itself: the router would do so while messages are in flight, and
-// does not wait for the end of it.
+// intake is an open subscription for the router. Its Close does nothing, because the router would
+// call it while messages are in flight and not wait for it; Run closes the subscriber.
 type intake <-chan *message.Message
 
 func (i intake) Subscribe(context.Context, string) (<-chan *message.Message, error) { return i, nil }
 func (intake) Close() error                                                         { return nil }
 
-// drain closes the subscriber and waits until nothing is in flight, but no
-// longer than the drain timeout and what cancelled handlers get to return.
+// drain closes the subscriber and waits until no message is in flight, at most for the drain timeout
+// and the settle time.
 func drain(c Config, f *inFlight, stopWork context.CancelCauseFunc, ended <-chan struct{}) error {
 	var closeErr error
 	done := make(chan struct{})
@@ -206,11 +198,11 @@ func drain(c Config, f *inFlight, stopWork context.CancelCauseFunc, ended <-chan
 // inFlight counts deliveries.
 type inFlight struct {
 	now atomic.Int64 // in work
-	cut atomic.Int64 // not finished when work was stopped
+	cut atomic.Int64 // not finished when the work was stopped
 }
 
-// counted counts deliveries and ends their contexts when work ends. What the
-// subscriber put into the context (values, the end of a lease) stays.
+// counted counts deliveries and ends their contexts when work ends. A context derives from that of the
+// subscriber, with its values and the end of its lease.
 func (f *inFlight) counted(work context.Context) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		return func(msg *message.Message) ([]*message.Message, error) {

@@ -143,7 +143,7 @@ func TestSliced(t *testing.T) {
 	r.summed(dir, sum)
 	slices, results := 0, 0
 	for _, line := range r.output() {
-		if strings.Contains(line, `msg="message goes on in a new one"`) {
+		if strings.Contains(line, `msg="message continues in a new one"`) {
 			slices++
 		}
 		if strings.HasSuffix(line, " large") {
@@ -245,7 +245,7 @@ func TestSlicedOnAWS(t *testing.T) {
 		t.Errorf("exit status is %d", status)
 	}
 	output := strings.Join(second.output(), "\n")
-	if !strings.Contains(output, resumed) || !strings.Contains(output, `msg="message goes on in a new one"`) {
+	if !strings.Contains(output, resumed) || !strings.Contains(output, `msg="message continues in a new one"`) {
 		t.Error("it was not resumed, or not cut")
 	}
 	if keys := a.keys(); len(keys) != 2 {

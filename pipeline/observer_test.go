@@ -91,29 +91,20 @@ func TestObserver(t *testing.T) {
 	}
 }
 
-func TestGivenUp(t *testing.T) {
-	for _, tc := range []struct {
-		body   string
-		handle error
-		want   pipeline.GivenUp
-	}{
-		{"a", nil, ""},
-		{"a", pipeline.ErrNotFound, ""},
-		{"!garbage", nil, pipeline.GivenUpUndecodable},
-		{"a", errors.New("503"), pipeline.GivenUpExhausted},
-		{"a", pipeline.Permanent(errors.New("in the way")), pipeline.GivenUpRefused},
-		{"a\nb", pipeline.Permanent(fmt.Errorf("a %w", pipeline.ErrMismatch)), pipeline.GivenUpMismatch},
-		{"a\nb", pipeline.Permanent(fmt.Errorf("bucket %w", pipeline.ErrUnknownBucket)), pipeline.GivenUpUnknown},
-	} {
-		t.Run(fmt.Sprint(tc.body, tc.handle), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := start(t, always(tc.handle), maxDeliveries(1))
-				p.queue.send("m", tc.body)
-				p.settle()
-				if got := p.delivery(t, 0).GivenUp(); got != tc.want {
-					t.Errorf("given up as %q, want %q", got, tc.want)
-				}
-			})
+func TestTraceOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got pipeline.Trace
+		p := start(t, func(ctx context.Context, _ pipeline.Event) error {
+			got = pipeline.TraceOf(ctx)
+			return nil
 		})
+		p.queue.send("m", "a", "traceparent", "00-01", "tracestate", "a=b")
+		p.settle()
+		if want := (pipeline.Trace{Parent: "00-01", State: "a=b"}); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+	if got := pipeline.TraceOf(t.Context()); got != (pipeline.Trace{}) {
+		t.Errorf("of no message: %q", got)
 	}
 }

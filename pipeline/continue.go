@@ -11,41 +11,40 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// Metadata of continuations. Who redrives a dead letter may leave it.
+// Metadata of continuations. A redrive may leave it in place.
 const (
-	// MetadataSlice is how many times the work of the message has been cut.
+	// MetadataSlice is the number of slices that the work of the message had so far.
 	MetadataSlice = "slice"
-	// MetadataProgress is how far the work had come by then: events that are done,
-	// a slash, and the progress of the others.
+	// MetadataProgress is how far the work had come after the last slice: the number of events
+	// that are done, a slash, and the sum of the progress of the others.
 	MetadataProgress = "slice_progress"
 )
 
-// Continuations is where the rest of work goes that takes longer than a queue
-// leaves a message with one worker.
+// Continuations is where the rest of the work goes if it takes longer than a queue leaves a
+// message with one worker.
 type Continuations struct {
-	Publisher message.Publisher // nil: what is not finished goes back to the queue
+	Publisher message.Publisher // nil: unfinished messages go back to the queue
 	Topic     string            // the queue that the messages come from
 }
 
-// Unfinished is what a [Handler] returns when it has stopped in the middle, with
-// all that it needs to go on saved. It is of class Unfinished. Progress grows with
-// each time that the same event comes back.
+// Unfinished returns the error of a [Handler] that stopped in the middle and has saved everything
+// that it needs to continue. Its class is Unfinished. progress must grow from slice to slice of the
+// same event.
 func Unfinished(progress int64) error { return &unfinishedError{progress} }
 
 type unfinishedError struct{ progress int64 }
 
 func (e *unfinishedError) Error() string {
-	return fmt.Sprintf("not finished, goes on later (progress %d)", e.progress)
+	return fmt.Sprintf("not finished, continues later (progress %d)", e.progress)
 }
 
-// errNoProgress: the same slice again would change nothing.
+// errNoProgress: another slice would do the same again.
 var errNoProgress = errors.New("no progress since the last slice")
 
-// continued sends the message to its queue once more when its work was cut, as a
-// new message: its deliveries are counted anew, and no queue takes it for one that
-// it has had. The delivery's fate is Continued only if the publisher has the
-// message. Work that does not come forward is a transient failure instead, so that
-// the deliveries of the message bound it.
+// continued sends the rest of unfinished work to the queue as a new message. The queue counts its
+// deliveries from 1 and does not take it for a duplicate. The fate of the delivery is Continued
+// only if the publisher has the message. Work without progress is a transient failure instead,
+// so that the limit of deliveries ends it.
 func continued(to Continuations) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		return func(msg *message.Message) ([]*message.Message, error) {
@@ -55,7 +54,7 @@ func continued(to Continuations) message.HandlerMiddleware {
 			}
 			now := progressOf(deliveryOf(msg).Events)
 			if before, ok := parseProgress(msg.Metadata.Get(MetadataProgress)); ok && !now.beyond(before) {
-				return nil, &stuckError{err}
+				return nil, &stuckError{err} // Nack: a continuation would loop without limit.
 			}
 			rest := message.NewMessageWithContext(msg.Context(), watermill.NewUUID(), msg.Payload)
 			rest.Metadata = maps.Clone(msg.Metadata)
@@ -63,7 +62,7 @@ func continued(to Continuations) message.HandlerMiddleware {
 				rest.Metadata = make(message.Metadata)
 			}
 			delete(rest.Metadata, MetadataAttempt)
-			slices, _ := strconv.Atoi(msg.Metadata.Get(MetadataSlice)) // none: the first
+			slices, _ := strconv.Atoi(msg.Metadata.Get(MetadataSlice)) // 0 in the first slice
 			rest.Metadata.Set(MetadataSlice, strconv.Itoa(slices+1))
 			rest.Metadata.Set(MetadataProgress, now.String())
 			carryTrace(msg.Context(), rest.Metadata)
@@ -71,7 +70,7 @@ func continued(to Continuations) message.HandlerMiddleware {
 				return to.Publisher.Publish(to.Topic, rest)
 			})
 			if failed != nil {
-				return nil, &stuckError{fmt.Errorf("send the continuation: %w", failed)}
+				return nil, &stuckError{fmt.Errorf("send the continuation: %w", failed)} // Nack: the rest would be lost.
 			}
 			deliveryOf(msg).Fate = Continued
 			return nil, err
@@ -79,7 +78,7 @@ func continued(to Continuations) message.HandlerMiddleware {
 	}
 }
 
-// stuckError is transient whatever it wraps.
+// stuckError is always transient.
 type stuckError struct{ err error }
 
 func (e *stuckError) Error() string {
@@ -89,10 +88,10 @@ func (e *stuckError) Error() string {
 	return e.err.Error()
 }
 
-// progress is how far the work of a message is.
+// progress is how far the work of a message has come.
 type progress struct {
-	done int   // events
-	rest int64 // the sum of what the others say
+	done int   // number of events that are done
+	rest int64 // sum of the progress of the others
 }
 
 func progressOf(events []Handled) progress {

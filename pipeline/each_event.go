@@ -11,22 +11,21 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
-// Handled is how far one event of a message has come.
+// Handled is one event of a message and how its handling ended.
 type Handled struct {
 	Event Event
-	// Err is why the event's work was not done. It is nil for an event that
-	// was handled, was a duplicate or asked for no work.
+	// Err is why the work of the event is not done. It is nil for an event that was handled,
+	// was a duplicate or asks for no work.
 	Err error
-	// Duplicate means that the work had been done before.
+	// Duplicate means that this process had done the work before.
 	Duplicate bool
 
 	settled bool // handling it again would change nothing
 }
 
-// each is the end of the chain. It gives every event of the message that is not
-// settled to handle, one after the other. It goes on after a failure, so that
-// one bad record of a thousand does not hold up the others; called again by a
-// retry, it goes over the failed ones only.
+// each is the end of the chain. It handles the events of the message one after the other. A failed
+// event does not stop the others. When a retry calls each again, it handles only the events that
+// are not settled.
 func each(handle Handler) message.NoPublishHandlerFunc {
 	return func(msg *message.Message) error {
 		ctx := msg.Context()
@@ -54,8 +53,8 @@ func each(handle Handler) message.NoPublishHandlerFunc {
 	}
 }
 
-// failures returns nil when every event is done, else what the failed ones
-// returned. Superseded events are not named beside others that failed.
+// failures returns the errors of the events, or nil if every event is done. It omits superseded
+// events if others failed.
 func failures(events []Handled) error {
 	var failed, superseded []error
 	for _, h := range events {
@@ -66,7 +65,7 @@ func failures(events []Handled) error {
 		if len(events) == 1 {
 			return err
 		}
-		if h.Event.Object.Key != "" { // else it could not be decoded
+		if h.Event.Object.Key != "" { // an event that could not be decoded has none
 			err = fmt.Errorf("%s: %w", h.Event.Object, err)
 		}
 		if Classify(err) == ClassSuperseded {
@@ -84,10 +83,9 @@ func failures(events []Handled) error {
 	return &eventErrors{failed: failed, of: len(events)}
 }
 
-// The text of eventErrors names so many failures with so many bytes each.
 const (
-	namedFailures = 5
-	maxFailure    = 500
+	namedFailures = 5   // failures in the text of eventErrors
+	maxFailure    = 500 // bytes of each
 )
 
 // eventErrors are the failures of the events of one message.
@@ -96,7 +94,7 @@ type eventErrors struct {
 	of     int // events in the message
 }
 
-// Error starts with how many there are, so that it survives when the text is cut.
+// Error starts with the number of failures, which remains if the text is cut.
 func (e *eventErrors) Error() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%d of %d events: ", len(e.failed), e.of)
