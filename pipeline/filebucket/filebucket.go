@@ -1,6 +1,6 @@
-// Package filebucket holds what all must agree on that have to do with a bucket
-// which is a folder of files: those that announce its files and those that read
-// them.
+// Package filebucket defines what a folder of files is as a bucket: which paths are
+// hidden, how to walk the files, and what the version of a file is. The packages that
+// watch, list and read such a folder must agree on this.
 package filebucket
 
 import (
@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// Hidden is the name of the folder that holds what the pipeline must remember
-// and the user need not see. Nothing below a folder of that name is an object, at
-// whatever depth: one bucket may lie in another.
+// Hidden is the name of the folder for the pipeline's own files, which the user need
+// not see. Nothing in a folder of that name is an object, at any depth: one bucket
+// may lie in another.
 const Hidden = ".bucketsum"
 
-// Notes is the folder in Hidden that makes a bucket of the folder that Hidden is
-// in: the notes of its records lie there.
+// Notes is the name of the folder in Hidden with the notes of the records. A folder
+// that has it is a bucket of its own.
 const Notes = "records"
 
-// IsHidden reports whether the key is below a folder named Hidden, or that of
-// the folder itself.
+// IsHidden reports whether the key is that of a folder named Hidden, or of something
+// in it.
 func IsHidden(key string) bool {
-	for strings.Contains(key, Hidden) { // hardly ever
+	for strings.Contains(key, Hidden) { // rarely true
 		var name string
 		name, key, _ = strings.Cut(key, "/")
 		if name == Hidden {
@@ -31,14 +31,14 @@ func IsHidden(key string) bool {
 	return false
 }
 
-// Version tells one content of a file from another. The time of modification
-// and the size are not enough: they are restored by whoever unpacks an archive,
-// copies with cp -p or builds with SOURCE_DATE_EPOCH. The time of change is set by
-// the system alone. It is also set by what leaves the content as it is (chmod,
-// chown, another hard link, a rename), which costs one more read.
+// Version distinguishes one content of a file from another. Modification time and
+// size are not enough: unpacking an archive, cp -p and builds with SOURCE_DATE_EPOCH
+// restore them. The time of change (ctime) is set by the system alone. It also changes
+// when the content does not (chmod, chown, a new hard link, a rename), which costs a
+// read of the file.
 type Version struct {
 	Modified int64 // nanoseconds since 1970
-	Changed  int64 // nanoseconds since 1970; 0 where the system does not tell
+	Changed  int64 // nanoseconds since 1970; 0 where the system does not provide it
 	Size     int64 // bytes
 }
 
@@ -47,7 +47,8 @@ func VersionOf(info fs.FileInfo) Version {
 	return Version{Modified: info.ModTime().UnixNano(), Changed: changed(info), Size: info.Size()}
 }
 
-// ETag returns the version as events and records name it.
+// ETag returns the version in the form of events and records: hexadecimal numbers
+// joined by hyphens.
 func (v Version) ETag() string {
 	b := make([]byte, 0, 48)
 	b = strconv.AppendInt(b, v.Modified, 16)

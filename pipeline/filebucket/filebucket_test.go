@@ -18,12 +18,12 @@ func TestIsHidden(t *testing.T) {
 		".bucketsumx/.bucketsum/y": true,
 	} {
 		if got := filebucket.IsHidden(key); got != want {
-			t.Errorf("IsHidden(%q) is %v", key, got)
+			t.Errorf("IsHidden(%q): got %v, want %v", key, got, want)
 		}
 	}
 }
 
-// What restores modification time and size changes the version all the same.
+// The version changes even if modification time and size are restored.
 func TestVersion(t *testing.T) {
 	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
 		t.Skip("not every system tells when a file was changed")
@@ -45,7 +45,7 @@ func TestVersion(t *testing.T) {
 		return filebucket.VersionOf(info)
 	}
 	old := put("one")
-	// The system's clock for files may stand still for some milliseconds.
+	// The system's clock for file times may advance in steps of milliseconds.
 	for deadline := time.Now().Add(2 * time.Minute); ; {
 		now := put("two")
 		if now.Modified != old.Modified || now.Size != old.Size || old.ETag() == "" {
@@ -55,18 +55,19 @@ func TestVersion(t *testing.T) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("another content has the ETag %s, too", now.ETag())
+			t.Fatalf("another content has the same ETag %s", now.ETag())
 		}
 	}
 }
 
-// Where the system does not tell more, the ETag is that of gocloud's fileblob.
+// Where the system provides no time of change, the ETag is that of gocloud's
+// fileblob.
 func TestVersionWithoutTimeOfChange(t *testing.T) {
 	info, err := fstest.MapFS{"a": {Data: []byte("0123456789abcdef"), ModTime: time.Unix(0, 0x1234)}}.Stat("a")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := filebucket.VersionOf(info).ETag(); got != "1234-10" {
-		t.Errorf("got %s", got)
+		t.Errorf("got %s, want 1234-10", got)
 	}
 }

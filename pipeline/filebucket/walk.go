@@ -28,9 +28,9 @@ type Entry struct {
 // leave out what is in a folder, or the error that ends the walk and that Walk
 // returns.
 //
-// This is not left to [fs.WalkDir], whose order is not that of keys ("a-" is
-// before "a/b", and "a" is not) and which passes over names that are not UTF-8,
-// nor to gocloud's fileblob, which loses files of large folders when it pages.
+// [fs.WalkDir] does not do: it visits "a/b" before "a-", and as keys they are in
+// the other order; and an [fs.FS] does not open names that are not UTF-8. Nor does
+// gocloud's fileblob, which loses files of large folders when it pages.
 func Walk(open func(key string) (*os.File, error), visit func(Entry) error) error {
 	return walk(open, "", visit)
 }
