@@ -7,17 +7,6 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// metadataClaims returns what uploaders say in the metadata of an object. rclone
-// puts the MD5 there, in base64, where the ETag is none.
-func metadataClaims(metadata map[string]string) []pipeline.Claim {
-	for key, value := range metadata {
-		if strings.EqualFold(key, "md5chksum") {
-			return []pipeline.Claim{{Name: "md5chksum", Claim: digest.Claim{Algorithm: "md5", Value: value}}}
-		}
-	}
-	return nil
-}
-
 // rememberChecks puts what became of claims into the metadata of a record.
 func rememberChecks(metadata map[string]string, checks []pipeline.Check) {
 	named := func(outcome digest.Outcome) string {

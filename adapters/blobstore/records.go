@@ -8,7 +8,18 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
+)
+
+const (
+	// recordLimit is how many bytes of a record are read at most. A record
+	// has a few hundred; what is longer was not written by bucketsum.
+	recordLimit = 64 << 10
+	// recordAttempts is how often a record is read and written again when another process,
+	// which knows no lock of this one, writes it at the same instant.
+	recordAttempts = 8
 )
 
 // records implements pipeline.Recorder with sidecars.
@@ -16,22 +27,32 @@ type records struct {
 	layout     Layout
 	algorithms []string
 	former     []string // algorithms of which there may be records from before
-	sidecars   sidecars
+	bucket     driver.Bucket
+	traits     driver.Traits         // of bucket
 	prefix     string                // of the keys of all records, in a bucket of their own
 	reserved   func(key string) bool // in the bucket of the objects
 }
 
-var (
-	_ pipeline.Source   = (*Store)(nil)
-	_ pipeline.Recorder = (*records)(nil)
-)
+var _ pipeline.Recorder = (*records)(nil)
 
-func newRecords(c Config, s sidecars) *records {
+func newRecords(c Config, b driver.Bucket) *records {
 	if len(c.Algorithms) == 0 {
 		c.Algorithms = []string{"md5"}
 	}
 	former := slices.DeleteFunc(slices.Clone(allAlgorithms), func(alg string) bool { return slices.Contains(c.Algorithms, alg) })
-	return &records{layout: c.Layout.orDefault(), algorithms: c.Algorithms, former: former, sidecars: s, reserved: s.reserved}
+	traits := b.Traits()
+	return &records{
+		layout: c.Layout.orDefault(), algorithms: c.Algorithms, former: former, bucket: b, traits: traits, reserved: reserved(traits),
+	}
+}
+
+// reserved returns what reports whether a bucket keeps things at a key that are neither
+// objects nor records.
+func reserved(t driver.Traits) func(key string) bool {
+	if t.Local {
+		return filebucket.IsHidden
+	}
+	return isCheckpoint
 }
 
 // IsRecord implements pipeline.Recorder. Where records have a bucket of their own,
@@ -47,12 +68,58 @@ func (r *records) key(o pipeline.Object, alg string) string {
 	return r.prefix + r.layout.RecordKey(o.Key, alg)
 }
 
+// source returns the key of the object that a record is of; empty if it is unknown.
+func (r *records) source(record string, metadata map[string]string) string {
+	object := metadata[metaKey]
+	if key, _, ok := r.layout.ObjectKey(record); ok && sourceKey(key) == object {
+		return key // it may be too long for metadata
+	}
+	return object
+}
+
+// read returns the sidecar at a key.
+func (r *records) read(ctx context.Context, key string) (*sidecar, error) {
+	if err := r.fault(key); err != nil {
+		return nil, err
+	}
+	b, err := r.bucket.Get(ctx, key, recordLimit)
+	if err != nil {
+		return nil, err
+	}
+	return sidecarOf(b), nil
+}
+
+// fault explains why there can be no record at a key; nil if there can.
+func (r *records) fault(key string) error {
+	if n, unit := r.traits.KeyLength(key); r.traits.KeyLimit > 0 && n > r.traits.KeyLimit {
+		return pipeline.Permanent(fmt.Errorf("its key would be longer (%d %s) than %s allows (%d): %w", n, unit, r.traits.Name, r.traits.KeyLimit, syscall.ENAMETOOLONG))
+	}
+	return nil
+}
+
+// write stores a sidecar under a condition.
+//
+// Where a condition compares no more than the data, two records of different versions with
+// the same content would look the same, and a worker that is late could replace the newer
+// one, taking it for the older one that it had read. There a line that replaces the same line
+// gets, or loses, the asterisk of md5sum --binary, which means nothing to those who read it.
+func (r *records) write(ctx context.Context, key string, s *sidecar, c driver.Condition) error {
+	if err := r.fault(key); err != nil {
+		return err
+	}
+	line := s.line
+	if c.Old != nil && r.traits.SameTag && string(c.Old.Data) == line {
+		line = withAsterisk(line)
+	}
+	return r.bucket.Put(ctx, key, &driver.Blob{Data: []byte(line), ContentType: "text/plain; charset=utf-8", Metadata: s.metadata}, c)
+}
+
 // Lookup implements pipeline.Recorder. If the records of several algorithms are
 // of different versions, the newest decides and the others do not count.
 func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Record, error) {
 	var found pipeline.Record
 	for _, alg := range r.algorithms {
-		s, err := r.sidecars.read(ctx, r.key(o, alg))
+		s, err := r.read(ctx, r.key(o, alg))
 		if errors.Is(err, pipeline.ErrNotFound) {
 			continue
 		} else if err != nil {
@@ -80,7 +147,7 @@ func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Recor
 // looked through for them only if the record replaces one of another version.
 func (r *records) Save(ctx context.Context, record pipeline.Record) error {
 	var errs []error
-	overwritten := r.sidecars.local()
+	overwritten := r.traits.Local
 	for _, alg := range r.algorithms {
 		value := record.Digests[alg]
 		if value == "" {
@@ -103,17 +170,17 @@ func (r *records) Save(ctx context.Context, record pipeline.Record) error {
 func (r *records) save(ctx context.Context, record pipeline.Record, alg, value string) (replaced bool, err error) {
 	o := record.Source
 	key := r.key(o, alg)
-	unlock, err := r.sidecars.lock(ctx, key)
+	unlock, err := r.bucket.Lock(ctx, key)
 	if err != nil {
 		return false, err
 	}
 	defer unlock()
 	fresh := newSidecar(record, value)
-	if err := r.sidecars.create(ctx, key, fresh); !errors.Is(err, pipeline.ErrChanged) {
+	if err := r.write(ctx, key, fresh, driver.Condition{Unseen: true}); !errors.Is(err, pipeline.ErrChanged) {
 		return false, err // most objects have no record yet
 	}
-	for range 8 { // each time somebody who knows no lock wrote at the same instant
-		old, err := r.sidecars.read(ctx, key)
+	for range recordAttempts {
+		old, err := r.read(ctx, key)
 		switch {
 		case errors.Is(err, pipeline.ErrNotFound):
 			old = nil
@@ -129,7 +196,11 @@ func (r *records) save(ctx context.Context, record pipeline.Record, alg, value s
 		case old.says(fresh, o, alg):
 			return false, nil
 		}
-		if err := r.sidecars.write(ctx, key, fresh, old); !errors.Is(err, pipeline.ErrChanged) {
+		var c driver.Condition
+		if old != nil {
+			c.Old = old.blob
+		}
+		if err := r.write(ctx, key, fresh, c); !errors.Is(err, pipeline.ErrChanged) {
 			return old != nil && old.outdated(o, alg), err
 		}
 	}
@@ -164,25 +235,30 @@ func (r *records) remove(ctx context.Context, o pipeline.Object, alg string, is 
 	key := r.key(o, alg)
 	if !slices.Contains(r.algorithms, alg) {
 		// Mostly there is none, which needs no lock.
-		switch s, err := r.sidecars.read(ctx, key); {
+		switch s, err := r.read(ctx, key); {
 		case errors.Is(err, pipeline.ErrNotFound), errors.Is(err, syscall.ENAMETOOLONG):
 			return false, nil
 		case err == nil && !s.of(o):
 			return false, nil
 		}
 	}
-	unlock, err := r.sidecars.lock(ctx, key)
+	unlock, err := r.bucket.Lock(ctx, key)
 	if err != nil {
 		return false, err
 	}
 	defer unlock()
-	for range 8 { // each time somebody who knows no lock wrote at the same instant
-		old, err := r.sidecars.read(ctx, key)
+	for range recordAttempts {
+		old, err := r.read(ctx, key)
 		switch {
 		case errors.Is(err, syscall.ENAMETOOLONG):
 			return false, nil // there can be none
 		case errors.Is(err, pipeline.ErrNotFound):
-			return false, r.sidecars.remove(ctx, key, nil)
+			if r.traits.Local { // a note may be left
+				err = r.bucket.Delete(ctx, key, driver.Condition{})
+			} else {
+				err = nil
+			}
+			return false, err
 		case err != nil:
 			return false, err
 		case !old.of(o) || !is(old, o, alg):
@@ -190,7 +266,7 @@ func (r *records) remove(ctx context.Context, o pipeline.Object, alg string, is 
 		case old.recordedAfter(o, alg):
 			return false, fmt.Errorf("%w: it is of a newer version", pipeline.ErrChanged)
 		}
-		err = r.sidecars.remove(ctx, key, old)
+		err = r.bucket.Delete(ctx, key, driver.Condition{Old: old.blob})
 		switch {
 		case err == nil:
 			return true, nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
@@ -34,10 +35,6 @@ const (
 
 var allAlgorithms = digest.Names()
 
-// sidecarLimit is how many bytes of a sidecar or a note are read at most. They
-// have a few hundred; what is longer was not written by bucketsum.
-const sidecarLimit = 64 << 10
-
 // maxLine is more bytes than the line of any sidecar has whose object could have
 // a sidecar: a value has 128, a key on S3 1,024, and half of it may be escaped.
 const maxLine = 4 << 10
@@ -46,34 +43,33 @@ const maxLine = 4 << 10
 type sidecar struct {
 	line     string            // as md5sum prints it, with its newline
 	metadata map[string]string // nil if bucketsum did not write it
-
-	// What S3 tells of it.
-	etag     string // with quotes
-	binary   bool   // it is stored with the asterisk of md5sum --binary; see s3Bucket.write
-	archived bool   // its line cannot be read, but its metadata can
+	archived bool              // its line cannot be read, but its metadata can
+	blob     *driver.Blob      // as it was read; nil if it was not
 }
 
-// sidecars is where records are stored. Its methods are safe for concurrent use.
-type sidecars interface {
-	// lock waits until nobody else works on the key, and returns what gives it
-	// back, or the error of ctx when that ends. The methods that change a sidecar are called under its lock.
-	lock(ctx context.Context, key string) (unlock func(), err error)
-	// read returns what is stored under the key. ErrNotFound if nothing is.
-	read(ctx context.Context, key string) (*sidecar, error)
-	// write stores s in the place of old, which read returned or is nil if there
-	// was nothing. ErrChanged if something else is there by now.
-	write(ctx context.Context, key string, s, old *sidecar) error
-	// remove takes away old, which read returned or is nil if there was nothing,
-	// and whatever else is remembered of it. ErrNotFound if it is gone,
-	// ErrChanged if something else is there by now.
-	remove(ctx context.Context, key string, old *sidecar) error
-	// local reports whether it costs next to nothing to look where no sidecar is.
-	local() bool
-	// reserved reports whether the store keeps things of its own at the key.
-	reserved(key string) bool
-	// create stores s where nothing is, without looking first. ErrChanged if
-	// something may be there.
-	create(ctx context.Context, key string, s *sidecar) error
+// sidecarOf reads what is stored.
+func sidecarOf(b *driver.Blob) *sidecar {
+	s := &sidecar{line: string(b.Data), metadata: b.Metadata, archived: b.Archived, blob: b}
+	if b.Interrupted {
+		// It is ours, but from what it was computed is not known any more.
+		s.metadata = map[string]string{metaMarker: marker, metaKey: b.Metadata[metaKey]}
+	}
+	if s.ours() {
+		s.line = withoutAsterisk(s.line)
+	}
+	return s
+}
+
+// withAsterisk returns a line of md5sum as md5sum --binary prints it.
+func withAsterisk(line string) string { return strings.Replace(line, "  ", " *", 1) }
+
+// withoutAsterisk is the inverse of withAsterisk.
+func withoutAsterisk(line string) string {
+	value, rest, ok := strings.Cut(line, " *")
+	if !ok || strings.Contains(value, " ") {
+		return line
+	}
+	return value + "  " + rest
 }
 
 func newSidecar(r pipeline.Record, value string) *sidecar {
@@ -95,7 +91,9 @@ func newSidecar(r pipeline.Record, value string) *sidecar {
 }
 
 // ours reports whether bucketsum wrote the sidecar.
-func (s *sidecar) ours() bool { return s.metadata[metaMarker] == marker }
+func (s *sidecar) ours() bool { return isOurs(s.metadata) }
+
+func isOurs(metadata map[string]string) bool { return metadata[metaMarker] == marker }
 
 // of reports whether bucketsum wrote the sidecar for the object: another layout
 // may have that of another object in the same place, and whoever copies a sidecar
@@ -108,7 +106,7 @@ func (s *sidecar) of(o pipeline.Object) bool {
 // metadata, in which a key of 1,024 bytes may take thrice its length.
 func sourceKey(key string) string {
 	if len(url.PathEscape(key)) > 1024 {
-		return "sha256-" + hash(key)
+		return "sha256-" + hashOf(key)
 	}
 	return key
 }
@@ -119,10 +117,10 @@ func mayBeRecord(key string) bool {
 	return slices.ContainsFunc(allAlgorithms, func(alg string) bool { return strings.Contains(key, alg) })
 }
 
-// isOwnRecord returns ErrOwnRecord if the object of this key is a sidecar that
-// bucketsum wrote there, be it by another layout.
-func (s *sidecar) isOwnRecord(key string) error {
-	if source := s.metadata[metaKey]; s.ours() && source != "" && source != key && mayBeRecord(key) {
+// ownRecord returns ErrOwnRecord if the object with this key and metadata is a sidecar that
+// bucketsum wrote there, also if it did by another layout.
+func ownRecord(metadata map[string]string, key string) error {
+	if source := metadata[metaKey]; isOurs(metadata) && source != "" && source != key && mayBeRecord(key) {
 		return fmt.Errorf("it %w, of %q by another layout", pipeline.ErrOwnRecord, source)
 	}
 	return nil

@@ -1,0 +1,97 @@
+package azure
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"gocloud.dev/blob/azureblob"
+)
+
+// Kinds of credentials. Which there are the environment tells, as to gocloud.
+const (
+	accountKey = "AZURE_STORAGE_KEY"
+	sasToken   = "AZURE_STORAGE_SAS_TOKEN"
+	connection = "AZURE_STORAGE_CONNECTION_STRING"
+	identity   = "an identity" // of the machine, the pod or whoever is logged in
+)
+
+// credential returns the kind of credential that is used.
+func credential() string {
+	switch {
+	case os.Getenv("AZURE_STORAGE_ACCOUNT") != "" && os.Getenv("AZURE_STORAGE_KEY") != "":
+		return accountKey
+	case os.Getenv("AZURE_STORAGE_SAS_TOKEN") != "":
+		return sasToken
+	case connectionString() != "":
+		return connection
+	}
+	return identity
+}
+
+func connectionString() string {
+	return cmp.Or(os.Getenv("AZURE_STORAGE_CONNECTION_STRING"), os.Getenv("AZURE_STORAGEBLOB_CONNECTIONSTRING"))
+}
+
+var accountName = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
+
+// urlFault explains what a URL must not decide: where a token is sent, as a
+// list of checksums may name URLs, too. With a key, requests are only signed.
+func urlFault(query url.Values) error {
+	account, configured := query.Get("storage_account"), azureblob.NewDefaultServiceURLOptions().AccountName
+	kind := credential()
+	switch {
+	case account == "" && configured == "":
+		return errors.New("there is no account: set AZURE_STORAGE_ACCOUNT, or add ?storage_account=NAME")
+	case account != "" && !accountName.MatchString(account):
+		return fmt.Errorf("no account is called %q", account)
+	case account != "" && account != configured && kind == sasToken:
+		return errors.New("AZURE_STORAGE_SAS_TOKEN is for the account AZURE_STORAGE_ACCOUNT only")
+	case kind == accountKey, kind == connection:
+		return nil
+	}
+	for _, parameter := range []string{"domain", "protocol", "cdn", "localemu"} {
+		if query.Has(parameter) {
+			return fmt.Errorf("%s takes AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY: where tokens are sent, only the environment decides (AZURE_STORAGE_DOMAIN, AZURE_STORAGE_PROTOCOL, …)", parameter)
+		}
+	}
+	return nil
+}
+
+// newClient returns a client with these credentials and connections of its own.
+func newClient(service, name string, connections *http.Transport) (*container.Client, error) {
+	options := &container.ClientOptions{ClientOptions: policy.ClientOptions{
+		Transport: &http.Client{Transport: connections},
+		// Shorter than the SDK's: what it gives up comes back from the queue, as from S3.
+		Retry: policy.RetryOptions{MaxRetries: 2, RetryDelay: 100 * time.Millisecond, MaxRetryDelay: 5 * time.Second},
+	}}
+	where, err := url.JoinPath(service, name)
+	if err != nil {
+		return nil, err
+	}
+	switch credential() {
+	case accountKey:
+		shared, err := container.NewSharedKeyCredential(os.Getenv("AZURE_STORAGE_ACCOUNT"), os.Getenv("AZURE_STORAGE_KEY"))
+		if err != nil {
+			return nil, fmt.Errorf("AZURE_STORAGE_KEY: %w", err)
+		}
+		return container.NewClientWithSharedKeyCredential(where, shared, options)
+	case sasToken:
+		return container.NewClientWithNoCredential(where, options) // it is in the URL
+	case connection:
+		return container.NewClientFromConnectionString(connectionString(), name, options)
+	}
+	token, err := azidentity.NewDefaultAzureCredential(nil)
+	if err != nil {
+		return nil, err
+	}
+	return container.NewClient(where, token, options)
+}

@@ -1,0 +1,109 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// Checkpoints is the prefix of the keys of checkpoints.
+const Checkpoints = ".bucketsum/checkpoints/"
+
+// ErrUnknownLength is the error of an answer without the length of an object.
+var ErrUnknownLength = errors.New("the store does not say how long the object is")
+
+// Denied marks an error as the store's refusal of access, see IsDenied. It stays transient.
+func Denied(err error) error { return &deniedError{err} }
+
+// IsDenied reports whether an error is marked by Denied.
+func IsDenied(err error) bool {
+	_, ok := errors.AsType[*deniedError](err)
+	return ok
+}
+
+type deniedError struct{ error }
+
+func (e *deniedError) Unwrap() error { return e.error }
+
+// FolderMark returns ErrFiltered for the empty object that consoles and tools create for a
+// folder: its key ends with a slash. Any other empty object is summed, and so is an object
+// with such a key that has content.
+func FolderMark(key string, size int64) error {
+	if size == 0 && strings.HasSuffix(key, "/") {
+		return fmt.Errorf("it stands for a folder: %w", pipeline.ErrFiltered)
+	}
+	return nil
+}
+
+// TrimETag returns an ETag as events carry it, without quotes.
+func TrimETag(tag string) string { return strings.Trim(tag, `"`) }
+
+// IsPrintable reports whether a string is of printable ASCII only, as headers are.
+func IsPrintable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// EscapeMetadata makes values printable ASCII, as gocloud does.
+func EscapeMetadata(metadata map[string]string) map[string]string {
+	escaped := make(map[string]string, len(metadata))
+	for k, v := range metadata {
+		escaped[k] = url.PathEscape(v)
+	}
+	return escaped
+}
+
+// UnescapeMetadata is the inverse of EscapeMetadata. Other values stay as they are.
+func UnescapeMetadata(metadata map[string]string) map[string]string {
+	plain := make(map[string]string, len(metadata))
+	for k, v := range metadata {
+		plain[k] = v
+		if u, err := url.PathUnescape(v); err == nil {
+			plain[k] = u
+		}
+	}
+	return plain
+}
+
+// MetadataClaims returns what uploaders say in the metadata of an object. rclone puts the
+// MD5 there, in base64, where the ETag is not one.
+func MetadataClaims(metadata map[string]string) []pipeline.Claim {
+	for key, value := range metadata {
+		if strings.EqualFold(key, "md5chksum") {
+			return []pipeline.Claim{{Name: "md5chksum", Claim: digest.Claim{Algorithm: "md5", Value: value}}}
+		}
+	}
+	return nil
+}
+
+// Backoff returns how long to wait after a number of failed attempts, from one on.
+func Backoff(failures int) time.Duration {
+	d := min(100*time.Millisecond<<min(failures-1, 10), 5*time.Second)
+	return d/2 + rand.N(d/2)
+}
+
+// Transport returns the connections of one bucket.
+func Transport() *http.Transport {
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+	TuneTransport(t)
+	return t
+}
+
+// TuneTransport sets up a pool of connections that does not limit how many objects are in
+// work at once, and never waits without limit.
+func TuneTransport(t *http.Transport) {
+	t.DialContext = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	t.TLSHandshakeTimeout = 10 * time.Second
+	t.ResponseHeaderTimeout = time.Minute
+	t.MaxIdleConns = 0 // the limit of each host is enough
+	t.MaxIdleConnsPerHost = 1024
+	t.IdleConnTimeout = 30 * time.Second
+	t.DisableCompression = true // the checksum is of what is stored
+}

@@ -1,0 +1,143 @@
+package folder
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
+)
+
+// cleanUp removes temporary files, and the notes of sidecars that are gone
+// together with their objects.
+func (f *Bucket) cleanUp(ctx context.Context, r driver.Records) error {
+	return errors.Join(f.removeTemps(), f.removeNotes(ctx, r))
+}
+
+func (f *Bucket) removeTemps() error {
+	names, err := f.entries(tempDir)
+	errs := []error{err}
+	for _, name := range names {
+		if err := f.root.Remove(filepath.Join(tempDir, name)); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// removeNotes opens only notes that no file in the folder has, as there may be
+// very many: which those are, the names alone tell.
+func (f *Bucket) removeNotes(ctx context.Context, r driver.Records) error {
+	dirs, err := f.entries(noteDir)
+	if len(dirs) == 0 || err != nil {
+		return err
+	}
+	there := make(map[uint64]struct{})
+	if f.hashNames(ctx, "", r.Possible, there) != nil {
+		return ctx.Err() // what could not be looked at may be there
+	}
+	var errs []error
+	for _, d := range dirs {
+		dir := filepath.Join(noteDir, d)
+		notes, err := f.entries(dir)
+		errs = append(errs, err)
+		notes = slices.DeleteFunc(notes, func(name string) bool {
+			id, ok := noteID(d + strings.TrimSuffix(name, ".json"))
+			_, has := there[id]
+			return !ok || has
+		})
+		if len(notes) > 0 {
+			errs = append(errs, f.removeOrphans(ctx, dir, notes, r))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// removeOrphans removes those of the notes in a directory whose sidecar and
+// object are gone. All of them have the same lock.
+func (f *Bucket) removeOrphans(ctx context.Context, dir string, notes []string, r driver.Records) error {
+	unlock, err := f.lockNotes(ctx, filepath.Base(dir))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	gone := func(key string) bool {
+		_, err := f.root.Lstat(filepath.FromSlash(key))
+		return err != nil && isNotFound(err)
+	}
+	var errs []error
+	for _, name := range notes {
+		name = filepath.Join(dir, name)
+		data, err := f.readFile(name, noteLimit)
+		if err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, err)
+			}
+			continue
+		}
+		n := parseNote(data)
+		object := r.Source(n.Key, n.Metadata)
+		if n.Key != "" && noteName(n.Key) == name && gone(n.Key) && (object == "" || gone(object)) {
+			errs = append(errs, f.forget(n.Key))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// hashNames collects what the notes of the files below a directory would be
+// called, were they sidecars.
+func (f *Bucket) hashNames(ctx context.Context, dir string, possible func(key string) bool, into map[uint64]struct{}) error {
+	names, err := f.names(dir)
+	if errors.Is(err, fs.ErrNotExist) && dir != "" {
+		return nil // removed since its parent was read
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		key := dir + name
+		switch {
+		case name == filebucket.Hidden+"/":
+		case strings.HasSuffix(name, "/"):
+			if err := f.hashNames(ctx, key, possible, into); err != nil {
+				return err
+			}
+		case possible(key):
+			if id, ok := noteID(hash(key)); ok {
+				into[id] = struct{}{}
+			}
+		}
+	}
+	return nil
+}
+
+// noteID returns the beginning of a hash, which is all that is kept of it: if two
+// are the same, a note stays that could go.
+func noteID(hash string) (uint64, bool) {
+	b, err := hex.DecodeString(hash)
+	if err != nil || len(b) < 8 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(b), true
+}
+
+// entries returns the names in a directory; none if it is not there.
+func (f *Bucket) entries(dir string) ([]string, error) {
+	d, err := f.root.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(-1)
+}

@@ -1,0 +1,40 @@
+package folder
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// translate turns the error of a read into one of the pipeline's classes.
+func translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	switch {
+	case isNotFound(err):
+		return fmt.Errorf("%w (%w)", pipeline.ErrNotFound, err)
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		return pipeline.Permanent(err)
+	case errors.Is(err, syscall.ELOOP):
+		return pipeline.Permanent(fmt.Errorf("it is a symbolic link that leads to itself: %w", err))
+	case escapes(err):
+		return pipeline.Permanent(fmt.Errorf("it leads out of the bucket, by itself or by a symbolic link: %w", err))
+	}
+	return err
+}
+
+// isNotFound reports whether an error says that there is no file of a name.
+func isNotFound(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// escapes reports whether os.Root refused a path that leads out of it. The
+// package has no exported error for that; a test notices if the text changes.
+func escapes(err error) bool {
+	var p *fs.PathError
+	return errors.As(err, &p) && p.Err.Error() == "path escapes from parent"
+}

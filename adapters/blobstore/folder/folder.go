@@ -1,0 +1,282 @@
+// Package folder is the driver for buckets that are folders of files: file:///path/to/folder.
+//
+// Files are opened as they are, not through gocloud's fileblob, which cannot
+// address all names and costs several times as much as the checksum of a small file. Nothing
+// outside of the folder is read, whatever symbolic links say; what is not a regular file is
+// not opened. The times of modification and change and the size of a file identify its
+// version, see package filebucket. A folder in the folder that has notes of its own is
+// another bucket and is not listed.
+//
+// A folder knows no metadata: that of a record is a note below .bucketsum.
+// Several processes may work on one folder, also by different users, if all of
+// them may write to it: whoever may use the folder may use the notes.
+package folder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"unicode/utf8"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
+)
+
+// Driver opens folders.
+var Driver = driver.Driver{
+	Scheme:  "file",
+	Example: "file:///srv/inbox",
+	Open: func(_ context.Context, u *url.URL, _ driver.Options) (driver.Bucket, error) {
+		dir, err := pathOf(u)
+		if err != nil {
+			return nil, err
+		}
+		return Open(dir)
+	},
+	NameOf: func(u *url.URL) string {
+		dir, err := pathOf(u)
+		if err == nil {
+			dir, err = filepath.Abs(dir)
+		}
+		if err != nil {
+			return u.Host // Open reports what is wrong with it
+		}
+		return filepath.Base(dir)
+	},
+}
+
+// Bucket is a folder of files.
+type Bucket struct {
+	dir string // absolute, without symbolic links
+	// root opens nothing outside of the folder, whatever symbolic links say.
+	root  *os.Root
+	self  *os.File // the folder, as root has it
+	conn  syscall.RawConn
+	locks driver.Locks // of the 256 directories of notes
+}
+
+var _ driver.Bucket = (*Bucket)(nil)
+
+// Traits implements driver.Bucket.
+func (f *Bucket) Traits() driver.Traits {
+	return driver.Traits{Name: "a folder", Local: true, Writable: f.writable, CleanUp: f.cleanUp}
+}
+
+// pathOf returns the folder that a URL names.
+func pathOf(u *url.URL) (string, error) {
+	switch {
+	case u.Host != "" && u.Host != ".":
+		return "", fmt.Errorf("bucket URL %q: a folder is file:///path/to/folder, with three slashes", u.Redacted())
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "", fmt.Errorf("bucket URL %q: a folder takes no parameters; write ? and # in its name as %%3F and %%23", u.Redacted())
+	case u.Host == ".":
+		return filepath.FromSlash("." + u.Path), nil
+	case u.Path == "":
+		return "", fmt.Errorf("bucket URL %q: it names no folder; a folder is file:///path/to/folder", u.Redacted())
+	}
+	return filepath.FromSlash(u.Path), nil
+}
+
+// Open opens a folder of files as a bucket. The folder must exist.
+func Open(dir string) (*Bucket, error) {
+	full, err := filepath.Abs(dir)
+	if err == nil {
+		// What resolve finds is compared with it.
+		full, err = filepath.EvalSymlinks(full)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	root, err := os.OpenRoot(full)
+	if err != nil {
+		return nil, err
+	}
+	self, err := root.Open(".")
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	conn, err := self.SyscallConn()
+	if err != nil {
+		return nil, errors.Join(err, self.Close(), root.Close())
+	}
+	return &Bucket{dir: full, root: root, self: self, conn: conn}, nil
+}
+
+// Close implements driver.Bucket.
+func (f *Bucket) Close() error { return errors.Join(f.self.Close(), f.root.Close()) }
+
+// Reachable implements driver.Bucket.
+func (f *Bucket) Reachable(context.Context) error {
+	_, err := os.Stat(f.dir)
+	return err
+}
+
+// statDirect and openDirect do nothing once the folder is closed: a late call would otherwise
+// find another file under the number of its descriptor.
+func (f *Bucket) statDirect(key string) (version filebucket.Version, ok bool) {
+	err := f.conn.Control(func(fd uintptr) { version, ok = statDirect(int(fd), key) })
+	return version, ok && err == nil
+}
+
+func (f *Bucket) openDirect(key string) (c io.ReadCloser, version filebucket.Version, ok bool) {
+	err := f.conn.Control(func(fd uintptr) { c, version, ok = openDirect(int(fd), key) })
+	return c, version, ok && err == nil
+}
+
+// Check implements driver.Bucket.
+func (f *Bucket) Check(key string) error {
+	reason := ""
+	switch {
+	case !utf8.ValidString(key):
+		reason = "it is not UTF-8, so that no event can carry it"
+	case strings.Contains(key, "\x00"), !fs.ValidPath(key), key == ".", filepath.Separator != '/' && !filepath.IsLocal(key):
+		reason = "it is not that of a file in the folder"
+	default:
+		return nil
+	}
+	return pipeline.Permanent(fmt.Errorf("the name %q cannot be summed: %s; rename it", key, reason))
+}
+
+var errNoFolder = errors.New("not a folder")
+
+// Stat implements driver.Bucket.
+func (f *Bucket) Stat(_ context.Context, key string) (driver.State, error) {
+	version, ok := f.statDirect(key)
+	if !ok {
+		_, info, err := f.find(key)
+		if err != nil {
+			return driver.State{}, err
+		}
+		version = filebucket.VersionOf(info)
+	}
+	return stateOf(version), nil
+}
+
+// find returns the name under which root has an object's file, and the file.
+// Symbolic links are followed as long as they stay in the folder.
+func (f *Bucket) find(key string) (string, fs.FileInfo, error) {
+	name := filepath.FromSlash(key)
+	info, err := f.root.Stat(name)
+	if escapes(err) {
+		// That is what root says of every absolute link, be it to the inside.
+		if inside, ok := f.resolve(name); ok {
+			name = inside
+			info, err = f.root.Stat(name)
+		}
+	}
+	if err != nil {
+		return "", nil, translate(err)
+	}
+	if !info.Mode().IsRegular() {
+		// To whoever asks whether the object is there, it is not.
+		return "", nil, fmt.Errorf("it is not a regular file (%s): %w (%w)", info.Mode().Type(), pipeline.ErrFiltered, pipeline.ErrNotFound)
+	}
+	return name, info, nil
+}
+
+// resolve returns the name in the folder of what a name with absolute symbolic
+// links leads to. It is a guess that root checks.
+func (f *Bucket) resolve(name string) (string, bool) {
+	target, err := filepath.EvalSymlinks(filepath.Join(f.dir, name))
+	if err != nil {
+		return "", false
+	}
+	inside, err := filepath.Rel(f.dir, target)
+	return inside, err == nil && filepath.IsLocal(inside)
+}
+
+// Open implements driver.Bucket.
+func (f *Bucket) Open(_ context.Context, o pipeline.Object, offset int64) (driver.Content, error) {
+	if offset == 0 {
+		if c, version, ok := f.openDirect(o.Key); ok {
+			return driver.Content{State: stateOf(version), Body: c}, nil
+		}
+	}
+	file, version, err := f.openFile(o.Key)
+	if err != nil {
+		return driver.Content{}, err
+	}
+	if offset > 0 {
+		if _, err := file.Seek(offset, io.SeekStart); err != nil {
+			_ = file.Close() // nothing was read
+			return driver.Content{}, err
+		}
+	}
+	return driver.Content{State: stateOf(version), Body: file}, nil
+}
+
+// openFile opens the file and makes sure that it is the one that root found, as it
+// may have been replaced meanwhile. The version is that of the open file.
+func (f *Bucket) openFile(key string) (*os.File, filebucket.Version, error) {
+	name, found, err := f.find(key)
+	if err != nil {
+		return nil, filebucket.Version{}, err
+	}
+	file, opened, err := openFile(f.root, name)
+	if err != nil {
+		return nil, filebucket.Version{}, translate(err)
+	}
+	if !os.SameFile(found, opened) {
+		_ = file.Close() // nothing was read
+		return nil, filebucket.Version{}, fmt.Errorf("%w: the file was replaced while it was opened", pipeline.ErrChanged)
+	}
+	return file, filebucket.VersionOf(opened), nil
+}
+
+// openFile opens a file without waiting for a writer, should it be a pipe.
+func openFile(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
+	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		_ = file.Close() // nothing was read
+		return nil, nil, err
+	}
+	return file, info, nil
+}
+
+func stateOf(v filebucket.Version) driver.State { return driver.State{ETag: v.ETag(), Size: v.Size} }
+
+// writable tries what a record needs: a folder of our own, a file in it and
+// a new name beside the objects.
+func (f *Bucket) writable() error {
+	err := f.tryWriting()
+	switch {
+	case errors.Is(err, errNoFolder):
+		return fmt.Errorf("cannot write records to %s: %w", f.dir, err)
+	case err != nil:
+		return fmt.Errorf("cannot write records to %s: %w; the folder must be writable for the user that runs bucketsum", f.dir, err)
+	}
+	return nil
+}
+
+func (f *Bucket) tryWriting() error {
+	if info, err := f.root.Lstat(filebucket.Hidden); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is %w, but bucketsum keeps its notes there: move it away", filebucket.Hidden, errNoFolder)
+	}
+	temp, err := f.temp([]byte("bucketsum can write here\n"), tempDir)
+	if err != nil {
+		return err
+	}
+	if err := f.root.Remove(temp); err != nil {
+		return err
+	}
+	probe := filebucket.Hidden + ".probe"
+	if err := f.root.Mkdir(probe, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := f.root.Remove(probe); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,172 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// fault is what S3 answered: its error code, and its response. Either may be
+// missing; an answer to HEAD has no body and so no code worth the name.
+type fault struct {
+	code   string
+	status int
+	header http.Header
+}
+
+func faultOf(err error) fault {
+	var f fault
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		f.code = api.ErrorCode()
+	}
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) && response.Response != nil {
+		f.status, f.header = response.Response.StatusCode, response.Response.Header
+	}
+	return f
+}
+
+// notFound reports that the object is not there; not that its bucket is not.
+func (f fault) notFound() bool {
+	switch f.code {
+	case "NoSuchKey", "NoSuchVersion", "NotFound":
+		return true
+	case "MethodNotAllowed":
+		return f.header.Get("X-Amz-Delete-Marker") == "true" // of the version that was asked for
+	}
+	return false
+}
+
+// refused reports that the condition of a request did not hold, or that another
+// write to the key was under way.
+func (f fault) refused() bool {
+	return f.status == http.StatusPreconditionFailed || f.code == "PreconditionFailed" || f.code == "ConditionalRequestConflict"
+}
+
+// unsupported reports that the store does not know the condition of a request.
+func (f fault) unsupported() bool {
+	return f.status == http.StatusNotImplemented || f.code == "NotImplemented"
+}
+
+// translate turns what went wrong with a request for an object into one of the
+// pipeline's classes, by code. needs names the permission that it takes.
+func (b *bucket) translate(err error, needs string) error {
+	if err == nil {
+		return nil
+	}
+	// gocloud's classes are too coarse: to it, a bucket that is gone is an object
+	// that is gone.
+	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
+		err = op
+	}
+	f := faultOf(err)
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case f.notFound():
+		return fmt.Errorf("%w (%w)", pipeline.ErrNotFound, err)
+	case f.refused():
+		return fmt.Errorf("%w (%w)", pipeline.ErrChanged, err)
+	case f.code == "InvalidObjectState":
+		return fmt.Errorf("%w (%w)", pipeline.ErrArchived, err)
+	case f.code == "KeyTooLongError":
+		return pipeline.Permanent(fmt.Errorf("%w: %w", syscall.ENAMETOOLONG, err))
+	}
+	if b.stale(f) {
+		// Whoever provides the credentials may have better ones by now.
+		if cache, ok := b.client.Options().Credentials.(*aws.CredentialsCache); ok {
+			cache.Invalidate()
+		}
+	}
+	if why := b.explain(err, f, needs); why != "" {
+		err = fmt.Errorf("%s: %w", why, err)
+	}
+	if f.status == http.StatusForbidden && !b.stale(f) {
+		return driver.Denied(err)
+	}
+	return err
+}
+
+// stale reports that the store does not accept the credentials.
+func (b *bucket) stale(f fault) bool {
+	switch f.code {
+	case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "InvalidAccessKeyId", "SignatureDoesNotMatch",
+		"XAdminUserNotFound": // versitygw's, of an access key
+		return true
+	}
+	return false
+}
+
+// explain says what a transient error means and what to do about it; empty if
+// the error has to speak for itself.
+func (b *bucket) explain(err error, f fault, needs string) string {
+	switch {
+	case f.code == "NoSuchBucket":
+		return fmt.Sprintf("there is no bucket %q: create it, or correct the bucket's URL", b.name)
+	case f.status == http.StatusMovedPermanently, f.code == "PermanentRedirect", f.code == "AuthorizationHeaderMalformed":
+		return fmt.Sprintf("the bucket %q is in %s, and was asked for in %s: add region=… to its URL, or set AWS_REGION",
+			b.name, orUnknown(f.header.Get("X-Amz-Bucket-Region")), orUnknown(b.client.Options().Region))
+	case b.stale(f):
+		return "the credentials have expired or are not those of the store: renew them"
+	case f.code == "RequestTimeTooSkewed":
+		return "the clock of this machine is wrong: set it"
+	case strings.HasPrefix(f.code, "KMS."):
+		return "its KMS key cannot be used: it needs to be enabled, and this program needs kms:Decrypt (to write records: kms:GenerateDataKey)"
+	case f.status == http.StatusForbidden, f.code == "AccessDenied":
+		return fmt.Sprintf("access denied: this program needs %s on the bucket %q (and s3:ListBucket, without which S3 says this of a key that is gone), and kms:Decrypt if a KMS key encrypts it",
+			needs, b.name)
+	case f.code == "SlowDown", f.status == http.StatusTooManyRequests, f.status == http.StatusServiceUnavailable:
+		return "the store asks for fewer requests"
+	case f.status >= http.StatusInternalServerError:
+		return "the store has a fault"
+	case f.status == http.StatusBadRequest && (f.code == "InvalidRequest" || f.code == "BadRequest"):
+		return "the store does not understand the request: an object that is encrypted with a key of your own needs --sse-c-key-file with that key; else the credentials may have expired"
+	}
+	return b.unreached(err)
+}
+
+// explainRecord says which flag is wrong if the store does not take a record as it
+// is written; empty if that is not why.
+func explainRecord(f fault) string {
+	switch {
+	case f.code == "InvalidStorageClass":
+		return "the store has no such storage class: correct --record-storage-class"
+	case f.code == "InvalidTag":
+		return "the store does not take the tags of records: correct --record-tag"
+	case strings.HasPrefix(f.code, "KMS."):
+		return "the KMS key of records cannot be used: correct --record-kms-key (or kmskeyid=… in the bucket's URL, or the bucket's default), enable the key, and allow this program kms:GenerateDataKey and kms:Decrypt"
+	}
+	return ""
+}
+
+// unreached says why a request did not reach the store.
+func (b *bucket) unreached(err error) string {
+	if b.client.Options().Region == "" {
+		return "no region is set: add region=… to the bucket's URL, or set AWS_REGION"
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "nothing listens at the store's address: start it, or correct endpoint=… in the bucket's URL or AWS_ENDPOINT_URL"
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return "the store's name is unknown: correct region or endpoint; a store that is not AWS mostly needs use_path_style=true in the bucket's URL"
+	}
+	return ""
+}
+
+func orUnknown(region string) string {
+	if region == "" {
+		return "another region"
+	}
+	return "region " + region
+}

@@ -1,0 +1,116 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// Check implements driver.Bucket. Whether a key that ends with a slash stands for a folder,
+// only its size tells.
+func (b *bucket) Check(string) error { return nil }
+
+// checkVersion explains why no object can have the version id, or the ETag if that
+// is what it would be asked for by; nil if one can. No store has others than of
+// printable ASCII, and no header could carry them.
+func checkVersion(o pipeline.Object) error {
+	switch {
+	case !driver.IsPrintable(o.VersionID):
+		return pipeline.Permanent(fmt.Errorf("no object has a version id like %q", o.VersionID))
+	case driver.VersionOf(o.VersionID) == "" && !driver.IsPrintable(o.ETag):
+		return pipeline.Permanent(fmt.Errorf("no object has an ETag like %q", o.ETag))
+	}
+	return nil
+}
+
+// Stat implements driver.Bucket.
+func (b *bucket) Stat(ctx context.Context, key string) (driver.State, error) {
+	var out *s3.HeadObjectOutput
+	err := b.keyed(func(k customerKey) (err error) {
+		out, err = b.client.HeadObject(ctx, &s3.HeadObjectInput{
+			Bucket:               &b.name,
+			Key:                  &key,
+			RequestPayer:         b.payer(),
+			SSECustomerAlgorithm: k.algorithm,
+			SSECustomerKey:       k.key,
+			SSECustomerKeyMD5:    k.sum,
+		})
+		return err
+	})
+	if faultOf(err).status == http.StatusNotFound {
+		return driver.State{}, b.whatIsGone(ctx, err) // an answer to HEAD does not say
+	}
+	if err != nil {
+		return driver.State{}, b.translate(err, "s3:GetObject")
+	}
+	if out.ContentLength == nil {
+		return driver.State{}, driver.ErrUnknownLength
+	}
+	return driver.State{
+		ETag: driver.TrimETag(aws.ToString(out.ETag)), Size: *out.ContentLength, VersionID: driver.VersionOf(aws.ToString(out.VersionId)),
+		Metadata: driver.UnescapeMetadata(out.Metadata),
+	}, nil
+}
+
+// whatIsGone finds out whether it is the object or the bucket, when the answer to
+// a request is that something is not found.
+func (b *bucket) whatIsGone(ctx context.Context, err error) error {
+	if _, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name}); faultOf(err).status == http.StatusNotFound {
+		return fmt.Errorf("%s: %w", b.explain(err, fault{code: "NoSuchBucket"}, ""), err)
+	}
+	return fmt.Errorf("%w (%w)", pipeline.ErrNotFound, err)
+}
+
+// List implements driver.Bucket.
+func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.Entry, error] {
+	return func(yield func(driver.Entry, error) bool) {
+		pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{
+			Bucket: &b.name,
+			Prefix: &l.Prefix,
+			// XML has no way to write some control characters.
+			EncodingType: types.EncodingTypeUrl,
+			RequestPayer: b.payer(),
+		})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(driver.Entry{}, b.translate(err, "s3:ListBucket"))
+				return
+			}
+			for _, listed := range page.Contents {
+				e, err := entryOf(listed, page.EncodingType)
+				if err == nil && l.Skip != nil && l.Skip(e.Key) {
+					continue
+				}
+				if !yield(e, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// entryOf reads an entry of a listing.
+func entryOf(listed types.Object, encoding types.EncodingType) (driver.Entry, error) {
+	e := driver.Entry{Key: aws.ToString(listed.Key), State: driver.State{
+		ETag: driver.TrimETag(aws.ToString(listed.ETag)), Size: aws.ToInt64(listed.Size),
+	}}
+	if encoding != types.EncodingTypeUrl {
+		return e, nil
+	}
+	key, err := url.QueryUnescape(e.Key)
+	if err != nil {
+		return e, fmt.Errorf("the store lists a key that cannot be decoded: %w", err)
+	}
+	e.Key = key
+	return e, nil
+}

@@ -1,0 +1,226 @@
+// Package s3 is the driver for buckets on S3, or on a store that speaks its protocol:
+// s3://NAME.
+//
+// gocloud opens the bucket and reads its objects. What gocloud has no way to ask for goes
+// to S3 directly: raw keys (gocloud rewrites control characters, "../" and
+// "__0x41__"), conditions, records in one request.
+package s3
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/s3blob"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
+)
+
+// Options says how buckets on S3 are read. The zero value is the default.
+type Options struct {
+	// RequesterPays accepts that the reader pays.
+	RequesterPays bool
+	// CustomerKey decrypts objects that are encrypted with it (SSE-C); others are
+	// read without it. Records are never encrypted with it. 32 bytes; nil: none.
+	CustomerKey []byte
+}
+
+// Driver opens buckets with gocloud's parameters, in an account that
+// the AWS SDK's default chain finds.
+func Driver(options Options) driver.Driver {
+	return driver.Driver{
+		Scheme:  s3blob.Scheme,
+		Example: "s3://photos?region=eu-central-1",
+		Open: func(ctx context.Context, u *url.URL, o driver.Options) (driver.Bucket, error) {
+			return open(ctx, u, options, o)
+		},
+	}
+}
+
+// ReadCustomerKey reads a key for SSE-C from a file that holds its 32 bytes, as
+// they are or in base64.
+func ReadCustomerKey(name string) ([]byte, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	if len(data) == customerKeySize {
+		return data, nil
+	}
+	key := make([]byte, base64.StdEncoding.DecodedLen(len(data)))
+	n, err := base64.StdEncoding.Decode(key, data) // it ignores newlines
+	if err != nil || n != customerKeySize {
+		return nil, fmt.Errorf("%s: it holds neither %d bytes nor the base64 of so many", name, customerKeySize)
+	}
+	return key[:n], nil
+}
+
+const customerKeySize = 32
+
+// bucket is a bucket on S3.
+type bucket struct {
+	driver.Locks
+	name        string       // as the store knows it
+	opened      *blob.Bucket // by its URL; it has the first client
+	bucket      *blob.Bucket
+	client      *s3.Client
+	connections *http.Transport
+	writes      s3blob.Options
+	options     Options
+	records     driver.RecordOptions
+	log         *slog.Logger
+	conditions  atomic.Int32 // whether the store honours the conditions of writes
+}
+
+var _ driver.Bucket = (*bucket)(nil)
+
+// open sends no request to S3.
+func open(ctx context.Context, u *url.URL, options Options, o driver.Options) (*bucket, error) {
+	if u.Host == "" || u.User != nil || (u.Path != "" && u.Path != "/") || u.Fragment != "" {
+		return nil, fmt.Errorf("bucket URL %q: a bucket on S3 is s3://NAME, with parameters such as ?region=eu-west-1 and nothing else", u.Redacted())
+	}
+	if k := options.CustomerKey; k != nil && len(k) != customerKeySize {
+		return nil, fmt.Errorf("a customer key has %d bytes, not %d", customerKeySize, len(k))
+	}
+	var opener s3blob.URLOpener
+	opened, err := opener.OpenBucketURL(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	b := &bucket{name: u.Host, opened: opened, writes: opener.Options, options: options, records: o.Records, log: o.Log}
+	if !opened.As(&b.client) {
+		return nil, errors.Join(errors.New("gocloud has no S3 client"), opened.Close())
+	}
+	sdk := b.client.Options()
+	b.connections = transportOf(sdk.HTTPClient)
+	if r, ok := sdk.Retryer.(aws.RetryerV2); ok {
+		sdk.Retryer = retryer{r}
+	}
+	sdk.Logger = sdkLog{o.Log}
+	sdk.HTTPClient = &http.Client{Transport: readableErrors{b.connections}, CheckRedirect: keepMethod}
+	// It would warn for every object that was uploaded in parts.
+	sdk.DisableLogOutputChecksumValidationSkipped = true
+	b.client = s3.New(sdk)
+	if b.bucket, err = s3blob.OpenBucket(ctx, b.client, b.name, &b.writes); err != nil {
+		return nil, errors.Join(err, opened.Close())
+	}
+	return b, nil
+}
+
+// Traits implements driver.Bucket.
+func (b *bucket) Traits() driver.Traits {
+	return driver.Traits{Name: "S3", KeyLimit: 1024, SameTag: true, RecordOptions: true, Tags: b, Usable: b.usable}
+}
+
+// Close implements driver.Bucket.
+func (b *bucket) Close() error {
+	err := errors.Join(b.bucket.Close(), b.opened.Close())
+	b.connections.CloseIdleConnections()
+	return err
+}
+
+// transportOf returns the connections of one bucket. It keeps what the SDK has read
+// from the environment, such as AWS_CA_BUNDLE.
+func transportOf(client s3.HTTPClient) *http.Transport {
+	buildable, ok := client.(*awshttp.BuildableClient)
+	if !ok {
+		buildable = awshttp.NewBuildableClient()
+	}
+	t := buildable.GetTransport()
+	driver.TuneTransport(t)
+	return t
+}
+
+// retryer waits less than the SDK does, as a pod that is late keeps a message
+// from the others. What it gives up, the queue delivers again.
+type retryer struct{ aws.RetryerV2 }
+
+// RetryDelay implements aws.Retryer.
+func (retryer) RetryDelay(attempt int, _ error) (time.Duration, error) {
+	return driver.Backoff(attempt), nil
+}
+
+// keepMethod follows no redirect that would make a GET of a PUT.
+func keepMethod(r *http.Request, via []*http.Request) error {
+	switch r.Response.StatusCode {
+	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		if len(via) < 10 {
+			return nil
+		}
+	}
+	return http.ErrUseLastResponse
+}
+
+// Reachable implements driver.Bucket.
+func (b *bucket) Reachable(ctx context.Context) error {
+	_, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name})
+	return b.translate(err, "s3:ListBucket")
+}
+
+// usable reports why the bucket cannot be used, as far as that can be told
+// without reading an object or writing a record.
+func (b *bucket) usable(ctx context.Context) error {
+	if c := b.client.Options().Credentials; c != nil {
+		if _, err := c.Retrieve(ctx); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("there are no credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine or pod a role: %w", err)
+		}
+	}
+	_, err := b.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
+		Bucket:       &b.name,
+		MaxKeys:      aws.Int32(1),
+		RequestPayer: b.payer(),
+	})
+	if faultOf(err).code == "AccessDenied" {
+		// A policy may allow no more than some prefix.
+		if _, there := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name}); there == nil {
+			b.log.WarnContext(ctx, "the bucket may not be listed as a whole: without s3:ListBucket nothing can be backfilled, and S3 may deny access to a key that is gone instead of saying so",
+				"bucket", b.name, "err", err)
+			return nil
+		}
+	}
+	return b.translate(err, "s3:ListBucket")
+}
+
+func (b *bucket) payer() types.RequestPayer {
+	if b.options.RequesterPays {
+		return types.RequestPayerRequester
+	}
+	return ""
+}
+
+// customerKey is a key for SSE-C as requests carry it. The zero value is none.
+type customerKey struct{ algorithm, key, sum *string }
+
+// keyed calls do with the customer's key, and again without it if the store does
+// not take it for this object.
+func (b *bucket) keyed(do func(customerKey) error) error {
+	if b.options.CustomerKey == nil {
+		return do(customerKey{})
+	}
+	sum := md5.Sum(b.options.CustomerKey) // S3 wants it so
+	err := do(customerKey{
+		algorithm: aws.String("AES256"),
+		key:       aws.String(base64.StdEncoding.EncodeToString(b.options.CustomerKey)),
+		sum:       aws.String(base64.StdEncoding.EncodeToString(sum[:])),
+	})
+	if faultOf(err).status != http.StatusBadRequest {
+		return err
+	}
+	if plain := do(customerKey{}); faultOf(plain).status != http.StatusBadRequest {
+		return plain
+	}
+	return err
+}

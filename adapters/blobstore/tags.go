@@ -1,0 +1,187 @@
+package blobstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// Names of tags. They and their values keep to what S3 allows: letters, digits,
+// spaces and + - = . _ : / @, 256 characters.
+const (
+	tagSource   = "bucketsum"          // what was read: "etag=… size=… of=… at=… sequencer=…"
+	tagVerified = "bucketsum:verified" // what was checked: "etag/md5=match …"
+	tagDigest   = "bucketsum:"         // and the name of an algorithm: the checksum in hexadecimal
+
+	tagLimit      = 10  // of one object
+	tagValueLimit = 256 // characters
+)
+
+var tagValue = regexp.MustCompile(`^[\pL\pN\pZ+\-=._:/@]*$`)
+
+// tagRecords implements pipeline.Recorder with tags of the objects themselves: one
+// that names the version that was read, one for each checksum, and one for what was
+// checked.
+//
+// A request replaces all tags of an object, and S3 has no condition for it: what
+// another program tags in the same instant is lost, or what bucketsum does. Within
+// this process one object is tagged at a time.
+type tagRecords struct {
+	tags       driver.Tagger
+	algorithms []string
+	locks      driver.Locks
+}
+
+var _ pipeline.Recorder = (*tagRecords)(nil)
+
+// IsRecord implements pipeline.Recorder: tags have no keys.
+func (r *tagRecords) IsRecord(key string) bool { return isCheckpoint(key) }
+
+// Remove implements pipeline.Recorder: the tags of an object go with it.
+func (r *tagRecords) Remove(context.Context, pipeline.Object) (bool, error) { return false, nil }
+
+// Lookup implements pipeline.Recorder. Each version has its own tags; it returns
+// those of the one that o names, else of the current one.
+func (r *tagRecords) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Record, error) {
+	tags, version, err := r.tags.ReadTags(ctx, o)
+	if err != nil {
+		return pipeline.Record{}, fmt.Errorf("read the tags of %s: %w", printable(o), err)
+	}
+	record, ok := r.parse(o, version, tags)
+	if !ok {
+		return pipeline.Record{}, fmt.Errorf("record of %s: %w", printable(o), pipeline.ErrNotFound)
+	}
+	return record, nil
+}
+
+// Save implements pipeline.Recorder. All tags but bucketsum's stay.
+func (r *tagRecords) Save(ctx context.Context, record pipeline.Record) error {
+	if err := r.save(ctx, record); err != nil {
+		return fmt.Errorf("tag %s: %w", printable(record.Source), err)
+	}
+	return nil
+}
+
+func (r *tagRecords) save(ctx context.Context, record pipeline.Record) error {
+	o := record.Source
+	unlock, err := r.locks.Lock(ctx, o.Key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	tags, version, err := r.tags.ReadTags(ctx, o)
+	if err != nil {
+		return err
+	}
+	fresh := maps.Clone(tags)
+	old, ok := r.parse(o, version, tags)
+	same := ok && old.Source.SameVersion(o)
+	newer := ok && pipeline.CompareSequencers(old.Source.Sequencer, o.Sequencer) > 0
+	if newer && !same {
+		return fmt.Errorf("%w: the tags are of a newer version", pipeline.ErrChanged)
+	}
+	if !same {
+		maps.DeleteFunc(fresh, func(name, _ string) bool { return name == tagSource || strings.HasPrefix(name, tagDigest) })
+	}
+	for _, alg := range r.algorithms {
+		if value := record.Digests[alg]; value != "" {
+			fresh[tagDigest+alg] = value
+		}
+	}
+	switch verified := formatChecks(record.Checks); {
+	case verified != "":
+		fresh[tagVerified] = verified
+	case same && record.ComputedAt.After(old.ComputedAt):
+		delete(fresh, tagVerified) // it is of a reading that counts no more
+	}
+	if same && maps.Equal(fresh, tags) && (newer || o.Sequencer == "" || o.Sequencer == old.Source.Sequencer) {
+		return nil // it is recorded already
+	}
+	if !newer {
+		fresh[tagSource] = formatSource(record)
+	}
+	if n := len(fresh); n > tagLimit {
+		return pipeline.Permanent(fmt.Errorf("it would have %d tags, and S3 allows %d: remove some, compute fewer checksums, or choose --record-to sidecar", n, tagLimit))
+	}
+	if v := fresh[tagSource]; len(v) > tagValueLimit || !tagValue.MatchString(v) || strings.Contains(o.ETag, " ") {
+		return pipeline.Permanent(fmt.Errorf("its ETag %q cannot be part of a tag: choose --record-to sidecar", o.ETag))
+	}
+	return r.tags.WriteTags(ctx, o, fresh)
+}
+
+// parse reads tags as the record of an object. They are none if they were copied
+// from another object along with its content.
+func (r *tagRecords) parse(o pipeline.Object, version string, tags map[string]string) (pipeline.Record, bool) {
+	fields := make(map[string]string)
+	for field := range strings.FieldsSeq(tags[tagSource]) {
+		name, value, _ := strings.Cut(field, "=")
+		fields[name] = value
+	}
+	size, err := strconv.ParseInt(fields["size"], 10, 64)
+	at, terr := time.Parse(time.RFC3339Nano, fields["at"])
+	if err != nil || terr != nil || size < 0 || fields["etag"] == "" || fields["of"] != nameHash(o) {
+		return pipeline.Record{}, false
+	}
+	o.ETag, o.Size, o.VersionID, o.Sequencer = fields["etag"], size, version, fields["sequencer"]
+	record := pipeline.Record{Source: o, ComputedAt: at, Digests: make(map[string]string), Checks: parseChecks(tags[tagVerified])}
+	for _, alg := range r.algorithms {
+		if value := tags[tagDigest+alg]; digest.Valid(alg, value) {
+			record.Digests[alg] = value
+		}
+	}
+	return record, len(record.Digests) > 0
+}
+
+func formatSource(r pipeline.Record) string {
+	o := r.Source
+	s := fmt.Sprintf("etag=%s size=%d of=%s at=%s", o.ETag, o.Size, nameHash(o), r.ComputedAt.UTC().Format(time.RFC3339Nano))
+	if o.Sequencer != "" {
+		s += " sequencer=" + o.Sequencer
+	}
+	return s
+}
+
+// nameHash stands for the name of an object, which a tag may be too short for.
+func nameHash(o pipeline.Object) string {
+	sum := sha256.Sum256([]byte(o.Bucket + "/" + o.Key))
+	return hex.EncodeToString(sum[:8])
+}
+
+// formatChecks returns what became of claims, mismatches first, as far as a tag
+// can hold it.
+func formatChecks(checks []pipeline.Check) string {
+	var all []string
+	for _, outcome := range []digest.Outcome{digest.Mismatch, digest.Match} {
+		for _, c := range checks {
+			if c.Outcome == outcome {
+				all = append(all, c.Name+"/"+c.Algorithm+"="+string(outcome))
+			}
+		}
+	}
+	for len(strings.Join(all, " ")) > tagValueLimit {
+		all = all[:len(all)-1]
+	}
+	return strings.Join(all, " ")
+}
+
+func parseChecks(s string) []pipeline.Check {
+	var checks []pipeline.Check
+	for field := range strings.FieldsSeq(s) {
+		claim, outcome, _ := strings.Cut(field, "=")
+		name, algorithm, ok := strings.Cut(claim, "/")
+		if o := digest.Outcome(outcome); ok && (o == digest.Match || o == digest.Mismatch) {
+			checks = append(checks, pipeline.Check{Name: name, Algorithm: algorithm, Verdict: digest.Verdict{Outcome: o}})
+		}
+	}
+	return checks
+}
