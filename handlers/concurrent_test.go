@@ -9,6 +9,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/memory"
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
@@ -29,7 +30,7 @@ func TestConcurrentWorkers(t *testing.T) {
 
 func concurrently(t *testing.T, round int, sequenced, deletedLast bool) {
 	bucket := memblob.OpenBucket(nil)
-	shared := blobstore.New(bucket, bucketName, blobstore.Config{})
+	shared := blobstore.New(memory.New(bucket), bucketName, blobstore.Config{})
 	defer shared.Close()
 	handle, err := handlers.New(handlers.Config{
 		Buckets:    map[string]pipeline.Bucket{bucketName: shared.Bucket()},

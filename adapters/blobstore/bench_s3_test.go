@@ -79,7 +79,7 @@ func BenchmarkSaveOnS3(b *testing.B) {
 		b.Run(checksums, func(b *testing.B) {
 			bucket := makeBucket(b, awsenv.StartVersitygw(b), false)
 			u := strings.Replace(bucket.url(), "when_required", checksums, 1)
-			store, err := blobstore.Open(b.Context(), u, bucket.name, blobstore.Config{})
+			store, err := drivers.Open(b.Context(), u, bucket.name, blobstore.Config{})
 			if err != nil {
 				b.Fatal(err)
 			}

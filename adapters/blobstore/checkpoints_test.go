@@ -13,6 +13,7 @@ import (
 	gcs "google.golang.org/api/storage/v1"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/memory"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
@@ -37,7 +38,7 @@ func places(t *testing.T) map[string]func(t *testing.T) place {
 		},
 		"blob": func(t *testing.T) place {
 			bucket := memblob.OpenBucket(nil)
-			store := blobstore.New(bucket, "inbox", blobstore.Config{})
+			store := blobstore.New(memory.New(bucket), "inbox", blobstore.Config{})
 			t.Cleanup(func() { store.Close() })
 			return place{store, func(key, content string) pipeline.Object {
 				if err := bucket.WriteAll(t.Context(), key, []byte(content), nil); err != nil {

@@ -11,6 +11,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/memory"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
@@ -44,7 +45,7 @@ func TestClaimsOfAnyBucket(t *testing.T) {
 			if err := bucket.WriteAll(t.Context(), "a", []byte("hello"), &blob.WriterOptions{Metadata: tc.metadata}); err != nil {
 				t.Fatal(err)
 			}
-			store := blobstore.New(bucket, "inbox", blobstore.Config{})
+			store := blobstore.New(memory.New(bucket), "inbox", blobstore.Config{})
 			defer store.Close()
 			got := claimsOf(t, store, pipeline.Object{Bucket: "inbox", Key: "a"})
 			if diff := cmp.Diff(tc.want, got); diff != "" {

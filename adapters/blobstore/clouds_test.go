@@ -21,6 +21,7 @@ import (
 	gcs "google.golang.org/api/storage/v1"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
@@ -298,13 +299,13 @@ func TestOpenClouds(t *testing.T) {
 		"azblob://container?nosuch=1":               "nosuch",
 		"nosuch://bucket":                           "azblob, ",
 	} {
-		if _, err := blobstore.Open(t.Context(), raw, "b", blobstore.Config{}); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := drivers.Open(t.Context(), raw, "b", blobstore.Config{}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: got %v, want an error that says %q", raw, err, says)
 		}
 	}
 	refused := func(raw, says string) {
 		t.Helper()
-		if _, err := blobstore.Open(t.Context(), raw, "b", blobstore.Config{}); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := drivers.Open(t.Context(), raw, "b", blobstore.Config{}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: got %v, want an error that says %q", raw, err, says)
 		}
 	}
@@ -312,7 +313,7 @@ func TestOpenClouds(t *testing.T) {
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", credentials)
 	refused("gs://bucket", "credentials.json")
 	writeFile(t, credentials, `{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}`)
-	if store, err := blobstore.Open(t.Context(), "gs://bucket", "b", blobstore.Config{}); err != nil {
+	if store, err := drivers.Open(t.Context(), "gs://bucket", "b", blobstore.Config{}); err != nil {
 		t.Error(err)
 	} else if err := store.Close(); err != nil {
 		t.Error(err)
@@ -324,7 +325,7 @@ func TestOpenClouds(t *testing.T) {
 	t.Setenv("AZURE_STORAGE_SAS_TOKEN", "sv=1&sig=secret")
 	refused("azblob://c?localemu=true", "only the environment decides")
 	refused("azblob://c?storage_account=another", "AZURE_STORAGE_ACCOUNT only")
-	if store, err := blobstore.Open(t.Context(), "azblob://c", "b", blobstore.Config{}); err != nil {
+	if store, err := drivers.Open(t.Context(), "azblob://c", "b", blobstore.Config{}); err != nil {
 		t.Error(err)
 	} else if err := store.Close(); err != nil {
 		t.Error(err)
@@ -334,8 +335,8 @@ func TestOpenClouds(t *testing.T) {
 	t.Setenv("AZURE_STORAGE_KEY", awsenv.AzuriteKey) // whose account nobody knows
 	refused("azblob://c?storage_account=photos&domain=evil.example", "only the environment decides")
 	refused("azblob://c", "there is no account")
-	for _, records := range []blobstore.RecordOptions{{KMSKey: "k"}, {To: []string{blobstore.ToTags}}} {
-		if _, err := blobstore.Open(t.Context(), "gs://bucket?anonymous=true", "b", blobstore.Config{Records: records}); err == nil || !strings.Contains(err.Error(), "on S3") {
+	for _, records := range []blobstore.RecordOptions{{RecordOptions: driver.RecordOptions{KMSKey: "k"}}, {To: []string{blobstore.ToTags}}} {
+		if _, err := drivers.Open(t.Context(), "gs://bucket?anonymous=true", "b", blobstore.Config{Records: records}); err == nil || !strings.Contains(err.Error(), "on S3") {
 			t.Errorf("%+v: got %v", records, err)
 		}
 	}

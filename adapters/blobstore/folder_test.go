@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
@@ -324,13 +325,14 @@ func TestDeepPaths(t *testing.T) {
 }
 
 func TestAddressable(t *testing.T) {
+	store := openFolder(t, t.TempDir(), blobstore.Config{})
 	for _, key := range []string{"a", "a/b", "..a", "a\nb", "__0x41__", "a.attrs", "\u0085", `a\b`} {
-		if err := blobstore.Addressable(key); err != nil {
+		if _, err := store.Stat(t.Context(), object(key)); !errors.Is(err, pipeline.ErrNotFound) {
 			t.Error(err)
 		}
 	}
 	for _, key := range []string{"", ".", "..", "../a", "/a", "a/", "a//b", "a/../b", "./a", "a\x00b", "\xff", "dir\xff/a"} {
-		err := blobstore.Addressable(key)
+		_, err := store.Stat(t.Context(), object(key))
 		if pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), fmt.Sprintf("%q", key)) {
 			t.Errorf("%q: got %v, want a permanent error that names it", key, err)
 		}
@@ -338,10 +340,11 @@ func TestAddressable(t *testing.T) {
 }
 
 func TestClosedFolder(t *testing.T) {
-	store, err := blobstore.OpenFolder(t.TempDir(), "inbox", blobstore.Config{})
+	bucket, err := folder.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
+	store := blobstore.New(bucket, "inbox", blobstore.Config{})
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}

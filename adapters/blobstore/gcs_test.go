@@ -128,7 +128,7 @@ func (b gcsBucket) open(t testing.TB, c blobstore.Config) *blobstore.Store {
 // openURL opens a bucket as the pipeline does.
 func openURL(t testing.TB, url, name string, c blobstore.Config) *blobstore.Store {
 	t.Helper()
-	store, err := blobstore.Open(t.Context(), url, name, c)
+	store, err := drivers.Open(t.Context(), url, name, c)
 	if err != nil {
 		t.Fatal(err)
 	}

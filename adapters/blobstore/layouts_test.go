@@ -11,6 +11,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/memory"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
@@ -29,7 +30,7 @@ func TestLayoutChanges(t *testing.T) {
 		"memory": func(t *testing.T) func(c blobstore.Config) *blobstore.Store {
 			bucket := memblob.OpenBucket(nil)
 			t.Cleanup(func() { bucket.Close() })
-			return func(c blobstore.Config) *blobstore.Store { return blobstore.New(bucket, "inbox", c) }
+			return func(c blobstore.Config) *blobstore.Store { return blobstore.New(memory.New(bucket), "inbox", c) }
 		},
 		"S3": func(t *testing.T) func(c blobstore.Config) *blobstore.Store {
 			b := makeBucket(t, awsenv.StartVersitygw(t), false)
@@ -91,7 +92,7 @@ func TestLayoutChanges(t *testing.T) {
 // A copy of a record to where no layout has one is a file like any other.
 func TestCopyOfRecord(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
-	store := blobstore.New(bucket, "inbox", blobstore.Config{})
+	store := blobstore.New(memory.New(bucket), "inbox", blobstore.Config{})
 	defer store.Close()
 	if err := store.Bucket().Records.Save(t.Context(), sumOf("a", "e1", "01")); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 // List returns every object of the bucket that is not a record, with its ETag
@@ -35,9 +36,27 @@ func (s *Store) List(ctx context.Context) iter.Seq2[pipeline.Object, error] {
 			o := e.Of(pipeline.Object{Bucket: s.name, Key: e.Key})
 			if err != nil {
 				o.Size = pipeline.UnknownSize
-				err = fmt.Errorf("list %s: %w", printable(o), legible(err))
+				err = fmt.Errorf("list %s: %w", printable(o), readable.Error(err))
 			}
 			if !yield(o, err) {
+				return
+			}
+		}
+	}
+}
+
+// Recorded yields the keys of the objects that have a record, whether the objects still
+// exist or not, with a key once for each algorithm that is recorded. Errors are as those of
+// List.
+func (s *Store) Recorded(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		notRecord := func(key string) bool { return !s.records.layout.IsRecord(key) }
+		for e, err := range s.bucket.List(ctx, driver.Listing{Skip: notRecord, KeysOnly: true}) {
+			key, _, ok := s.records.layout.ObjectKey(e.Key)
+			if !ok && err == nil || errors.Is(err, pipeline.ErrFiltered) {
+				continue
+			}
+			if !yield(key, err) {
 				return
 			}
 		}
@@ -61,7 +80,7 @@ func (s *Store) Keys(ctx context.Context, prefix string) iter.Seq2[string, error
 			}
 			if err != nil {
 				e.Key = cmp.Or(e.Key, prefix)
-				err = fmt.Errorf("list %s: %w", printable(pipeline.Object{Bucket: s.name, Key: e.Key}), legible(err))
+				err = fmt.Errorf("list %s: %w", printable(pipeline.Object{Bucket: s.name, Key: e.Key}), readable.Error(err))
 			}
 			if !yield(e.Key, err) {
 				return

@@ -13,6 +13,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 var (
@@ -31,7 +32,7 @@ func (s *Store) Stat(ctx context.Context, o pipeline.Object) (pipeline.Object, e
 		err = s.isObject(ctx, o.Key, now)
 	}
 	if err != nil {
-		return o, fmt.Errorf("look at %s: %w", printable(o), legible(err))
+		return o, fmt.Errorf("look at %s: %w", printable(o), readable.Error(err))
 	}
 	return now.Of(o), nil
 }
@@ -43,7 +44,7 @@ func (s *Store) Stat(ctx context.Context, o pipeline.Object) (pipeline.Object, e
 func (s *Store) Open(ctx context.Context, o pipeline.Object) (pipeline.Reader, error) {
 	r, err := s.open(ctx, o, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", printable(o), legible(err))
+		return nil, fmt.Errorf("open %s: %w", printable(o), readable.Error(err))
 	}
 	return r, nil
 }
@@ -52,7 +53,7 @@ func (s *Store) Open(ctx context.Context, o pipeline.Object) (pipeline.Reader, e
 func (s *Store) OpenAt(ctx context.Context, o pipeline.Object, offset int64) (pipeline.Reader, error) {
 	r, err := s.open(ctx, o, offset)
 	if err != nil {
-		return nil, fmt.Errorf("open %s at byte %d: %w", printable(o), offset, legible(err))
+		return nil, fmt.Errorf("open %s at byte %d: %w", printable(o), offset, readable.Error(err))
 	}
 	return r, nil
 }

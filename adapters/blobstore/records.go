@@ -11,6 +11,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 const (
@@ -123,7 +124,7 @@ func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Recor
 		if errors.Is(err, pipeline.ErrNotFound) {
 			continue
 		} else if err != nil {
-			return pipeline.Record{}, fmt.Errorf("read the %s record of %s: %w", alg, printable(o), legible(err))
+			return pipeline.Record{}, fmt.Errorf("read the %s record of %s: %w", alg, printable(o), readable.Error(err))
 		}
 		record, ok := s.record(o, alg)
 		switch {
@@ -155,7 +156,7 @@ func (r *records) Save(ctx context.Context, record pipeline.Record) error {
 		}
 		replaced, err := r.save(ctx, record, alg, value)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("write the %s record of %s: %w", alg, printable(record.Source), legible(err)))
+			errs = append(errs, fmt.Errorf("write the %s record of %s: %w", alg, printable(record.Source), readable.Error(err)))
 		}
 		overwritten = overwritten || replaced
 	}
@@ -224,7 +225,7 @@ func (r *records) removeAll(ctx context.Context, o pipeline.Object, algorithms [
 		done, err := r.remove(ctx, o, alg, is)
 		removed = removed || done
 		if err != nil {
-			errs = append(errs, fmt.Errorf("remove the %s record of %s: %w", alg, printable(o), legible(err)))
+			errs = append(errs, fmt.Errorf("remove the %s record of %s: %w", alg, printable(o), readable.Error(err)))
 		}
 	}
 	return removed, joined(errs)

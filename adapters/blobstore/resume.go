@@ -123,14 +123,10 @@ func (c *resuming) failed(err error) error {
 	if c.failures == 1 {
 		return nil
 	}
-	t := time.NewTimer(driver.Backoff(c.failures - 1))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-c.ctx.Done():
+	if !driver.Backoff.Wait(c.ctx, c.failures-1) {
 		return c.ctx.Err()
 	}
+	return nil
 }
 
 // drop gives the body up.

@@ -37,7 +37,7 @@ func TestExpiredCredentials(t *testing.T) {
 		}
 		next.ServeHTTP(w, r)
 	})
-	store, err := blobstore.Open(t.Context(), b.through(proxy).url()+"&profile=worker", b.name, blobstore.Config{})
+	store, err := drivers.Open(t.Context(), b.through(proxy).url()+"&profile=worker", b.name, blobstore.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestCheck(t *testing.T) {
 			writeFile(t, filepath.Join(dir, "config"), "[profile nobody]\n")
 			t.Setenv("AWS_ACCESS_KEY_ID", "")
 		}
-		store, err := blobstore.Open(t.Context(), raw, b.name, blobstore.Config{Records: blobstore.RecordOptions{Bucket: test.records}})
+		store, err := drivers.Open(t.Context(), raw, b.name, blobstore.Config{Records: blobstore.RecordOptions{Bucket: test.records}})
 		if err != nil {
 			t.Errorf("%s: %v", want, err)
 			continue
@@ -105,7 +105,7 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	// Nobody set a region.
-	store, err := blobstore.Open(t.Context(), "s3://bucket", "bucket", blobstore.Config{})
+	store, err := drivers.Open(t.Context(), "s3://bucket", "bucket", blobstore.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	s3driver "github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
@@ -64,12 +65,12 @@ func TestCustomerKey(t *testing.T) {
 		"raw": string(key), "base64": base64.StdEncoding.EncodeToString(key) + "\n", "wrong": "too short",
 	} {
 		writeFile(t, filepath.Join(dir, name), content)
-		got, err := blobstore.ReadCustomerKey(filepath.Join(dir, name))
+		got, err := s3driver.ReadCustomerKey(filepath.Join(dir, name))
 		if ok := name != "wrong"; ok != (err == nil) || ok && !bytes.Equal(got, key) {
 			t.Errorf("%s: got %x, %v", name, got, err)
 		}
 	}
-	if _, err := blobstore.ReadCustomerKey(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := s3driver.ReadCustomerKey(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 
@@ -82,7 +83,7 @@ func TestCustomerKey(t *testing.T) {
 		t.Errorf("without the key: %v", err)
 	}
 
-	store := b.open(t, blobstore.Config{S3: blobstore.S3Options{CustomerKey: key}})
+	store := b.open(t, blobstore.Config{}, s3driver.Options{CustomerKey: key})
 	records := store.Bucket().Records
 	plain := b.put(t, "plain", "open to all")
 	for o, content := range map[pipeline.Object]string{o: "content", plain: "open to all"} {
@@ -103,7 +104,7 @@ func TestCustomerKey(t *testing.T) {
 	_, err := store.Stat(t.Context(), pipeline.Object{Key: "gone"})
 	isA(t, err, pipeline.ErrNotFound)
 
-	other := b.open(t, blobstore.Config{S3: blobstore.S3Options{CustomerKey: bytes.Repeat([]byte("k"), 32)}})
+	other := b.open(t, blobstore.Config{}, s3driver.Options{CustomerKey: bytes.Repeat([]byte("k"), 32)})
 	if _, err := other.Open(t.Context(), o); pipeline.Classify(err) != pipeline.ClassTransient {
 		t.Errorf("with another key: %v", err)
 	}
@@ -124,7 +125,7 @@ func TestRequesterPays(t *testing.T) {
 	if _, err := b.open(t, blobstore.Config{}).Open(t.Context(), o); pipeline.Classify(err) != pipeline.ClassTransient {
 		t.Errorf("got %v, want a transient error", err)
 	}
-	store := b.open(t, blobstore.Config{S3: blobstore.S3Options{RequesterPays: true}})
+	store := b.open(t, blobstore.Config{}, s3driver.Options{RequesterPays: true})
 	mustRead(t, store, o, "content")
 	records := store.Bucket().Records
 	_, statErr := store.Stat(t.Context(), o)

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
@@ -239,8 +240,10 @@ func TestRecordOptions(t *testing.T) {
 	var heads []*s3.HeadObjectOutput
 	for _, b := range []s3Bucket{makeBucket(t, server, false), makeBucket(t, server, false)} {
 		store := b.open(t, blobstore.Config{Records: blobstore.RecordOptions{
-			Bucket: records.url(), KMSKey: "alias/aws/s3", StorageClass: "STANDARD_IA",
-			Tags: map[string]string{"made by": "bucketsum + co=1", "team": "ü"},
+			Bucket: records.url(),
+			RecordOptions: driver.RecordOptions{
+				KMSKey: "alias/aws/s3", StorageClass: "STANDARD_IA", Tags: map[string]string{"made by": "bucketsum + co=1", "team": "ü"},
+			},
 		}})
 		o := b.put(t, "dir/a", "content of "+b.name)
 		if err := errors.Join(store.Check(t.Context()), store.Bucket().Records.Save(t.Context(), record(o))); err != nil {
@@ -370,7 +373,7 @@ func TestRecordsThatTheStoreDoesNotTake(t *testing.T) {
 				answer(w, 404, "NoSuchKey")
 			})
 			store := s3Bucket{server, "test", nil}.open(t, blobstore.Config{Records: blobstore.RecordOptions{
-				KMSKey: "some key", StorageClass: "COLD", Tags: map[string]string{"team": "!"},
+				RecordOptions: driver.RecordOptions{KMSKey: "some key", StorageClass: "COLD", Tags: map[string]string{"team": "!"}},
 			}})
 			err := store.Bucket().Records.Save(t.Context(), record(pipeline.Object{Bucket: "test", Key: "a", ETag: "e", Size: 7}))
 			if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), code) {

@@ -18,7 +18,7 @@ import (
 // One byte of the file is another behind the server's back: every claim notices.
 func TestS3ClaimsOfRottenContent(t *testing.T) {
 	b := makeBucket(t, awsenv.StartVersitygw(t), false)
-	store := b.open(t, blobstore.Config{})
+	store, guarded := b.open(t, blobstore.Config{CallerVerifies: true}), b.open(t, blobstore.Config{})
 	for _, o := range []pipeline.Object{
 		b.put(t, "single", "hello"),
 		b.put(t, "sha256", "hello", checksum(types.ChecksumAlgorithmSha256)),
@@ -41,9 +41,9 @@ func TestS3ClaimsOfRottenContent(t *testing.T) {
 		if len(got) == 0 {
 			t.Errorf("%s: no claims", o.Key)
 		}
-		// Who does not ask for claims is told all the same where the store keeps
-		// a checksum of the whole.
-		_, _, err := readObject(t, store, o)
+		// A caller that does not verify is told where the store keeps a checksum of the
+		// whole.
+		_, _, err := readObject(t, guarded, o)
 		if told := o.Key != "composite"; told != (err != nil && strings.Contains(err.Error(), "checksum did not match")) {
 			t.Errorf("%s: read with %v", o.Key, err)
 		}

@@ -335,7 +335,7 @@ func TestTagsBesideSidecars(t *testing.T) {
 func TestTagsNeedS3(t *testing.T) {
 	for _, to := range []string{blobstore.ToTags, "stone"} {
 		c := blobstore.Config{Records: blobstore.RecordOptions{To: []string{to}}}
-		if store, err := blobstore.Open(t.Context(), "file://"+t.TempDir(), "inbox", c); err == nil {
+		if store, err := drivers.Open(t.Context(), "file://"+t.TempDir(), "inbox", c); err == nil {
 			t.Errorf("%s: opened", to)
 			store.Close()
 		}

@@ -17,6 +17,8 @@ import (
 	"gocloud.dev/blob/s3blob"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
+	s3driver "github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
@@ -151,9 +153,13 @@ func (b s3Bucket) keys(t *testing.T) []string {
 }
 
 // open opens the bucket as the pipeline does.
-func (b s3Bucket) open(t testing.TB, c blobstore.Config) *blobstore.Store {
+func (b s3Bucket) open(t testing.TB, c blobstore.Config, options ...s3driver.Options) *blobstore.Store {
 	t.Helper()
-	store, err := blobstore.Open(t.Context(), b.url(), b.name, c)
+	drivers := drivers
+	if len(options) > 0 {
+		drivers = blobstore.Drivers{s3driver.Driver(options[0])}
+	}
+	store, err := drivers.Open(t.Context(), b.url(), b.name, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,20 +253,23 @@ func TestOpenS3(t *testing.T) {
 		"s3://bucket?nosuch=1":               "nosuch",
 		"s3://bucket?use_path_style=perhaps": "use_path_style",
 	} {
-		if _, err := blobstore.Open(t.Context(), raw, "b", blobstore.Config{}); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := drivers.Open(t.Context(), raw, "b", blobstore.Config{}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: got %v, want an error that says %q", raw, err, says)
 		}
 	}
 	for says, c := range map[string]blobstore.Config{
-		"32 bytes":          {S3: blobstore.S3Options{CustomerKey: []byte("short")}},
 		"records of bucket": {Records: blobstore.RecordOptions{Bucket: "nosuch://x"}},
-		"only those on S3":  {Records: blobstore.RecordOptions{Bucket: "file://" + dir, KMSKey: "k"}},
+		"only those on S3":  {Records: blobstore.RecordOptions{Bucket: "file://" + dir, RecordOptions: driver.RecordOptions{KMSKey: "k"}}},
 	} {
-		if _, err := blobstore.Open(t.Context(), "s3://bucket?region=us-east-1", "b", c); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := drivers.Open(t.Context(), "s3://bucket?region=us-east-1", "b", c); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want an error that says %q", err, says)
 		}
 	}
-	if store, err := blobstore.Open(t.Context(), "s3://bucket?region=us-east-1&ssetype=AES256&accelerate=true&dualstack=true", "b", blobstore.Config{}); err != nil {
+	short := blobstore.Drivers{s3driver.Driver(s3driver.Options{CustomerKey: []byte("short")})}
+	if _, err := short.Open(t.Context(), "s3://bucket?region=us-east-1", "b", blobstore.Config{}); err == nil || !strings.Contains(err.Error(), "32 bytes") {
+		t.Errorf("got %v, want an error about the length of the key", err)
+	}
+	if store, err := drivers.Open(t.Context(), "s3://bucket?region=us-east-1&ssetype=AES256&accelerate=true&dualstack=true", "b", blobstore.Config{}); err != nil {
 		t.Error(err)
 	} else if err := store.Close(); err != nil {
 		t.Error(err)
@@ -272,7 +281,7 @@ func TestOpenS3(t *testing.T) {
 func TestNoRecordOfARecord(t *testing.T) {
 	for _, template := range []string{blobstore.DefaultLayout, "checksums/{key}.{alg}", "{dir}/.sums/{base}.{alg}"} {
 		layout := mustLayout(t, template)
-		store, err := blobstore.Open(t.Context(), "s3://here?region=us-east-1", "photos", blobstore.Config{
+		store, err := drivers.Open(t.Context(), "s3://here?region=us-east-1", "photos", blobstore.Config{
 			Layout: layout, Records: blobstore.RecordOptions{Bucket: "s3://here?region=us-east-1"},
 		})
 		if err != nil {

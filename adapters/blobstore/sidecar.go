@@ -1,7 +1,6 @@
 package blobstore
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"path"

@@ -111,19 +111,22 @@ func FuzzSidecar(f *testing.F) {
 	})
 }
 
-func FuzzNote(f *testing.F) {
-	f.Add([]byte(`{"key":"dir/a.md5","line":"00000000000000000000000000000000  a\n","metadata":{"written-by":"bucketsum","source-key":"dir/a","source-etag":"e","source-size":"3","computed-at":"2025-03-14T15:09:26Z"}}`))
-	f.Add([]byte(`{"key":"dir/a.md5","line":""}`))
-	f.Add([]byte(`{"key":"dir/a.md5","line":"x","previous":"y","metadata":null}`))
-	f.Add([]byte(`{"KEY":"dir/a.md5","line":{}}`))
-	f.Add([]byte(`null`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		n := parseNote(data)
-		if (n.Line == "" || n.Key == "") && (n.Line != "" || n.Key != "" || n.Previous != "" || n.Metadata != nil) {
-			t.Errorf("no note, and yet %+v", n)
+func TestAsterisk(t *testing.T) {
+	for _, name := range []string{"a", "b *c", "  d", "*", `e\\f`} {
+		for _, prefix := range []string{"", `\`} {
+			line := prefix + strings.Repeat("0", 32) + "  " + name + "\n"
+			marked := withAsterisk(line)
+			if marked != prefix+strings.Repeat("0", 32)+" *"+name+"\n" {
+				t.Errorf("%q becomes %q", line, marked)
+			}
+			if back := withoutAsterisk(marked); back != line {
+				t.Errorf("%q becomes %q", marked, back)
+			}
+			if same := withoutAsterisk(line); same != line {
+				t.Errorf("%q becomes %q", line, same)
+			}
 		}
-		checkRecord(t, &sidecar{line: n.Line, metadata: n.Metadata})
-	})
+	}
 }
 
 func TestJoined(t *testing.T) {

@@ -17,6 +17,11 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/azure"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/gcs"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/memory"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
@@ -39,6 +44,8 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
+
+var drivers = blobstore.Drivers{s3.Driver(s3.Options{}), gcs.Driver, azure.Driver, folder.Driver, memory.Driver}
 
 func TestStore(t *testing.T) {
 	for _, template := range []string{blobstore.DefaultLayout, "checksums/{key}.{alg}", "{dir}/.sums/{base}.{alg}"} {
@@ -63,10 +70,11 @@ func mustLayout(t testing.TB, template string) blobstore.Layout {
 
 func openFolder(t testing.TB, dir string, c blobstore.Config) *blobstore.Store {
 	t.Helper()
-	store, err := blobstore.OpenFolder(dir, "inbox", c)
+	bucket, err := folder.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	store := blobstore.New(bucket, "inbox", c)
 	t.Cleanup(func() {
 		if err := store.Close(); err != nil {
 			t.Error(err)
@@ -148,7 +156,7 @@ func memoryHarness(t *testing.T, layout blobstore.Layout) pipelinetest.Store {
 		Open: func(_ *testing.T, algorithms ...string) pipeline.Bucket {
 			name := strings.Join(algorithms, ",")
 			if stores[name] == nil {
-				stores[name] = blobstore.New(bucket, "memory", blobstore.Config{Layout: layout, Algorithms: algorithms})
+				stores[name] = blobstore.New(memory.New(bucket), "memory", blobstore.Config{Layout: layout, Algorithms: algorithms})
 			}
 			return stores[name].Bucket()
 		},
@@ -192,7 +200,7 @@ func TestOpen(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "a"), "content")
 	escaped := (&url.URL{Path: filepath.ToSlash(dir)}).EscapedPath()
 	for _, ok := range []string{"file://" + escaped, "file://" + escaped + "/", "file://./a%20b%23c%3Fd", "mem://"} {
-		store, err := blobstore.Open(t.Context(), ok, "inbox", blobstore.Config{})
+		store, err := drivers.Open(t.Context(), ok, "inbox", blobstore.Config{})
 		if err != nil {
 			t.Errorf("%s: %v", ok, err)
 			continue
@@ -215,7 +223,7 @@ func TestOpen(t *testing.T) {
 		"mem://x?bad=1":            "open bucket inbox",
 		":":                        "bucket URL",
 	} {
-		if _, err := blobstore.Open(t.Context(), raw, "inbox", blobstore.Config{}); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := drivers.Open(t.Context(), raw, "inbox", blobstore.Config{}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: got %v, want an error that says %q", raw, err, says)
 		}
 	}
@@ -239,7 +247,7 @@ func TestNameOf(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := blobstore.NameOf(u); got != want {
+		if got := drivers.NameOf(u); got != want {
 			t.Errorf("%s: got %q, want %q", raw, got, want)
 		}
 	}
@@ -248,7 +256,7 @@ func TestNameOf(t *testing.T) {
 // A bucket that is gone altogether must not look like an object that is.
 func TestClosedBucket(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
-	store := blobstore.New(bucket, "memory", blobstore.Config{})
+	store := blobstore.New(memory.New(bucket), "memory", blobstore.Config{})
 	if err := bucket.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +287,7 @@ func record(o pipeline.Object) pipeline.Record {
 
 func TestMarkersOfFolders(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
-	store := blobstore.New(bucket, "memory", blobstore.Config{})
+	store := blobstore.New(memory.New(bucket), "memory", blobstore.Config{})
 	defer store.Close()
 	if err := bucket.WriteAll(t.Context(), "folder/", nil, nil); err != nil {
 		t.Fatal(err)
@@ -291,7 +299,7 @@ func TestMarkersOfFolders(t *testing.T) {
 
 func TestListObjects(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
-	store := blobstore.New(bucket, "memory", blobstore.Config{})
+	store := blobstore.New(memory.New(bucket), "memory", blobstore.Config{})
 	defer store.Close()
 	put := func(key string) {
 		t.Helper()

@@ -19,6 +19,8 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/memory"
 	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 	"github.com/bucketsum/bucketsum/adapters/telemetry"
 	"github.com/bucketsum/bucketsum/handlers"
@@ -80,7 +82,7 @@ func newBench(t testing.TB, traced bool) *bench {
 			t.Fatal(err)
 		}
 	}
-	store := blobstore.New(objects, "inbox", blobstore.Config{})
+	store := blobstore.New(memory.New(objects), "inbox", blobstore.Config{})
 	t.Cleanup(func() { store.Close() })
 	b.store = store.Bucket()
 	b.bucket = b.telemetry.Observer().Bucket(b.store)
@@ -292,10 +294,11 @@ func TestCheckpointsAreCounted(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "large"), []byte("0123456789"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	store, err := blobstore.OpenFolder(dir, "inbox", blobstore.Config{})
+	files, err := folder.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	store := blobstore.New(files, "inbox", blobstore.Config{})
 	defer store.Close()
 	bucket := b.telemetry.Observer().Bucket(store.Bucket())
 	o, err := bucket.Source.Stat(t.Context(), pipeline.Object{Bucket: "inbox", Key: "large"})

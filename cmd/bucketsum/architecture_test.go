@@ -18,6 +18,7 @@ var mayImport = map[string][]string{
 	"handlers":                         {"pipeline"},
 	"handlers/web":                     {"pipeline"},
 	"adapters":                         {"pipeline"},
+	"adapters/blobstore":               {"pipeline", "adapters/blobstore/driver"},
 	"adapters/jetstream/jetstreamtest": {"pipeline", "testenv/freeport"},
 	"adapters/kafka/kafkatest":         {"pipeline", "testenv/freeport"},
 	"adapters/rabbitmq/rabbitmqtest":   {"pipeline", "testenv/freeport"},

@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 )
 
@@ -22,7 +22,7 @@ func parseBuckets(args []string) ([]app.BucketURL, error) {
 		if name, rest, ok := strings.Cut(arg, "="); ok && !strings.ContainsAny(name, ":/?") {
 			b = app.BucketURL{Name: name, URL: rest}
 		}
-		if err := checkURL("--bucket", b.URL, bucketSchemes); err != nil {
+		if err := checkURL("--bucket", b.URL, bucketSchemes()); err != nil {
 			faults = append(faults, err)
 			continue
 		}
@@ -31,7 +31,7 @@ func parseBuckets(args []string) ([]app.BucketURL, error) {
 			continue // which checkURL has told of
 		}
 		if b.Name == "" {
-			b.Name = blobstore.NameOf(u)
+			b.Name = bucketDrivers(s3.Options{}).NameOf(u)
 		}
 		shown := u.Redacted()
 		switch {

@@ -7,11 +7,15 @@ import (
 	"slices"
 	"strings"
 
-	_ "gocloud.dev/blob/fileblob" // file://
-	_ "gocloud.dev/blob/memblob"  // mem:// as a bucket
 	_ "gocloud.dev/pubsub/mempubsub"
 	_ "gocloud.dev/pubsub/natspubsub"
 
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/azure"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/gcs"
+	inmemory "github.com/bucketsum/bucketsum/adapters/blobstore/memory"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/adapters/gcppubsub"
 	"github.com/bucketsum/bucketsum/adapters/jetstream"
 	"github.com/bucketsum/bucketsum/adapters/kafka"
@@ -26,13 +30,6 @@ import (
 type scheme struct{ name, example string }
 
 var (
-	bucketSchemes = []scheme{
-		{"s3", "s3://photos?region=eu-central-1"},
-		{"gs", "gs://photos"},
-		{"azblob", "azblob://photos?storage_account=example"},
-		{"file", "file:///srv/inbox"},
-		{"mem", "mem:// (ends with the process)"},
-	}
 	queueSchemes = []scheme{
 		{"awssqs", "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects"},
 		{"sqs", "sqs://sqs.eu-central-1.amazonaws.com/123456789012/objects.fifo (in order)"},
@@ -46,6 +43,25 @@ var (
 		{"mem", "mem://events (ends with the process)"},
 	}
 )
+
+// bucketDrivers returns the technologies that buckets can be on.
+func bucketDrivers(o s3.Options) blobstore.Drivers {
+	return blobstore.Drivers{
+		s3.Driver(o),
+		gcs.Driver,
+		azure.Driver,
+		folder.Driver,
+		inmemory.Driver,
+	}
+}
+
+func bucketSchemes() []scheme {
+	var schemes []scheme
+	for _, d := range bucketDrivers(s3.Options{}) {
+		schemes = append(schemes, scheme{d.Scheme, d.Example})
+	}
+	return schemes
+}
 
 // drivers returns those of the schemes that a queue.Subscriber serves.
 func drivers(log *slog.Logger) map[string]queue.Driver {

@@ -110,8 +110,9 @@ func runServe(ctx context.Context, p process, f serveFlags, buckets []app.Bucket
 	log := f.log.logger(p.stderr)
 	warnOf(f.Queue, f.DeadLetter, log)
 	f.memory.warn(log)
-	stores, err := app.OpenBuckets(ctx, buckets, blobstore.Config{
-		Layout: f.layout, Algorithms: f.Algorithms, Records: f.store.records, S3: f.store.s3, Memory: f.memory.memory(), Log: log,
+	stores, err := app.OpenBuckets(ctx, bucketDrivers(f.store.s3), buckets, blobstore.Config{
+		Layout: f.layout, Algorithms: f.Algorithms, Records: f.store.records, Memory: f.memory.memory(), Log: log,
+		CallerVerifies: !f.IgnoreClaims,
 	})
 	if err != nil {
 		return err

@@ -8,13 +8,14 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 )
 
 // storeFlags is what serve can be told about buckets and their records.
 type storeFlags struct {
 	records blobstore.RecordOptions
-	s3      blobstore.S3Options
+	s3      s3.Options
 
 	tags    []string
 	keyFile string
@@ -39,7 +40,7 @@ func (c *storeFlags) validate(buckets []app.BucketURL) error {
 		}
 	}
 	if c.records.Bucket != "" {
-		faults = append(faults, checkURL("--record-bucket", c.records.Bucket, bucketSchemes))
+		faults = append(faults, checkURL("--record-bucket", c.records.Bucket, bucketSchemes()))
 		for _, b := range buckets {
 			if samePlace(b.URL, c.records.Bucket) && schemeOf(b.URL) != "mem" {
 				faults = append(faults, fmt.Errorf("--record-bucket is also the --bucket %s, whose objects the records would be", b.Name))
@@ -61,7 +62,7 @@ func (c *storeFlags) validate(buckets []app.BucketURL) error {
 		faults = append(faults, fmt.Errorf("--record-tag: S3 allows 10 tags, not %d", len(c.records.Tags)))
 	}
 	if c.keyFile != "" {
-		key, err := blobstore.ReadCustomerKey(c.keyFile)
+		key, err := s3.ReadCustomerKey(c.keyFile)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("--sse-c-key-file: %w", err))
 		}

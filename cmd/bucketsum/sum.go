@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/md5sum"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
@@ -75,9 +76,7 @@ func (o *sumFlags) define(fs *pflag.FlagSet) {
 
 func runSum(ctx context.Context, p process, o sumFlags, names []string) error {
 	o.Concurrency = int(o.concurrency)
-	for _, s := range bucketSchemes {
-		o.Schemes = append(o.Schemes, s.name)
-	}
+	o.Buckets = bucketDrivers(s3.Options{})
 	if err := o.Validate(names); err != nil {
 		return usageError{err}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	s3driver "github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
@@ -37,7 +38,7 @@ func TestSumS3(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	bucket, err := blobstore.Open(t.Context(), server.BucketURL("objects"), "b", blobstore.Config{})
+	bucket, err := bucketDrivers(s3driver.Options{}).Open(t.Context(), server.BucketURL("objects"), "b", blobstore.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

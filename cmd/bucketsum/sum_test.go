@@ -10,13 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
-	"gocloud.dev/blob"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
@@ -256,12 +254,6 @@ func TestSumUsage(t *testing.T) {
 		t.Errorf("--help: %+v", got)
 	}
 }
-
-// registerSumHosts registers the scheme once, also when the test runs again.
-var registerSumHosts = func() func(sumHostOpener) {
-	var once sync.Once
-	return func(o sumHostOpener) { once.Do(func() { blob.DefaultURLMux().RegisterBucket("sumtest", o) }) }
-}()
 
 func TestSumWriteError(t *testing.T) {
 	t.Chdir(t.TempDir())

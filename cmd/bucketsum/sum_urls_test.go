@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/url"
@@ -11,8 +12,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"gocloud.dev/blob"
 	"gocloud.dev/blob/memblob"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
+	inmemory "github.com/bucketsum/bucketsum/adapters/blobstore/memory"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/md5sum"
 )
 
 func TestSumURLs(t *testing.T) {
@@ -108,10 +114,10 @@ func TestSumFolderURL(t *testing.T) {
 // TestSumURLsOfHosts has a scheme whose host is the bucket, as s3:// and most
 // others are, with keys in it.
 func TestSumURLsOfHosts(t *testing.T) {
-	registerSumHosts(sumHostOpener{"b": {
+	hosts := sumHosts{"b": {
 		"a": "x", "/a": "xx", "photos/1 a": "x", "photos/é\nü": "x", "photos-": "x",
-	}})
-	got := sumRun(t, "", "sumtest://b/photos/", "sumtest://b//a", "sumtest://b/photos/1%20a", "sumtest://b/a", "sumtest://other/a", "sumtest://b/photos")
+	}}
+	got := hosts.sum(t, "sumtest://b/photos/", "sumtest://b//a", "sumtest://b/photos/1%20a", "sumtest://b/a", "sumtest://other/a", "sumtest://b/photos")
 	want := sumResult{
 		Stdout: sumMD5OfX + "  photos/1 a\n" + `\` + sumMD5OfX + `  photos/é\nü` + "\n" +
 			"9336ebf25087d91c818ee6e9ec29f8c1  sumtest://b//a\n" +
@@ -123,16 +129,16 @@ func TestSumURLsOfHosts(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if got := sumRun(t, "", "sumtest://b/"); strings.Count(got.Stdout, "\n") != 5 || got.Status != exitOK {
+	if got := hosts.sum(t, "sumtest://b/"); strings.Count(got.Stdout, "\n") != 5 || got.Status != exitOK {
 		t.Errorf("whole bucket: %+v", got)
 	}
 }
 
-// sumHostOpener opens buckets in memory: name → key → content.
-type sumHostOpener map[string]map[string]string
+// sumHosts are buckets in memory: name → key → content.
+type sumHosts map[string]map[string]string
 
-func (o sumHostOpener) OpenBucketURL(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
-	content, ok := o[u.Host]
+func (h sumHosts) open(ctx context.Context, u *url.URL, _ driver.Options) (driver.Bucket, error) {
+	content, ok := h[u.Host]
 	if !ok || u.Path != "" {
 		return nil, errors.New("no access")
 	}
@@ -142,5 +148,27 @@ func (o sumHostOpener) OpenBucketURL(ctx context.Context, u *url.URL) (*blob.Buc
 			return nil, err
 		}
 	}
-	return b, nil
+	return inmemory.New(b), nil
+}
+
+// sum runs the command with the buckets behind sumtest://.
+func (h sumHosts) sum(t *testing.T, names ...string) sumResult {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	o := md5sum.Options{
+		Algorithms: []string{"md5"}, Concurrency: 1, Memory: blobstore.NewMemory(0),
+		Buckets: append(bucketDrivers(s3.Options{}), driver.Driver{Scheme: "sumtest", Open: h.open}),
+	}
+	err := o.Validate(names)
+	if err == nil {
+		err = md5sum.Run(t.Context(), md5sum.Streams{Out: &stdout, Err: &stderr}, &o, names)
+	}
+	status := exitOK
+	switch {
+	case errors.Is(err, md5sum.ErrFailed):
+		status = exitFailed
+	case err != nil:
+		t.Error(err)
+	}
+	return sumResult{stdout.String(), stderr.String(), status}
 }

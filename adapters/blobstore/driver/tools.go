@@ -3,7 +3,6 @@ package driver
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -11,7 +10,9 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/backoff"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/keylock"
 )
 
 // Checkpoints is the prefix of the keys of checkpoints.
@@ -83,11 +84,12 @@ func MetadataClaims(metadata map[string]string) []pipeline.Claim {
 	return nil
 }
 
-// Backoff returns how long to wait after a number of failed attempts, from one on.
-func Backoff(failures int) time.Duration {
-	d := min(100*time.Millisecond<<min(failures-1, 10), 5*time.Second)
-	return d/2 + rand.N(d/2)
-}
+// Locks implements Bucket.Lock for goroutines of this process. A driver whose store has
+// conditions embeds it.
+type Locks = keylock.Locks[string]
+
+// Backoff is how long to wait for a store that failed.
+var Backoff = backoff.Backoff{First: 100 * time.Millisecond, Longest: 5 * time.Second, Jitter: backoff.Below}
 
 // Transport returns the connections of one bucket.
 func Transport() *http.Transport {

@@ -38,8 +38,8 @@ func (f *Bucket) removeNotes(ctx context.Context, r driver.Records) error {
 	if len(dirs) == 0 || err != nil {
 		return err
 	}
-	there := make(map[uint64]struct{})
-	if f.hashNames(ctx, "", r.Possible, there) != nil {
+	there, err := f.hashNames(ctx, r.Possible)
+	if err != nil {
 		return ctx.Err() // what could not be looked at may be there
 	}
 	var errs []error
@@ -90,34 +90,27 @@ func (f *Bucket) removeOrphans(ctx context.Context, dir string, notes []string, 
 	return errors.Join(errs...)
 }
 
-// hashNames collects what the notes of the files below a directory would be
-// called, were they sidecars.
-func (f *Bucket) hashNames(ctx context.Context, dir string, possible func(key string) bool, into map[uint64]struct{}) error {
-	names, err := f.names(dir)
-	if errors.Is(err, fs.ErrNotExist) && dir != "" {
-		return nil // removed since its parent was read
-	}
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		key := dir + name
+// hashNames returns what the notes of the files in the folder would be called, if the files
+// were records.
+func (f *Bucket) hashNames(ctx context.Context, possible func(key string) bool) (map[uint64]struct{}, error) {
+	names := make(map[uint64]struct{})
+	err := filebucket.Walk(f.openDir(""), func(e filebucket.Entry) error {
 		switch {
-		case name == filebucket.Hidden+"/":
-		case strings.HasSuffix(name, "/"):
-			if err := f.hashNames(ctx, key, possible, into); err != nil {
-				return err
-			}
-		case possible(key):
-			if id, ok := noteID(hash(key)); ok {
-				into[id] = struct{}{}
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(e.Err, fs.ErrNotExist) && e.Key != "":
+			return nil // removed since its parent was read
+		case e.Err != nil:
+			return e.Err
+		case e.Type.IsDir() || !possible(e.Key):
+		default:
+			if id, ok := noteID(hash(e.Key)); ok {
+				names[id] = struct{}{}
 			}
 		}
-	}
-	return nil
+		return nil
+	})
+	return names, err
 }
 
 // noteID returns the beginning of a hash, which is all that is kept of it: if two

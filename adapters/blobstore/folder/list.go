@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -20,46 +20,48 @@ func (f *Bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.En
 		l.Skip = func(string) bool { return false }
 	}
 	return func(yield func(driver.Entry, error) bool) {
-		f.walk(ctx, l.Prefix, l, yield)
+		// The error only ends the walk.
+		_ = filebucket.Walk(f.openDir(l.Prefix), func(e filebucket.Entry) error {
+			key := l.Prefix + e.Key
+			switch {
+			case ctx.Err() != nil:
+				yield(driver.Entry{}, ctx.Err())
+				return fs.SkipAll
+			case e.Type.IsDir():
+				return f.listDir(key, e, yield)
+			case l.Skip(key):
+				return nil
+			}
+			if listed, ok, err := f.entry(ctx, key, l.KeysOnly); ok && !yield(listed, err) {
+				return fs.SkipAll
+			}
+			return nil
+		})
 	}
 }
 
-// walk yields the files below a directory, whose key is empty for the folder
-// itself and else ends with a slash. It reports whether to go on.
-func (f *Bucket) walk(ctx context.Context, dir string, l driver.Listing, yield func(driver.Entry, error) bool) bool {
-	names, err := f.names(dir)
-	if errors.Is(err, fs.ErrNotExist) && dir != "" {
-		return true // removed since its parent was read
+// openDir returns what opens the folders below one for filebucket.Walk.
+func (f *Bucket) openDir(above string) func(key string) (*os.File, error) {
+	return func(key string) (*os.File, error) {
+		return f.root.Open(filepath.Join(".", filepath.FromSlash(above+key)))
 	}
-	if err != nil && !yield(driver.Entry{Key: dir}, fmt.Errorf("the folder cannot be read: %w", err)) {
-		return false
+}
+
+// listDir tells what is wrong with a directory.
+func (f *Bucket) listDir(key string, e filebucket.Entry, yield func(driver.Entry, error) bool) error {
+	if errors.Is(e.Err, fs.ErrNotExist) && key != "" {
+		return fs.SkipDir // removed since its parent was read
 	}
-	if _, inner := slices.BinarySearch(names, filebucket.Hidden+"/"); inner && dir != "" && f.isBucket(dir) {
-		return yield(driver.Entry{Key: dir}, fmt.Errorf("it is a bucket of its own: %w", pipeline.ErrFiltered))
+	if e.Err != nil && !yield(driver.Entry{Key: key}, fmt.Errorf("the folder cannot be read: %w", e.Err)) {
+		return fs.SkipAll
 	}
-	for _, name := range names {
-		if err := ctx.Err(); err != nil {
-			yield(driver.Entry{}, err)
-			return false
-		}
-		key := dir + name
-		if filebucket.IsHidden(key) {
-			continue
-		}
-		if name[len(name)-1] == '/' {
-			if !f.walk(ctx, key, l, yield) {
-				return false
-			}
-			continue
-		}
-		if l.Skip(key) {
-			continue
-		}
-		if e, ok, err := f.entry(ctx, key); ok && !yield(e, err) {
-			return false
-		}
+	if !e.HasHidden || key == "" || !f.isBucket(key) {
+		return nil
 	}
-	return true
+	if !yield(driver.Entry{Key: key}, fmt.Errorf("it is a bucket of its own: %w", pipeline.ErrFiltered)) {
+		return fs.SkipAll
+	}
+	return fs.SkipDir
 }
 
 // isBucket reports whether a directory, whose key ends with a slash, has notes of
@@ -69,31 +71,10 @@ func (f *Bucket) isBucket(dir string) bool {
 	return err == nil && info.IsDir()
 }
 
-// names returns the names in a directory, those of directories with a slash, in
-// the lexical order of the keys that they are part of. With an error it returns
-// those that could be read.
-func (f *Bucket) names(dir string) ([]string, error) {
-	file, err := f.root.Open(filepath.Join(".", filepath.FromSlash(dir)))
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	entries, err := file.ReadDir(-1)
-	names := make([]string, len(entries))
-	for i, e := range entries {
-		names[i] = e.Name()
-		if e.IsDir() {
-			names[i] += "/"
-		}
-	}
-	slices.Sort(names)
-	return names, err
-}
-
 // entry returns a file as it is listed. It is not ok if there is nothing to tell.
-func (f *Bucket) entry(ctx context.Context, key string) (e driver.Entry, ok bool, err error) {
+func (f *Bucket) entry(ctx context.Context, key string, keyOnly bool) (e driver.Entry, ok bool, err error) {
 	e.Key = key
-	if err := f.Check(key); err != nil {
+	if err := f.Check(key); err != nil || keyOnly {
 		return e, true, err
 	}
 	if e.State, err = f.Stat(ctx, key); errors.Is(err, pipeline.ErrNotFound) {

@@ -2,7 +2,6 @@ package gcs
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 )
@@ -33,11 +32,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if busy {
 			_ = answer.Body.Close() // it only says that there is none
 		}
-		wait := time.NewTimer(driver.Backoff(failures))
-		select {
-		case <-wait.C:
-		case <-r.Context().Done():
-			wait.Stop()
+		if !driver.Backoff.Wait(r.Context(), failures) {
 			return nil, r.Context().Err()
 		}
 	}

@@ -150,7 +150,7 @@ type retryer struct{ aws.RetryerV2 }
 
 // RetryDelay implements aws.Retryer.
 func (retryer) RetryDelay(attempt int, _ error) (time.Duration, error) {
-	return driver.Backoff(attempt), nil
+	return driver.Backoff.Delay(attempt), nil
 }
 
 // keepMethod follows no redirect that would make a GET of a PUT.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
 	"github.com/bucketsum/bucketsum/adapters/telemetry"
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -20,10 +21,11 @@ func TestWorkerReadsWhatIsAtHand(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("content"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	store, err := blobstore.OpenFolder(dir, "inbox", blobstore.Config{})
+	bucket, err := folder.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	store := blobstore.New(bucket, "inbox", blobstore.Config{})
 	defer store.Close()
 	measured, err := telemetry.New(t.Context(), telemetry.Config{})
 	if err != nil {

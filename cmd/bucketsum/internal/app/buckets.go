@@ -18,9 +18,9 @@ const bucketWait = 30 * time.Second
 type BucketURL struct{ Name, URL string }
 
 // OpenBuckets opens every bucket and asks it whether it can be used, or none.
-func OpenBuckets(ctx context.Context, urls []BucketURL, c blobstore.Config) (map[string]*blobstore.Store, error) {
+func OpenBuckets(ctx context.Context, drivers blobstore.Drivers, urls []BucketURL, c blobstore.Config) (map[string]*blobstore.Store, error) {
 	return openAll(ctx, urls, func(ctx, bounded context.Context, b BucketURL) (*blobstore.Store, error) {
-		store, err := blobstore.Open(ctx, b.URL, b.Name, c) // which may keep its context
+		store, err := drivers.Open(ctx, b.URL, b.Name, c) // which may keep its context
 		if err != nil {
 			return nil, err
 		}

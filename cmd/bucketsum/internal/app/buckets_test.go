@@ -11,6 +11,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/memory"
 )
 
 // Buckets that do not answer are named after half a minute, however many they are
@@ -18,8 +19,8 @@ import (
 func TestSilentBuckets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		well := blobstore.New(memblob.OpenBucket(nil), "well", blobstore.Config{})
-		late := blobstore.New(memblob.OpenBucket(nil), "late", blobstore.Config{})
+		well := blobstore.New(memory.New(memblob.OpenBucket(nil)), "well", blobstore.Config{})
+		late := blobstore.New(memory.New(memblob.OpenBucket(nil)), "late", blobstore.Config{})
 		urls := []BucketURL{{Name: "well"}, {Name: "slow"}, {Name: "wrong"}, {Name: "silent"}, {Name: "late"}}
 		began := time.Now()
 		stores, err := openAll(t.Context(), urls, func(_, bounded context.Context, b BucketURL) (*blobstore.Store, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
 	"github.com/bucketsum/bucketsum/adapters/events"
 	"github.com/bucketsum/bucketsum/adapters/watch"
 	"github.com/bucketsum/bucketsum/handlers/web"
@@ -192,10 +193,11 @@ func makeFolder(dir string) (string, error) {
 
 // openLocalFolder opens the folder as a bucket.
 func openLocalFolder(ctx context.Context, dir, name string, c LocalConfig) (*blobstore.Store, error) {
-	store, err := blobstore.OpenFolder(dir, name, blobstore.Config{Layout: c.Layout, Algorithms: c.Worker.Algorithms})
+	bucket, err := folder.Open(dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("bucket %s: %w", name, err)
 	}
+	store := blobstore.New(bucket, name, blobstore.Config{Layout: c.Layout, Algorithms: c.Worker.Algorithms})
 	if err := store.CheckWritable(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}

@@ -33,7 +33,7 @@ type Options struct {
 
 	Concurrency int               // files read at once
 	Memory      *blobstore.Memory // of all that is read ahead
-	Schemes     []string          // of URLs of buckets, for messages
+	Buckets     blobstore.Drivers // that URLs can name
 }
 
 // Streams are the standard streams of Run.
@@ -87,7 +87,7 @@ func (o *Options) Validate(names []string) error {
 		faults = append(faults, errors.New("--tag and --text exclude each other"))
 	}
 	for _, name := range names {
-		if err := schemes(o.Schemes).check(name); err != nil {
+		if err := schemes(o.Buckets.Schemes()).check(name); err != nil {
 			faults = append(faults, err)
 		}
 	}
@@ -103,7 +103,7 @@ func Run(ctx context.Context, std Streams, o *Options, names []string) error {
 		names = []string{"-"}
 	}
 	return interruptibly(ctx, func() (err error) {
-		r := newReader(std.In, o.Memory, o.Schemes)
+		r := newReader(std.In, o.Memory, o.Buckets)
 		defer func() { err = errors.Join(err, r.close()) }()
 		if o.Check {
 			return check(ctx, std, o, r, names)

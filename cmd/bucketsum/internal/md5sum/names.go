@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"gocloud.dev/blob"
-
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
@@ -51,11 +49,7 @@ func (s schemes) check(arg string) error {
 	return err
 }
 
-// has reports whether the scheme is one that is named to users, or that of
-// a driver that is linked otherwise.
-func (s schemes) has(name string) bool {
-	return slices.Contains(s, name) || blob.DefaultURLMux().ValidBucketScheme(name)
-}
+func (s schemes) has(name string) bool { return slices.Contains(s, name) }
 
 // parse tells what to read for a name. One with the scheme of a bucket
 // is split into the bucket's URL and the key; any other is a path.

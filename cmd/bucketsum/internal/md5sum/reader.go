@@ -19,15 +19,16 @@ import (
 type reader struct {
 	stdin   io.Reader
 	memory  *blobstore.Memory
-	schemes schemes
+	drivers blobstore.Drivers
+	schemes schemes // of drivers
 
 	mu      sync.Mutex
 	buckets map[string]*blobstore.Store // by URL, opened when first needed
 	digests map[string]*sync.Pool       // of *digest.Digest, by algorithms
 }
 
-func newReader(stdin io.Reader, memory *blobstore.Memory, schemes schemes) *reader {
-	return &reader{stdin: stdin, memory: memory, schemes: schemes, buckets: make(map[string]*blobstore.Store), digests: make(map[string]*sync.Pool)}
+func newReader(stdin io.Reader, memory *blobstore.Memory, drivers blobstore.Drivers) *reader {
+	return &reader{stdin: stdin, memory: memory, drivers: drivers, schemes: drivers.Schemes(), buckets: make(map[string]*blobstore.Store), digests: make(map[string]*sync.Pool)}
 }
 
 func (r *reader) close() error {
@@ -133,7 +134,7 @@ func (r *reader) open(ctx context.Context, bucketURL string) (*blobstore.Store, 
 	if b := r.buckets[bucketURL]; b != nil {
 		return b, nil
 	}
-	b, err := blobstore.Open(ctx, bucketURL, redact.URL(bucketURL), blobstore.Config{Memory: r.memory})
+	b, err := r.drivers.Open(ctx, bucketURL, redact.URL(bucketURL), blobstore.Config{Memory: r.memory})
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
@@ -78,7 +79,7 @@ func openRanges(t *testing.T, ctx context.Context, s *rangeServer, memory *Memor
 	t.Helper()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	store, err := Open(t.Context(), "s3://test?region=us-east-1&use_path_style=true&endpoint="+server.URL, "test", Config{Memory: memory})
+	store, err := Drivers{s3.Driver(s3.Options{})}.Open(t.Context(), "s3://test?region=us-east-1&use_path_style=true&endpoint="+server.URL, "test", Config{Memory: memory})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func openRanges(t *testing.T, ctx context.Context, s *rangeServer, memory *Memor
 			t.Error(err)
 		}
 	})
-	store.s3.patience = 0
+	store.reading.patience = 0
 	o := pipeline.Object{Bucket: "test", Key: "a", ETag: "e", Size: pipeline.UnknownSize}
 	r, err := store.Open(ctx, o)
 	if offset > 0 {
@@ -147,7 +148,7 @@ func TestRanges(t *testing.T) {
 			if left := memory.left.Load(); left != before {
 				t.Errorf("%d bytes of memory were not given back", before-left)
 			}
-			if n := s3Requests.Load(); n != 0 {
+			if n := largeRequests.Load(); n != 0 {
 				t.Errorf("%d requests count as under way", n)
 			}
 			if _, err := r.Read(make([]byte, 1)); !errors.Is(err, fs.ErrClosed) {
@@ -209,7 +210,7 @@ func TestRangesOnceThereIsRoom(t *testing.T) {
 	if s.ranges == 0 {
 		t.Error("no ranges were asked for")
 	}
-	if n := s3Requests.Load(); n != 0 {
+	if n := largeRequests.Load(); n != 0 {
 		t.Errorf("%d requests count as under way", n)
 	}
 }
@@ -275,32 +276,9 @@ func TestRangesThatNobodyWants(t *testing.T) {
 			if left := memory.left.Load(); left != before {
 				t.Errorf("%d bytes of memory were not given back", before-left)
 			}
-			if n := s3Requests.Load(); n != 0 {
+			if n := largeRequests.Load(); n != 0 {
 				t.Errorf("%d requests count as under way", n)
 			}
 		})
-	}
-}
-
-func TestPartLength(t *testing.T) {
-	const mib = 1 << 20
-	for _, test := range []struct {
-		etag string
-		size int64
-		want int64
-	}{
-		{"0123", 100 * mib, 8 * mib},            // one part
-		{"0123-13", 100 * mib, 8 * mib},         // parts of 8 MiB
-		{"0123-20", 100 * mib, 10 * mib},        // of 5 MiB: two at once
-		{"0123-7", 100*mib - 1, 15 * mib},       // of 15 MiB
-		{"0123-10", 640 * mib, 8 * mib},         // of 64 MiB: an eighth
-		{"0123-100", 100*100*mib - 7, 10 * mib}, // of 100 MiB: a tenth
-		{"0123-x", 100 * mib, 8 * mib},
-		{"0123-0", 100 * mib, 8 * mib},
-		{"0123-7", 1, 8 * mib}, // nobody's
-	} {
-		if got := partLength(test.etag, test.size); got != test.want {
-			t.Errorf("%s of %d bytes: %d MiB, want %d", test.etag, test.size, got/mib, test.want/mib)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package blobstore
+package folder
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
@@ -38,17 +39,18 @@ func TestDirect(t *testing.T) {
 	if _, _, ok := openDirect(unix.AT_FDCWD, filepath.Join(dir, "x")); ok {
 		t.Error("an absolute name was opened")
 	}
-	store, err := OpenFolder(dir, "test", Config{})
+	folder, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	store := blobstore.New(folder, "test", blobstore.Config{})
 	defer func() {
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
 	}()
 	direct := true
-	if _, _, ok := store.folder.openDirect("x"); !ok {
+	if _, _, ok := folder.openDirect("x"); !ok {
 		direct = false // the kernel is too old, or a sandbox forbids it
 	}
 	for key, want := range map[string]struct {
@@ -70,17 +72,17 @@ func TestDirect(t *testing.T) {
 		"x/y":            {"", false, pipeline.ErrNotFound},
 	} {
 		var named unix.Stat_t
-		if err := look(int(store.folder.self.Fd()), key, &named); direct && (err == nil && isRegular(&named)) != want.direct {
+		if err := look(int(folder.self.Fd()), key, &named); direct && (err == nil && isRegular(&named)) != want.direct {
 			t.Errorf("%s: a look finds mode %o, %v; want a file %v", key, named.Mode, err, want.direct)
 		}
-		version, looked := store.folder.statDirect(key)
-		c, opened, ok := store.folder.openDirect(key)
+		version, looked := folder.statDirect(key)
+		c, opened, ok := folder.openDirect(key)
 		if ok {
 			got, err := io.ReadAll(c)
 			if err := errors.Join(err, c.Close()); err != nil || string(got) != want.content {
 				t.Errorf("%s: opened directly it has %q, %v; want %q", key, got, err, want.content)
 			}
-			if _, info, err := store.folder.find(key); err != nil || stateOf(version) != stateOf(opened) || opened.Size != info.Size() {
+			if _, info, err := folder.find(key); err != nil || version != opened || opened.Size != info.Size() {
 				t.Errorf("%s: versions %v and %v, %v", key, version, opened, err)
 			}
 		}
@@ -107,11 +109,12 @@ var errRefused = errors.New("it leads out of the bucket")
 // TestDirectAfterClose asks a folder that is closed for a file that another one has,
 // which the system gave the same descriptor.
 func TestDirectAfterClose(t *testing.T) {
-	store, err := OpenFolder(t.TempDir(), "test", Config{})
+	folder, err := Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	was := store.folder.self.Fd()
+	store := blobstore.New(folder, "test", blobstore.Config{})
+	was := folder.self.Fd()
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}

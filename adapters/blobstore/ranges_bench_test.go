@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
@@ -61,7 +62,7 @@ func BenchmarkReadOneOnSlowS3(b *testing.B) {
 		b.Run(fmt.Sprintf("connection=%.0fMBps", rate/1e6), func(b *testing.B) {
 			server := httptest.NewServer(pacedServer{size, rate, 15 * time.Millisecond})
 			defer server.Close()
-			store, err := Open(b.Context(), "s3://test?region=us-east-1&use_path_style=true&endpoint="+server.URL, "test", Config{})
+			store, err := Drivers{s3.Driver(s3.Options{})}.Open(b.Context(), "s3://test?region=us-east-1&use_path_style=true&endpoint="+server.URL, "test", Config{})
 			if err != nil {
 				b.Fatal(err)
 			}

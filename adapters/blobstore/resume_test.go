@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 )
 
 // silence is a body from which nothing comes until its request is given up.
@@ -20,11 +23,19 @@ func (s silence) Read([]byte) (int, error) {
 
 func (silence) Close() error { return nil }
 
+// newTestResuming returns what reads six bytes.
+func newTestResuming(ctx context.Context, ask func(ctx context.Context, first, end int64) (io.ReadCloser, error)) *resuming {
+	return &resuming{
+		reading: &reading{log: slog.New(slog.DiscardHandler), stall: stallTime}, ctx: ctx,
+		content: &driver.Content{State: driver.State{Size: 6}, Range: ask}, end: 6,
+	}
+}
+
 // A body, or an answer, that does not come is asked for again, where it stopped.
-func TestPinnedThatStalls(t *testing.T) {
+func TestBodyThatStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, calls := time.Now(), 0
-		c := &pinned{ctx: t.Context(), size: 6, from: func(ctx context.Context, at int64) (io.ReadCloser, error) {
+		c := newTestResuming(t.Context(), func(ctx context.Context, at, _ int64) (io.ReadCloser, error) {
 			switch calls++; calls {
 			case 1:
 				return struct {
@@ -37,10 +48,7 @@ func TestPinnedThatStalls(t *testing.T) {
 			default:
 				return io.NopCloser(strings.NewReader("abcdef"[at:])), nil
 			}
-		}}
-		if err := c.begin(); err != nil {
-			t.Fatal(err)
-		}
+		})
 		got, err := io.ReadAll(c)
 		if err := errors.Join(err, c.Close()); err != nil || string(got) != "abcdef" || calls != 3 {
 			t.Errorf("got %q, %v after %d requests", got, err, calls)
@@ -52,13 +60,10 @@ func TestPinnedThatStalls(t *testing.T) {
 }
 
 // Who stops waiting is not asked to wait for the next attempt.
-func TestPinnedThatIsCancelled(t *testing.T) {
+func TestBodyThatIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		c := &pinned{ctx: ctx, size: 6, from: func(ctx context.Context, _ int64) (io.ReadCloser, error) { return silence{ctx}, nil }}
-		if err := c.begin(); err != nil {
-			t.Fatal(err)
-		}
+		c := newTestResuming(ctx, func(ctx context.Context, _, _ int64) (io.ReadCloser, error) { return silence{ctx}, nil })
 		time.AfterFunc(time.Second, cancel)
 		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)

@@ -1,4 +1,4 @@
-package blobstore
+package folder
 
 import (
 	"errors"
@@ -9,10 +9,12 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-func newFiles(t *testing.T) *files {
+func newFiles(t *testing.T) *Bucket {
 	t.Helper()
 	root, err := os.OpenRoot(t.TempDir())
 	if err != nil {
@@ -23,10 +25,10 @@ func newFiles(t *testing.T) *files {
 			t.Error(err)
 		}
 	})
-	return &files{root: root}
+	return &Bucket{root: root}
 }
 
-func (f *files) userWrites(t *testing.T, name, content string) {
+func (f *Bucket) userWrites(t *testing.T, name, content string) {
 	t.Helper()
 	if err := f.root.WriteFile(name, []byte(content), 0o666); err != nil {
 		t.Fatal(err)
@@ -35,14 +37,14 @@ func (f *files) userWrites(t *testing.T, name, content string) {
 
 // The user writes his own file between the look at a sidecar and its change.
 func TestUserIsFaster(t *testing.T) {
-	fresh := &sidecar{line: "fresh\n", metadata: map[string]string{metaMarker: marker}}
-	old := &sidecar{line: "old\n", metadata: fresh.metadata}
-	for name, change := range map[string]func(f *files) error{
-		"create":  func(f *files) error { return f.write(t.Context(), "a.md5", fresh, nil) },
-		"replace": func(f *files) error { return f.write(t.Context(), "a.md5", fresh, old) },
-		"remove":  func(f *files) error { return f.remove(t.Context(), "a.md5", old) },
+	fresh := &driver.Blob{Data: []byte("fresh\n"), Metadata: map[string]string{"written-by": "bucketsum"}}
+	old := &driver.Blob{Data: []byte("old\n"), Metadata: fresh.Metadata}
+	for name, change := range map[string]func(f *Bucket) error{
+		"create":  func(f *Bucket) error { return f.Put(t.Context(), "a.md5", fresh, driver.Condition{}) },
+		"replace": func(f *Bucket) error { return f.Put(t.Context(), "a.md5", fresh, driver.Condition{Old: old}) },
+		"remove":  func(f *Bucket) error { return f.Delete(t.Context(), "a.md5", driver.Condition{Old: old}) },
 	} {
-		for _, his := range []string{"his own\n", "", fresh.line} {
+		for _, his := range []string{"his own\n", "", string(fresh.Data)} {
 			f := newFiles(t)
 			f.userWrites(t, "a.md5", his)
 			if err := change(f); !errors.Is(err, pipeline.ErrChanged) {
@@ -51,20 +53,20 @@ func TestUserIsFaster(t *testing.T) {
 			if got, err := f.root.ReadFile("a.md5"); err != nil || string(got) != his {
 				t.Errorf("%s: his file holds %q, %v; want %q", name, got, err, his)
 			}
-			if s, err := f.read(t.Context(), "a.md5"); err != nil || s.ours() {
+			if b, err := f.Get(t.Context(), "a.md5", noteLimit); err != nil || b.Metadata != nil {
 				t.Errorf("%s: his file %q is taken for ours: %v", name, his, err)
 			}
 		}
 	}
 	f := newFiles(t)
-	if err := f.write(t.Context(), "a.md5", fresh, old); !errors.Is(err, pipeline.ErrChanged) {
+	if err := f.Put(t.Context(), "a.md5", fresh, driver.Condition{Old: old}); !errors.Is(err, pipeline.ErrChanged) {
 		t.Errorf("replace of what he removed: got %v, want ErrChanged", err)
 	}
 }
 
 func TestUserAtTheSameTime(t *testing.T) {
 	f := newFiles(t)
-	r := newRecords(Config{}, f)
+	r := blobstore.New(f, "inbox", blobstore.Config{}).Bucket().Records
 	for range 100 {
 		record := pipeline.Record{
 			Source:  pipeline.Object{Bucket: "inbox", Key: "a", ETag: "e"},
@@ -140,33 +142,16 @@ func TestEscapes(t *testing.T) {
 	}
 }
 
-func TestKeyLocksAreForgotten(t *testing.T) {
-	var l keyLocks
-	var wg sync.WaitGroup
-	counts := make(map[string]int)
-	var mu sync.Mutex
-	for i := range 200 {
-		wg.Go(func() {
-			key := string(rune('a' + i%3))
-			unlock, err := l.lock(t.Context(), key)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			mu.Lock()
-			counts[key]++
-			if counts[key] != 1 {
-				t.Errorf("%d have %s", counts[key], key)
-			}
-			mu.Unlock()
-			mu.Lock()
-			counts[key]--
-			mu.Unlock()
-			unlock()
-		})
-	}
-	wg.Wait()
-	if len(l.held) != 0 {
-		t.Errorf("%d locks are kept", len(l.held))
-	}
+func FuzzNote(f *testing.F) {
+	f.Add([]byte(`{"key":"dir/a.md5","line":"00000000000000000000000000000000  a\n","metadata":{"written-by":"bucketsum","source-key":"dir/a","source-etag":"e","source-size":"3","computed-at":"2025-03-14T15:09:26Z"}}`))
+	f.Add([]byte(`{"key":"dir/a.md5","line":""}`))
+	f.Add([]byte(`{"key":"dir/a.md5","line":"x","previous":"y","metadata":null}`))
+	f.Add([]byte(`{"KEY":"dir/a.md5","line":{}}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		n := parseNote(data)
+		if (n.Line == "" || n.Key == "") && (n.Line != "" || n.Key != "" || n.Previous != "" || n.Metadata != nil) {
+			t.Errorf("no note, and yet %+v", n)
+		}
+	})
 }

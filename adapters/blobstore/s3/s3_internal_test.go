@@ -1,0 +1,109 @@
+package s3
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+func TestRedirects(t *testing.T) {
+	for status, want := range map[int]error{301: http.ErrUseLastResponse, 302: http.ErrUseLastResponse, 307: nil, 308: nil} {
+		r := &http.Request{Response: &http.Response{StatusCode: status}}
+		if err := keepMethod(r, nil); err != want {
+			t.Errorf("%d: got %v", status, err)
+		}
+		if err := keepMethod(r, make([]*http.Request, 10)); err == nil {
+			t.Errorf("%d: it never ends", status)
+		}
+	}
+}
+
+func TestTransport(t *testing.T) {
+	custom := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.WriteBufferSize = 12345 })
+	if got := transportOf(custom); got.WriteBufferSize != 12345 || !got.DisableCompression || got.ResponseHeaderTimeout == 0 {
+		t.Errorf("got %+v", got)
+	}
+	if got := transportOf(http.DefaultClient); got.MaxIdleConnsPerHost < 100 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestListedObject(t *testing.T) {
+	entry := types.Object{Key: aws.String("a%2Bb+c%0A"), ETag: aws.String(`"e"`), Size: aws.Int64(3)}
+	for encoding, want := range map[types.EncodingType]string{types.EncodingTypeUrl: "a+b c\n", "": "a%2Bb+c%0A"} {
+		if o, err := entryOf(entry, encoding); err != nil || o.Key != want || o.ETag != "e" || o.Size != 3 {
+			t.Errorf("got %+v, %v", o, err)
+		}
+	}
+	entry.Key = aws.String("%zz")
+	if _, err := entryOf(entry, types.EncodingTypeUrl); err == nil {
+		t.Error("a key that cannot be decoded is passed on")
+	}
+}
+
+// An error that breaks off keeps its status, and why it did.
+func TestErrorThatBreaksOff(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		w.WriteHeader(http.StatusPreconditionFailed)
+		_, _ = io.WriteString(w, "<Error>&#x1;&#xFFFE;&#9;\x02")
+	}))
+	defer server.Close()
+	client := http.Client{Transport: readableErrors{&http.Transport{DisableKeepAlives: true}}}
+	response, err := client.Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if response.StatusCode != http.StatusPreconditionFailed || string(body) != "<Error>\uFFFD\uFFFD&#9;\uFFFD" || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %d %q, %v", response.StatusCode, body, err)
+	}
+}
+
+// The ETags of directory buckets look like MD5s and are none. No server for tests
+// has such buckets, for which the SDK asks for a session.
+func TestETagsOfDirectoryBuckets(t *testing.T) {
+	out := &s3.GetObjectOutput{ETag: aws.String(`"5d41402abc4b2a76b9719d911017c592"`)}
+	for name, claims := range map[string]int{
+		"inbox":                   1,
+		"inbox-s3":                1,
+		"inbox--usw2-az1--x-s3":   0,
+		"reader--usw2-az1--xa-s3": 0, // an access point
+		"arn:aws:s3express:us-west-2:123456789012:accesspoint/reader--usw2-az1--xa-s3": 0,
+	} {
+		if got := (&bucket{name: name}).claimsOf(out); len(got) != claims {
+			t.Errorf("%s: %d claims, want %d: %+v", name, len(got), claims, got)
+		}
+	}
+}
+
+func TestRangeLength(t *testing.T) {
+	const mib = 1 << 20
+	for _, test := range []struct {
+		etag string
+		size int64
+		want int64
+	}{
+		{"0123", 100 * mib, 8 * mib},            // one part
+		{"0123-13", 100 * mib, 8 * mib},         // parts of 8 MiB
+		{"0123-20", 100 * mib, 10 * mib},        // of 5 MiB: two at once
+		{"0123-7", 100*mib - 1, 15 * mib},       // of 15 MiB
+		{"0123-10", 640 * mib, 8 * mib},         // of 64 MiB: an eighth
+		{"0123-100", 100*100*mib - 7, 10 * mib}, // of 100 MiB: a tenth
+		{"0123-x", 100 * mib, 8 * mib},
+		{"0123-0", 100 * mib, 8 * mib},
+		{"0123-7", 1, 8 * mib}, // nobody's
+	} {
+		if got := rangeLength(test.etag, test.size); got != test.want {
+			t.Errorf("%s of %d bytes: %d MiB, want %d", test.etag, test.size, got/mib, test.want/mib)
+		}
+	}
+}
