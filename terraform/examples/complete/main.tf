@@ -1,5 +1,5 @@
-# Everything: a network, a cluster in it, a bucket and its pipeline, a registry for
-# the image and, if wished, a bucket for the state of all this.
+# Everything: a network with a cluster, a bucket with its pipeline, a registry for the
+# image and, on request, a bucket for Terraform's state.
 
 provider "aws" {
   region = var.region

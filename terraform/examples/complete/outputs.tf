@@ -11,21 +11,21 @@ output "cluster_name" {
 }
 
 output "repository_url" {
-  description = "Where the image is pushed to."
+  description = "URL to push the image to."
   value       = module.registry.repository_url
 }
 
 output "scaler_role_arn" {
-  description = "ARN of the role of KEDA's operator; null without."
+  description = "ARN of the role of KEDA's operator; null without keda."
   value       = lookup(module.pipeline.role_arns, "scaler", null)
 }
 
 output "documents" {
-  description = "The patterns and policies as AWS gets them, for reviews and tests."
+  description = "The patterns and policies as sent to AWS, for reviews and tests."
   value       = module.pipeline.documents
 }
 
 output "backend" {
-  description = "Settings for a backend \"s3\" block; null if the state's bucket was there."
+  description = "Settings for a backend \"s3\" block; null if no state bucket is made here."
   value       = one(module.state[*].backend)
 }

@@ -1,26 +1,26 @@
 variable "region" {
-  description = "Region of everything."
+  description = "Region of all resources."
   type        = string
 
   validation {
     condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region must be an AWS region, as eu-central-1."
+    error_message = "region must be an AWS region, such as eu-central-1."
   }
 }
 
 variable "name" {
-  description = "What everything is named after."
+  description = "Prefix of all names."
   type        = string
   default     = "bucketsum"
 }
 
 variable "bucket" {
-  description = "Bucket to make, whose objects are summed. Its name must be free in all of AWS."
+  description = "Bucket to make, whose objects get records. Its name must be unique in all of AWS."
   type        = string
 }
 
 variable "state_bucket" {
-  description = "Bucket to make for Terraform's state. Null: there is one already."
+  description = "Bucket to make for Terraform's state. Null: none is made."
   type        = string
   default     = null
 }
@@ -31,7 +31,7 @@ variable "admin_role_arns" {
 
   validation {
     condition     = length(var.admin_role_arns) > 0
-    error_message = "admin_role_arns needs a role, or nobody could enter the cluster."
+    error_message = "admin_role_arns needs a role; otherwise no one can enter the cluster."
   }
 }
 
@@ -43,7 +43,7 @@ variable "public_access_cidrs" {
 }
 
 variable "compute" {
-  description = "Who runs the nodes: auto or managed."
+  description = "How the nodes are run: auto or managed."
   type        = string
   default     = "managed"
 }
@@ -67,17 +67,17 @@ variable "keda" {
 }
 
 variable "image_tag" {
-  description = "Tag of the image in the registry that is made."
+  description = "Tag of the image in the registry made here."
   type        = string
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
-    error_message = "image_tag must be a tag that stays what it is, not latest."
+    error_message = "image_tag must be a fixed tag, not latest."
   }
 }
 
 variable "alarm_actions" {
-  description = "ARNs of SNS topics that alarms go to."
+  description = "ARNs of SNS topics for alarms."
   type        = set(string)
   default     = []
   nullable    = false

@@ -1,4 +1,4 @@
-# The pipeline for a bucket and a cluster that are there already.
+# The pipeline for an existing bucket and an existing cluster.
 
 provider "aws" {
   region = var.region

@@ -4,11 +4,11 @@ output "helm_values" {
 }
 
 output "scaler_role_arn" {
-  description = "ARN of the role of KEDA's operator; null without."
+  description = "ARN of the role of KEDA's operator; null without keda."
   value       = lookup(module.pipeline.role_arns, "scaler", null)
 }
 
 output "documents" {
-  description = "The patterns and policies as AWS gets them, for reviews and tests."
+  description = "The patterns and policies as sent to AWS, for reviews and tests."
   value       = module.pipeline.documents
 }

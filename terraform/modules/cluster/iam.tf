@@ -62,8 +62,8 @@ resource "aws_iam_role_policy_attachment" "node" {
   policy_arn = "${local.policy_arn}/${each.key}"
 }
 
-# The network add-on has a role of its own, so that nodes, and whoever gets at
-# their role, cannot change network interfaces.
+# The network add-on has its own role, so that the nodes' role cannot change
+# network interfaces.
 resource "aws_iam_role" "cni" {
   count = local.auto ? 0 : 1
 

@@ -10,7 +10,7 @@ locals {
   access_arn = "arn:${local.partition}:eks::aws:cluster-access-policy"
 }
 
-# Secrets in etcd are encrypted with it.
+# Encrypts Secrets in etcd.
 resource "aws_kms_key" "secrets" {
   description             = "Secrets of the EKS cluster ${var.name}"
   enable_key_rotation     = true
@@ -33,7 +33,7 @@ resource "aws_kms_alias" "secrets" {
   target_key_id = aws_kms_key.secrets.key_id
 }
 
-# EKS would make it without an end of retention.
+# Made here, because EKS would make it without a retention.
 resource "aws_cloudwatch_log_group" "control_plane" {
   name              = "/aws/eks/${var.name}/cluster"
   retention_in_days = var.log_days
@@ -46,7 +46,7 @@ resource "aws_eks_cluster" "this" {
   role_arn                  = aws_iam_role.cluster.arn
   enabled_cluster_log_types = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
   deletion_protection       = var.deletion_protection
-  # Add-ons are managed below, or a part of Auto Mode.
+  # Add-ons are managed below, or are part of Auto Mode.
   bootstrap_self_managed_addons = false
 
   vpc_config {

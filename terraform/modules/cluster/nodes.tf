@@ -9,7 +9,7 @@ resource "aws_launch_template" "nodes" {
   description            = "Nodes of the EKS cluster ${var.name}, group ${each.key}"
   update_default_version = true
 
-  # A pod cannot ask for its node's role: IMDSv2 and no hop for containers.
+  # IMDSv2 with a hop limit of one: a pod cannot get its node's role.
   metadata_options {
     http_endpoint               = "enabled"
     http_tokens                 = "required"
@@ -85,7 +85,7 @@ resource "aws_eks_node_group" "this" {
   tags = var.tags
 
   lifecycle {
-    ignore_changes = [scaling_config[0].desired_size] # the autoscaler's
+    ignore_changes = [scaling_config[0].desired_size] # set by the autoscaler
   }
 
   depends_on = [
@@ -94,7 +94,7 @@ resource "aws_eks_node_group" "this" {
   ]
 }
 
-# Nodes become ready with these only. Auto Mode has them built in.
+# Nodes need these to become ready. Auto Mode has them built in.
 resource "aws_eks_addon" "before_nodes" {
   for_each = local.auto ? toset([]) : toset(["eks-pod-identity-agent", "kube-proxy", "vpc-cni"])
 
@@ -102,7 +102,7 @@ resource "aws_eks_addon" "before_nodes" {
   addon_name                  = each.key
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
-  # Without it the chart's NetworkPolicy would not be enforced.
+  # Enforces the chart's NetworkPolicy.
   configuration_values = each.key == "vpc-cni" ? jsonencode({ enableNetworkPolicy = "true" }) : null
   tags                 = var.tags
 
@@ -118,7 +118,7 @@ resource "aws_eks_addon" "before_nodes" {
   depends_on = [aws_iam_role_policy_attachment.cni]
 }
 
-# These run on nodes. A HorizontalPodAutoscaler needs the metrics server.
+# These add-ons run on nodes. A HorizontalPodAutoscaler needs the metrics server.
 resource "aws_eks_addon" "on_nodes" {
   for_each = toset(local.auto ? ["metrics-server"] : ["coredns", "metrics-server"])
 

@@ -1,5 +1,5 @@
 output "name" {
-  description = "Name of the cluster, known when it and its nodes are there."
+  description = "Name of the cluster, known once it and its nodes exist."
   value       = aws_eks_cluster.this.name
 
   depends_on = [aws_eks_addon.before_nodes, aws_eks_addon.on_nodes, aws_eks_node_group.this]
@@ -11,12 +11,12 @@ output "endpoint" {
 }
 
 output "certificate_authority" {
-  description = "Certificate of the API server's authority, base64."
+  description = "Certificate of the API server's CA, in base64."
   value       = aws_eks_cluster.this.certificate_authority[0].data
 }
 
 output "security_group_id" {
-  description = "Security group that control plane and nodes share."
+  description = "Security group shared by control plane and nodes."
   value       = aws_eks_cluster.this.vpc_config[0].cluster_security_group_id
 }
 

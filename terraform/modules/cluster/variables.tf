@@ -10,33 +10,33 @@ variable "name" {
 }
 
 variable "kubernetes_version" {
-  description = "Kubernetes version of the control plane and of managed nodes. EKS supports a version for 14 months at the usual price, 1.36 until 2 August 2027, and raises the control plane by itself when they are over: raise it before, by one at a time."
+  description = "Kubernetes version of the control plane and of managed nodes. EKS supports a version for 14 months at the usual price, 1.36 until 2 August 2027, and then upgrades the control plane by itself: raise this before, one version at a time."
   type        = string
   default     = "1.36"
 
   validation {
     condition     = can(regex("^1\\.(3[2-9]|[4-9][0-9])$", var.kubernetes_version))
-    error_message = "kubernetes_version must be 1.32 or later, as in 1.36."
+    error_message = "kubernetes_version must be 1.32 or later, such as 1.36."
   }
 }
 
 variable "subnet_ids" {
-  description = "Private subnets, in two zones at least, for the control plane's interfaces and the nodes."
+  description = "Private subnets, in at least two zones, for the control plane's interfaces and the nodes."
   type        = list(string)
 
   validation {
     condition     = length(var.subnet_ids) >= 2
-    error_message = "subnet_ids needs subnets in two zones at least."
+    error_message = "subnet_ids needs subnets in at least two zones."
   }
 }
 
 variable "admins" {
   description = <<-EOT
-    Who may do what in the cluster, by a label of yours; nobody else can, not even who makes the cluster.
+    Access to the cluster, by a label of yours. No other identity has access, not even the creator of the cluster.
 
     - principal_arn: an IAM role or user.
     - policy: an EKS access policy: AmazonEKSClusterAdminPolicy, AmazonEKSAdminPolicy, AmazonEKSEditPolicy, AmazonEKSViewPolicy, …
-    - namespaces: where it holds; empty: in the whole cluster.
+    - namespaces: where the policy applies; empty: the whole cluster.
   EOT
   type = map(object({
     principal_arn = string
@@ -46,7 +46,7 @@ variable "admins" {
 
   validation {
     condition     = anytrue([for a in values(var.admins) : a.policy == "AmazonEKSClusterAdminPolicy" && length(a.namespaces) == 0])
-    error_message = "admins needs somebody with AmazonEKSClusterAdminPolicy in the whole cluster, or nobody could enter it."
+    error_message = "admins needs an entry with AmazonEKSClusterAdminPolicy for the whole cluster; otherwise no one can enter it."
   }
   validation {
     condition     = alltrue([for a in values(var.admins) : can(regex("^arn:[^:]+:iam::[0-9]{12}:(role|user)/.+$", a.principal_arn))])
@@ -54,7 +54,7 @@ variable "admins" {
   }
   validation {
     condition     = alltrue([for a in values(var.admins) : can(regex("^AmazonEKS[A-Za-z]+Policy$", a.policy))])
-    error_message = "The policy of admins must be the name of an EKS access policy, as AmazonEKSViewPolicy."
+    error_message = "The policy of admins must be the name of an EKS access policy, such as AmazonEKSViewPolicy."
   }
   validation {
     condition     = length(distinct([for a in values(var.admins) : a.principal_arn])) == length(var.admins)
@@ -63,7 +63,7 @@ variable "admins" {
 }
 
 variable "public_access_cidrs" {
-  description = "IPv4 networks that may reach the API server from outside of the VPC. Empty: it has its private endpoint only."
+  description = "IPv4 networks that may reach the API server from outside of the VPC. Empty: only the private endpoint exists."
   type        = set(string)
   default     = []
   nullable    = false
@@ -89,9 +89,9 @@ variable "node_groups" {
   description = <<-EOT
     Node groups for compute = managed.
 
-    - capacity: ON_DEMAND or SPOT. A worker that is interrupted gives its messages back; nothing is lost.
-    - architecture: arm64 (Graviton) or amd64, as the instance types have.
-    - min, max: number of nodes. What scales between them is up to you.
+    - capacity: ON_DEMAND or SPOT. An interrupted worker returns its messages; nothing is lost.
+    - architecture: arm64 (Graviton) or amd64, matching the instance types.
+    - min, max: number of nodes. Scaling between them is up to you.
     - disk: GiB of the root volume.
     - labels, taints: of the nodes; a taint is key = { value, effect }.
   EOT
@@ -110,7 +110,7 @@ variable "node_groups" {
       instance_types = ["m7g.large", "m6g.large"]
       min            = 2
     }
-    # md5 and its like are bound by the processor: cheap cores, whichever are free.
+    # Hashing is bound by the CPU: use cheap cores, of any type that is available.
     workers = {
       instance_types = ["c7g.xlarge", "c7gd.xlarge", "c6g.xlarge", "m7g.xlarge", "m6g.xlarge"]
       capacity       = "SPOT"
@@ -121,7 +121,7 @@ variable "node_groups" {
 
   validation {
     condition     = var.compute == "auto" || anytrue([for g in values(var.node_groups) : g.capacity == "ON_DEMAND" && g.min > 0 && length(g.taints) == 0])
-    error_message = "node_groups needs a group without taints, ON_DEMAND and with a node at least: DNS and controllers must not depend on spot capacity."
+    error_message = "node_groups needs an ON_DEMAND group without taints and with at least one node: DNS and controllers must not depend on spot capacity."
   }
   validation {
     condition     = alltrue([for label in keys(var.node_groups) : can(regex("^[a-z0-9][a-z0-9-]{0,29}$", label))])
@@ -136,11 +136,11 @@ variable "node_groups" {
     error_message = "The architecture of node_groups must be arm64 or amd64."
   }
   validation {
-    # Graviton has a g after the generation: m7g, c7gn, but g5 and m7i not.
+    # Graviton types have a g after the generation (m7g, c7gn); g5 and m7i are not Graviton.
     condition = alltrue([for g in values(var.node_groups) : length(g.instance_types) > 0 && alltrue([
       for t in g.instance_types : can(regex("^[a-z]+[0-9]+g[a-z]*\\.", t)) == (g.architecture == "arm64")
     ])])
-    error_message = "The instance_types of node_groups must have the group's architecture: Graviton (as m7g.large) for arm64, others for amd64."
+    error_message = "The instance_types of node_groups must have the group's architecture: Graviton (such as m7g.large) for arm64, others for amd64."
   }
   validation {
     condition     = alltrue([for g in values(var.node_groups) : g.min >= 0 && g.max >= 1 && g.min <= g.max])
@@ -148,7 +148,7 @@ variable "node_groups" {
   }
   validation {
     condition     = alltrue([for g in values(var.node_groups) : g.disk >= 20])
-    error_message = "The disk of node_groups must have 20 GiB at least."
+    error_message = "The disk of node_groups must have at least 20 GiB."
   }
   validation {
     condition     = alltrue(flatten([for g in values(var.node_groups) : [for t in values(g.taints) : contains(["NO_SCHEDULE", "NO_EXECUTE", "PREFER_NO_SCHEDULE"], t.effect)]]))
@@ -157,14 +157,14 @@ variable "node_groups" {
 }
 
 variable "irsa" {
-  description = "Make the cluster's OIDC provider, for IAM roles for service accounts. Pod Identity needs none."
+  description = "Make the cluster's OIDC provider, for IAM roles for service accounts. Pod Identity does not need it."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "log_days" {
-  description = "Days that the control plane's logs are kept."
+  description = "Retention of the control plane's logs, in days."
   type        = number
   default     = 90
 
@@ -175,14 +175,14 @@ variable "log_days" {
 }
 
 variable "deletion_protection" {
-  description = "EKS refuses to delete the cluster. Turn it off and apply before a teardown."
+  description = "Make EKS refuse to delete the cluster. Turn it off and apply before a teardown."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "tags" {
-  description = "Tags of everything that can have some."
+  description = "Tags of all resources that can have tags."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -1,5 +1,4 @@
-# What workers read and write goes to S3 by the gateway endpoint: NAT would charge
-# for every byte.
+# Workers reach S3 through the gateway endpoint, because NAT bills every byte.
 resource "aws_vpc_endpoint" "s3" {
   vpc_id            = aws_vpc.this.id
   service_name      = "com.amazonaws.${data.aws_region.current.region}.s3"

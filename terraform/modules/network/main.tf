@@ -21,7 +21,7 @@ data "aws_availability_zones" "available" {
 
 locals {
   zones = slice(data.aws_availability_zones.available.names, 0, min(var.zones, length(data.aws_availability_zones.available.names)))
-  # Private subnets lie in the first half of the range, public ones in the last
+  # Private subnets are in the first half of the range, public ones in the last
   # sixteenth.
   private   = { for i, zone in local.zones : zone => cidrsubnet(var.cidr, 3, i) }
   public    = var.nat == "none" ? {} : { for i, zone in local.zones : zone => cidrsubnet(var.cidr, 8, 240 + i) }
@@ -31,11 +31,11 @@ locals {
 resource "aws_vpc" "this" {
   cidr_block           = var.cidr
   enable_dns_support   = true
-  enable_dns_hostnames = true # endpoints' private names need it
+  enable_dns_hostnames = true # private names of endpoints need it
   tags                 = merge(var.tags, { Name = var.name })
 }
 
-# Everything has a security group of its own: the default one lets nothing pass.
+# Every resource has its own security group. The default one blocks everything.
 resource "aws_default_security_group" "closed" {
   vpc_id = aws_vpc.this.id
   tags   = merge(var.tags, { Name = "${var.name}-closed" })

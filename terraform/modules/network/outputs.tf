@@ -7,7 +7,7 @@ output "private_subnet_ids" {
   description = "Private subnets, one in each zone."
   value       = [for s in aws_subnet.private : s.id]
 
-  # Nodes that start before their way out cannot join.
+  # Nodes cannot join the cluster before their routes exist.
   depends_on = [aws_route.nat, aws_route_table_association.private, aws_vpc_endpoint.s3, aws_vpc_endpoint.interface]
 }
 
@@ -17,6 +17,6 @@ output "public_subnet_ids" {
 }
 
 output "nat_ips" {
-  description = "Addresses that the VPC has for the outside."
+  description = "Public addresses of the NAT gateways."
   value       = [for e in aws_eip.nat : e.public_ip]
 }

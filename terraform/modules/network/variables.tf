@@ -1,5 +1,5 @@
 variable "name" {
-  description = "What the VPC and its parts are named after."
+  description = "Prefix of the names of the VPC and its parts."
   type        = string
   default     = "bucketsum"
 
@@ -36,7 +36,7 @@ variable "zones" {
 }
 
 variable "nat" {
-  description = "NAT gateways: zone (one in each, survives the loss of a zone), one (cheaper), none (only the VPC endpoints lead out; images must come from ECR in this region)."
+  description = "NAT gateways: zone (one in each, survives the loss of a zone), one (cheaper), none (only VPC endpoints are reachable; images must come from ECR in this region)."
   type        = string
   default     = "zone"
 
@@ -47,14 +47,14 @@ variable "nat" {
 }
 
 variable "interface_endpoints" {
-  description = "Services that are reached without NAT. S3 always is, by a gateway endpoint that costs nothing."
+  description = "Services to reach without NAT. S3 always has a gateway endpoint, which is free."
   type        = set(string)
   default     = ["ecr.api", "ecr.dkr", "eks-auth", "sqs", "sts"]
   nullable    = false
 
   validation {
     condition     = alltrue([for s in var.interface_endpoints : can(regex("^[a-z0-9][a-z0-9.-]*[a-z0-9]$", s)) && !startswith(s, "com.")])
-    error_message = "interface_endpoints must be services as in com.amazonaws.REGION.SERVICE, without what is before SERVICE: ecr.api, sqs, sts."
+    error_message = "interface_endpoints must be the SERVICE part of com.amazonaws.REGION.SERVICE: ecr.api, sqs, sts."
   }
   validation {
     condition     = !contains(var.interface_endpoints, "s3")
@@ -63,7 +63,7 @@ variable "interface_endpoints" {
 }
 
 variable "flow_log_days" {
-  description = "Days that flow logs are kept; 0: none are written."
+  description = "Retention of flow logs in days; 0: no flow logs."
   type        = number
   default     = 30
 
@@ -74,7 +74,7 @@ variable "flow_log_days" {
 }
 
 variable "tags" {
-  description = "Tags of everything that can have some."
+  description = "Tags of all resources that can have tags."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -1,8 +1,8 @@
-# SQS counts messages in work: one object that takes longer than this raises the
-# alarm as well.
+# SQS counts messages in work, so one object that takes longer than this also raises
+# the alarm.
 resource "aws_cloudwatch_metric_alarm" "oldest_message" {
   alarm_name          = "${var.name}-oldest-message"
-  alarm_description   = "Objects of ${var.name} have waited for their checksum for more than ${var.alarms.oldest_message_age} s: workers are down, too few, stuck, or at work on an object that takes this long."
+  alarm_description   = "Objects of ${var.name} have waited for their checksum for more than ${var.alarms.oldest_message_age} s: workers are down, too few, stuck, or working on an object that takes this long."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   dimensions          = { QueueName = aws_sqs_queue.this["work"].name }
@@ -20,8 +20,8 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   for_each = {
-    dead_letters = "Messages of ${var.name} could not be handled: read them, mend the cause, redrive them, as deploy/RUNBOOK.md says."
-    undelivered  = "EventBridge could not deliver events of ${var.name}: look at the policies of queue and key, then send them to the queue, as deploy/RUNBOOK.md says."
+    dead_letters = "Messages of ${var.name} could not be handled: read them, fix the cause, redrive them. See deploy/RUNBOOK.md."
+    undelivered  = "EventBridge could not deliver events of ${var.name}: check the policies of the queue and its key, then handle these events. See deploy/RUNBOOK.md."
   }
 
   alarm_name          = local.queue_names[each.key]
@@ -44,7 +44,7 @@ resource "aws_cloudwatch_metric_alarm" "lost_events" {
   for_each = var.buckets
 
   alarm_name          = "${local.rule_names[each.key]}-lost-events"
-  alarm_description   = "EventBridge lost events of ${each.value.name}: neither the queue nor the queue of undelivered events took them. Backfill the bucket."
+  alarm_description   = "EventBridge lost events of ${each.value.name}: neither the queue nor the queue of undelivered events accepted them. Backfill the bucket."
   namespace           = "AWS/Events"
   metric_name         = "InvocationsFailedToBeSentToDlq"
   dimensions          = { RuleName = aws_cloudwatch_event_rule.objects[each.key].name }

@@ -5,7 +5,7 @@ locals {
   bucket_has_key  = { for label, b in var.buckets : label => b.kms_key_arn != null || (b.create && local.has_key) }
 }
 
-# Fails where a bucket is missing. Its events come in its own region only.
+# Fails if a bucket is missing. S3 sends events in the bucket's own region only.
 data "aws_s3_bucket" "existing" {
   for_each = { for label, b in var.buckets : label => b if !b.create }
 
@@ -87,7 +87,7 @@ resource "aws_s3_bucket_policy" "this" {
     }]
   })
 
-  # S3 takes one change of a bucket's policies at a time.
+  # S3 accepts one change of a bucket's policies at a time.
   depends_on = [aws_s3_bucket_public_access_block.this]
 }
 
@@ -107,8 +107,8 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
-  # Checkpoints are overwritten and deleted as work goes on: the bucket would keep
-  # every one of them as an old version.
+  # Workers overwrite and delete checkpoints. Without this rule a versioned bucket
+  # keeps every one as an old version.
   rule {
     id     = "forget-checkpoints"
     status = "Enabled"

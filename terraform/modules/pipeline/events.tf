@@ -1,7 +1,7 @@
 locals {
-  # The list of a field holds alternatives, so that two exclusions beside each
-  # other would exclude nothing: there is one, with all patterns. What is included
-  # has no records in it (see the validation of buckets).
+  # The list of a field holds alternatives, so two exclusions in it would exclude
+  # nothing. There is one exclusion with all patterns. Included keys contain no
+  # records (see the validation of buckets).
   key_patterns = { for label, b in var.buckets : label => concat(
     [for all in [length(b.prefixes) + length(b.suffixes) == 0] : { "anything-but" = { wildcard = local.excluded_keys } } if all],
     [for key in local.object_keys[label] : { wildcard = key } if key != "*"],
@@ -29,7 +29,7 @@ locals {
         ["PutObject", "CompleteMultipartUpload", "CopyObject"],
         var.on_delete == "remove" ? ["DeleteObject"] : [],
       )
-      # A call that failed is recorded, too.
+      # CloudTrail records failed calls, too.
       errorCode         = [{ exists = false }]
       requestParameters = { bucketName = [b.name], key = local.key_patterns[label] }
     }
@@ -40,12 +40,12 @@ locals {
   }
 }
 
-# A rule for each bucket, as their filters differ.
+# One rule for each bucket, because their filters differ.
 resource "aws_cloudwatch_event_rule" "objects" {
   for_each = var.buckets
 
   name          = local.rule_names[each.key]
-  description   = "Objects of ${each.value.name} that bucketsum sums; records are left out"
+  description   = "Objects of ${each.value.name} that get records; the records themselves are excluded"
   event_pattern = local.event_patterns[each.key]
   tags          = var.tags
 
@@ -72,6 +72,6 @@ resource "aws_cloudwatch_event_target" "queue" {
     arn = local.queue_arns.undelivered
   }
 
-  # An event that comes before the policy is refused.
+  # The queue refuses events that arrive before its policy.
   depends_on = [aws_sqs_queue_policy.this]
 }

@@ -3,14 +3,14 @@ locals {
   tag_objects = contains(var.record_to, "tags")
   sidecars    = contains(var.record_to, "sidecar")
 
-  # Every action that the worker calls, and no other. Tests hold this list against
-  # the calls of a worker that uses everything.
+  # Every action that the worker calls, and no other. Tests compare this list with
+  # the calls of a worker that uses every option.
   worker_actions = {
     # ListBucket tells a missing key (404) from one that may not be read (403).
     buckets = ["s3:ListBucket"]
     objects = concat(
       ["s3:GetObject", "s3:GetObjectVersion"],
-      # The sizes of the parts that an ETag or a checksum was made of.
+      # Gives the sizes of the parts behind an ETag or a checksum.
       var.native_checks == "on" ? ["s3:GetObjectAttributes", "s3:GetObjectVersionAttributes"] : [],
       local.tag_objects ? ["s3:GetObjectTagging", "s3:GetObjectVersionTagging", "s3:PutObjectTagging", "s3:PutObjectVersionTagging"] : [],
     )
@@ -21,19 +21,19 @@ locals {
     )
     looked_for = ["s3:GetObject"]
     former     = ["s3:DeleteObject"]
-    # How far large objects are; deleted when they are done, whatever on_delete says.
+    # Progress of large objects; deleted when an object is done, independent of on_delete.
     checkpoints = concat(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], local.record_tags ? ["s3:PutObjectTagging"] : [])
-    # SendMessage is for work that outlasts a lease and goes on in a new message.
+    # SendMessage is for work that outlasts a lease and continues in a new message.
     work         = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "sqs:SendMessage"]
     dead_letters = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
     keys         = ["kms:Decrypt", "kms:GenerateDataKey"]
-    # Nothing is written to the objects' buckets.
+    # The worker writes nothing to the objects' buckets.
     read_keys = ["kms:Decrypt"]
   }
 
-  # A key of a bucket is used by way of S3 only. The encryption context names the
-  # object, or its bucket where it has a bucket key: a key that other buckets share
-  # opens nothing of theirs.
+  # The key of a bucket is usable through S3 only. The encryption context names the
+  # object, or its bucket if it has a bucket key, so a key shared with other buckets
+  # does not open their objects.
   bucket_key_statements = concat(
     [for label, has in local.bucket_has_key : {
       sid     = "KeyOfBucket${replace(title(replace(label, "-", " ")), " ", "")}"

@@ -30,7 +30,7 @@ locals {
 resource "aws_kms_key" "this" {
   count = var.create_kms_key ? 1 : 0
 
-  description             = "Queues and buckets of ${var.name}"
+  description             = "Encrypts queues and buckets of ${var.name}"
   enable_key_rotation     = true
   deletion_window_in_days = 30
   policy                  = jsonencode(local.key_policy)

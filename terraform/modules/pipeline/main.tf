@@ -8,8 +8,8 @@ locals {
   region     = data.aws_region.current.region
   account_id = data.aws_caller_identity.current.account_id
 
-  # ARNs and URLs follow from the names. Written out, they are in a plan before
-  # anything exists, and queues, rules and keys can name each other.
+  # ARNs and URLs are built from the names, so a plan knows them before anything
+  # exists, and queues, rules and keys can refer to each other.
   queue_names = {
     work         = var.name
     dead_letters = "${var.name}-dead-letters"

@@ -1,11 +1,11 @@
 locals {
-  # As an ARN is arn:PARTITION:sqs:REGION:ACCOUNT:NAME.
+  # An ARN has the form arn:PARTITION:sqs:REGION:ACCOUNT:NAME.
   results    = var.results_queue == null ? [] : [split(":", var.results_queue.arn)]
   result_url = [for a in local.results : "${endswith(a[5], ".fifo") ? "sqs" : "awssqs"}://sqs.${a[3]}.${local.dns_suffix}/${a[4]}/${a[5]}?region=${a[3]}"]
 }
 
 output "helm_values" {
-  description = "Values of the chart that follow from what was made."
+  description = "Values of the chart for this pipeline."
   value = merge({
     namespace  = var.service_account.namespace
     region     = local.region
@@ -26,7 +26,7 @@ output "helm_values" {
       annotations = { for k, arn in { "eks.amazonaws.com/role-arn" = local.role_arns.worker } : k => arn if var.irsa != null }
     }
     },
-    # What differs from the chart's defaults.
+    # Values that differ from the chart's defaults.
     { for to in [sort(var.record_to)] : "recordTo" => to if to != tolist(["sidecar"]) },
     { for b in var.record_bucket == null ? [] : [var.record_bucket.name] : "recordBucket" => "s3://${b}?region=${local.region}" },
     { for tags in [var.record_tags] : "recordTags" => tags if length(tags) > 0 },
@@ -34,7 +34,7 @@ output "helm_values" {
     { for url in local.result_url : "results" => { url = url } },
   )
 
-  # A worker that starts before its queue or its permissions fails.
+  # A worker fails if it starts before its queue or its permissions exist.
   depends_on = [
     aws_cloudwatch_event_target.queue,
     aws_eks_pod_identity_association.this,
@@ -59,17 +59,17 @@ output "rule_arns" {
 }
 
 output "role_arns" {
-  description = "ARNs of the roles of the worker and, if there is one, the scaler."
+  description = "ARNs of the roles of the worker and of the scaler, if there is one."
   value       = { for who, r in aws_iam_role.this : who => r.arn }
 }
 
 output "kms_key_arn" {
-  description = "ARN of the key of the queues; null if it is SQS's own."
+  description = "ARN of the key of the queues; null with SQS's own key."
   value       = local.key_arn
 }
 
 output "documents" {
-  description = "The patterns and policies as AWS gets them, for reviews and tests."
+  description = "The patterns and policies as sent to AWS, for reviews and tests."
   value = {
     names = {
       queues  = local.queue_names
@@ -77,7 +77,7 @@ output "documents" {
       buckets = { for label, b in var.buckets : label => b.name }
       created = [for b in values(local.created) : b.name]
     }
-    # What each queue and bucket is encrypted with, if it is not AWS's own key.
+    # The keys of queues and buckets that do not use AWS's own.
     keys = merge(
       { for arn in values(local.queue_arns) : arn => local.key_arn if local.has_key },
       { for label, arn in local.bucket_arns : arn => local.bucket_key_arns[label] if local.bucket_has_key[label] },

@@ -1,6 +1,5 @@
 locals {
-  # Messages that workers cannot handle, now and then what EventBridge cannot
-  # deliver, are looked at by people, who need time.
+  # People look at dead letters and at undelivered events, and need time for it.
   retention = {
     work         = var.queue.retention
     dead_letters = var.queue.dead_letter_retention
@@ -41,7 +40,7 @@ locals {
   }) }
 }
 
-# The work, what workers cannot handle, and what EventBridge cannot deliver.
+# Three queues: the work, messages that workers cannot handle, and events that EventBridge cannot deliver.
 resource "aws_sqs_queue" "this" {
   for_each = local.queue_names
 
@@ -57,7 +56,7 @@ resource "aws_sqs_queue" "this" {
   tags = var.tags
 }
 
-# The policies name queues that must exist first.
+# The queues must exist before their policies name them.
 resource "aws_sqs_queue_redrive_policy" "work" {
   queue_url      = aws_sqs_queue.this["work"].url
   redrive_policy = jsonencode(local.redrive_policy)

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "What the queues, rules, role, key and alarms are named after. One name per account and region."
+  description = "Prefix of the names of queues, rules, role, key and alarms. Must be unique per account and region."
   type        = string
   default     = "bucketsum"
 
@@ -11,16 +11,16 @@ variable "name" {
 
 variable "buckets" {
   description = <<-EOT
-    The buckets whose objects are summed, by a short label that rules are named after.
+    The buckets whose objects get records, by a short label that appears in the names of their rules.
 
     - name: the bucket's name.
     - create: make the bucket (versioned, encrypted, private, TLS only); otherwise it exists in the provider's region.
-    - enable_eventbridge: turn the bucket's EventBridge notifications on. Needed for an existing bucket, as it REPLACES
-      the whole notification configuration of the bucket: say false where other notifications are configured, and
-      turn EventBridge on where these are.
-    - prefixes, suffixes: only objects whose keys start and end with one of these. Both empty: all.
-    - kms_key_arn: the key that the objects are encrypted with, if it is not S3's own. Default for a bucket that is
-      made: the pipeline's key, if it has one.
+    - enable_eventbridge: turn the bucket's EventBridge notifications on. Required for an existing bucket, because it
+      REPLACES the whole notification configuration of the bucket. If the bucket has other notifications, say false and
+      turn on EventBridge where you configure them.
+    - prefixes, suffixes: only objects whose keys start and end with one of these. Both empty: all objects.
+    - kms_key_arn: the key that encrypts the objects, if it is not S3's own. Default for a bucket made here: the
+      pipeline's key, if it has one.
   EOT
   type = map(object({
     name               = string
@@ -50,15 +50,15 @@ variable "buckets" {
   }
   validation {
     condition     = !contains([for b in values(var.buckets) : b.name], try(var.record_bucket.name, ""))
-    error_message = "record_bucket must not be one of buckets, whose objects the records would be."
+    error_message = "record_bucket must not be one of buckets: the records would be objects there."
   }
   validation {
     condition     = alltrue([for b in values(var.buckets) : b.create || b.enable_eventbridge != null])
-    error_message = "Say enable_eventbridge = true or false for each existing bucket: true replaces all notifications that the bucket has."
+    error_message = "Say enable_eventbridge = true or false for each existing bucket: true replaces all notifications of the bucket."
   }
   validation {
-    # * ? $ and \ mean something in IAM policies and event patterns, and quotes
-    # and angle brackets are written as escapes there.
+    # * ? $ and \ have a meaning in IAM policies and event patterns, and quotes and
+    # angle brackets are escaped there.
     condition = alltrue(flatten([for b in values(var.buckets) : [
       for affix in setunion(b.prefixes, b.suffixes) : can(regex("^[^*?$\\\\\"<>&[:cntrl:]]+$", affix))
     ]]))
@@ -66,12 +66,12 @@ variable "buckets" {
   }
   validation {
     condition     = alltrue([for b in values(var.buckets) : b.kms_key_arn == null || can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", b.kms_key_arn))])
-    error_message = "kms_key_arn must be the ARN of a key (not of an alias, which policies do not follow)."
+    error_message = "kms_key_arn must be the ARN of a key (not of an alias: policies do not follow aliases)."
   }
   validation {
-    # A pattern has one list for the key, and its elements are alternatives: it
-    # can include keys or exclude records, not both. What is included must
-    # therefore be free of records already.
+    # A pattern has one list for the key, and its elements are alternatives. It can
+    # include keys or exclude records, not both. So the included keys must contain
+    # no records.
     condition = var.record_bucket != null || !contains(var.record_to, "sidecar") || alltrue([for b in values(var.buckets) :
       length(b.suffixes) > 0 ?
       endswith(var.record_layout, ".{alg}") && !anytrue([for s in b.suffixes : can(regex("(md5|sha1|sha256|sha512|crc32c|crc64nvme|blake3|xxh3)$", s))]) :
@@ -79,12 +79,12 @@ variable "buckets" {
         !startswith(split("{", var.record_layout)[0], p) && split("{", var.record_layout)[0] != "" && !startswith(p, split("{", var.record_layout)[0])
       ])
     ])
-    error_message = "EventBridge cannot include keys by prefix or suffix and exclude the records among them. Give suffixes that no record has (and a record_layout that ends with .{alg}), or put the records outside the prefixes, record_layout = \"checksums/{key}.{alg}\", or into a record_bucket."
+    error_message = "EventBridge cannot both include keys by prefix or suffix and exclude the records among them. Use suffixes that no record has (and a record_layout that ends with .{alg}), or put the records outside of the prefixes, record_layout = \"checksums/{key}.{alg}\", or into a record_bucket."
   }
 }
 
 variable "record_layout" {
-  description = "Where the record of an object is, as the worker's --record: {key}, or {dir}/ followed by {base}, and {alg}."
+  description = "Where the record of an object is, like the worker's --record: {key}, or {dir}/ followed by {base}, and {alg}."
   type        = string
   default     = "{key}.{alg}"
   nullable    = false
@@ -98,15 +98,15 @@ variable "record_layout" {
     error_message = "record_layout must be a clean relative path, outside of .bucketsum."
   }
   validation {
-    # What stands between two variables keeps a pattern from having two * in a
-    # row, which EventBridge refuses.
+    # Text between two variables keeps patterns from containing two * in a row, which
+    # EventBridge refuses.
     condition     = !strcontains(var.record_layout, "}{")
-    error_message = "record_layout needs something between two variables."
+    error_message = "record_layout needs text between two variables."
   }
 }
 
 variable "algorithms" {
-  description = "The checksums that the worker computes, as its --algorithms. It may write records of these only; see former_algorithms before you take one out."
+  description = "The algorithms that the worker computes, like its --algorithms. It may write records of these only. See former_algorithms before you remove one."
   type        = set(string)
   default     = ["md5"]
   nullable    = false
@@ -118,7 +118,7 @@ variable "algorithms" {
 }
 
 variable "former_algorithms" {
-  description = "Checksums that were computed once and are no more: the worker removes their records when the object changes or goes. Say so when you take one out of algorithms, or these objects fail."
+  description = "Algorithms that were removed from algorithms. The worker may remove their records when the object changes or is deleted. Without an entry here, work on these objects fails."
   type        = set(string)
   default     = []
   nullable    = false
@@ -130,7 +130,7 @@ variable "former_algorithms" {
 }
 
 variable "record_to" {
-  description = "How records are kept, as the worker's --record-to: sidecar, tags (of the objects), or both."
+  description = "How records are kept, like the worker's --record-to: sidecar, tags (of the objects), or both."
   type        = set(string)
   default     = ["sidecar"]
   nullable    = false
@@ -143,11 +143,11 @@ variable "record_to" {
 
 variable "record_bucket" {
   description = <<-EOT
-    Existing bucket that takes the records and checkpoints, as the worker's --record-bucket. Then nothing is written to
+    Existing bucket for the records and checkpoints, like the worker's --record-bucket. The worker then writes nothing to
     the buckets of the objects.
 
     - name: the bucket's name.
-    - kms_key_arn: the key that it encrypts with, if it is not S3's own.
+    - kms_key_arn: the key that encrypts it, if it is not S3's own.
   EOT
   type = object({
     name        = string
@@ -161,29 +161,29 @@ variable "record_bucket" {
   }
   validation {
     condition     = var.record_bucket == null || contains(var.record_to, "sidecar")
-    error_message = "record_bucket needs records to keep: record_to must have sidecar."
+    error_message = "record_bucket needs sidecar records: record_to must contain sidecar."
   }
   validation {
     condition     = try(var.record_bucket.kms_key_arn, null) == null || can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.record_bucket.kms_key_arn))
-    error_message = "record_bucket.kms_key_arn must be the ARN of a key (not of an alias, which policies do not follow)."
+    error_message = "record_bucket.kms_key_arn must be the ARN of a key (not of an alias: policies do not follow aliases)."
   }
 }
 
 variable "record_tags" {
-  description = "Tags of records and checkpoints on S3, as the worker's --record-tag."
+  description = "Tags of records and checkpoints on S3, like the worker's --record-tag."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
-    # The worker's environment has them separated by spaces.
+    # In the worker's environment, spaces separate the tags.
     condition     = length(var.record_tags) <= 10 && alltrue([for k, v in var.record_tags : can(regex("^[A-Za-z0-9+._:/@-]+$", k)) && can(regex("^[A-Za-z0-9+._:/@=-]*$", v))])
     error_message = "record_tags must be at most 10, with letters, digits and + - . _ : / @."
   }
 }
 
 variable "native_checks" {
-  description = "Compare objects with what S3 claims of them, as the worker's --native-checks: on or off. With off the worker may not read object attributes."
+  description = "Compare objects with S3's claims, like the worker's --native-checks: on or off. With off, the worker may not read object attributes."
   type        = string
   default     = "on"
   nullable    = false
@@ -196,10 +196,10 @@ variable "native_checks" {
 
 variable "results_queue" {
   description = <<-EOT
-    Existing SQS queue that is told of results, as the worker's --results.
+    Existing SQS queue for results, like the worker's --results.
 
-    - arn: the queue's ARN. Its policy must let the worker's role send if it is another account's.
-    - kms_key_arn: the key that it is encrypted with, if it is not SQS's own.
+    - arn: the queue's ARN. If it belongs to another account, its policy must let the worker's role send.
+    - kms_key_arn: the key that encrypts it, if it is not SQS's own.
   EOT
   type = object({
     arn         = string
@@ -213,12 +213,12 @@ variable "results_queue" {
   }
   validation {
     condition     = try(var.results_queue.kms_key_arn, null) == null || can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.results_queue.kms_key_arn))
-    error_message = "results_queue.kms_key_arn must be the ARN of a key (not of an alias, which policies do not follow)."
+    error_message = "results_queue.kms_key_arn must be the ARN of a key (not of an alias: policies do not follow aliases)."
   }
 }
 
 variable "on_delete" {
-  description = "The record of an object that is deleted, as the worker's --on-delete: remove or keep. With keep no deletions are queued and the worker may delete only checkpoints and records of former_algorithms."
+  description = "What happens to the record of a deleted object, like the worker's --on-delete: remove or keep. With keep, no deletions are queued and the worker may delete only checkpoints and records of former_algorithms."
   type        = string
   default     = "remove"
   nullable    = false
@@ -230,7 +230,7 @@ variable "on_delete" {
 }
 
 variable "event_source" {
-  description = "Who says that an object appeared: s3 (S3's own events) or cloudtrail (API calls that a trail of yours records: it must log the buckets' write data events). CloudTrail does not tell when a restore is complete, nor the keys that DeleteObjects deletes."
+  description = "Source of the events: s3 (S3's own events) or cloudtrail (API calls that a trail of yours records; it must log the buckets' write data events). CloudTrail reports neither completed restores nor the keys that DeleteObjects deletes."
   type        = string
   default     = "s3"
   nullable    = false
@@ -243,13 +243,13 @@ variable "event_source" {
 
 variable "queue" {
   description = <<-EOT
-    The queues' numbers.
+    Settings of the queues.
 
-    - visibility_timeout: seconds until a message of a worker that died is handed to another. Workers extend it while
-      they work, so it need not be as long as the longest work.
-    - max_receives: deliveries of a message until it is a dead letter. Workers give back what fails now for 2 s at first,
-      then for twice as long each time, up to 5 min: 100 deliveries outlast an outage of about 8 h, 20 one of an hour, 10
-      one of 13 min. A message that kills its workers comes back as often, each time after visibility_timeout.
+    - visibility_timeout: seconds until another worker gets the message of a worker that died. Workers extend it while
+      they work, so it need not cover the longest work.
+    - max_receives: deliveries of a message until it is a dead letter. A message that fails goes back for 2 s at first, then
+      for twice as long each time, up to 5 min: 100 deliveries outlast an outage of about 8 h, 20 one of an hour, 10
+      one of 13 min. A message that kills its workers also comes back that often, each time after visibility_timeout.
     - retention: seconds that the queue keeps a message.
     - dead_letter_retention: seconds that a dead-letter queue keeps a message, from when it was first sent.
   EOT
@@ -268,34 +268,34 @@ variable "queue" {
   }
   validation {
     condition     = var.queue.max_receives >= 3 && var.queue.max_receives <= 1000
-    error_message = "queue.max_receives must be from 3 to 1000: deployments and spot interruptions take receives too."
+    error_message = "queue.max_receives must be from 3 to 1000: deployments and spot interruptions use up receives too."
   }
   validation {
     condition     = var.queue.retention >= 3600 && var.queue.retention <= 1209600 && var.queue.dead_letter_retention <= 1209600
     error_message = "queue.retention must be from 1 h (3600) to 14 days (1209600), dead_letter_retention at most 14 days."
   }
   validation {
-    # A dead letter keeps the time at which it was first sent.
+    # A dead letter keeps the time when it was first sent.
     condition     = var.queue.dead_letter_retention > var.queue.retention
     error_message = "queue.dead_letter_retention must be more than queue.retention: a dead letter's age counts from when it was first sent."
   }
 }
 
 variable "create_kms_key" {
-  description = "Make a KMS key for the queues and for the buckets that are made. Without a key the queues have SSE-SQS and the buckets SSE-S3."
+  description = "Make a KMS key for the queues and for the buckets that are made here. Without a key, queues use SSE-SQS and buckets SSE-S3."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "kms_key_arn" {
-  description = "ARN of your own KMS key, in place of create_kms_key. Its policy must let events.amazonaws.com call kms:Decrypt and kms:GenerateDataKey, or events never arrive."
+  description = "ARN of your own KMS key, in place of create_kms_key. Its policy must let events.amazonaws.com call kms:Decrypt and kms:GenerateDataKey, otherwise events never arrive."
   type        = string
   default     = null
 
   validation {
     condition     = var.kms_key_arn == null || can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.kms_key_arn))
-    error_message = "kms_key_arn must be the ARN of a key (not of an alias, which policies do not follow)."
+    error_message = "kms_key_arn must be the ARN of a key (not of an alias: policies do not follow aliases)."
   }
   validation {
     condition     = var.kms_key_arn == null || !var.create_kms_key
@@ -319,7 +319,7 @@ variable "service_account" {
 }
 
 variable "pod_identity" {
-  description = "Workers get their role by EKS Pod Identity in this cluster. Give this or irsa."
+  description = "Workers get their role through EKS Pod Identity in this cluster. Set this or irsa."
   type = object({
     cluster_name = string
   })
@@ -336,7 +336,7 @@ variable "pod_identity" {
 }
 
 variable "irsa" {
-  description = "Workers get their role by the cluster's OIDC provider (IAM roles for service accounts). Give this or pod_identity."
+  description = "Workers get their role through the cluster's OIDC provider (IAM roles for service accounts). Set this or pod_identity."
   type = object({
     oidc_provider_arn = string
   })
@@ -349,7 +349,7 @@ variable "irsa" {
 }
 
 variable "scaler_service_account" {
-  description = "The service account of what scales workers by the queue's length (KEDA's operator: namespace keda, name keda-operator). It gets a role of its own that may read the queue's attributes. Null: no such role."
+  description = "The service account of the scaler (KEDA's operator: namespace keda, name keda-operator). It gets its own role, which may read the queue's attributes. Null: no such role."
   type = object({
     namespace = optional(string, "keda")
     name      = optional(string, "keda-operator")
@@ -363,7 +363,7 @@ variable "scaler_service_account" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "ARN of the policy that bounds the roles, if your account demands one."
+  description = "ARN of the permissions boundary of the roles, if your account requires one."
   type        = string
   default     = null
 
@@ -375,11 +375,11 @@ variable "permissions_boundary_arn" {
 
 variable "alarms" {
   description = <<-EOT
-    When to alarm and whom.
+    When to raise alarms, and where to send them.
 
-    - oldest_message_age: seconds that the oldest message may be old. Messages in work count: set it above the time that
-      your largest objects take, about half an hour for each TiB.
-    - actions: ARNs, of SNS topics mostly, for an alarm and for its end.
+    - oldest_message_age: allowed age of the oldest message, in seconds. Messages in work count: set it above the time for
+      your largest objects, about half an hour for each TiB.
+    - actions: ARNs, usually of SNS topics, for the start and the end of an alarm.
   EOT
   type = object({
     oldest_message_age = optional(number, 900)
@@ -399,7 +399,7 @@ variable "alarms" {
 }
 
 variable "tags" {
-  description = "Tags of everything that can have some."
+  description = "Tags of all resources that can have tags."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -1,6 +1,6 @@
 resource "aws_ecr_repository" "this" {
   name = var.name
-  # What was deployed by a tag stays what it was.
+  # A deployed tag never changes its content.
   image_tag_mutability = "IMMUTABLE"
   tags                 = var.tags
 
@@ -20,13 +20,13 @@ resource "aws_ecr_lifecycle_policy" "this" {
     rules = [
       {
         rulePriority = 1
-        description  = "Untagged images that no index refers to go after a week"
+        description  = "Delete untagged images without a referring index after a week"
         selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 7 }
         action       = { type = "expire" }
       },
       {
         rulePriority = 2
-        description  = "The last ${var.kept_releases} releases stay"
+        description  = "Keep the last ${var.kept_releases} releases"
         selection    = { tagStatus = "tagged", tagPatternList = ["*"], countType = "imageCountMoreThan", countNumber = var.kept_releases }
         action       = { type = "expire" }
       },

@@ -10,7 +10,7 @@ variable "name" {
 }
 
 variable "kept_releases" {
-  description = "Number of tagged images that are kept. Rolling back needs the image that is rolled back to."
+  description = "Number of tagged images to keep. A rollback needs the older image."
   type        = number
   default     = 50
 
@@ -21,7 +21,7 @@ variable "kept_releases" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of the KMS key that images are encrypted with. Null: ECR's own key (AES-256). Cannot be changed later."
+  description = "ARN of the KMS key that encrypts images. Null: ECR's own key (AES-256). Cannot be changed later."
   type        = string
   default     = null
 
@@ -32,7 +32,7 @@ variable "kms_key_arn" {
 }
 
 variable "puller_arns" {
-  description = "Accounts or roles of other accounts that may pull. Those of this account need none of this."
+  description = "Other accounts, or their roles, that may pull. This account needs no entry."
   type        = set(string)
   default     = []
   nullable    = false
@@ -44,7 +44,7 @@ variable "puller_arns" {
 }
 
 variable "tags" {
-  description = "Tags of everything that can have some."
+  description = "Tags of all resources that can have tags."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -5,7 +5,7 @@ locals {
   bucket_arn = "arn:${data.aws_partition.current.partition}:s3:::${var.bucket}"
 }
 
-# No lock table: the backend locks by conditional writes (use_lockfile).
+# There is no lock table: the backend locks with conditional writes (use_lockfile).
 resource "aws_s3_bucket" "this" {
   bucket        = var.bucket
   force_destroy = false # a bucket with states in it cannot be destroyed
@@ -63,7 +63,7 @@ resource "aws_s3_bucket_policy" "this" {
     }]
   })
 
-  # S3 takes one change of a bucket's policies at a time.
+  # S3 accepts one change of a bucket's policies at a time.
   depends_on = [aws_s3_bucket_public_access_block.this]
 }
 

@@ -1,5 +1,5 @@
 variable "bucket" {
-  description = "Name of the bucket that Terraform keeps its state in."
+  description = "Name of the bucket for Terraform's state."
   type        = string
 
   validation {
@@ -9,7 +9,7 @@ variable "bucket" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of the KMS key that the state is encrypted with. Null: S3's own key."
+  description = "ARN of the KMS key that encrypts the state. Null: S3's own key."
   type        = string
   default     = null
 
@@ -20,18 +20,18 @@ variable "kms_key_arn" {
 }
 
 variable "old_version_days" {
-  description = "Days that former versions of the state are kept."
+  description = "Retention of old versions of the state, in days."
   type        = number
   default     = 90
 
   validation {
     condition     = var.old_version_days >= 7
-    error_message = "old_version_days must be at least 7: a state that broke is not always seen at once."
+    error_message = "old_version_days must be at least 7, to leave time to notice a broken state."
   }
 }
 
 variable "tags" {
-  description = "Tags of everything that can have some."
+  description = "Tags of all resources that can have tags."
   type        = map(string)
   default     = {}
   nullable    = false

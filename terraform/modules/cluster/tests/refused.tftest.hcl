@@ -1,4 +1,4 @@
-# What must be refused, and by which variable.
+# Values that must be refused, and the variable that refuses them.
 
 mock_provider "aws" {
   source          = "./tests/aws"

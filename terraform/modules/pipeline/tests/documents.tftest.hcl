@@ -1,5 +1,4 @@
-# The patterns and policies of an existing bucket, whole: what is not here, is not
-# granted.
+# The complete patterns and policies of an existing bucket: they grant nothing else.
 
 mock_provider "aws" {
   source          = "./tests/aws"

@@ -1,4 +1,4 @@
-# Which keys are work and which are records, in every layout.
+# For each layout: which keys are work and which are records.
 
 mock_provider "aws" {
   source          = "./tests/aws"
@@ -87,7 +87,7 @@ run "suffixes_and_a_prefix_that_is_split" {
     error_message = jsonencode(output.documents.event_patterns)
   }
   assert {
-    # in/2.jpg has in/.sums/2.jpg.md5, in/2025/a.jpg has in/2025/.sums/a.jpg.md5.
+    # The record of in/2.jpg is in/.sums/2.jpg.md5, that of in/2025/a.jpg is in/2025/.sums/a.jpg.md5.
     condition = output.documents.worker_policy.Statement[2].Resource == [
       "arn:aws:s3:::acme-inbox/in/.sums/2*.jpg.md5", "arn:aws:s3:::acme-inbox/in/2*/.sums/*.jpg.md5",
       "arn:aws:s3:::acme-inbox/in/.sums/2*.tif.md5", "arn:aws:s3:::acme-inbox/in/2*/.sums/*.tif.md5",

@@ -1,4 +1,4 @@
-# The documents of pipelines that use everything between them. Copies of them lie in
+# The documents of pipelines that between them use every option. Copies are in
 # cmd/bucketsum/testdata/terraform, where a test runs the worker over them.
 
 mock_provider "aws" {

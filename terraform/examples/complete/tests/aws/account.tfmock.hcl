@@ -1,4 +1,4 @@
-# An account of AWS as far as this root asks about it.
+# A mocked AWS account: the data that this root module reads.
 mock_data "aws_partition" {
   defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
 }

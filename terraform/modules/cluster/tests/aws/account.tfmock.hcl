@@ -1,4 +1,4 @@
-# An account of AWS as far as the module asks about it.
+# A mocked AWS account: the data that the module reads.
 mock_data "aws_partition" {
   defaults = { partition = "aws" }
 }
