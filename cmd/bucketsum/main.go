@@ -38,7 +38,7 @@ func run() int {
 	// action, but not within the first second: timeout(1) and some process managers
 	// signal both the process and its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
-	limitMemory("/sys/fs/cgroup", "/proc/self/cgroup")
+	limitMemory()
 	if len(os.Args) > 1 && slices.Contains([]string{"local", "serve", "sum"}, os.Args[1]) {
 		leaveGarbage() // the other commands leave none
 	}

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,10 +27,23 @@ const asBucketsum = "BUCKETSUM_TEST_BINARY_IS_THE_PROGRAM"
 func TestMain(m *testing.M) {
 	jetstreamtest.Main()
 	kafkatest.Main()
+	if os.Getenv(printsMemoryLimit) != "" {
+		printMemoryLimit()
+		os.Exit(0)
+	}
 	if os.Getenv(asBucketsum) != "" {
 		os.Exit(run())
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// printsMemoryLimit makes the test binary print the memory limit that the program sets
+// itself.
+const printsMemoryLimit = "BUCKETSUM_TEST_BINARY_PRINTS_ITS_MEMORY_LIMIT"
+
+func printMemoryLimit() {
+	limitMemory()
+	fmt.Println(debug.SetMemoryLimit(-1))
 }
 
 // running is a bucketsum process.
