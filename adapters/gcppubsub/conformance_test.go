@@ -23,12 +23,11 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// leaks are goroutines of other packages: OpenCensus's, which Google's clients
-// start for good.
+// leaks is a goroutine of OpenCensus, which Google's clients start and never end.
 var leaks = goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start")
 
-// serverLeak is one of the stand-in for each of its subscriptions.
-var serverLeak = goleak.IgnoreTopFunction("cloud.google.com/go/pubsub/v2/pstest.(*queue).start.func1")
+// serverLeak is a goroutine that the stand-in has for each subscription.
+var serverLeak = goleak.IgnoreTopFunction("cloud.google.com/go/pubsub/v2/pstest.(*subscription).start.func1")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, leaks) }
 
@@ -81,13 +80,14 @@ func TestConformance(t *testing.T) {
 	pipelinetest.TestQueue(t, harness)
 }
 
-// TestDurable runs our suite for what goes wrong. The stand-in stores nothing.
+// TestDurable runs our suite for failing servers. The stand-in cannot be restarted: it
+// stores nothing.
 func TestDurable(t *testing.T) {
 	newServer(t)
 	pipelinetest.TestDurable(t, harness, nil)
 }
 
-// grouped makes subscriptions of the topics of Watermill's suite.
+// grouped maps the topics of Watermill's suite to URLs of subscriptions.
 type grouped struct {
 	group string
 	pub   message.Publisher
@@ -133,7 +133,7 @@ func TestWatermillSuite(t *testing.T) {
 	tests.TestPubSub(t, features, func(t *testing.T) (message.Publisher, message.Subscriber) { return open(t, "workers") }, open)
 }
 
-// beats tells of each call that changes deadlines.
+// beats gets the seconds of each call that changes a deadline.
 type beats chan int32
 
 func (b beats) React(request any) (bool, any, error) {
@@ -144,9 +144,9 @@ func (b beats) React(request any) (bool, any, error) {
 	return false, nil, nil
 }
 
-// TestWorkOutlastsItsDeadline: what is in work is extended, each time for as long
-// as the subscription has it, and a nack tells its delay.
-func TestWorkOutlastsItsDeadline(t *testing.T) {
+// TestDeadlineIsExtended: heartbeats extend the deadline of a message in work by the
+// subscription's own deadline, and a nack sets its delay.
+func TestDeadlineIsExtended(t *testing.T) {
 	pstest.SetMinAckDeadline(time.Second)
 	defer pstest.ResetMinAckDeadline()
 	heard := make(beats, 100)
@@ -168,7 +168,7 @@ func TestWorkOutlastsItsDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := <-messages
-	for range 6 { // which is longer than the deadline
+	for range 6 { // together longer than the deadline
 		if seconds := <-heard; seconds != 2 {
 			t.Errorf("extended by %d s, want 2", seconds)
 		}
@@ -183,7 +183,7 @@ func TestWorkOutlastsItsDeadline(t *testing.T) {
 	}
 	m.Nack()
 	for seconds := range heard {
-		if seconds == 600 { // the longest that there is
+		if seconds == 600 { // the longest deadline
 			break
 		}
 	}
@@ -192,7 +192,7 @@ func TestWorkOutlastsItsDeadline(t *testing.T) {
 	}
 }
 
-// refusals are how many nacks fail before one is heard.
+// refusals is the number of nacks that the server refuses before it accepts one.
 type refusals struct{ atomic.Int64 }
 
 func (r *refusals) React(request any) (bool, any, error) {
@@ -202,7 +202,7 @@ func (r *refusals) React(request any) (bool, any, error) {
 	return false, nil, nil
 }
 
-// TestNackIsCountedOnce: however often it is tried.
+// TestNackIsCountedOnce: a nack that is repeated counts as one attempt.
 func TestNackIsCountedOnce(t *testing.T) {
 	var refused refusals
 	newServer(t, pstest.ServerReactorOption{FuncName: "ModifyAckDeadline", Reactor: &refused})
@@ -236,12 +236,13 @@ func TestNackIsCountedOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongWithURLs(t *testing.T) {
+// TestURLErrors opens what cannot be opened.
+func TestURLErrors(t *testing.T) {
 	newServer(t)
 	pub, sub := newPubSub(t, queue.Config{})
 	for url, want := range map[string]string{
 		"gcppubsub://projects/p/subscriptions/absent":             "no subscription projects/p/subscriptions/absent: make it",
-		"gcppubsub://projects/p/subscriptions/s?create=true":      "create=true needs topic=NAME",
+		"gcppubsub://projects/p/subscriptions/s?create=true":      "create=true needs topic=NAME, the topic that the new subscription is for",
 		"gcppubsub://projects/p/subscriptions/s?max_recv_batch=1": `unknown parameter "max_recv_batch"; valid are create, topic`,
 		"gcppubsub://projects/p/topics/t":                         "are received from a subscription",
 		"gcppubsub://p/t":                                         "it must have the form",

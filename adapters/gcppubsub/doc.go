@@ -4,25 +4,28 @@
 //	gcppubsub://projects/photos/topics/failed
 //
 // The first is a queue: a subscription that all workers share. The second is a
-// topic. The names are Google's full ones, as in gocloud's URLs. The parameters are
+// topic. The names are Google's full resource names, as in gocloud's URLs. The
+// parameters are
 //
-//	create  true: make the subscription or the topic if it is missing
-//	topic   with create: the topic of a new subscription, which is made too
+//	create  true: create the subscription or the topic if it is missing
+//	topic   with create: the topic of a new subscription; created too if missing
 //
-// Nothing is created without create=true, because a subscription decides about
-// retention, dead letters and who may read; one that is new has neither. The
-// credentials are Google's default ones; PUBSUB_EMULATOR_HOST is an emulator's
-// address.
+// The driver creates nothing without create=true, because a subscription decides
+// about retention, dead letters and access. A subscription that the driver creates
+// has Google's default retention and no dead-letter policy. The credentials are
+// Google's default ones. PUBSUB_EMULATOR_HOST is the address of an emulator.
 //
 // # Delivery
 //
-// At least once. The ack deadline of a message in work is extended each third of
-// it; a nacked message comes again after its delay, of 10 minutes at most. No
-// more is pulled than is worked on. The attempt is the server's count if the
-// subscription has a dead-letter policy, and else that of this process; that
-// policy is what bounds deliveries. There is no order.
+// At least once, without an order. The ack deadline of a message in work is extended
+// each third of its length. A nacked message is redelivered after its delay, which is
+// 10 minutes at most. The driver pulls no more messages than may be in flight. If the
+// subscription has a dead-letter policy, the server counts the attempts and limits
+// them. Otherwise this process counts them, and nothing limits them.
 //
-// A value of the metadata has 1,024 bytes at most, and a message 100 of them.
+// Metadata that Pub/Sub cannot carry as attributes (a value of more than 1,024 bytes,
+// a name of more than 256 bytes) is folded into one attribute. A message has 100
+// attributes at most.
 package gcppubsub
 
 import (
@@ -33,12 +36,12 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// Scheme is that of the URLs.
+// Scheme is the scheme of the URLs.
 const Scheme = "gcppubsub"
 
 // Driver opens subscriptions and topics. The zero value is ready.
 type Driver struct {
-	// Options are for the clients, beyond Google's defaults.
+	// Options are for Google's clients, in addition to the default options.
 	Options []option.ClientOption
 	Log     *slog.Logger // default: discarded
 }

@@ -17,17 +17,19 @@ import (
 
 const (
 	callTimeout = 10 * time.Second
-	// newDeadline is how soon the work of a crashed worker is taken over.
+	// newDeadline is the ack deadline of a new subscription: the time after which
+	// the messages of a crashed worker go to others.
 	newDeadline = time.Minute
-	// longest is the longest ack deadline, and so the longest delay of a nack.
+	// longest is the longest ack deadline of Pub/Sub, and so the longest delay of a
+	// nack.
 	longest = 10 * time.Minute
 )
 
-// address is what a URL says.
+// address is the content of a URL.
 type address struct {
 	project, kind, id string
-	name              string // the full one
-	topic             string // full; of a new subscription
+	name              string // full resource name
+	topic             string // full resource name; of a new subscription
 	create            bool
 }
 
@@ -50,7 +52,7 @@ func parseAddress(raw string) (address, error) {
 		return address{}, err
 	}
 	if a.kind == "subscriptions" && a.create && a.topic == "" {
-		return address{}, errors.New("create=true needs topic=NAME: what the subscription is to")
+		return address{}, errors.New("create=true needs topic=NAME, the topic that the new subscription is for")
 	}
 	return a, nil
 }
@@ -88,7 +90,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (_ queue.Queue
 		return nil, fmt.Errorf("look up subscription %s: %w", a.name, err)
 	}
 	if found.DeadLetterPolicy == nil {
-		d.log().Warn("subscription has no dead-letter policy: a message that can never be handled comes back for ever; give it one", "subscription", a.name)
+		d.log().Warn("subscription has no dead-letter policy: a message that always fails is redelivered without limit; add a policy", "subscription", a.name)
 	}
 	return &subscription{
 		client: client, name: a.name, nacks: make(map[string]int),

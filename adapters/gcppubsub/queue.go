@@ -17,26 +17,26 @@ import (
 )
 
 const (
-	// pullFor is how long one call waits for messages.
+	// pullFor bounds how long one call waits for messages.
 	pullFor = time.Minute
-	// lastMoment is what a call gets to end by itself when nobody waits any more.
+	// lastMoment is how long a call may still run after its caller has gone.
 	lastMoment = time.Second
-	// tracked bounds how many messages are counted at a time.
+	// tracked bounds the number of messages whose nacks are counted at a time.
 	tracked = 1 << 16
 )
 
-// subscription is a subscription. It pulls by single calls: a stream would bring more
-// messages than are worked on.
+// subscription receives from a subscription. It pulls with single calls, because a
+// streaming pull brings more messages than may be in flight.
 type subscription struct {
 	client   *pubsub.SubscriptionAdminClient
 	name     string
 	deadline time.Duration
 
 	mu    sync.Mutex
-	nacks map[string]int // by message id, the last attempt that was nacked
+	nacks map[string]int // by message id: the last attempt that was nacked
 }
 
-// Receive pulls until something comes.
+// Receive pulls until messages come.
 func (q *subscription) Receive(ctx context.Context, n int) ([]queue.Delivery, error) {
 	for ctx.Err() == nil {
 		asked := time.Now()
@@ -57,8 +57,9 @@ func (q *subscription) Receive(ctx context.Context, n int) ([]queue.Delivery, er
 	return nil, ctx.Err()
 }
 
-// pull makes one call. When ctx ends it gets a moment more: what the server has
-// on its way would come again when its deadline has passed, and not before.
+// pull makes one call. The call may run for lastMoment after ctx ends: messages that
+// the server has already sent would otherwise be redelivered only after their ack
+// deadline.
 func (q *subscription) pull(ctx context.Context, n int) (*pubsubpb.PullResponse, error) {
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), pullFor)
 	defer cancel()
@@ -114,27 +115,27 @@ func (h handle) Ack(ctx context.Context) error {
 	return lost(err)
 }
 
-// Nack may be called several times of one delivery, and the message may come
-// again before the call has succeeded.
+// Nack may be called several times for one delivery, and the message may be delivered
+// again before a call has succeeded. So it notes the attempt and does not count.
 func (h handle) Nack(ctx context.Context, delay time.Duration) error {
 	h.q.mu.Lock()
 	if _, known := h.q.nacks[h.id]; !known && len(h.q.nacks) >= tracked {
-		clear(h.q.nacks) // they never come back here
+		clear(h.q.nacks) // most of them went to other workers
 	}
 	h.q.nacks[h.id] = max(h.q.nacks[h.id], h.attempt)
 	h.q.mu.Unlock()
 	return h.modify(ctx, min(delay, longest))
 }
 
-// modify sets after how many seconds the message comes again.
+// modify sets the time, in whole seconds, after which the message is redelivered.
 func (h handle) modify(ctx context.Context, d time.Duration) error {
 	return lost(h.q.client.ModifyAckDeadline(ctx, &pubsubpb.ModifyAckDeadlineRequest{
 		Subscription: h.q.name, AckIds: []string{h.ackID}, AckDeadlineSeconds: int32((d + time.Second/2) / time.Second),
 	}))
 }
 
-// lost tells that the server does not know the delivery any more, which it says
-// of subscriptions with exactly-once delivery.
+// lost marks the errors of a delivery that the server no longer knows. Subscriptions
+// with exactly-once delivery report them.
 func lost(err error) error {
 	if c := status.Code(err); c == codes.InvalidArgument || c == codes.FailedPrecondition || c == codes.NotFound {
 		return fmt.Errorf("%w: %w", pipeline.ErrLeaseLost, err)
@@ -142,13 +143,13 @@ func lost(err error) error {
 	return err
 }
 
-// topic is a topic to send to.
+// topic sends to a topic.
 type topic struct {
 	client *pubsub.TopicAdminClient
 	name   string
 }
 
-// Send returns when the topic has the message.
+// Send returns when the topic has stored the message.
 func (t *topic) Send(ctx context.Context, m *message.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -159,7 +160,8 @@ func (t *topic) Send(ctx context.Context, m *message.Message) error {
 
 func (t *topic) Close() error { return t.client.Close() }
 
-// isAttribute reports whether Pub/Sub takes it; what begins with goog is its own.
+// isAttribute reports whether Pub/Sub accepts an attribute. Names that begin with goog
+// are reserved.
 func isAttribute(name, value string) bool {
 	return name != "" && len(name) <= 256 && len(value) <= 1024 && (len(name) < 4 || name[:4] != "goog")
 }
