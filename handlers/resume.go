@@ -150,11 +150,8 @@ func (x *reading) resume(ctx context.Context, o pipeline.Object) (bool, error) {
 	if !p.isOf(o) {
 		return ignored(errForeign)
 	}
-	r, err := pipeline.OpenAt(ctx, x.bucket.Source, o, p.Offset)
-	switch {
-	case errors.Is(err, errors.ErrUnsupported):
-		return ignored(err)
-	case err != nil:
+	r, err := x.bucket.Source.OpenAt(ctx, o, p.Offset)
+	if err != nil {
 		return false, err
 	}
 	v, err := c.verifier(ctx, r, p.Earlier != nil)

@@ -32,9 +32,9 @@ func (s observedSource) Open(ctx context.Context, o Object) (Reader, error) {
 	return s.open(ctx, o, 0, s.Source.Open)
 }
 
-// OpenAt implements OffsetSource.
+// OpenAt implements Source.
 func (s observedSource) OpenAt(ctx context.Context, o Object, offset int64) (Reader, error) {
-	return s.open(ctx, o, offset, func(ctx context.Context, o Object) (Reader, error) { return OpenAt(ctx, s.Source, o, offset) })
+	return s.open(ctx, o, offset, func(ctx context.Context, o Object) (Reader, error) { return s.Source.OpenAt(ctx, o, offset) })
 }
 
 func (s observedSource) open(ctx context.Context, o Object, offset int64, open func(context.Context, Object) (Reader, error)) (r Reader, err error) {

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"io"
 )
 
@@ -28,25 +27,11 @@ type Source interface {
 	// wrote under another layout of records; a Permanent error for a key that the store cannot
 	// hold. All other errors are transient.
 	Open(ctx context.Context, o Object) (Reader, error)
+	// OpenAt is Open from the byte at offset on. offset is at most the size of the object. The
+	// reader's Object describes the whole object.
+	OpenAt(ctx context.Context, o Object, offset int64) (Reader, error)
 	// Stat returns the current state of the key. Errors: see Open.
 	Stat(ctx context.Context, o Object) (Object, error)
-}
-
-// OffsetSource is a [Source] that can also begin in the middle of an object.
-type OffsetSource interface {
-	// OpenAt is Source.Open from the byte at offset on. offset is at most the size of the
-	// object. The reader's Object describes the whole object.
-	OpenAt(ctx context.Context, o Object, offset int64) (Reader, error)
-}
-
-// OpenAt opens an object at an offset. The error is errors.ErrUnsupported if the source is no
-// [OffsetSource].
-func OpenAt(ctx context.Context, s Source, o Object, offset int64) (Reader, error) {
-	at, ok := s.(OffsetSource)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	return at.OpenAt(ctx, o, offset)
 }
 
 // Reader is the content of one version of an object, read once from start to end.

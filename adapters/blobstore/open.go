@@ -16,10 +16,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
-var (
-	_ pipeline.Source       = (*Store)(nil)
-	_ pipeline.OffsetSource = (*Store)(nil)
-)
+var _ pipeline.Source = (*Store)(nil)
 
 // Stat implements pipeline.Source.
 func (s *Store) Stat(ctx context.Context, o pipeline.Object) (pipeline.Object, error) {
@@ -49,7 +46,7 @@ func (s *Store) Open(ctx context.Context, o pipeline.Object) (pipeline.Reader, e
 	return r, nil
 }
 
-// OpenAt implements pipeline.OffsetSource. It is Open in everything else.
+// OpenAt implements pipeline.Source. It is Open in everything else.
 func (s *Store) OpenAt(ctx context.Context, o pipeline.Object, offset int64) (pipeline.Reader, error) {
 	r, err := s.open(ctx, o, offset)
 	if err != nil {

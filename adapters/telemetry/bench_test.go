@@ -10,7 +10,10 @@ import (
 )
 
 // empty is a bucket that costs nothing, so that what is measured is the measuring.
-type empty struct{ pipeline.Recorder }
+type empty struct {
+	pipeline.Source
+	pipeline.Recorder
+}
 
 func (empty) Open(context.Context, pipeline.Object) (pipeline.Reader, error) { return nothing{}, nil }
 func (empty) Stat(_ context.Context, o pipeline.Object) (pipeline.Object, error) {

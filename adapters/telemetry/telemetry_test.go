@@ -308,7 +308,7 @@ func TestCheckpointsAreCounted(t *testing.T) {
 	if err := bucket.Checkpoints.Save(t.Context(), o, []byte("half")); err != nil {
 		t.Fatal(err)
 	}
-	r, err := pipeline.OpenAt(t.Context(), bucket.Source, o, 5)
+	r, err := bucket.Source.OpenAt(t.Context(), o, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
