@@ -1,6 +1,6 @@
-# What the API server cannot see of the chart's objects (an array), as lines: names
-# that refer to nothing, and rules that hold for every set of values. $keda is KEDA's
-# list of what its triggers understand.
+# Prints faults in the chart's objects (an array) that the API server cannot see, one a
+# line: references to missing names, and violated rules that hold for every set of values.
+# $keda is KEDA's list of the keys that its triggers understand.
 def the($kind): map(select(.kind == $kind))[];
 def within($all): to_entries | all(. as $e | $all[$e.key] == $e.value);
 def fault($ok; $text): if $ok then empty else $text end;
@@ -50,13 +50,13 @@ def fault($ok; $text): if $ok then empty else $text end;
       (.authenticationRef | select(. and .kind != "ClusterTriggerAuthentication") | .name as $name
         | fault([$objects | the("TriggerAuthentication").metadata.name] | index([$name]); "there is no TriggerAuthentication \($name)"))),
 
-  # Work in flight has its time.
+  # Time for work in flight.
   ($template.spec | (.containers[0].args[] | capture("^--drain-timeout=(?<seconds>[0-9]+)s$") | .seconds | tonumber) as $drain
     | (.containers[0].lifecycle.preStop.sleep.seconds // 0) as $before
     | fault($before > 0; "pods drain while they are still sent requests"),
       fault(.terminationGracePeriodSeconds == $before + $drain + 15; "pods are killed after \(.terminationGracePeriodSeconds) s, with \($before) s before a drain of \($drain) s")),
 
-  # Security beyond the restricted standard, which the server holds.
+  # Security beyond the restricted standard, which the server enforces.
   ($template.spec, $tests[0].spec
     | fault(.automountServiceAccountToken == false; "a pod has a token of the API server"),
       fault(.enableServiceLinks == false; "services become variables, which are flags"),
@@ -68,7 +68,7 @@ def fault($ok; $text): if $ok then empty else $text end;
   fault([the("NetworkPolicy")] | length == 1; "there is no network policy"),
   (.[] | fault(.metadata.namespace; "\(.kind) names no namespace")),
 
-  # What watches.
+  # Monitoring.
   (the("ConfigMap") | .data[] | fault((try fromjson catch null) | .panels; "the dashboard is none")),
   (the("PrometheusRule") | .spec.groups[].rules[] | fault(.alert and .expr and .annotations.summary; "not an alert: \(.)"))
 )
