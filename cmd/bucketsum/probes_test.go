@@ -129,3 +129,42 @@ func TestProbesNameWhatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+// A store that does not answer any more is noticed, whatever it is made by.
+func TestProbesNoticeThatTheStoreIsGone(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	t.Setenv("AZURE_STORAGE_ACCOUNT", "account")
+	t.Setenv("AZURE_STORAGE_KEY", "c2VjcmV0")
+	for name, test := range map[string]struct {
+		empty  string // what the store says of a bucket with nothing in it
+		bucket func(server string) string
+	}{
+		"s3": {`<ListBucketResult><Name>objects</Name></ListBucketResult>`, func(server string) string {
+			return "s3://objects?region=us-east-1&use_path_style=true&endpoint=" + server
+		}},
+		"gs": {`{"kind":"storage#objects"}`, func(server string) string {
+			return "gs://objects?anonymous=true&endpoint=" + server
+		}},
+		"azblob": {`<EnumerationResults><Blobs></Blobs><NextMarker/></EnumerationResults>`, func(server string) string {
+			return "azblob://objects?protocol=http&domain=" + strings.TrimPrefix(server, "http://")
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", http.DetectContentType([]byte(test.empty)))
+				fmt.Fprint(w, test.empty)
+			}))
+			defer store.Close()
+			s := serve(t, nil, "--queue", "mem://events-"+rand.Text(), "--listen", "127.0.0.1:0", "--bucket", test.bucket(store.URL))
+			store.Close() // it answered at the start, else the worker would have ended
+			status, body := get(t, "http://"+s.address+"/readyz")
+			if status != http.StatusServiceUnavailable || !strings.Contains(body, `"name":"bucket objects"`) {
+				t.Errorf("once it is gone: %d %q", status, body)
+			}
+			if status := s.stop(); status != exitOK {
+				t.Errorf("exit status is %d", status)
+			}
+		})
+	}
+}
