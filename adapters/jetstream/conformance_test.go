@@ -18,7 +18,7 @@ func TestConformance(t *testing.T) {
 	pipelinetest.TestQueue(t, harness(b))
 }
 
-// TestDurable runs our suite for what goes wrong.
+// TestDurable runs our suite for failing servers.
 func TestDurable(t *testing.T) {
 	b := newSafeBench(t)
 	pipelinetest.TestDurable(t, harness(b), b.restart)
@@ -40,7 +40,7 @@ func harness(b *bench) func(*testing.T) pipelinetest.Queue {
 	}
 }
 
-// named makes queues of the topics of Watermill's suite.
+// named maps the topics of Watermill's suite to URLs of queues.
 type named struct {
 	b   *bench
 	pub message.Publisher
@@ -77,16 +77,16 @@ func opener(b *bench, concurrency int) tests.PubSubConstructor {
 }
 
 // TestWatermillSuite runs the conformance suite that Watermill has for every
-// publisher and subscriber. The queues do not copy messages for groups of
-// consumers, and deliver at least once. It is short, because its limits are in
-// seconds of a machine with nothing else to do; our own suites bring the load.
+// publisher and subscriber. The queues have no groups of consumers that each get a
+// copy, and deliver at least once. The suite runs in its short form, because its time
+// limits assume an idle machine; our own suites test under load.
 func TestWatermillSuite(t *testing.T) {
 	b := newBench(t)
 	tests.TestPubSub(t, tests.Features{Persistent: true, ForceShort: true}, opener(b, 100), nil)
 }
 
-// TestWatermillSuiteInOrder runs what the suite asks of ordered queues: with one
-// message in flight the stream's order is kept.
+// TestWatermillSuiteInOrder runs the tests of the suite for ordered queues: with one
+// message in flight messages come in the stream's order.
 func TestWatermillSuiteInOrder(t *testing.T) {
 	b := newBench(t)
 	features := tests.Features{

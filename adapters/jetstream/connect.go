@@ -13,7 +13,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// address is what a URL says.
+// address is the content of a URL.
 type address struct {
 	url               *url.URL
 	stream            string
@@ -39,15 +39,15 @@ func parseAddress(raw string) (address, error) {
 	return a, errors.Join(createErr, tlsErr)
 }
 
-// isName reports whether JetStream takes the name of a stream or consumer.
+// isName reports whether JetStream accepts the name of a stream or consumer.
 func isName(s string) bool {
 	return s != "" && !strings.ContainsAny(s, " \t\r\n\f.*>/\\")
 }
 
-// connect connects to the server, once: a wrong URL shows. The name is for the
-// server's operators. A connection that is
-// lost later is made again for ever, as leases are extended and acks sent
-// through it.
+// connect connects to the server. The first attempt must succeed, so that a wrong URL
+// shows. Later the client reconnects without limit, because leases are extended and
+// messages acked through this connection. lost runs whenever the connection is lost.
+// The server's operators see the name.
 func (d Driver) connect(a address, name string, lost func()) (*nats.Conn, error) {
 	server := &url.URL{Scheme: "nats", Host: a.url.Host, User: a.url.User}
 	if a.tls {
@@ -55,8 +55,8 @@ func (d Driver) connect(a address, name string, lost func()) (*nats.Conn, error)
 	}
 	options := []nats.Option{
 		nats.Name("bucketsum " + name), nats.MaxReconnects(-1), nats.NoCallbacksAfterClientClose(),
-		// What is written while there is no connection fails instead of waiting
-		// for one: whoever calls tries again, and knows.
+		// A write without a connection fails instead of waiting for one: its caller
+		// repeats it and knows that it failed.
 		nats.ReconnectBufSize(-1),
 		nats.DisconnectErrHandler(func(*nats.Conn, error) { lost() }),
 	}
@@ -76,7 +76,8 @@ func (d Driver) connect(a address, name string, lost func()) (*nats.Conn, error)
 	return nc, nil
 }
 
-// credentials are those of the environment, by the names of the nats command.
+// credentials returns those of the environment. The names are those of the nats
+// command.
 func credentials() []nats.Option {
 	if file := os.Getenv("NATS_CREDS"); file != "" {
 		return []nats.Option{nats.UserCredentials(file)}
@@ -90,8 +91,8 @@ func credentials() []nats.Option {
 	return nil
 }
 
-// bounded gives a call to the server that many seconds, unless ctx has a
-// deadline: the client's own calls wait for ever without.
+// bounded bounds a call to the server: without a deadline the client waits without
+// limit.
 func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, callTimeout)
 }

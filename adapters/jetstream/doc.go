@@ -3,38 +3,39 @@
 //	jetstream://nats.example.com:4222/OBJECTS?consumer=bucketsum
 //	jetstream://nats.example.com/OBJECTS?subject=objects.created
 //
-// The first is a queue: the stream and a durable pull consumer of it, which all
-// workers share. The second is a topic: what is published to the subject must be
-// stored by the stream; without subject it goes to the stream's own, if it has
-// one without wildcards. The parameters are
+// The first is a queue: a stream and a durable pull consumer of it, which all
+// workers share. The second is a topic. The stream must store the subject that
+// messages are published to. Without the parameter this is the stream's own subject,
+// if it has exactly one and no wildcards. The parameters are
 //
 //	consumer  the name of the durable consumer; needed for a queue
-//	subject   what to publish to; with create, what a new stream stores
-//	          (default: a subject of its own name) and a new consumer receives
-//	create    true: make the stream and the consumer if they are missing
-//	tls       true: only with TLS
+//	subject   the subject to publish to; with create, the subject that a new
+//	          stream stores (default: its own name) and a new consumer receives
+//	create    true: create the stream and the consumer if they are missing
+//	tls       true: connect only with TLS
 //
-// Nothing is created without create=true, because a stream decides about
-// storage, replicas and retention; what is missing is an error that says how to
-// make it. A new stream is a work queue in files: what is acked is deleted from
-// it. A new consumer redelivers after a minute without heartbeat, for ever.
+// The driver creates nothing without create=true, because a stream decides about
+// storage, replicas and retention. If something is missing, the error says how to
+// create it. A new stream is a work queue in files: an acked message is deleted from
+// it. A new consumer redelivers a message after a minute without a heartbeat, without
+// limit.
 //
-// Credentials are the user and password (or a token as the user) of the URL, or
-// come from NATS_USER and NATS_PASSWORD, NATS_TOKEN, or the file NATS_CREDS;
-// NATS_CA, NATS_CERT and NATS_KEY are files for TLS. None is ever logged.
+// Credentials are the user and password (or a token as the user) of the URL, or come
+// from NATS_USER and NATS_PASSWORD, from NATS_TOKEN, or from the file NATS_CREDS.
+// NATS_CA, NATS_CERT and NATS_KEY are files for TLS. None of them is ever logged.
 //
 // # Delivery
 //
-// At least once. A message that is in work is kept by confirmed in-progress
-// heartbeats, each third of the consumer's AckWait; its Ack is seen to be stored;
-// a Nack has it redelivered after a delay by the server. The attempt is the
-// server's count. Nothing is pulled beyond what is worked on. With one message
-// in flight and none nacked it is the stream's order.
+// At least once. The driver holds a message in work by in-progress heartbeats, each
+// third of the consumer's AckWait. The server confirms heartbeats, acks and nacks. It
+// redelivers a nacked message after its delay, and it counts the attempts. The driver
+// pulls no more messages than may be in flight. With one message in flight and none
+// nacked, messages come in the order of the stream.
 //
-// JetStream has no dead letters: when a consumer's MaxDeliver is reached the
-// message stays in the stream and nobody gets it any more; an advisory is all
-// that tells. So a consumer with a MaxDeliver is warned of; let the pipeline
-// dead-letter messages that fail too often.
+// JetStream has no dead letters. When a message reaches a consumer's MaxDeliver, it
+// stays in the stream and is never delivered again; only an advisory reports it. So
+// the driver warns of a consumer with a MaxDeliver. Let the pipeline dead-letter
+// messages that fail too often.
 package jetstream
 
 import (
@@ -45,12 +46,12 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// Scheme is that of the URLs.
+// Scheme is the scheme of the URLs.
 const Scheme = "jetstream"
 
 // Driver opens streams and consumers. The zero value is ready.
 type Driver struct {
-	// Options are for connections, beyond those that URL and environment give.
+	// Options are for connections, in addition to those from URL and environment.
 	Options []nats.Option
 	Log     *slog.Logger // default: discarded
 }

@@ -32,8 +32,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench { return newBenchOn(t, jetstreamtest.Start(t)) }
 
-// newSafeBench has a server that can be killed and loses nothing; its disk is
-// its limit.
+// newSafeBench has a server that loses nothing when it is killed.
 func newSafeBench(t *testing.T) *bench { return newBenchOn(t, jetstreamtest.StartSafe(t)) }
 
 func newBenchOn(t *testing.T, server *jetstreamtest.Server) *bench {
@@ -47,7 +46,7 @@ func newBenchOn(t *testing.T, server *jetstreamtest.Server) *bench {
 	if b.js, err = jetstream.New(nc); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.js.AccountInfo(t.Context()); err != nil { // starts all goroutines that it has
+	if _, err := b.js.AccountInfo(t.Context()); err != nil { // starts all goroutines of the client
 		t.Fatal(err)
 	}
 	return b
@@ -62,7 +61,7 @@ func (b *bench) url(stream, parameters string) string {
 	return b.server.URL(stream, parameters)
 }
 
-// topic returns the URL of a queue that nobody used before.
+// topic returns the URL of a new queue.
 func (b *bench) topic() string {
 	return b.url(fmt.Sprint("topic-", b.topics.Add(1)), "consumer=workers&create=true")
 }
@@ -81,8 +80,8 @@ func (b *bench) kick(url string) {
 	b.server.Cut("bucketsum " + streamOf(url) + "/workers")
 }
 
-// pending returns how many messages of a topic are handed out and not settled,
-// as the server counts.
+// pending returns how many messages of a topic the server counts as delivered and not
+// settled.
 func (b *bench) pending(url string) int {
 	b.t.Helper()
 	return b.info(url).NumAckPending
@@ -101,8 +100,8 @@ func (b *bench) info(url string) *jetstream.ConsumerInfo {
 
 func immediately(int) time.Duration { return 0 }
 
-// soon is for what is tried until a server has started, which needs the
-// processor, too.
+// soon is the delay between attempts to reach a server that starts on the same
+// processor.
 func soon(int) time.Duration { return 20 * time.Millisecond }
 
 func newPubSub(t *testing.T, c queue.Config) (message.Publisher, *queue.Subscriber) {
@@ -114,7 +113,7 @@ func newPubSub(t *testing.T, c queue.Config) (message.Publisher, *queue.Subscrib
 	return queue.NewPublisher(ours.Driver{}), s
 }
 
-// recorder is what was logged.
+// recorder keeps what was logged.
 type recorder struct{ bytes.Buffer }
 
 func (r *recorder) logger() *slog.Logger { return slog.New(slog.NewTextHandler(r, nil)) }

@@ -15,7 +15,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// brief makes a queue whose server redelivers what nobody holds after a second.
+// brief creates a queue whose server redelivers a message after a second without a
+// heartbeat.
 func (b *bench) brief(maxDeliver int) (url string) {
 	b.t.Helper()
 	url = b.topic()
@@ -71,10 +72,10 @@ func (w *worker) next() *message.Message {
 	}
 }
 
-// TestWorkOutlastsAckWait: what is in work is nobody else's, for longer than the
-// server waits for an ack. That the time has passed is seen by a message that
-// nobody holds.
-func TestWorkOutlastsAckWait(t *testing.T) {
+// TestHeartbeatOutlastsAckWait: heartbeats hold a message in work for longer than the
+// AckWait. The redeliveries of a message without heartbeats show that the time has
+// passed.
+func TestHeartbeatOutlastsAckWait(t *testing.T) {
 	b := newBench(t)
 	held := b.worker(b.brief(-1), queue.Config{Concurrency: 2})
 	held.send("long work")
@@ -87,7 +88,7 @@ func TestWorkOutlastsAckWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	clock.sub.Close()
-	for range 4 { // nobody acks it
+	for range 4 { // it is never acked
 		if _, err := c.Next(jetstream.FetchMaxWait(10 * time.Second)); err != nil {
 			t.Fatal(err)
 		}
@@ -107,9 +108,9 @@ func TestWorkOutlastsAckWait(t *testing.T) {
 	}
 }
 
-// TestEvicted: a worker that the server does not hear of for too long is told
-// that its message is not its own any more, and another gets it.
-func TestEvicted(t *testing.T) {
+// TestLeaseIsLostWithoutServer: a worker that cannot reach the server for the AckWait
+// loses its lease, and the message is redelivered.
+func TestLeaseIsLostWithoutServer(t *testing.T) {
 	b := newBench(t)
 	w := b.worker(b.brief(-1), queue.Config{Concurrency: 1, ReopenDelay: immediately})
 	w.send("x")
@@ -128,7 +129,7 @@ func TestEvicted(t *testing.T) {
 	again.Ack()
 }
 
-// TestNackDelay: a nacked message waits at the server, and holds up nobody.
+// TestNackDelay: a nacked message waits at the server and does not delay others.
 func TestNackDelay(t *testing.T) {
 	b := newBench(t)
 	w := b.worker(b.topic(), queue.Config{Concurrency: 1, NackDelay: func(attempt int) time.Duration {
@@ -145,8 +146,8 @@ func TestNackDelay(t *testing.T) {
 	}
 }
 
-// TestCloseGivesBackAtOnce: somebody who stays need not wait for the ack wait of
-// a pull that was under way, nor for a backoff.
+// TestCloseGivesBackAtOnce: a worker that stays gets the messages of one that closes
+// without waiting for an AckWait or a backoff.
 func TestCloseGivesBackAtOnce(t *testing.T) {
 	b := newBench(t)
 	url := b.topic() // whose ack wait is a minute
@@ -167,7 +168,8 @@ func TestCloseGivesBackAtOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongWithURLs(t *testing.T) {
+// TestURLErrors opens what cannot be opened.
+func TestURLErrors(t *testing.T) {
 	b := newBench(t)
 	b.brief(-1) // topic-1
 	push := b.topic()
@@ -228,7 +230,7 @@ func TestWhatIsWrongWithURLs(t *testing.T) {
 	}
 }
 
-// TestWarnings: of what will make trouble when it is too late.
+// TestWarnings: the driver warns of settings of a consumer that lose messages.
 func TestWarnings(t *testing.T) {
 	b := newBench(t)
 	var log recorder

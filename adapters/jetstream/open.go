@@ -15,9 +15,10 @@ import (
 
 const (
 	callTimeout = 10 * time.Second
-	// newAckWait is how soon the work of a crashed worker is taken over.
+	// newAckWait is the AckWait of a new consumer: the time after which the messages
+	// of a crashed worker go to others.
 	newAckWait = time.Minute
-	// enoughAckWait is what lets heartbeats fail for some seconds.
+	// enoughAckWait is long enough for heartbeats to fail for some seconds.
 	enoughAckWait = 20 * time.Second
 )
 
@@ -48,7 +49,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (que
 	}, nil
 }
 
-// ackWait is how long the server waits at least before it redelivers.
+// ackWait returns the shortest time after which the server redelivers.
 func ackWait(c jetstream.ConsumerConfig) time.Duration {
 	wait := c.AckWait
 	for _, d := range c.BackOff {
@@ -57,7 +58,7 @@ func ackWait(c jetstream.ConsumerConfig) time.Duration {
 	return wait
 }
 
-// consumer finds or makes the consumer and warns of what will make trouble later.
+// consumer finds or creates the consumer and warns of settings that lose messages.
 func (d Driver) consumer(ctx context.Context, nc *nats.Conn, a address) (jetstream.ConsumerConfig, error) {
 	var none jetstream.ConsumerConfig
 	ctx, cancel := bounded(ctx)
@@ -66,8 +67,8 @@ func (d Driver) consumer(ctx context.Context, nc *nats.Conn, a address) (jetstre
 	if err != nil {
 		return none, err
 	}
-	// Only this is asked of a consumer that is there: a worker's permissions may
-	// not allow more.
+	// An existing consumer needs only this request: a worker may not be permitted
+	// to look at the stream.
 	c, err := js.Consumer(ctx, a.stream, a.consumer)
 	switch missing := errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound); {
 	case errors.Is(err, jetstream.ErrNotPullConsumer):
@@ -86,20 +87,20 @@ func (d Driver) consumer(ctx context.Context, nc *nats.Conn, a address) (jetstre
 	}
 	config := c.CachedInfo().Config
 	if config.AckPolicy != jetstream.AckExplicitPolicy {
-		return none, fmt.Errorf("consumer %s of stream %s has the ack policy %s; explicit is needed, else messages are lost", a.consumer, a.stream, config.AckPolicy)
+		return none, fmt.Errorf("consumer %s of stream %s has the ack policy %s; it needs explicit, otherwise messages are lost", a.consumer, a.stream, config.AckPolicy)
 	}
 	log := d.log().With("stream", a.stream, "consumer", a.consumer)
 	if wait := ackWait(config); wait < enoughAckWait {
-		log.Warn("ack wait is too short: a heartbeat that fails once or twice loses the message to another worker", "ack_wait", wait, "least", enoughAckWait)
+		log.Warn("ack wait is too short: the message goes to another worker if a heartbeat fails once or twice", "ack_wait", wait, "least", enoughAckWait)
 	}
 	if config.MaxDeliver > 0 {
-		log.Warn("consumer has a max deliver: a message that failed that often stays in the stream and nobody gets it any more; set it to -1 and give a dead-letter topic",
+		log.Warn("consumer has a max deliver: a message that failed that often stays in the stream and is never delivered again; set it to -1 and use a dead-letter topic",
 			"max_deliver", config.MaxDeliver)
 	}
 	return config, nil
 }
 
-// create makes the stream, if it is missing, and the consumer.
+// create creates the consumer, and the stream if it is missing.
 func create(ctx context.Context, js jetstream.JetStream, a address) (jetstream.Consumer, error) {
 	if err := createStream(ctx, js, a); err != nil {
 		return nil, err
@@ -109,7 +110,7 @@ func create(ctx context.Context, js jetstream.JetStream, a address) (jetstream.C
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       newAckWait,
 		MaxDeliver:    -1,
-		MaxAckPending: -1, // each worker bounds itself, and what waits for its redelivery counts
+		MaxAckPending: -1, // each worker bounds itself, and messages that wait for their redelivery would count
 		FilterSubject: a.subject,
 	})
 	if errors.Is(err, jetstream.ErrConsumerExists) { // another worker was faster
@@ -161,7 +162,7 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) 
 	return t, nil
 }
 
-// subject returns what to publish to.
+// subject returns the subject to publish to.
 func subject(ctx context.Context, js jetstream.JetStream, a address) (string, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()

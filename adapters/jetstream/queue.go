@@ -18,16 +18,16 @@ import (
 const (
 	// pullFor is how long one request waits for a message.
 	pullFor = 30 * time.Second
-	// idleBeat is how often the server says that it still knows of a request.
+	// idleBeat is how often the server confirms that a request is still open.
 	idleBeat = 5 * time.Second
-	// drainTime is what a server gets to say what it has sent when a request is
-	// given up.
+	// drainTime bounds the wait for messages that the server has already sent when
+	// a request is given up.
 	drainTime = time.Second
 )
 
-// consumer is a durable consumer. It pulls by the protocol itself, because the
-// client's pulls lose what is on its way when they are cancelled: it would come
-// again after AckWait only.
+// consumer is a durable consumer. It speaks the pull protocol itself: when the
+// client's own pulls are cancelled they lose the messages that are on their way, and
+// the server would redeliver these only after AckWait.
 type consumer struct {
 	nc      *nats.Conn
 	next    string          // the subject of pull requests
@@ -40,7 +40,7 @@ type consumer struct {
 	in  chan *nats.Msg
 }
 
-// pull is a request for messages, as the protocol has it.
+// pull is a request for messages, in the form of the protocol.
 type pull struct {
 	Batch   int           `json:"batch"`
 	NoWait  bool          `json:"no_wait,omitempty"`
@@ -48,8 +48,8 @@ type pull struct {
 	Beat    time.Duration `json:"idle_heartbeat,omitempty"`
 }
 
-// Receive takes what is there, or waits for one message: the server would go on
-// to fill a larger request after we have returned.
+// Receive takes the messages that are there, or waits for one: the server would
+// continue to fill a larger request after Receive has returned.
 func (q *consumer) Receive(ctx context.Context, n int) ([]queue.Delivery, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -66,8 +66,8 @@ func (q *consumer) Receive(ctx context.Context, n int) ([]queue.Delivery, error)
 	}
 }
 
-// pull makes one request and returns what it brought until the server has
-// nothing more for it. Without an error it may have brought nothing.
+// pull makes one request and returns its messages, until the server ends it. There may
+// be neither messages nor an error.
 func (q *consumer) pull(ctx context.Context, p pull) (got []queue.Delivery, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
@@ -91,7 +91,7 @@ func (q *consumer) pull(ctx context.Context, p pull) (got []queue.Delivery, err 
 		select {
 		case m := <-q.in:
 			silence.Reset(callTimeout)
-			if m.Reply != "" { // else it is the server's
+			if m.Reply != "" { // otherwise it is a status of the server
 				d, err := q.delivery(m)
 				if err != nil {
 					return got, err
@@ -111,14 +111,14 @@ func (q *consumer) pull(ctx context.Context, p pull) (got []queue.Delivery, err 
 	return got, nil
 }
 
-// giveUp ends a request and returns what the server had sent before it knew.
+// giveUp ends a request and returns the messages that the server sent before it knew.
 func (q *consumer) giveUp() (got []queue.Delivery) {
 	sub := q.sub
 	q.sub = nil
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	if sub.Drain() != nil || q.nc.FlushWithContext(ctx) != nil {
-		return nil // there is no connection: the server redelivers
+		return nil // without a connection, the server redelivers them
 	}
 	for {
 		select {
@@ -132,8 +132,8 @@ func (q *consumer) giveUp() (got []queue.Delivery) {
 	}
 }
 
-// ended reports whether a message of the server ends a request, and why if it
-// should not have.
+// ended reports whether a status of the server ends a request. The error says why, if
+// the end was not expected.
 func ended(m *nats.Msg) (bool, error) {
 	switch status := m.Header.Get("Status"); status {
 	case "100": // heartbeat
@@ -141,7 +141,7 @@ func ended(m *nats.Msg) (bool, error) {
 	case "404", "408": // nothing there, or not in time
 		return true, nil
 	case "503":
-		return true, errors.New("nobody answers for the consumer: it was deleted, or JetStream is not available")
+		return true, errors.New("the consumer does not answer: it was deleted, or JetStream is not available")
 	default:
 		return true, fmt.Errorf("pull: %s %s", status, m.Header.Get("Description"))
 	}
@@ -150,11 +150,11 @@ func ended(m *nats.Msg) (bool, error) {
 func (q *consumer) delivery(m *nats.Msg) (queue.Delivery, error) {
 	meta, err := m.Metadata()
 	if err != nil {
-		return queue.Delivery{}, fmt.Errorf("message of another kind: %w", err)
+		return queue.Delivery{}, fmt.Errorf("not a message of a consumer: %w", err)
 	}
 	headers := make(map[string]string, len(m.Header))
 	for k := range m.Header {
-		if !strings.HasPrefix(k, "Nats-") { // what was between its sender and the server
+		if !strings.HasPrefix(k, "Nats-") { // those are between the sender and the server
 			headers[k] = m.Header.Get(k)
 		}
 	}
@@ -170,15 +170,15 @@ func (q *consumer) delivery(m *nats.Msg) (queue.Delivery, error) {
 	}, nil
 }
 
-// Close ends the connection, after everything was settled through it.
+// Close ends the connection. All messages were settled through it before.
 func (q *consumer) Close() error {
 	q.nc.Close()
 	q.lost(nil)
 	return nil
 }
 
-// handle settles one message. Every word is a request, so that the server has
-// heard it when it answers.
+// handle settles one message. Each word is sent as a request, so that the server
+// confirms it.
 type handle struct {
 	nc    *nats.Conn
 	reply string

@@ -19,14 +19,14 @@ import (
 // sendPause is the wait before another attempt to send.
 const sendPause = 100 * time.Millisecond
 
-// topic is a subject that a stream stores.
+// topic sends to a subject that a stream stores.
 type topic struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
 	subject string
 
 	mu  sync.Mutex
-	cut chan struct{} // closed and made anew when the connection is lost
+	cut chan struct{} // closed and replaced when the connection is lost
 }
 
 func (t *topic) lost() {
@@ -36,10 +36,10 @@ func (t *topic) lost() {
 	t.cut = make(chan struct{})
 }
 
-// Send returns when the stream has stored the message. It tries again while the
-// connection is made anew, so that the stream may get it twice. The server is not
-// asked to recognise that by the UUID: a dead letter that dies again soon after
-// it was redriven must not pass for the one before.
+// Send returns when the stream has stored the message. It repeats the message while
+// the client reconnects, so that the stream may store it twice. It does not use the
+// server's detection of duplicates: a dead letter that fails again soon after it was
+// redriven has the same UUID and must be stored.
 func (t *topic) Send(ctx context.Context, m *message.Message) error {
 	out := nats.NewMsg(t.subject)
 	out.Data = m.Payload
@@ -60,7 +60,7 @@ func (t *topic) Send(ctx context.Context, m *message.Message) error {
 	}
 }
 
-// publish gives up when the connection is lost: there will be no answer.
+// publish gives up when the connection is lost, because no answer will come.
 func (t *topic) publish(ctx context.Context, out *nats.Msg) error {
 	t.mu.Lock()
 	cut := t.cut
@@ -87,8 +87,8 @@ func (t *topic) Close() error {
 	return nil
 }
 
-// isHeader reports whether NATS gives a header back as it was: it trims values,
-// ends them at a line's end, and acts on those with its own names.
+// isHeader reports whether NATS carries a header unchanged: it trims values, cuts them
+// at the end of a line, and interprets its own names.
 func isHeader(name, value string) bool {
 	lower := strings.ToLower(name)
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7F || r == ':' }) &&

@@ -1,6 +1,5 @@
-// Package jetstreamtest runs a real nats-server on loopback for tests. It is a
-// process of its own, so that it can be killed, and its goroutines are not
-// counted as those of the test.
+// Package jetstreamtest runs a real nats-server on loopback for tests. The server is a
+// process of its own: a test can kill it, and does not count its goroutines.
 package jetstreamtest
 
 import (
@@ -19,19 +18,20 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/freeport"
 )
 
-// Version is that of the server.
+// Version is the version of the server.
 const Version = server.VERSION
 
-// These environment variables make a test binary a nats-server, which stores in
-// that folder.
+// These environment variables turn a test binary into a nats-server that stores in the
+// folder.
 const (
 	serverFolder = "TEST_NATS_SERVER_FOLDER"
 	serverPort   = "TEST_NATS_SERVER_PORT"
 	serverSafe   = "TEST_NATS_SERVER_IS_SAFE"
 )
 
-// Main is called first by the TestMain of whoever calls Start: the server is the
-// test binary itself. If this process is one, Main ends it.
+// Main must be called first in the TestMain of a package that calls Start, because the
+// server is the test binary itself. In a server process Main runs the server and does
+// not return.
 func Main() {
 	folder := os.Getenv(serverFolder)
 	if folder == "" {
@@ -45,8 +45,8 @@ func Main() {
 	os.Exit(0)
 }
 
-// serve runs a server until its standard input ends. On that come the names of
-// connections which it is to cut; it says when it is done.
+// serve runs a server until its standard input ends. Each line of the input is the name
+// of connections to cut; serve confirms it with a line of output.
 func serve(folder string, port int, safe bool) error {
 	srv, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: folder, NoLog: true, NoSigs: true,
@@ -88,14 +88,14 @@ type Server struct {
 	out     *bufio.Reader
 }
 
-// Start starts one, which is killed at the end of the test.
+// Start starts a server, which is killed at the end of the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	return start(t, false)
 }
 
-// StartSafe is Start of a server that can be killed and loses nothing; its disk is
-// its limit.
+// StartSafe is Start for a server that syncs each message to its disk: it loses
+// nothing when it is killed, and is as slow as the disk.
 func StartSafe(t testing.TB) *Server {
 	t.Helper()
 	return start(t, true)
@@ -109,8 +109,8 @@ func start(t testing.TB, safe bool) *Server {
 	return s
 }
 
-// Resume starts a server again that was killed, with what it has stored and at
-// the same address.
+// Resume starts a killed server again, at the same address and with the messages that
+// it has stored.
 func (s *Server) Resume() {
 	s.t.Helper()
 	s.process = exec.Command(os.Args[0])
@@ -138,18 +138,18 @@ func (s *Server) line() string {
 	s.t.Helper()
 	line, err := s.out.ReadString('\n')
 	if err != nil {
-		s.t.Fatalf("the server says nothing: %v", err)
+		s.t.Fatalf("the server does not answer: %v", err)
 	}
 	return strings.TrimSpace(line)
 }
 
-// Kill ends it as a crash does.
+// Kill ends the server as a crash does.
 func (s *Server) Kill() {
 	s.process.Process.Kill()
 	s.process.Wait() // that it was killed
 }
 
-// Cut ends the connections of that name.
+// Cut ends the connections that have this name.
 func (s *Server) Cut(name string) {
 	s.t.Helper()
 	fmt.Fprintln(s.in, name)
@@ -159,7 +159,7 @@ func (s *Server) Cut(name string) {
 // Address returns the server's HOST:PORT.
 func (s *Server) Address() string { return "127.0.0.1:" + s.port }
 
-// URL returns that of a stream with these parameters.
+// URL returns the URL of a stream with these parameters.
 func (s *Server) URL(stream, parameters string) string {
 	return fmt.Sprintf("jetstream://%s/%s?%s", s.Address(), stream, parameters)
 }
