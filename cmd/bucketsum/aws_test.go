@@ -117,11 +117,11 @@ func (a *account) worker(flags ...string) *running {
 	return a.serving(startWith, flags)
 }
 
-// leashedWorker is worker of a process that gets no further ahead of who reads its
-// output than startLeashed lets it.
-func (a *account) leashedWorker(flags ...string) *running {
+// throttledWorker is worker of a process that gets no further ahead of who reads its
+// output than startThrottled lets it.
+func (a *account) throttledWorker(flags ...string) *running {
 	a.t.Helper()
-	return a.serving(startLeashedWith, flags)
+	return a.serving(startThrottledWith, flags)
 }
 
 func (a *account) serving(start func(*testing.T, []string, ...string) *running, flags []string) *running {

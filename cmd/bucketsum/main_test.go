@@ -71,18 +71,18 @@ func startWith(t *testing.T, environ []string, args ...string) *running {
 	return r
 }
 
-// startLeashed is start of a process that gets no further ahead of who reads its
+// startThrottled is start of a process that gets no further ahead of who reads its
 // output than 8 KiB of it: what fits in the pipe, and in our buffer. (On Linux.)
-func startLeashed(t *testing.T, args ...string) *running {
+func startThrottled(t *testing.T, args ...string) *running {
 	t.Helper()
-	return startLeashedWith(t, nil, args...)
+	return startThrottledWith(t, nil, args...)
 }
 
-// startLeashedWith is startLeashed with variables added to the environment.
-func startLeashedWith(t *testing.T, environ []string, args ...string) *running {
+// startThrottledWith is startThrottled with variables added to the environment.
+func startThrottledWith(t *testing.T, environ []string, args ...string) *running {
 	t.Helper()
 	r, stdout := prepare(t, environ, args)
-	leash(t, stdout.(*os.File))
+	shrinkPipe(t, stdout.(*os.File))
 	r.launch(stdout)
 	return r
 }

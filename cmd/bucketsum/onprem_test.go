@@ -43,7 +43,7 @@ func eventsOf(t *testing.T, queue string) []string {
 
 // store is a bucket of versitygw, whose events a worker gets.
 type store struct {
-	*brokerFlow
+	*queueFlow
 	bucket *blob.Bucket
 	client *s3.Client
 }
@@ -51,14 +51,14 @@ type store struct {
 // testOnPremises is the way of an object without AWS: versitygw tells a broker,
 // and the worker puts the record into versitygw, which tells the broker of that,
 // too.
-func testOnPremises(t *testing.T, b bench) {
+func testOnPremises(t *testing.T, b queueServer) {
 	f := newFlow(t, b.urls(t, "onprem"))
 	server := awsenv.StartVersitygwIn(t, awsenv.Region, eventsOf(t, f.urls.queue)...)
 	if err := os.Mkdir(filepath.Join(server.Dir, f.bucket), 0o777); err != nil {
 		t.Fatal(err)
 	}
 	f.url = server.BucketURL(f.bucket)
-	s := &store{brokerFlow: f}
+	s := &store{queueFlow: f}
 	var err error
 	if s.bucket, err = blob.OpenBucket(t.Context(), f.url); err != nil {
 		t.Fatal(err)
@@ -113,14 +113,14 @@ func testOnPremises(t *testing.T, b bench) {
 func (s *store) heard(kind, md5 string, keys ...string) {
 	s.t.Helper()
 	for _, key := range keys {
-		s.wantResults[outcome{kind, s.brokerFlow.bucket, key, md5}] = true
+		s.wantResults[outcome{kind, s.queueFlow.bucket, key, md5}] = true
 	}
-	s.brokerFlow.heard()
+	s.queueFlow.heard()
 }
 
 func (s *store) put(key string, content []byte) {
 	s.t.Helper()
-	_, err := s.client.PutObject(s.t.Context(), &s3.PutObjectInput{Bucket: &s.brokerFlow.bucket, Key: &key, Body: bytes.NewReader(content)})
+	_, err := s.client.PutObject(s.t.Context(), &s3.PutObjectInput{Bucket: &s.queueFlow.bucket, Key: &key, Body: bytes.NewReader(content)})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func (s *store) put(key string, content []byte) {
 func (s *store) putParts(key string, parts ...[]byte) {
 	s.t.Helper()
 	ctx := s.t.Context()
-	begun, err := s.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &s.brokerFlow.bucket, Key: &key})
+	begun, err := s.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &s.queueFlow.bucket, Key: &key})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func (s *store) putParts(key string, parts ...[]byte) {
 	for i, part := range parts {
 		n := aws.Int32(int32(i + 1))
 		up, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
-			Bucket: &s.brokerFlow.bucket, Key: &key, UploadId: begun.UploadId, PartNumber: n, Body: bytes.NewReader(part),
+			Bucket: &s.queueFlow.bucket, Key: &key, UploadId: begun.UploadId, PartNumber: n, Body: bytes.NewReader(part),
 		})
 		if err != nil {
 			s.t.Fatal(err)
@@ -146,7 +146,7 @@ func (s *store) putParts(key string, parts ...[]byte) {
 		done.Parts = append(done.Parts, types.CompletedPart{ETag: up.ETag, PartNumber: n})
 	}
 	if _, err := s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-		Bucket: &s.brokerFlow.bucket, Key: &key, UploadId: begun.UploadId, MultipartUpload: &done,
+		Bucket: &s.queueFlow.bucket, Key: &key, UploadId: begun.UploadId, MultipartUpload: &done,
 	}); err != nil {
 		s.t.Fatal(err)
 	}
@@ -155,8 +155,8 @@ func (s *store) putParts(key string, parts ...[]byte) {
 
 func (s *store) copy(from, to string, content []byte) {
 	s.t.Helper()
-	source := s.brokerFlow.bucket + "/" + strings.ReplaceAll(url.PathEscape(from), "+", "%2B")
-	if _, err := s.client.CopyObject(s.t.Context(), &s3.CopyObjectInput{Bucket: &s.brokerFlow.bucket, Key: &to, CopySource: &source}); err != nil {
+	source := s.queueFlow.bucket + "/" + strings.ReplaceAll(url.PathEscape(from), "+", "%2B")
+	if _, err := s.client.CopyObject(s.t.Context(), &s3.CopyObjectInput{Bucket: &s.queueFlow.bucket, Key: &to, CopySource: &source}); err != nil {
 		s.t.Fatal(err)
 	}
 	s.heard(cloudevents.TypeRecorded, sumOf(content), to)
@@ -165,7 +165,7 @@ func (s *store) copy(from, to string, content []byte) {
 // delete deletes one object, and others in one request.
 func (s *store) delete(one string, others []string) {
 	s.t.Helper()
-	if _, err := s.client.DeleteObject(s.t.Context(), &s3.DeleteObjectInput{Bucket: &s.brokerFlow.bucket, Key: &one}); err != nil {
+	if _, err := s.client.DeleteObject(s.t.Context(), &s3.DeleteObjectInput{Bucket: &s.queueFlow.bucket, Key: &one}); err != nil {
 		s.t.Fatal(err)
 	}
 	s.heard(cloudevents.TypeRemoved, "", one)
@@ -173,7 +173,7 @@ func (s *store) delete(one string, others []string) {
 	for _, key := range others {
 		objects.Objects = append(objects.Objects, types.ObjectIdentifier{Key: &key})
 	}
-	if _, err := s.client.DeleteObjects(s.t.Context(), &s3.DeleteObjectsInput{Bucket: &s.brokerFlow.bucket, Delete: &objects}); err != nil {
+	if _, err := s.client.DeleteObjects(s.t.Context(), &s3.DeleteObjectsInput{Bucket: &s.queueFlow.bucket, Delete: &objects}); err != nil {
 		s.t.Fatal(err)
 	}
 	s.heard(cloudevents.TypeRemoved, "", others...)

@@ -52,7 +52,7 @@ func sparse(t *testing.T) (dir, sum string) {
 // test is to stop it, it is in the middle.
 func startResuming(t *testing.T, dir string, args ...string) *running {
 	t.Helper()
-	return startLeashed(t, append([]string{"local", "--listen", "off", "--settle", "0s", "--log-level", "debug",
+	return startThrottled(t, append([]string{"local", "--listen", "off", "--settle", "0s", "--log-level", "debug",
 		"--checkpoint-above", "100MB", "--checkpoint-every", "1MiB"}, append(args, dir)...)...)
 }
 
@@ -228,7 +228,7 @@ func TestSlicedOnAWS(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "large", content)
 	flags := []string{"--checkpoint-above", "1MiB", "--checkpoint-every", "1MiB", "--slice", "20ms", "--concurrency", "1"}
-	first := a.leashedWorker(flags...) // it waits in the middle, however late the kill is
+	first := a.throttledWorker(flags...) // it waits in the middle, however late the kill is
 	a.aws("s3", "cp", "--quiet", filepath.Join(dir, "large"), "s3://objects/")
 	first.until(1, contains(saved))
 	first.stop(syscall.SIGKILL)

@@ -135,7 +135,7 @@ func checkTable(t *testing.T, ran map[string]ranOn) {
 	t.Logf("\n%s", want)
 	if !*update {
 		if got := queuesTable.Find(page); string(got) != want {
-			t.Errorf("docs/queues.md says otherwise; write it with: go test ./cmd/bucketsum -run TestBrokers -update\n%s", got)
+			t.Errorf("docs/queues.md says otherwise; write it with: go test ./cmd/bucketsum -run TestQueues -update\n%s", got)
 		}
 		return
 	}

@@ -1,58 +1,184 @@
 package app
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"go.uber.org/goleak"
+	_ "gocloud.dev/pubsub/mempubsub"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
-	"github.com/bucketsum/bucketsum/adapters/telemetry"
-	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// TestWorkerReadsWhatIsAtHand asserts that watching does not hide from the hash what a file
-// has at hand.
-func TestWorkerReadsWhatIsAtHand(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("content"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// folderWorker returns the Config of a worker on a folder, which is bucket inbox, and a
+// queue in memory.
+func folderWorker(t *testing.T, dir string) Config {
+	t.Helper()
 	bucket, err := folder.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := blobstore.New(bucket, "inbox", blobstore.Config{})
-	defer store.Close()
-	measured, err := telemetry.New(t.Context(), telemetry.Config{})
+	layout, err := blobstore.ParseLayout(blobstore.DefaultLayout)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer measured.Close()
-	activity := web.NewActivity()
-	read := func(b pipeline.Bucket) (string, error) {
-		r, err := b.Source.Open(context.Background(), pipeline.Object{Bucket: "inbox", Key: "a", Size: pipeline.UnknownSize})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Close()
-		now, ok := r.(digest.ReaderNow)
-		if !ok {
-			t.Fatalf("%T is no ReaderNow", r)
-		}
-		p := make([]byte, 100)
-		n, err := now.ReadNow(p)
-		if work := activity.Status().InWork; len(work) == 1 && work[0].Read != int64(n) {
-			t.Errorf("%d of %d bytes count as read", work[0].Read, n)
-		}
-		return string(p[:n]), err
+	algorithms := []string{"md5"}
+	store := blobstore.New(bucket, "inbox", blobstore.Config{Layout: layout, Algorithms: algorithms})
+	t.Cleanup(func() { store.Close() })
+	return Config{
+		Queue: "mem://events-" + rand.Text(), Stores: map[string]*blobstore.Store{"inbox": store},
+		Algorithms: algorithms, Concurrency: 2, DrainTimeout: 10 * time.Second,
 	}
-	want, wantErr := read(store.Bucket()) // which the system may not have at hand
-	got, err := read(pipeline.Observers(measured.Observer(), activity.Observer()).Bucket(store.Bucket()))
-	if got != want || err != wantErr {
-		t.Errorf("watched: %q, %v, want %q, %v", got, err, want, wantErr)
+}
+
+// TestRun runs a worker from its Config: an event becomes a record, the HTTP side says
+// ready, and the end of the context drains.
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("hello\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
+	results := make(chan pipeline.Result, 1)
+	c := folderWorker(t, dir)
+	c.Listen = "127.0.0.1:0"
+	c.Observer.Result = func(_ context.Context, r pipeline.Result, _ error) { results <- r }
+	a, err := New(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	publisher, err := a.queues.Publisher(t.Context(), c.Queue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := message.NewMessage("1", []byte(`{"detail-type":"Object Created","source":"aws.s3","time":"2026-01-02T03:04:05Z",
+		"detail":{"bucket":{"name":"inbox"},"object":{"key":"a","sequencer":"01"}}}`))
+	if err := publisher.Publish(c.Queue, event); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case r := <-results:
+		if r.Outcome != pipeline.Recorded || r.Record.Source.Key != "a" {
+			t.Errorf("the result is %v of %q", r.Outcome, r.Record.Source.Key)
+		}
+	case err := <-ended:
+		t.Fatalf("the worker ended without a result: %v", err)
+	}
+	got, err := os.ReadFile(filepath.Join(dir, "a.md5"))
+	if want := "b1946ac92492d2347c6235b4d2611184  a\n"; err != nil || string(got) != want {
+		t.Errorf("the record is %q, %v; want %q", got, err, want)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), "GET", fmt.Sprintf("http://%s/readyz", a.Address()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Close = true
+	if response, err := http.DefaultClient.Do(request); err != nil || response.StatusCode != http.StatusOK {
+		t.Errorf("/readyz: %v, %v", response, err)
+	} else {
+		response.Body.Close()
+	}
+	stop()
+	if err := errors.Join(<-ended, a.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNewFails expects the setting that cannot be opened in the error. TestMain finds
+// what New leaves open.
+func TestNewFails(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*Config)
+		want   string
+	}{
+		"queue":       {func(c *Config) { c.Queue = "sqss://q" }, "--queue: "},
+		"dead letter": {func(c *Config) { c.DeadLetter = "sqss://q" }, "--dead-letter: "},
+		"results":     {func(c *Config) { c.Results = "sqss://q" }, "--results: "},
+		"slice":       {func(c *Config) { c.Continue, c.Resume.Slice = "sqss://q", time.Hour }, "--slice: "},
+		"listen":      {func(c *Config) { c.Listen = "127.0.0.1:99999" }, "--listen: "},
+		"buckets":     {func(c *Config) { c.Stores = nil }, "no bucket is configured"},
+		"several settings": {func(c *Config) { c.Algorithms, c.MaxUpload, c.Include = []string{"md6"}, -2, []string{"["} },
+			`unknown algorithm "md6"; valid are md5, sha1, sha256, sha512, crc32c, crc64nvme, blake3, xxh3` + "\n--max-upload: -2 is less than -1\n" + `--include: "[" is not a glob`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := folderWorker(t, t.TempDir())
+			c.Listen = "127.0.0.1:0"
+			tc.change(&c)
+			if _, err := New(t.Context(), c); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// TestClose expects the last opened to be closed first, and all errors.
+func TestClose(t *testing.T) {
+	var order []int
+	a := new(App)
+	for i := range 3 {
+		a.closes = append(a.closes, func() error {
+			order = append(order, i)
+			return fmt.Errorf("fault %d", i)
+		})
+	}
+	err := a.Close()
+	if err == nil || err.Error() != "fault 2\nfault 1\nfault 0" || !slices.Equal(order, []int{2, 1, 0}) {
+		t.Errorf("closed in the order %v: %v", order, err)
+	}
+	if err := a.Close(); err != nil || len(order) != 3 {
+		t.Errorf("a second Close closed again: %v, %v", order, err)
+	}
+}
+
+// TestLocalSumsAndReports runs the whole flow over a folder until it has summed a file.
+func TestLocalSumsAndReports(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("hello\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	layout, err := blobstore.ParseLayout(blobstore.DefaultLayout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	out := &stopAt{part: "b1946ac92492d2347c6235b4d2611184 ", stop: stop}
+	err = Local(ctx, LocalConfig{
+		Dir: dir, Layout: layout, Out: out,
+		Worker: Config{Algorithms: []string{"md5"}, Concurrency: 2, DrainTimeout: 10 * time.Second},
+	})
+	if got := out.String(); err != nil || !strings.Contains(got, "is the bucket: copy FILE into it") || !strings.Contains(got, "1 file summed (6 B)") {
+		t.Errorf("%v, %s", err, got)
+	}
+}
+
+// stopAt is a Writer that stops a worker when a part was written. The report writes one
+// line at a time.
+type stopAt struct {
+	bytes.Buffer
+	part string
+	stop func()
+}
+
+func (w *stopAt) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(w.part)) {
+		w.stop()
+	}
+	return w.Buffer.Write(p)
 }

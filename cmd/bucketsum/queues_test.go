@@ -11,20 +11,20 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 )
 
-// TestBrokers is one suite on every broker, in which nothing differs but URLs. With
+// TestQueues is one suite on every broker, in which nothing differs but URLs. With
 // -short nothing is stopped.
-func TestBrokers(t *testing.T) {
+func TestQueues(t *testing.T) {
 	var (
-		benches = newBenches(t)
+		servers = startQueueServers(t)
 
 		mu    sync.Mutex
 		ran   = make(map[string]ranOn)
 		tests sync.WaitGroup // side by side, however few may be parallel: they wait most of the time
 	)
-	for scheme, newBench := range benches {
+	for scheme, start := range servers {
 		tests.Go(func() {
 			t.Run(scheme, func(t *testing.T) {
-				b := newBench(t)
+				b := start(t)
 				did, all := ranOn{server: b.runsOn}, 1
 				t.Run("Flow", func(t *testing.T) { testFlow(t, b); did.parts++ })
 				if testing.Short() {
@@ -47,7 +47,7 @@ func TestBrokers(t *testing.T) {
 		})
 	}
 	tests.Wait()
-	if len(ran) == len(benches) && !t.Failed() { // else only a part was asked for, or a server is missing
+	if len(ran) == len(servers) && !t.Failed() { // else only a part was asked for, or a server is missing
 		checkTable(t, ran)
 	}
 }
@@ -60,7 +60,7 @@ type ranOn struct {
 }
 
 // testFlow: duplicates, keys that are odd, and what can never be handled.
-func testFlow(t *testing.T, b bench) {
+func testFlow(t *testing.T, b queueServer) {
 	f := newFlow(t, b.urls(t, "flow"))
 	var events []string
 	for _, key := range []string{
@@ -105,7 +105,7 @@ func testFlow(t *testing.T, b bench) {
 // testStopped: the broker stops while there is work, in hand and in its queue, and
 // starts again. Workers go on, and nothing is lost: neither of what is in its
 // queues, nor of what another queue asks for, whose results it takes.
-func testStopped(t *testing.T, b bench) {
+func testStopped(t *testing.T, b queueServer) {
 	const (
 		n     = 20
 		slots = 2 * 3 // of two workers
@@ -121,7 +121,7 @@ func testStopped(t *testing.T, b bench) {
 	t.Cleanup(slow.answer)         // before the workers are awaited
 	f.mustSend(events[:n/4]...)
 
-	urls, queue := b.urls(t, "down"), memBench(t).urls(t, "down")
+	urls, queue := b.urls(t, "down"), memServer(t).urls(t, "down")
 	urls.queue, urls.deadLetters, urls.letters, urls.left = queue.queue, queue.deadLetters, queue.letters, nil
 	elsewhere := newFlow(t, urls)
 	event := elsewhere.object("object")

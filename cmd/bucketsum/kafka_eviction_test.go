@@ -12,9 +12,9 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/kafka/kafkatest"
 )
 
-// TestEvictedWhileHashing: the group gives up a worker that is in the middle of a
-// large object. The work is done again, from its checkpoint on, and only then the
-// event. As the worker is leashed, it is in the middle until it has noticed.
+// TestEvictedWhileHashing lets the consumer group evict a worker that is in the middle
+// of a large object. The worker resumes from its checkpoint and handles the event once.
+// Its output is throttled, so that it stays in the middle until it has noticed.
 func TestEvictedWhileHashing(t *testing.T) {
 	const group, topic = "workers", "evicted"
 	s := kafkatest.Start(t, 1)
@@ -23,7 +23,7 @@ func TestEvictedWhileHashing(t *testing.T) {
 	f.dir, sum = sparse(t)
 	f.url = "file://" + f.dir
 	f.wantResults[outcome{cloudevents.TypeRecorded, f.bucket, "large", sum}] = true
-	worker := startLeashed(t, append([]string{"serve", "--listen", "off", "--log-level", "debug",
+	worker := startThrottled(t, append([]string{"serve", "--listen", "off", "--log-level", "debug",
 		"--checkpoint-above", "100MB", "--checkpoint-every", "1MiB"}, f.flags()...)...)
 	worker.until(1, contains("msg=serving"))
 	f.mustSend(created(f.bucket, "large"))

@@ -26,56 +26,57 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// bench is a server of a broker, or what stands in for one.
-type bench struct {
+// queueServer is the server of a queue technology, or a fake of one.
+type queueServer struct {
 	runsOn string // the server and its version
-	// urls returns those of queues that nobody used before. What is missing is made
-	// when it is opened, that for dead letters after queue.
-	urls func(t *testing.T, name string) brokerURLs
-	// stop ends the server, or cuts it off; start brings it back with all that it
-	// had stored. nil: it ends with this process.
+	// urls returns the URLs of queues that no other test uses. A missing queue is
+	// created when it is opened, the one for dead letters after the one for events.
+	urls func(t *testing.T, name string) queueURLs
+	// stop kills the server, or cuts its connections; start brings it back with all that
+	// it had stored. nil: the server is part of this process.
 	stop, start func()
 	stops       string // what stop does to it
 }
 
 const killed, cutOff = "killed", "cut off"
 
-// brokerURLs are what serve gets, and the queues from which a test reads what it
+// queueURLs are the URLs that serve gets, and those from which a test reads what serve
 // has sent.
-type brokerURLs struct {
+type queueURLs struct {
 	queue, deadLetters, results string
 	letters, announced          string
-	// left returns how many messages of queue or of letters are not acked; nil: nobody can tell.
+	// left returns how many messages of queue or of letters are not acknowledged; nil:
+	// the server does not tell.
 	left func(t *testing.T, url string) int64
 }
 
-// newBenches returns those of the schemes that the suite runs on, which start their
+// startQueueServers returns those of the schemes that the suite runs on, which start their
 // servers side by side: what these need of the environment is set here.
-func newBenches(t *testing.T) map[string]func(t *testing.T) bench {
+func startQueueServers(t *testing.T) map[string]func(t *testing.T) queueServer {
 	t.Setenv("AWS_ACCESS_KEY_ID", awsenv.AccessKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", awsenv.SecretKey)
 	google := pstest.NewServer()
 	t.Cleanup(func() { google.Close() })
-	toGoogle := newCable(t, google.Addr)
+	toGoogle := startProxy(t, google.Addr)
 	t.Setenv("PUBSUB_EMULATOR_HOST", toGoogle.address())
 	azure := servicebustest.Start(t, 5*time.Second)
 	t.Setenv("SERVICEBUS_CONNECTION_STRING", azure.ConnectionString())
-	return map[string]func(t *testing.T) bench{
-		"mem":       memBench,
-		"awssqs":    func(t *testing.T) bench { return sqsBench(t, "awssqs", "") },
-		"sqs":       func(t *testing.T) bench { return sqsBench(t, "sqs", ".fifo") },
-		"jetstream": jetstreamBench,
-		"kafka":     kafkaBench,
-		"amqp":      rabbitBench,
-		"gcppubsub": func(*testing.T) bench { return googleBench(google, toGoogle) },
-		"azuresb":   func(*testing.T) bench { return azureBench(azure) },
+	return map[string]func(t *testing.T) queueServer{
+		"mem":       memServer,
+		"awssqs":    func(t *testing.T) queueServer { return sqsServer(t, "awssqs", "") },
+		"sqs":       func(t *testing.T) queueServer { return sqsServer(t, "sqs", ".fifo") },
+		"jetstream": jetstreamServer,
+		"kafka":     kafkaServer,
+		"amqp":      rabbitServer,
+		"gcppubsub": func(*testing.T) queueServer { return googleServer(google, toGoogle) },
+		"azuresb":   func(*testing.T) queueServer { return azureServer(azure) },
 	}
 }
 
-func memBench(*testing.T) bench {
-	return bench{runsOn: "itself", urls: func(t *testing.T, name string) brokerURLs {
+func memServer(*testing.T) queueServer {
+	return queueServer{runsOn: "itself", urls: func(t *testing.T, name string) queueURLs {
 		at := "mem://" + name + "-" + rand.Text() + "-" // they last as long as the process
-		u := brokerURLs{queue: at + "objects", deadLetters: at + "failed", results: at + "results"}
+		u := queueURLs{queue: at + "objects", deadLetters: at + "failed", results: at + "results"}
 		u.letters, u.announced = u.deadLetters, u.results
 		for _, url := range []string{u.queue, u.deadLetters, u.results} {
 			openTopic(t, url)
@@ -84,8 +85,8 @@ func memBench(*testing.T) bench {
 	}}
 }
 
-// sqsBench is moto, before which a proxy can cut every connection.
-func sqsBench(t *testing.T, scheme, suffix string) bench {
+// sqsServer is moto, before which a proxy can cut every connection.
+func sqsServer(t *testing.T, scheme, suffix string) queueServer {
 	direct := awsenv.StartMoto(t)
 	var down atomic.Bool
 	server := direct.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -135,10 +136,10 @@ func sqsBench(t *testing.T, scheme, suffix string) bench {
 		}
 		return n
 	}
-	return bench{
+	return queueServer{
 		runsOn: "moto " + minor(awsenv.MotoVersion(t)),
-		urls: func(t *testing.T, name string) brokerURLs {
-			u := brokerURLs{queue: create(t, name), deadLetters: create(t, name+"-failed"), results: create(t, name+"-results"), left: left}
+		urls: func(t *testing.T, name string) queueURLs {
+			u := queueURLs{queue: create(t, name), deadLetters: create(t, name+"-failed"), results: create(t, name+"-results"), left: left}
 			u.letters, u.announced = u.deadLetters, u.results
 			return u
 		},
@@ -148,7 +149,7 @@ func sqsBench(t *testing.T, scheme, suffix string) bench {
 	}
 }
 
-func jetstreamBench(t *testing.T) bench {
+func jetstreamServer(t *testing.T) queueServer {
 	s := jetstreamtest.StartSafe(t)
 	admin := func(t *testing.T, do func(jetstream.JetStream) error) {
 		t.Helper()
@@ -166,9 +167,9 @@ func jetstreamBench(t *testing.T) bench {
 		}
 	}
 	const consumer = "workers"
-	return bench{
+	return queueServer{
 		runsOn: "nats-server " + minor(jetstreamtest.Version),
-		urls: func(t *testing.T, name string) brokerURLs {
+		urls: func(t *testing.T, name string) queueURLs {
 			for _, stream := range []string{name, name + "-failed", name + "-results"} {
 				admin(t, func(js jetstream.JetStream) error {
 					_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: stream, Subjects: []string{stream}})
@@ -180,7 +181,7 @@ func jetstreamBench(t *testing.T) bench {
 				})
 			}
 			queue := func(stream string) string { return s.URL(stream, "consumer="+consumer) }
-			return brokerURLs{
+			return queueURLs{
 				queue: queue(name), deadLetters: s.URL(name+"-failed", ""), results: s.URL(name+"-results", ""),
 				letters: queue(name + "-failed"), announced: queue(name + "-results"),
 				left: func(t *testing.T, url string) (n int64) {
@@ -200,19 +201,19 @@ func jetstreamBench(t *testing.T) bench {
 	}
 }
 
-func kafkaBench(t *testing.T) bench {
+func kafkaServer(t *testing.T) queueServer {
 	s := kafkatest.Start(t, 3)
-	return bench{
+	return queueServer{
 		runsOn: "kfake (franz-go)",
-		urls:   func(_ *testing.T, name string) brokerURLs { return kafkaURLs(s, name) },
+		urls:   func(_ *testing.T, name string) queueURLs { return kafkaURLs(s, name) },
 		stop:   s.Kill, start: s.Resume, stops: killed,
 	}
 }
 
-func kafkaURLs(s *kafkatest.Server, name string) brokerURLs {
+func kafkaURLs(s *kafkatest.Server, name string) queueURLs {
 	const group = "workers"
 	queue := func(topic string) string { return s.URL(topic, "create=true&group="+group) }
-	return brokerURLs{
+	return queueURLs{
 		queue: queue(name), deadLetters: s.URL(name+"-failed", "create=true"), results: s.URL(name+"-results", "create=true"),
 		letters: queue(name + "-failed"), announced: queue(name + "-results"),
 		left: func(_ *testing.T, url string) int64 {
@@ -221,13 +222,13 @@ func kafkaURLs(s *kafkatest.Server, name string) brokerURLs {
 	}
 }
 
-func rabbitBench(t *testing.T) bench {
+func rabbitServer(t *testing.T) queueServer {
 	s := rabbitmqtest.Start(t)
-	return bench{
+	return queueServer{
 		runsOn: "RabbitMQ " + minor(s.Version()),
-		urls: func(_ *testing.T, name string) brokerURLs {
+		urls: func(_ *testing.T, name string) queueURLs {
 			failed, results := s.URL("queue="+name+".dead"), s.URL("create=true&queue="+name+"-results")
-			return brokerURLs{
+			return queueURLs{
 				queue: s.URL("create=true&queue=" + name), deadLetters: failed, results: results, letters: failed, announced: results,
 				left: func(_ *testing.T, url string) int64 {
 					if s.Empty(url[strings.Index(url, "queue=")+len("queue="):]) {
@@ -241,15 +242,15 @@ func rabbitBench(t *testing.T) bench {
 	}
 }
 
-// googleBench is Google's stand-in, which stores nothing: it is cut off.
-func googleBench(s *pstest.Server, to *cable) bench {
-	return bench{
+// googleServer is Google's stand-in, which stores nothing: it is cut off.
+func googleServer(s *pstest.Server, to *proxy) queueServer {
+	return queueServer{
 		runsOn: "pstest (Google)",
-		urls: func(_ *testing.T, name string) brokerURLs {
+		urls: func(_ *testing.T, name string) queueURLs {
 			queue := func(topic string) string {
 				return fmt.Sprintf("gcppubsub://projects/p/subscriptions/%s?topic=%s&create=true", topic, topic)
 			}
-			u := brokerURLs{queue: queue(name), deadLetters: queue(name + "-failed"), results: queue(name + "-results")}
+			u := queueURLs{queue: queue(name), deadLetters: queue(name + "-failed"), results: queue(name + "-results")}
 			u.letters, u.announced = u.deadLetters, u.results
 			u.left = func(_ *testing.T, url string) (n int64) {
 				_, topic, _ := strings.Cut(strings.TrimSuffix(url, "&create=true"), "topic=")
@@ -266,16 +267,16 @@ func googleBench(s *pstest.Server, to *cable) bench {
 	}
 }
 
-// azureBench is our stand-in for Service Bus, which keeps its messages while it is
+// azureServer is our stand-in for Service Bus, which keeps its messages while it is
 // stopped.
-func azureBench(s *servicebustest.Server) bench {
-	return bench{
+func azureServer(s *servicebustest.Server) queueServer {
+	return queueServer{
 		runsOn: "our stand-in",
-		urls: func(_ *testing.T, name string) brokerURLs {
+		urls: func(_ *testing.T, name string) queueURLs {
 			for _, queue := range []string{name, name + "-failed", name + "-results"} {
 				s.Queue(queue)
 			}
-			u := brokerURLs{queue: "azuresb://" + name, deadLetters: "azuresb://" + name + "-failed", results: "azuresb://" + name + "-results"}
+			u := queueURLs{queue: "azuresb://" + name, deadLetters: "azuresb://" + name + "-failed", results: "azuresb://" + name + "-results"}
 			u.letters, u.announced = u.deadLetters, u.results
 			u.left = func(_ *testing.T, url string) int64 { return int64(s.Left(strings.TrimPrefix(url, "azuresb://"))) }
 			return u

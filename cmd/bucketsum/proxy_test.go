@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// cable leads to a server and can be cut. It ends with its test.
-type cable struct {
+// proxy is a TCP proxy before a server, with connections that a test can cut. It ends
+// with its test.
+type proxy struct {
 	listener net.Listener
 	server   string
 	running  sync.WaitGroup
@@ -18,13 +19,13 @@ type cable struct {
 	conns map[net.Conn]bool
 }
 
-func newCable(t *testing.T, server string) *cable {
+func startProxy(t *testing.T, server string) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cable{listener: l, server: server, conns: make(map[net.Conn]bool)}
+	c := &proxy{listener: l, server: server, conns: make(map[net.Conn]bool)}
 	c.running.Go(c.accept)
 	t.Cleanup(func() {
 		l.Close()
@@ -34,10 +35,10 @@ func newCable(t *testing.T, server string) *cable {
 	return c
 }
 
-// address is where the cable begins.
-func (c *cable) address() string { return c.listener.Addr().String() }
+// address returns the address that clients connect to.
+func (c *proxy) address() string { return c.listener.Addr().String() }
 
-func (c *cable) accept() {
+func (c *proxy) accept() {
 	for {
 		conn, err := c.listener.Accept()
 		if err != nil {
@@ -47,7 +48,7 @@ func (c *cable) accept() {
 	}
 }
 
-func (c *cable) carry(near net.Conn) {
+func (c *proxy) carry(near net.Conn) {
 	defer near.Close()
 	far, err := net.Dial("tcp", c.server)
 	if err != nil {
@@ -68,8 +69,9 @@ func (c *cable) carry(near net.Conn) {
 	delete(c.conns, far)
 }
 
-// hold reports whether the connections may be used.
-func (c *cable) hold(conns ...net.Conn) bool {
+// hold registers the connections, so that cut closes them. It reports false after a
+// cut.
+func (c *proxy) hold(conns ...net.Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.down {
@@ -81,8 +83,8 @@ func (c *cable) hold(conns ...net.Conn) bool {
 	return true
 }
 
-// cut ends every connection and all that come, until mend.
-func (c *cable) cut() {
+// cut closes every connection, and refuses new ones until mend.
+func (c *proxy) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.down = true
@@ -91,7 +93,7 @@ func (c *cable) cut() {
 	}
 }
 
-func (c *cable) mend() {
+func (c *proxy) mend() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.down = false

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// leash makes a pipe as small as it can be, so that a process waits for who
-// reads what it says.
-func leash(t *testing.T, pipe *os.File) {
+// shrinkPipe gives a pipe the smallest size, so that a process that writes to it soon
+// waits for the reader.
+func shrinkPipe(t *testing.T, pipe *os.File) {
 	t.Helper()
 	raw, err := pipe.SyscallConn()
 	if err != nil {

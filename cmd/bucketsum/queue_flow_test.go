@@ -25,11 +25,11 @@ import (
 // start meanwhile on a machine that is busy.
 const patience = 3 * time.Minute
 
-// brokerFlow is one worker or several between queues of a broker, and whoever else uses
+// queueFlow is one worker or several between queues of a broker, and whoever else uses
 // these.
-type brokerFlow struct {
+type queueFlow struct {
 	t           *testing.T
-	urls        brokerURLs
+	urls        queueURLs
 	bucket, url string
 	dir         string // which the bucket is, unless url says otherwise
 	queues      *app.Queues
@@ -52,9 +52,9 @@ type brokerFlow struct {
 // outcome is what a result says.
 type outcome struct{ kind, bucket, key, md5 string }
 
-func newFlow(t *testing.T, urls brokerURLs) *brokerFlow {
+func newFlow(t *testing.T, urls queueURLs) *queueFlow {
 	t.Helper()
-	f := &brokerFlow{
+	f := &queueFlow{
 		t: t, urls: urls, bucket: "photos", dir: t.TempDir(), schema: resultSchema(t),
 		wantLetters: make(map[string]string), wantResults: make(map[outcome]bool), heardOf: make(map[any]bool),
 	}
@@ -88,7 +88,7 @@ func newFlow(t *testing.T, urls brokerURLs) *brokerFlow {
 	return f
 }
 
-func (f *brokerFlow) subscribe(url string) <-chan *message.Message {
+func (f *queueFlow) subscribe(url string) <-chan *message.Message {
 	f.t.Helper()
 	s, err := f.queues.Subscriber(url)
 	if err != nil {
@@ -102,13 +102,13 @@ func (f *brokerFlow) subscribe(url string) <-chan *message.Message {
 }
 
 // flags returns those of a worker.
-func (f *brokerFlow) flags() []string {
+func (f *queueFlow) flags() []string {
 	return []string{"--queue", f.urls.queue, "--dead-letter", f.urls.deadLetters, "--results", f.urls.results,
 		"--bucket", f.bucket + "=" + f.url, "--concurrency", "3"}
 }
 
 // start starts a worker.
-func (f *brokerFlow) start(flags ...string) {
+func (f *queueFlow) start(flags ...string) {
 	f.t.Helper()
 	w := serve(f.t, nil, append(f.flags(), flags...)...)
 	f.workers = append(f.workers, w)
@@ -125,7 +125,7 @@ func (f *brokerFlow) start(flags ...string) {
 }
 
 // logged returns how many lines of the logs have all the parts.
-func (f *brokerFlow) logged(parts ...string) (n int) {
+func (f *queueFlow) logged(parts ...string) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 next:
@@ -140,7 +140,7 @@ next:
 	return n
 }
 
-func (f *brokerFlow) hasEnded() bool {
+func (f *queueFlow) hasEnded() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.ended
@@ -148,7 +148,7 @@ func (f *brokerFlow) hasEnded() bool {
 
 // object puts an object into the bucket, of which a record and a result are
 // awaited from then on, and returns its event.
-func (f *brokerFlow) object(key string) string {
+func (f *queueFlow) object(key string) string {
 	f.t.Helper()
 	content := contentOf(key)
 	write(f.t, f.dir, key, content)
@@ -163,11 +163,11 @@ func created(bucket, key string) string {
 }
 
 // send publishes a message.
-func (f *brokerFlow) send(body string) error {
+func (f *queueFlow) send(body string) error {
 	return f.publisher.Publish(f.urls.queue, message.NewMessage(watermill.NewUUID(), []byte(body)))
 }
 
-func (f *brokerFlow) mustSend(bodies ...string) {
+func (f *queueFlow) mustSend(bodies ...string) {
 	f.t.Helper()
 	for _, body := range bodies {
 		if err := f.send(body); err != nil {
@@ -177,7 +177,7 @@ func (f *brokerFlow) mustSend(bodies ...string) {
 }
 
 // until receives dead letters and results until done. The workers must live.
-func (f *brokerFlow) until(what string, done func() bool) {
+func (f *queueFlow) until(what string, done func() bool) {
 	f.t.Helper()
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
@@ -200,7 +200,7 @@ func (f *brokerFlow) until(what string, done func() bool) {
 }
 
 // letter reads a dead letter; one may come several times.
-func (f *brokerFlow) letter(m *message.Message) {
+func (f *queueFlow) letter(m *message.Message) {
 	f.t.Helper()
 	defer m.Ack()
 	body := string(m.Payload)
@@ -215,7 +215,7 @@ func (f *brokerFlow) letter(m *message.Message) {
 }
 
 // result reads a result; one may come several times.
-func (f *brokerFlow) result(m *message.Message) {
+func (f *queueFlow) result(m *message.Message) {
 	f.t.Helper()
 	defer m.Ack()
 	var (
@@ -247,7 +247,7 @@ func (f *brokerFlow) result(m *message.Message) {
 }
 
 // missing returns the results and the bodies of dead letters that did not come.
-func (f *brokerFlow) missing() (missing []any) {
+func (f *queueFlow) missing() (missing []any) {
 	for o := range f.wantResults {
 		if !f.heardOf[o] {
 			missing = append(missing, o)
@@ -262,14 +262,14 @@ func (f *brokerFlow) missing() (missing []any) {
 }
 
 // heard waits for every result and dead letter that is awaited.
-func (f *brokerFlow) heard() {
+func (f *queueFlow) heard() {
 	f.t.Helper()
 	f.until("waiting for results and dead letters", func() bool { return len(f.missing()) == 0 })
 }
 
 // finish waits for everything that is awaited, stops the worker and looks at what
 // is in the folder and what is left in the queues.
-func (f *brokerFlow) finish() {
+func (f *queueFlow) finish() {
 	f.t.Helper()
 	f.heard()
 	if f.urls.left != nil {
@@ -297,7 +297,7 @@ func (f *brokerFlow) finish() {
 }
 
 // stop stops the workers.
-func (f *brokerFlow) stop() {
+func (f *queueFlow) stop() {
 	f.t.Helper()
 	for _, w := range f.workers {
 		if status := w.stop(); status != exitOK {
@@ -307,7 +307,7 @@ func (f *brokerFlow) stop() {
 	f.reading.Wait()
 }
 
-func (f *brokerFlow) record(o outcome) {
+func (f *queueFlow) record(o outcome) {
 	f.t.Helper()
 	got, err := os.ReadFile(filepath.Join(f.dir, filepath.FromSlash(o.key+".md5")))
 	if err != nil || !strings.HasPrefix(strings.TrimPrefix(string(got), `\`), o.md5+"  ") {
@@ -335,6 +335,6 @@ func resultSchema(t *testing.T) *jsonschema.Schema {
 }
 
 // handled returns how many messages the workers say that they have done with.
-func (f *brokerFlow) handled() int {
+func (f *queueFlow) handled() int {
 	return f.logged(`msg="message handled"`) + f.logged(`msg="message superseded"`) + f.logged(`msg="message dead-lettered"`)
 }
