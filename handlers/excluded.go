@@ -8,16 +8,16 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// excluded removes the record that an object has from the time before it was
-// excluded, if that is of another version than the current one: left alone, it
-// would call the object damaged. That of an object which was deleted goes as any
-// other. Everything else is ErrFiltered.
-func (c Config) excluded(ctx context.Context, b pipeline.Bucket, o pipeline.Object, deleted bool) (pipeline.Result, error) {
+// excluded handles an object that the configuration excludes. A record from before the exclusion that
+// belongs to an older version is removed, because it would make the object look damaged. The record of a
+// deleted object is removed as usual. In all other cases the error is ErrFiltered.
+func (c Config) excluded(ctx context.Context, b pipeline.Bucket, s state) (pipeline.Result, error) {
+	o := s.object
 	filtered := fmt.Errorf("%s is %w", o, pipeline.ErrFiltered)
 	record, err := b.Records.Lookup(ctx, o)
 	switch {
-	case errors.Is(err, pipeline.ErrNotFound) && !deleted:
-		return pipeline.Result{}, filtered // and most have none
+	case errors.Is(err, pipeline.ErrNotFound) && !s.gone:
+		return pipeline.Result{}, filtered // the usual case: it has no record
 	case err != nil && !errors.Is(err, pipeline.ErrNotFound):
 		return pipeline.Result{}, err
 	}

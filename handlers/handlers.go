@@ -1,7 +1,7 @@
-// Package handlers holds what is done with an event: an object that was
-// created is summed, the record of one that was deleted is taken away.
+// Package handlers does the work that events ask for: it reads and records the checksums of objects
+// that were created, and removes the records of objects that were deleted.
 //
-// It knows buckets and records by the ports of package pipeline only.
+// It uses buckets and records only through the ports of package pipeline.
 package handlers
 
 import (
@@ -18,36 +18,34 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// Config says what is done. Buckets and Algorithms are needed.
+// Config configures the handler. Buckets and Algorithms are needed.
 type Config struct {
-	// Buckets holds, by the names that events carry, the only ones that are
-	// ever touched.
+	// Buckets are the buckets by the names that events carry. No other bucket is read or written.
 	Buckets    map[string]pipeline.Bucket
-	Algorithms []string // names as package digest has them
-	// Selects reports whether an object of this key is to be summed. nil: every
-	// one. The record that one has from before goes when it is no longer true.
+	Algorithms []string // names from package digest
+	// Selects reports whether the object of a key gets a record. nil: every object does. A record
+	// of an object that is no longer selected is removed when it becomes outdated.
 	Selects func(key string) bool
-	// KeepRecords leaves the record of an object that was deleted.
+	// KeepRecords keeps the records of deleted objects.
 	KeepRecords bool
-	// IgnoreClaims does not hold content against what its store claims of it.
+	// IgnoreClaims skips the comparison of content with the claims of its store.
 	IgnoreClaims bool
-	// RecordMismatches records content that is not what its store claims, marked as
-	// such. Else it has no record, and its event ends with ErrMismatch.
+	// RecordMismatches records content that differs from a claim of its store, and marks the
+	// record. By default such content gets no record, and its event ends with ErrMismatch.
 	RecordMismatches bool
-	// Resume says which objects are not read again from their beginning when their
-	// worker is gone.
+	// Resume says which objects are resumed after an interruption instead of read again.
 	Resume Resume
-	// Publish announces what was done, before the message is acknowledged. What had
-	// its record already is announced again, as nobody knows whether it was.
+	// Publish announces each result before the message is acknowledged. An object that had its
+	// record already is announced again, because its first announcement may have failed.
 	Publish  pipeline.Publisher
 	Observer pipeline.Observer
 	Log      *slog.Logger // default: discarded
 
 	unsaved     *unsaved
-	unresumable func(context.Context) // see there
+	unresumable func(context.Context)
 }
 
-// Validate returns everything that is wrong with the configuration.
+// Validate returns all faults of the configuration.
 func (c Config) Validate() error {
 	var faults []error
 	if len(c.Buckets) == 0 {
@@ -67,7 +65,7 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// New returns the handler of all kinds of event.
+// New returns the handler of all kinds of events.
 func New(c Config) (pipeline.Handler, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("handlers: %w", err)
@@ -100,16 +98,11 @@ func (c Config) handle(ctx context.Context, e pipeline.Event) error {
 		return fmt.Errorf("%s %w", e.Object, pipeline.ErrOwnRecord)
 	}
 	start := time.Now()
-	act := c.checksum
-	switch {
-	case !c.Selects(e.Object.Key):
-		act = func(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (pipeline.Result, error) {
-			return c.excluded(ctx, b, o, e.Kind == pipeline.Deleted)
-		}
-	case e.Kind == pipeline.Deleted:
-		act = c.tombstone
+	act := c.reconcile
+	if !c.Selects(e.Object.Key) {
+		act = c.excluded
 	}
-	result, err := act(ctx, b, e.Object)
+	result, err := act(ctx, b, state{object: e.Object, gone: e.Kind == pipeline.Deleted})
 	if err != nil && !errors.Is(err, pipeline.ErrMismatch) {
 		return err
 	}

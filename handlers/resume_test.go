@@ -102,7 +102,7 @@ func TestStopped(t *testing.T) {
 				t.Fatal(err)
 			}
 			l.finished(t, "a", content)
-			if tc.saved && (l.read != 1000 || log.count("goes on at a checkpoint") != 1) {
+			if tc.saved && (l.read != 1000 || log.count("resumes at a checkpoint") != 1) {
 				t.Errorf("%d bytes were read", l.read)
 			}
 		})
@@ -247,7 +247,7 @@ func TestOldEvent(t *testing.T) {
 	if err := handle(t.Context(), created(first)); !errors.Is(err, pipeline.ErrChanged) || l.left() == nil {
 		t.Errorf("%v, left: %v", err, l.left())
 	}
-	if err := handle(t.Context(), created(second)); err != nil || log.count("goes on at a checkpoint") != 1 {
+	if err := handle(t.Context(), created(second)); err != nil || log.count("resumes at a checkpoint") != 1 {
 		t.Errorf("%v, %s", err, log.text.String())
 	}
 	l.finished(t, "a", big(1500))

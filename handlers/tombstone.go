@@ -7,37 +7,40 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// tombstone removes the record of an object that is gone. An object that is
-// there after all is summed: it was put back since, or a version was deleted
-// and an older one is current again, which no other event tells.
-func (c Config) tombstone(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (pipeline.Result, error) {
+// tombstone removes the record of an object that is gone. If the object exists, it was put back, or a
+// version was deleted and an older one became current; no other event reports that.
+func (c Config) tombstone(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (pipeline.Result, *state, error) {
 	result := pipeline.Result{Outcome: pipeline.Kept, Record: pipeline.Record{Source: o}}
-	now, err := current(ctx, b.Source, o)
-	if err == nil {
-		return c.checksum(ctx, b, now)
-	}
-	if !errors.Is(err, pipeline.ErrNotFound) {
-		return pipeline.Result{}, err
+	if s, err := exists(ctx, b, o); s != nil || err != nil {
+		return pipeline.Result{}, s, err
 	}
 	if c.KeepRecords {
-		return result, nil
+		return result, nil, nil
 	}
 	removed, err := b.Records.Remove(ctx, o)
-	if err != nil {
-		return pipeline.Result{}, err
+	switch {
+	case err != nil:
+		return pipeline.Result{}, nil, err
+	case !removed:
+		return result, nil, nil
 	}
-	if !removed {
-		return result, nil
-	}
-	// The object may have been put back since the look, and the event of that
-	// may have found the record that is gone now.
-	now, err = current(ctx, b.Source, o)
-	if err == nil {
-		return c.checksum(ctx, b, now)
-	}
-	if !errors.Is(err, pipeline.ErrNotFound) {
-		return pipeline.Result{}, err
+	// The object may have been put back after the first look, and the event of that may have found
+	// the record that is now removed.
+	if s, err := exists(ctx, b, o); s != nil || err != nil {
+		return pipeline.Result{}, s, err
 	}
 	result.Outcome = pipeline.Removed
-	return result, nil
+	return result, nil, nil
+}
+
+// exists returns the state of the object's key if there is an object.
+func exists(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (*state, error) {
+	now, err := current(ctx, b.Source, o)
+	switch {
+	case errors.Is(err, pipeline.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &state{object: now}, nil
 }

@@ -6,13 +6,11 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// maxUnsaved bounds how many records are kept that could not be saved, at some
-// 500 bytes each.
+// maxUnsaved limits the number of kept records, of about 500 bytes each.
 const maxUnsaved = 1024
 
-// unsaved keeps the records of objects that were read but whose record could
-// not be written, so that the next try does not read terabytes again to be refused
-// again. Safe for concurrent use.
+// unsaved keeps records that could not be written, so that a retry does not read terabytes again only to
+// fail again. Safe for concurrent use.
 type unsaved struct {
 	mu      sync.Mutex
 	records map[objectName]pipeline.Record
@@ -24,8 +22,8 @@ func newUnsaved() *unsaved { return &unsaved{records: make(map[objectName]pipeli
 
 func nameOf(o pipeline.Object) objectName { return objectName{o.Bucket, o.Key} }
 
-// keep returns the error that kept the record from being saved. If it may pass,
-// the record is kept until take; beyond the bound another one is forgotten.
+// keep keeps the record until take if the error that prevented its writing is transient, and returns
+// that error. Above the limit it drops another record.
 func (u *unsaved) keep(r pipeline.Record, err error) error {
 	if pipeline.Classify(err) != pipeline.ClassTransient {
 		return err
@@ -42,8 +40,7 @@ func (u *unsaved) keep(r pipeline.Record, err error) error {
 	return err
 }
 
-// take returns what was kept of this very version, and forgets what was kept of
-// the object.
+// take returns the kept record of exactly this version, and drops the kept record of the object.
 func (u *unsaved) take(o pipeline.Object) (pipeline.Record, bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -11,20 +11,19 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// verifier digests an object and holds it against the claims of its store, in
-// one pass.
+// verifier digests an object and compares it with the claims of its store, in one pass.
 type verifier struct {
 	digests *digest.Verifier
 	claims  []pipeline.Claim
 	log     *slog.Logger
 }
 
-// unevenParts is why a claim is unchecked that is of other parts than it seemed. It
-// is checked by a second reading.
+// unevenParts is why a claim is unchecked if its parts have other sizes than assumed. A second reading
+// checks the claim.
 const unevenParts = "its parts are of unequal sizes"
 
-// verifier returns that of a first reading, which takes guesses of parts for what they
-// are, or of a second one, which asks.
+// verifier returns the verifier of a first reading, which assumes sizes of parts, or of a second one,
+// which asks the store for them.
 func (c Config) verifier(ctx context.Context, r pipeline.Reader, second bool) (*verifier, error) {
 	v := &verifier{log: c.Log}
 	if !c.IgnoreClaims {
@@ -48,7 +47,7 @@ func (c Config) verifier(ctx context.Context, r pipeline.Reader, second bool) (*
 	return v, err
 }
 
-// checks returns what became of the claims, once the whole content was read.
+// checks compares the claims with the content after all of it was read.
 func (v *verifier) checks(ctx context.Context, o pipeline.Object) ([]pipeline.Check, error) {
 	var checks []pipeline.Check
 	for i, verdict := range v.digests.Verdicts() {
@@ -71,7 +70,7 @@ func (v *verifier) checks(ctx context.Context, o pipeline.Object) ([]pipeline.Ch
 	return checks, nil
 }
 
-// misread names, in one line, the claims of other parts than they seemed to be of.
+// misread names, in one line, the claims whose parts have other sizes than assumed.
 func misread(checks []pipeline.Check) string {
 	var all []string
 	for _, c := range checks {
@@ -82,13 +81,13 @@ func misread(checks []pipeline.Check) string {
 	return strings.Join(all, "; ")
 }
 
-// mismatches says, in one line, which claims the content does not fulfil.
+// mismatches names, in one line, the claims that differ from the content.
 func mismatches(checks []pipeline.Check) string {
 	var all []string
 	for _, c := range checks {
 		switch {
 		case c.Outcome != digest.Mismatch:
-		case c.Computed == "": // of a record
+		case c.Computed == "": // read from a record
 			all = append(all, fmt.Sprintf("not the %s of %s", c.Algorithm, c.Name))
 		default:
 			all = append(all, fmt.Sprintf("%s says %s %s, the content has %s", c.Name, c.Algorithm, c.Claimed, c.Computed))

@@ -91,7 +91,7 @@ func (r *running) summed(dir, sum string) {
 
 const (
 	saved   = `msg="checkpoint saved"`
-	resumed = `msg="reading goes on at a checkpoint"`
+	resumed = `msg="reading resumes at a checkpoint"`
 )
 
 func TestKilledThreeTimes(t *testing.T) {

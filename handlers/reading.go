@@ -15,28 +15,28 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// Resume says how the reading of large objects survives its worker. The zero value
-// is never. It takes buckets with Checkpoints, and algorithms that are resumable.
+// Resume says how the reading of a large object survives the end of its worker. The zero value never
+// resumes. It needs buckets with Checkpoints and resumable algorithms.
 type Resume struct {
-	// Above is the size, in bytes, above which objects have checkpoints.
+	// Above is the size in bytes above which objects have checkpoints.
 	Above int64
-	// Every is how many bytes are read between two checkpoints; what comes slowly
-	// has one every few minutes. 0: there are none.
+	// Every is the number of bytes between two checkpoints. A slow reading saves a checkpoint
+	// every few minutes. 0: no checkpoints.
 	Every int64
-	// Slice is how long one handling of an event reads an object that has
-	// checkpoints, before it ends with pipeline.Unfinished. 0: to the end.
+	// Slice is how long one handling of an event reads an object with checkpoints before it ends
+	// with pipeline.Unfinished. 0: without limit.
 	Slice time.Duration
 }
 
 const (
-	// checkpointTime is how long what comes slowly is read between checkpoints.
+	// checkpointTime is the longest time between two checkpoints.
 	checkpointTime = 5 * time.Minute
-	// lastSave bounds how long the checkpoint of interrupted work takes: the
-	// pipeline leaves a handler behind a little later.
+	// lastSave limits the saving of a checkpoint after an interruption. A little later the
+	// pipeline stops waiting for the handler.
 	lastSave = 4 * time.Second
 )
 
-// validate returns what is wrong.
+// validate returns the fault of the configuration.
 func (r Resume) validate() error {
 	if r.Above < 0 || r.Every < 0 || r.Slice < 0 {
 		return errors.New("sizes and times of checkpoints cannot be negative")
@@ -44,7 +44,8 @@ func (r Resume) validate() error {
 	return nil
 }
 
-// unresumable tells once that objects are read to the end or not at all.
+// unresumable returns a function that logs, once, that some algorithms cannot be resumed. It returns nil if
+// all of them can.
 func unresumable(c Config) func(context.Context) {
 	var names []string
 	for _, name := range c.Algorithms {
@@ -58,7 +59,7 @@ func unresumable(c Config) func(context.Context) {
 	var once sync.Once
 	return func(ctx context.Context) {
 		once.Do(func() {
-			c.Log.WarnContext(ctx, "large objects have no checkpoints, as the state of these algorithms cannot be saved: who is interrupted begins again",
+			c.Log.WarnContext(ctx, "large objects have no checkpoints, because the state of these algorithms cannot be saved: an interrupted reading starts again",
 				"algorithms", strings.Join(names, ", "))
 		})
 	}
@@ -85,13 +86,13 @@ type reading struct {
 	earlier  *earlier // what the first reading found, if this is the second
 
 	resumes bool
-	saved   int64     // bytes, at the last checkpoint
-	tried   time.Time // when that was, or the last attempt
+	saved   int64     // offset of the last checkpoint
+	tried   time.Time // of the last checkpoint, or of the last attempt to save one
 	until   time.Time // the end of the slice; zero: none
 }
 
-// begin opens the object where its last checkpoint is, else at its beginning. With
-// e it always is the beginning.
+// begin opens the object at its last checkpoint, else at its beginning. With e it always starts at the
+// beginning.
 func (c Config) begin(ctx context.Context, b pipeline.Bucket, o pipeline.Object, e *earlier) (*reading, error) {
 	x := &reading{config: c, bucket: b, earlier: e, tried: time.Now()}
 	named := o.VersionID != "" || o.ETag != ""
@@ -108,11 +109,11 @@ func (c Config) begin(ctx context.Context, b pipeline.Bucket, o pipeline.Object,
 	if opened.VersionID == "" && opened.ETag == "" {
 		_ = r.Close() // nothing was read
 		return nil, pipeline.Permanent(fmt.Errorf(
-			"read %s: its store tells neither version nor ETag, so that nobody could tell what the checksum is of", o))
+			"read %s: its store reports neither a version nor an ETag, so a checksum could not be attributed to a version", o))
 	}
 	x.resumes = c.resumes(ctx, b, opened.Size)
 	if e == nil && x.resumes && !(named && o.Size == opened.Size) {
-		// The event did not tell that there may be a checkpoint.
+		// The event lacked the size or the version that a checkpoint is found by.
 		found, err := x.resume(ctx, opened)
 		if found || err != nil {
 			_ = r.Close() // nothing was read
@@ -127,7 +128,7 @@ func (c Config) begin(ctx context.Context, b pipeline.Bucket, o pipeline.Object,
 	return x, nil
 }
 
-// resume opens the object at its checkpoint, if it has one that is of this version.
+// resume opens the object at its checkpoint and reports whether it has one of this version.
 func (x *reading) resume(ctx context.Context, o pipeline.Object) (bool, error) {
 	c := x.config
 	ignored := func(err error) (bool, error) {
@@ -173,12 +174,12 @@ func (x *reading) resume(ctx context.Context, o pipeline.Object) (bool, error) {
 		return ignored(err)
 	}
 	x.Reader, x.verifier, x.earlier, x.saved, x.resumes = r, v, p.Earlier, p.Offset, true
-	c.Log.LogAttrs(ctx, slog.LevelInfo, "reading goes on at a checkpoint", append(attrs(r.Object()),
+	c.Log.LogAttrs(ctx, slog.LevelInfo, "reading resumes at a checkpoint", append(attrs(r.Object()),
 		slog.Int64("offset", p.Offset), slog.Int64("size", r.Object().Size))...)
 	return true, nil
 }
 
-// copy reads to the end of the object, or of the slice: pipeline.Unfinished.
+// copy reads to the end of the object, or to the end of the slice: pipeline.Unfinished.
 func (x *reading) copy(ctx context.Context) error {
 	if !x.resumes {
 		_, err := digest.Copy(ctx, x.verifier.digests, x.Reader)
@@ -199,7 +200,7 @@ func (x *reading) copy(ctx context.Context) error {
 		case part.ended:
 			return nil
 		case offset >= size:
-			continue // to the end, which may still be an error
+			continue // to the end of the reader, which may still fail
 		}
 		if x.save(ctx) && !x.until.IsZero() && !time.Now().Before(x.until) && offset > began {
 			return pipeline.Unfinished(x.progress())
@@ -207,7 +208,7 @@ func (x *reading) copy(ctx context.Context) error {
 	}
 }
 
-// progress grows until the object is read, twice if it must be.
+// progress grows until the object is read. A second reading counts on from the size of the object.
 func (x *reading) progress() int64 {
 	n := x.verifier.digests.Size()
 	if x.earlier != nil && n < math.MaxInt64-x.Object().Size {
@@ -216,10 +217,10 @@ func (x *reading) progress() int64 {
 	return n
 }
 
-// interrupted keeps what was read when something else than the object ends the
-// reading of it: the next attempt, of this worker or another, goes on there.
+// interrupted saves a checkpoint if the reading ended for another reason than the object itself. The next
+// attempt, by this worker or another, resumes there.
 func (x *reading) interrupted(ctx context.Context, err error) {
-	lost := errors.Is(context.Cause(ctx), pipeline.ErrLeaseLost) // another worker may be further by now
+	lost := errors.Is(context.Cause(ctx), pipeline.ErrLeaseLost) // another worker may have come further
 	if lost || pipeline.Classify(err) != pipeline.ClassTransient && ctx.Err() == nil {
 		return
 	}
@@ -227,15 +228,14 @@ func (x *reading) interrupted(ctx context.Context, err error) {
 	defer cancel()
 	switch offset := x.verifier.digests.Size(); {
 	case offset >= x.Object().Size:
-		// All of it came and is wrong, nobody knows from which byte on.
+		// The whole content was read and is wrong, at an unknown offset.
 		x.config.forget(ctx, x.bucket, x.Object())
 	case offset > x.saved:
 		x.save(ctx)
 	}
 }
 
-// save writes a checkpoint and reports whether it is there. Without it the work
-// goes on.
+// save writes a checkpoint and reports whether it was saved. The work continues if it was not.
 func (x *reading) save(ctx context.Context) bool {
 	x.tried = time.Now()
 	o := x.Object()
@@ -253,8 +253,8 @@ func (x *reading) save(ctx context.Context) bool {
 	return true
 }
 
-// forget deletes the checkpoint of an object that is done with. That of another
-// version stays: somebody else may be at work on it.
+// forget deletes the checkpoint of an object after the work. A checkpoint of another version stays, because
+// another worker may use it.
 func (c Config) forget(ctx context.Context, b pipeline.Bucket, o pipeline.Object) {
 	if o.Size == pipeline.UnknownSize {
 		o.Size = math.MaxInt64
@@ -274,13 +274,13 @@ func (c Config) forget(ctx context.Context, b pipeline.Bucket, o pipeline.Object
 	}
 }
 
-// section is the next stretch of a reader: so many bytes, or what comes until a
-// time, but not nothing.
+// section is the next part of a reader: at most left bytes, and at most the bytes that arrive before a
+// time, but always at least one.
 type section struct {
 	r     io.Reader
 	left  int64
 	until time.Time
-	any   bool // something came
+	any   bool // at least one byte was read
 	ended bool // the reader is at its end
 }
 
