@@ -6,9 +6,9 @@ import "sync"
 // bytes each.
 const trackedMessages = 1 << 16
 
-// attempts counts the nacks of messages that were not acked yet, for queues that
-// do not count deliveries. It sees those of this process only, and starts anew
-// if too many messages were nacked here and never come back.
+// attempts counts the nacks of messages that were not acked yet, since the queue
+// does not count deliveries. It starts again from nothing if too many messages
+// were nacked and never came back.
 type attempts struct {
 	mu    sync.Mutex
 	nacks map[string]int // by message id

@@ -4,16 +4,18 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"go.uber.org/goleak"
 
 	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // gocloudLeak is a goroutine of gocloud's Subscription (v0.47.0): one that has
-// fetched a message which nobody receives any more waits for ever to say so.
+// fetched a message which nobody receives any more waits without end to say so.
 // There is one at most for each subscription that was closed.
 var gocloudLeak = goleak.IgnoreTopFunction("gocloud.dev/pubsub.(*Subscription).Receive.func2")
 
@@ -21,53 +23,29 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m, gocloudLeak) }
 
 var topics atomic.Int64
 
-// newTopic returns a URL that no test used before: mem topics live as long as
-// the process.
-func newTopic(scheme string) string { return fmt.Sprintf("%s://topic-%d", scheme, topics.Add(1)) }
+// newTopic returns a URL that no test used before: topics live as long as the
+// process.
+func newTopic() string { return fmt.Sprintf("mem://topic-%d", topics.Add(1)) }
 
-func newPubSub(t *testing.T, c cloudpubsub.Config) (*cloudpubsub.Publisher, *cloudpubsub.Subscriber) {
+func immediately(int) time.Duration { return 0 }
+
+func newPubSub(t *testing.T, c queue.Config) (*queue.Publisher, *queue.Subscriber) {
 	t.Helper()
-	pub, err := cloudpubsub.NewPublisher(c)
+	sub, err := queue.NewSubscriber(cloudpubsub.Driver{}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sub, err := cloudpubsub.NewSubscriber(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pub, sub
+	return queue.NewPublisher(cloudpubsub.Driver{}), sub
 }
 
+// TestConformance runs our suite for queue adapters. mempubsub delivers in no
+// order, and copies messages for each subscription.
 func TestConformance(t *testing.T) {
 	pipelinetest.TestQueue(t, func(*testing.T) pipelinetest.Queue {
-		broker := newFakeBroker()
 		return pipelinetest.Queue{
-			NewTopic: func() string { return newTopic("fake") },
+			NewTopic: newTopic,
 			Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
-				return newPubSub(t, broker.config(concurrency))
-			},
-			Persistent: true,
-			Redelivers: true,
-			Ordered:    true,
-			Kill:       func(topic string) { broker.queue(topic).kill() },
-			Leased: func(topic string) int {
-				_, leased := broker.queue(topic).left()
-				return leased
-			},
-			Prefetch: 1,
-			Leaks:    []goleak.Option{gocloudLeak},
-		}
-	})
-}
-
-// TestConformanceOnMempubsub uses the drivers as the program does. mempubsub
-// delivers in no order, and copies for each subscription.
-func TestConformanceOnMempubsub(t *testing.T) {
-	pipelinetest.TestQueue(t, func(*testing.T) pipelinetest.Queue {
-		return pipelinetest.Queue{
-			NewTopic: func() string { return newTopic("mem") },
-			Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
-				return newPubSub(t, cloudpubsub.Config{Concurrency: concurrency, NackDelay: immediately})
+				return newPubSub(t, queue.Config{Concurrency: concurrency, NackDelay: immediately})
 			},
 			Redelivers: true,
 			Prefetch:   1,

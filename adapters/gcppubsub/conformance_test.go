@@ -242,7 +242,7 @@ func TestURLErrors(t *testing.T) {
 	pub, sub := newPubSub(t, queue.Config{})
 	for url, want := range map[string]string{
 		"gcppubsub://projects/p/subscriptions/absent":             "no subscription projects/p/subscriptions/absent: make it",
-		"gcppubsub://projects/p/subscriptions/s?create=true":      "create=true needs topic=NAME, the topic that the new subscription is for",
+		"gcppubsub://projects/p/subscriptions/s?create=true":      "create needs topic=NAME, the topic that the new subscription is for",
 		"gcppubsub://projects/p/subscriptions/s?max_recv_batch=1": `unknown parameter "max_recv_batch"; valid are create, topic`,
 		"gcppubsub://projects/p/topics/t":                         "are received from a subscription",
 		"gcppubsub://p/t":                                         "it must have the form",

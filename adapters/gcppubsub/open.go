@@ -52,7 +52,7 @@ func parseAddress(raw string) (address, error) {
 		return address{}, err
 	}
 	if a.kind == "subscriptions" && a.create && a.topic == "" {
-		return address{}, errors.New("create=true needs topic=NAME, the topic that the new subscription is for")
+		return address{}, errors.New("parameter create needs topic=NAME, the topic that the new subscription is for")
 	}
 	return a, nil
 }

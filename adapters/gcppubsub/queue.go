@@ -103,7 +103,9 @@ type handle struct {
 	attempt   int
 }
 
-func (h handle) Extend(ctx context.Context) error { return h.modify(ctx, h.q.deadline) }
+func (h handle) Extend(ctx context.Context, period time.Duration) error {
+	return h.modify(ctx, period)
+}
 
 func (h handle) Ack(ctx context.Context) error {
 	err := h.q.client.Acknowledge(ctx, &pubsubpb.AcknowledgeRequest{Subscription: h.q.name, AckIds: []string{h.ackID}})

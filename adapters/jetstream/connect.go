@@ -31,7 +31,7 @@ func parseAddress(raw string) (address, error) {
 		return address{}, fmt.Errorf("it must have the form %s://HOST:4222/STREAM?consumer=NAME", Scheme)
 	}
 	if a.consumer != "" && !isName(a.consumer) {
-		return address{}, fmt.Errorf("consumer=%s is not a name: no spaces, dots, slashes or wildcards", a.consumer)
+		return address{}, fmt.Errorf("consumer %q is not a name: no spaces, dots, slashes or wildcards", a.consumer)
 	}
 	var createErr, tlsErr error
 	a.create, createErr = queue.Flag(query, "create")

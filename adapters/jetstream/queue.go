@@ -189,8 +189,8 @@ func (h handle) say(ctx context.Context, word string) error {
 	return err
 }
 
-func (h handle) Extend(ctx context.Context) error { return h.say(ctx, "+WPI") }
-func (h handle) Ack(ctx context.Context) error    { return h.say(ctx, "+ACK") }
+func (h handle) Extend(ctx context.Context, _ time.Duration) error { return h.say(ctx, "+WPI") }
+func (h handle) Ack(ctx context.Context) error                     { return h.say(ctx, "+ACK") }
 
 func (h handle) Nack(ctx context.Context, delay time.Duration) error {
 	if delay <= 0 {

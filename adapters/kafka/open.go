@@ -75,7 +75,7 @@ func credentials(u *url.URL, query url.Values) (sasl.Mechanism, error) {
 	case "scram-sha-512":
 		mechanism = scram.Auth{User: user, Pass: password}.AsSha512Mechanism()
 	default:
-		return nil, fmt.Errorf("sasl=%s is none of plain, scram-sha-256, scram-sha-512", name)
+		return nil, fmt.Errorf("parameter sasl is %q, none of plain, scram-sha-256, scram-sha-512", name)
 	}
 	if user == "" {
 		if query.Has("sasl") {

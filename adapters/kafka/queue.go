@@ -166,7 +166,7 @@ func (r *record) hold() queue.Delivery {
 }
 
 // Extend does nothing: the client's heartbeats keep the partition.
-func (r *record) Extend(context.Context) error { return nil }
+func (r *record) Extend(context.Context, time.Duration) error { return nil }
 
 // Ack commits that the message is finished.
 func (r *record) Ack(ctx context.Context) error {

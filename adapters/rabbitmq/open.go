@@ -58,7 +58,7 @@ func parseAddress(raw string) (address, error) {
 	case a.queue != "" && (a.exchange != "" || a.key != ""):
 		return address{}, errors.New("queue=… is for itself; an exchange has a key=…")
 	case a.exchange != "" && a.create:
-		return address{}, errors.New("create=true makes queues, no exchanges")
+		return address{}, errors.New("parameter create makes queues, not exchanges")
 	case len(a.queue) > 250 || len(a.exchange) > 255 || len(a.key) > 255:
 		return address{}, errors.New("names have 250 bytes at most")
 	}

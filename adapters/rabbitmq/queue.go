@@ -260,7 +260,7 @@ type handle struct {
 	consumer string
 }
 
-func (h *handle) Extend(context.Context) error { return nil }
+func (h *handle) Extend(context.Context, time.Duration) error { return nil }
 
 func (h *handle) Ack(context.Context) error {
 	h.forget()

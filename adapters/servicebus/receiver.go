@@ -104,7 +104,7 @@ type handle struct {
 	lost int64 // how many links were lost before the one that delivered it
 }
 
-func (h handle) Extend(ctx context.Context) error {
+func (h handle) Extend(ctx context.Context, _ time.Duration) error {
 	return lost(h.r.RenewMessageLock(ctx, h.m, nil))
 }
 

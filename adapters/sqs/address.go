@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// address is what a queue URL of ours says.
+// address is the content of a queue URL.
 type address struct {
 	ordered    bool          // the scheme
 	queue      string        // the queue's own URL
@@ -25,10 +25,7 @@ var hostRegion = regexp.MustCompile(`^(?:sqs\.([a-z0-9-]+)|([a-z0-9-]+)\.queue)\
 func parseAddress(raw string) (address, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return address{}, errors.New("queue URL: not a URL") // net/url's error quotes it, secrets and all
-	}
-	fault := func(format string, args ...any) (address, error) {
-		return address{}, fmt.Errorf("queue URL %s: %w", redacted(raw), fmt.Errorf(format, args...))
+		return address{}, errors.New("not a URL") // net/url's error quotes secrets
 	}
 	a := address{wait: 20 * time.Second, raw: true, sdk: u.Query()}
 	switch u.Scheme {
@@ -36,29 +33,29 @@ func parseAddress(raw string) (address, error) {
 		a.ordered = true
 	case SchemeParallel:
 	default:
-		return fault("its scheme is neither %s nor %s", SchemeParallel, SchemeOrdered)
+		return address{}, fmt.Errorf("its scheme is neither %s nor %s", SchemeParallel, SchemeOrdered)
 	}
 	if u.User != nil {
-		return fault("it must hold no user name or password: credentials come from the environment, a profile or a role")
+		return address{}, fmt.Errorf("it must hold no user name or password: credentials come from the environment, a profile or a role")
 	}
 	if u.Host == "" || len(u.Path) < 2 {
-		return fault("it must have the form %s://HOST/ACCOUNT/NAME", u.Scheme)
+		return address{}, fmt.Errorf("it must have the form %s://HOST/ACCOUNT/NAME", u.Scheme)
 	}
 	a.queue = (&url.URL{Scheme: "https", Host: u.Host, Path: u.Path}).String()
 
 	if a.visibility, err = duration(a.sdk, "visibility", time.Second, 12*time.Hour, 0); err != nil {
-		return fault("%w", err)
+		return address{}, err
 	}
 	if a.wait, err = duration(a.sdk, "waittime", 0, 20*time.Second, a.wait); err != nil {
-		return fault("%w", err)
+		return address{}, err
 	}
 	if v := a.sdk.Get("raw"); v != "" {
 		if a.raw, err = strconv.ParseBool(v); err != nil {
-			return fault("raw=%s is neither true nor false", v)
+			return address{}, fmt.Errorf("parameter raw is %q, neither true nor false", v)
 		}
 	}
 	a.sdk.Del("raw")
-	a.sdk.Del("nacklazy") // leases do without gocloud's nacks
+	a.sdk.Del("nacklazy") // accepted as gocloud does; messages are nacked in another way here
 	if m := hostRegion.FindStringSubmatch(u.Hostname()); m != nil && !a.sdk.Has("region") {
 		a.sdk.Set("region", m[1]+m[2])
 	}
@@ -74,17 +71,7 @@ func duration(q url.Values, name string, least, most, absent time.Duration) (tim
 	}
 	d, err := time.ParseDuration(v)
 	if err != nil || d < least || d > most || d%time.Second != 0 {
-		return 0, fmt.Errorf("%s=%s is not a duration of whole seconds from %s to %s", name, v, least, most)
+		return 0, fmt.Errorf("parameter %s is %q, not a duration of whole seconds from %s to %s", name, v, least, most)
 	}
 	return d, nil
-}
-
-// redacted returns the URL without its query, for logs and errors.
-func redacted(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "(unparsable URL)"
-	}
-	u.RawQuery, u.User = "", nil
-	return u.String()
 }

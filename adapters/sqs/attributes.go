@@ -1,11 +1,11 @@
 package sqs
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // Metadata of messages on FIFO queues; not sent as attributes.
@@ -24,37 +25,34 @@ const (
 	// MetadataGroup is the message's group. Received messages have it, and a
 	// dead letter or result keeps it.
 	MetadataGroup = "MessageGroupId"
-	// MetadataDeduplication is by what the queue recognises a message that is
-	// sent twice. Received messages do not have it: a dead letter that dies
-	// again must not pass for the one before.
+	// MetadataDeduplication identifies a message that is sent twice. Received
+	// messages do not have it: a dead letter that fails a second time must not pass
+	// for the first one.
 	MetadataDeduplication = "MessageDeduplicationId"
 )
 
-// SuffixBinary is what the name of a binary attribute gets in the metadata of a
-// received message, whose value is the attribute's in base64 (with padding).
+// SuffixBinary ends the name that a binary attribute has in the metadata of a
+// received message. The value there is the attribute's in base64, with padding.
 const SuffixBinary = ".base64"
 
 const (
 	// attributeRest holds the metadata that does not fit into attributes of its
 	// own, as a JSON object of strings.
 	attributeRest = "bucketsum.metadata"
-	// attributeUUID is the message's UUID as it comes through gocloud.
-	// watermill-aws has another name for it, which is the one that is sent.
-	attributeUUID = "watermill_message_uuid"
 	// attributeBase64 marks a body that is base64, as gocloud does.
 	attributeBase64 = "base64encoded"
 
 	maxAttributes = 10
 )
 
-// first are the attributes that people look for; they are not folded before others.
+// first are the attributes that operators look for; others are folded before them.
 var first = []string{pipeline.MetadataReason, pipeline.MetadataAttempt}
 
-// marshaler translates between Watermill's messages and SQS's.
+// marshaler makes SQS's messages of Watermill's.
 type marshaler struct{}
 
 // Marshal returns the message with its metadata as attributes. SQS takes ten of
-// them, with names of few characters and values that are not empty; the rest
+// them, with names of a restricted alphabet and values that are not empty; the rest
 // goes together into one.
 func (marshaler) Marshal(m *message.Message) (*types.Message, error) {
 	metadata := maps.Clone(m.Metadata)
@@ -75,7 +73,7 @@ func (marshaler) Marshal(m *message.Message) (*types.Message, error) {
 	if body := string(m.Payload); body != "" && isText(body) {
 		out.Body = &body
 	} else {
-		// The newline, which is no part of base64, is for SQS: it takes no empty body.
+		// The newline, which base64 does not have, is for SQS: it refuses an empty body.
 		out.Body = aws.String(base64.StdEncoding.EncodeToString(m.Payload) + "\n")
 		out.MessageAttributes[attributeBase64] = text("true")
 	}
@@ -128,80 +126,53 @@ func fold(metadata map[string]string, attributes map[string]types.MessageAttribu
 	return nil
 }
 
-// normalized returns the attributes of a received message as all our readers
-// know them: all text, and what fold has put together is apart again.
-func normalized(attributes map[string]types.MessageAttributeValue) map[string]types.MessageAttributeValue {
-	out := make(map[string]types.MessageAttributeValue, len(attributes))
-	for k, v := range attributes {
+// received returns the message that SQS delivered: its attributes are all text, and
+// those that fold has put together are apart again.
+func received(m *types.Message) *message.Message {
+	attributes := make(map[string]string, len(m.MessageAttributes))
+	for k, v := range m.MessageAttributes {
 		if !strings.HasPrefix(aws.ToString(v.DataType), watermillsqs.AWSBinaryDataType) {
-			out[k] = text(aws.ToString(v.StringValue)) // whatever the sender calls its type
+			attributes[k] = aws.ToString(v.StringValue) // whatever the sender calls its type
 			continue
 		}
 		k += SuffixBinary
-		if _, taken := attributes[k]; !taken {
-			out[k] = text(base64.StdEncoding.EncodeToString(v.BinaryValue))
+		if _, taken := m.MessageAttributes[k]; !taken {
+			attributes[k] = base64.StdEncoding.EncodeToString(v.BinaryValue)
 		}
 	}
-	if rest, folded := unfold(aws.ToString(out[attributeRest].StringValue)); folded {
-		delete(out, attributeRest)
-		for k, v := range rest {
-			out[k] = text(v)
-		}
+	id, metadata := queue.Unfold(attributes)
+	if ours, named := metadata[watermillsqs.UUIDAttribute]; named {
+		id = ours
+		delete(metadata, watermillsqs.UUIDAttribute)
 	}
-	if id, named := out[watermillsqs.UUIDAttribute]; named {
-		delete(out, watermillsqs.UUIDAttribute)
-		out[attributeUUID] = id
-	}
-	return out
-}
-
-// escaped returns the attributes so that gocloud, which takes every sender for
-// one of its own and unescapes names and values, makes them what they are.
-func escaped(attributes map[string]types.MessageAttributeValue) map[string]types.MessageAttributeValue {
-	out := make(map[string]types.MessageAttributeValue, len(attributes))
-	for k, v := range attributes {
-		// gocloud takes __0x5f__ for an underscore, and what follows no more for an escape.
-		out[strings.ReplaceAll(k, "__0x", "__0x5f___0x")] = text(url.PathEscape(aws.ToString(v.StringValue)))
-	}
-	return out
-}
-
-// unfold returns the metadata that fold has put together.
-func unfold(s string) (map[string]string, bool) {
-	var rest map[string]string
-	if s == "" || json.Unmarshal([]byte(s), &rest) != nil {
-		return nil, false
-	}
-	return rest, true
-}
-
-// Unmarshal returns the message that SQS delivered, after normalized.
-func (marshaler) Unmarshal(m *types.Message) (*message.Message, error) {
-	out, err := watermillsqs.DefaultMarshalerUnmarshaler{}.Unmarshal(m)
-	if err != nil {
-		return nil, err
-	}
-	if id := out.Metadata.Get(attributeUUID); id != "" {
-		out.UUID = id
-		delete(out.Metadata, attributeUUID)
-	}
-	if out.Metadata.Get(attributeBase64) != "" {
+	out := message.NewMessage(cmp.Or(id, aws.ToString(m.MessageId)), []byte(aws.ToString(m.Body)))
+	out.Metadata = metadata
+	if _, encoded := metadata[attributeBase64]; encoded {
 		if body, err := base64.StdEncoding.DecodeString(string(out.Payload)); err == nil {
 			out.Payload = body
 		}
-		delete(out.Metadata, attributeBase64)
+		delete(metadata, attributeBase64)
 	}
 	if group := m.Attributes[MetadataGroup]; group != "" {
-		out.Metadata.Set(MetadataGroup, group)
+		metadata[MetadataGroup] = group
 	}
-	return out, nil
+	traced(metadata, m.Attributes)
+	return out
+}
+
+// enveloped adds what gocloud has found in an SNS envelope.
+func enveloped(m *message.Message, attributes map[string]string) {
+	id, metadata := queue.Unfold(attributes)
+	m.UUID = cmp.Or(id, m.UUID)
+	maps.Copy(m.Metadata, metadata)
 }
 
 func text(v string) types.MessageAttributeValue {
 	return types.MessageAttributeValue{DataType: aws.String(watermillsqs.AWSStringDataType), StringValue: &v}
 }
 
-// isText reports whether SQS can carry the string: the characters of XML 1.0.
+// isText reports whether SQS can carry the string: it takes the characters of XML
+// 1.0.
 func isText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
 		return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 func TestAttributesArriveAsSent(t *testing.T) {
@@ -43,7 +44,7 @@ func TestAttributesArriveAsSent(t *testing.T) {
 		if _, err := b.client.SendMessage(b.t.Context(), in); err != nil {
 			b.t.Fatal(err)
 		}
-		w := b.worker(url, sqs.Config{})
+		w := b.worker(url, queue.Config{})
 		m := w.next()
 		delete(m.Metadata, pipeline.MetadataAttempt)
 		delete(m.Metadata, sqs.MetadataGroup)

@@ -1,22 +1,26 @@
 package sqs_test
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"io"
+	"net/http"
+	neturl "net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"gocloud.dev/pubsub"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/bucketsum/bucketsum/adapters/sqs"
-	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 func TestCloseGivesBackAtOnce(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		b.send(url, "a")
-		w := b.worker(url, sqs.Config{CloseTimeout: 30 * time.Second})
+		w := b.worker(url, queue.Config{CloseTimeout: 30 * time.Second})
 		m := w.next()
 		go func() {
 			<-m.Context().Done()
@@ -36,7 +40,7 @@ func TestCloseGivesBackAtOnce(t *testing.T) {
 func TestFinishedWorkIsDeletedWhileClosing(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		b.send(url, "a", "b")
-		w := b.worker(url, sqs.Config{Concurrency: 1})
+		w := b.worker(url, queue.Config{Concurrency: 1})
 		m := w.next()
 		closed := make(chan struct{})
 		go func() {
@@ -55,109 +59,58 @@ func TestFinishedWorkIsDeletedWhileClosing(t *testing.T) {
 	})
 }
 
-func TestMessageThatNobodyTakesGoesBack(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		b := newBench(t)
-		url := b.create(sqs.SchemeParallel, "objects", nil)
-		b.send(url, "a")
-		queues := b.queues(sqs.Config{})
-		sub, err := queues.OpenSubscription(t.Context(), url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := sub.Receive(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := sub.Shutdown(t.Context()); err != nil && !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
-		}
-		time.Sleep(6 * time.Second)
-		if got := b.counts(url); got != "1 visible, 0 in flight" {
-			t.Errorf("after a while: %s", got)
-		}
-		if _, err := queues.Lease(t.Context(), url, m); !errors.Is(err, pipeline.ErrLeaseLost) {
-			t.Errorf("taken too late: %v", err)
-		}
-		m.Nack()
-		if err := queues.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+// afterReceive is a server that calls a function when it has handed out a message,
+// before the answer arrives.
+type afterReceive struct {
+	server *sqstest.Server
+	call   func()
 }
 
-func TestCloseOfQueuesGivesBack(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		b := newBench(t)
-		url := b.create(sqs.SchemeParallel, "objects", nil)
-		b.send(url, "a")
-		queues := b.queues(sqs.Config{})
-		sub, err := queues.OpenSubscription(t.Context(), url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := sub.Receive(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		lease, err := queues.Lease(t.Context(), url, m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := queues.Lease(t.Context(), url, m); !errors.Is(err, pipeline.ErrLeaseLost) {
-			t.Errorf("taken twice: %v", err)
-		}
-		if err := sub.Shutdown(t.Context()); err != nil && !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
-		}
-		m.Nack()
-		if err := queues.Close(); err != nil {
-			t.Error(err)
-		}
-		if got := b.counts(url); got != "1 visible, 0 in flight" {
-			t.Errorf("after close: %s", got)
-		}
-		if lease.Context().Err() == nil {
-			t.Error("the lease lives")
-		}
-		if err := lease.Ack(t.Context()); err == nil {
-			t.Error("a message that was given back can be acked")
-		}
-		if _, err := queues.OpenSubscription(t.Context(), url); !errors.Is(err, sqs.ErrClosed) {
-			t.Errorf("open after close: %v", err)
-		}
-		if _, err := queues.Lease(t.Context(), url, m); !errors.Is(err, sqs.ErrClosed) {
-			t.Errorf("lease after close: %v", err)
-		}
-	})
+func (a afterReceive) RoundTrip(r *http.Request) (*http.Response, error) {
+	out, err := a.server.RoundTrip(r)
+	if err != nil || !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".ReceiveMessage") {
+		return out, err
+	}
+	body, err := io.ReadAll(out.Body)
+	out.Body = io.NopCloser(bytes.NewReader(body))
+	if bytes.Contains(body, []byte("ReceiptHandle")) {
+		a.call()
+	}
+	return out, err
 }
 
-func TestWhatArrivesAfterCloseGoesBack(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		b := newBench(t)
-		url := b.create(sqs.SchemeParallel, "objects", nil)
-		queues := b.queues(sqs.Config{})
-		sub, err := queues.OpenSubscription(t.Context(), url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		received := make(chan *pubsub.Message, 1)
-		go func() {
-			m, err := sub.Receive(t.Context())
-			if err != nil {
-				t.Error(err)
-			}
-			received <- m
-		}()
-		synctest.Wait() // it polls
-		if err := queues.Close(); err != nil {
-			t.Error(err)
-		}
-		b.send(url, "a")
-		(<-received).Nack()
-		if got := b.counts(url); got != "1 visible, 0 in flight" {
-			t.Errorf("after close: %s", got)
-		}
-		sub.Shutdown(t.Context())
-	})
+func TestMessageThatComesTooLateGoesBack(t *testing.T) {
+	for name, late := range map[string]func(cancel context.CancelFunc, s *queue.Subscriber){
+		"subscription ends": func(cancel context.CancelFunc, _ *queue.Subscriber) { cancel() },
+		"subscriber closes": func(_ context.CancelFunc, s *queue.Subscriber) { go s.Close(); synctest.Wait() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(b *bench, url string) {
+				var subscriber *queue.Subscriber
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				b.load = func(context.Context, neturl.Values) (aws.Config, error) {
+					return configOf(afterReceive{b.server, func() { late(cancel, subscriber) }}), nil
+				}
+				subscriber, err := queue.NewSubscriber(b.driver(), queue.Config{})
+				if err != nil {
+					b.t.Fatal(err)
+				}
+				messages, err := subscriber.Subscribe(ctx, url)
+				if err != nil {
+					b.t.Fatal(err)
+				}
+				b.send(url, "a")
+				if m, open := <-messages; open {
+					b.t.Errorf("message %q comes", m.Payload)
+				}
+				if err := subscriber.Close(); err != nil {
+					b.t.Error(err)
+				}
+				if got := b.counts(url); got != "1 visible, 0 in flight" {
+					b.t.Errorf("after close: %s", got)
+				}
+			})
+		})
+	}
 }

@@ -12,15 +12,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"go.uber.org/goleak"
 
-	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// TestConformance runs our suite for queue adapters on gocloud's subscriber
-// under leases. Nothing is received beyond what is worked on, so there is no
-// prefetch. The suite asks for several messages of a queue at a time, which a
-// group of a FIFO queue does not give; for [sqs.Subscriber] there is Watermill's.
+// TestConformance runs our suite for queue adapters on standard queues. Nothing is
+// fetched ahead. The suite asks for several messages of a queue at a time, which a
+// group of a FIFO queue does not give; FIFO queues have Watermill's suite.
 func TestConformance(t *testing.T) {
 	pipelinetest.TestQueue(t, func(t *testing.T) pipelinetest.Queue { return conformance(newBench(t)) })
 }
@@ -33,17 +32,12 @@ func conformance(b *bench) pipelinetest.Queue {
 			return b.create(sqs.SchemeParallel, fmt.Sprint("topic-", topics.Add(1)), nil) + "?waittime=1s"
 		},
 		Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
-			queues := b.queues(sqs.Config{Concurrency: concurrency, NackDelay: immediately})
-			t.Cleanup(func() { queues.Close() })
-			publisher := sqs.NewPublisher(queues)
-			s, err := cloudpubsub.NewSubscriber(cloudpubsub.Config{
-				Concurrency: concurrency, NackDelay: immediately, ReopenDelay: immediately,
-				OpenSubscription: queues.OpenSubscription, Lease: queues.Lease,
-			})
+			d := b.driver()
+			s, err := queue.NewSubscriber(d, queue.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: immediately})
 			if err != nil {
 				t.Fatal(err)
 			}
-			return publisher, s
+			return queue.NewPublisher(d), s
 		},
 		Persistent: true,
 		Redelivers: true,

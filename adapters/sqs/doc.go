@@ -1,51 +1,50 @@
-// Package sqs holds messages of SQS queues by lease, and makes such queues
-// Watermill publishers and subscribers.
-//
-// A lease starts when a message is received and a heartbeat extends the
-// message's visibility until it is acked (deleted, and the deletion seen to be
-// done), nacked (visible again after a delay) or lost. So a queue can have a
-// visibility timeout of minutes, which is how soon the work of a worker that
-// crashed is taken over, and work can take hours.
+// Package sqs is the queue driver of Amazon SQS.
 //
 // A queue is named by its URL with one of two schemes instead of https:
 //
 //	awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects
 //	sqs://sqs.eu-central-1.amazonaws.com/123456789012/objects.fifo
 //
-// awssqs is read through gocloud.dev ([Queues.OpenSubscription] and
-// [Queues.Lease], as hooks of a gocloud subscriber): many messages at a time, in no
-// order. sqs is read through watermill-aws ([Subscriber]): one message at a
-// time of each message group of a FIFO queue, in order. [Publisher] sends to both.
+// awssqs receives through gocloud.dev: many messages at a time, in no order. sqs
+// receives through watermill-aws: one message at a time of each message group of a
+// FIFO queue, in order; after a nack the same message comes again, and its group
+// waits for it. Both send through watermill-aws, and settle messages by receipt
+// handle in batches of up to ten.
 //
-// Parameters of these URLs are visibility (how far a heartbeat extends, as in
+// A lease extends the message's visibility until the message is acked (deleted,
+// and SQS has confirmed it), nacked (visible again after a delay) or lost. So a
+// queue can have a visibility timeout of minutes, which is how soon another
+// worker takes over from one that crashed, and work can take hours: at most 12,
+// which is as long as SQS lets a message be held in total
+// (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html).
+//
+// Parameters of these URLs are visibility (how far an extension reaches, as in
 // 2m; default: the queue's own timeout), waittime (of a long poll; default
-// 20s), raw (false: awssqs takes SNS's envelope off), and those of
+// 20s), raw (false: awssqs removes the SNS envelope), and those of
 // gocloud.dev/aws, of which region and profile are the most used. The region
 // defaults to the one in the host. Credentials, and an endpoint other than
-// AWS's (AWS_ENDPOINT_URL), come from the SDK's default chain.
+// AWS's (AWS_ENDPOINT_URL), come from the SDK's default chain. When SQS refuses
+// credentials, the driver asks their provider for new ones.
 //
-// Message attributes are the metadata of a received message, byte for byte as
-// they were sent, and whatever type they have: a number is its text, and a
-// binary attribute x is x.base64 ([SuffixBinary]). gocloud's escapes are taken
-// for what they stand for only inside SNS's envelope (raw=false).
+// Message attributes become the metadata of a received message, byte for byte as
+// they were sent, whatever type they have: a number is its text, and a binary
+// attribute x becomes x.base64 ([SuffixBinary]). gocloud's escapes are decoded only
+// inside an SNS envelope (raw=false).
 //
-// Credentials that SQS does not accept any more are asked for anew.
-//
-// Queues are never created.
+// The driver never creates queues.
 package sqs
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	gcaws "gocloud.dev/aws"
 
-	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/backoff"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
@@ -55,90 +54,49 @@ const (
 	SchemeOrdered  = "sqs"
 )
 
-// Traits are the traits of SQS queues.
-var Traits = queue.Traits{
-	Schemes: []queue.Scheme{
-		{Name: SchemeParallel, Example: "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects"},
-		{Name: SchemeOrdered, Example: "sqs://sqs.eu-central-1.amazonaws.com/123456789012/objects.fifo (in order)"},
-	},
-	CountsDeliveries: true,
-	OwnTopic:         true,
-	DelaysNacks:      true,
-	NackDelay:        Backoff,
-}
-
-// Config is the configuration of [Queues]. The zero value is the default.
-type Config struct {
-	// Concurrency is how many messages of one URL are held at most; nothing is
-	// received beyond it. It must not be more than the consumer works on at a
-	// time. Default 4.
-	Concurrency int
-	// NackDelay is how long a message that was nacked by a consumer of a
-	// [Subscriber] on its nth delivery stays invisible. With sqs:// its message
-	// group waits. Default: about 2 s, doubled each time, up to about 5 min.
-	NackDelay func(attempt int) time.Duration
-	// CloseTimeout is how long a [Subscriber]'s Close waits for messages in
-	// flight before it cancels their contexts. Default 1 min.
-	CloseTimeout time.Duration
+// Driver implements queue.Driver. The zero value is ready. It keeps one client for
+// each URL, so that credentials are loaded once. Do not copy it.
+type Driver struct {
 	// LoadConfig returns the SDK's configuration for the parameters of a queue
 	// URL. Default: the SDK's default chain.
 	LoadConfig func(ctx context.Context, parameters url.Values) (aws.Config, error)
-	Watch      pipeline.LeaseWatch // of a [Subscriber]'s messages
-	Log        *slog.Logger        // default: discarded
+	Log        *slog.Logger // default: discarded
+
+	mu      sync.Mutex
+	clients map[string]*client // by URL
 }
 
-// Validate returns everything that is wrong with the configuration.
-func (c Config) Validate() error {
-	var faults []error
-	if c.Concurrency < 0 {
-		faults = append(faults, errors.New("concurrency is negative"))
+// Traits implements queue.Driver.
+func (d *Driver) Traits() queue.Traits {
+	return queue.Traits{
+		Schemes: []queue.Scheme{
+			{Name: SchemeParallel, Example: "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects"},
+			{Name: SchemeOrdered, Example: "sqs://sqs.eu-central-1.amazonaws.com/123456789012/objects.fifo (in order)"},
+		},
+		CountsDeliveries: true,
+		OwnTopic:         true,
+		DelaysNacks:      true,
+		NackDelay:        Backoff,
+		Reachable:        d.Reachable,
 	}
-	if c.CloseTimeout < 0 {
-		faults = append(faults, errors.New("close timeout is negative"))
-	}
-	return errors.Join(faults...)
 }
 
-func (c Config) withDefaults() Config {
-	if c.Concurrency == 0 {
-		c.Concurrency = 4
+func (d *Driver) log() *slog.Logger {
+	if d.Log == nil {
+		return slog.New(slog.DiscardHandler)
 	}
-	if c.NackDelay == nil {
-		c.NackDelay = Backoff
-	}
-	if c.CloseTimeout == 0 {
-		c.CloseTimeout = time.Minute
-	}
-	if c.LoadConfig == nil {
-		c.LoadConfig = gcaws.V2ConfigFromURLParams
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	return c
+	return d.Log
 }
 
-// Backoff is how long a message stays invisible after it was nacked on its nth
-// delivery: about 2 s at first, doubled each time, up to about 5 min.
+func (d *Driver) loadConfig(ctx context.Context, parameters url.Values) (aws.Config, error) {
+	if d.LoadConfig == nil {
+		return gcaws.V2ConfigFromURLParams(ctx, parameters)
+	}
+	return d.LoadConfig(ctx, parameters)
+}
+
+// Backoff returns how long a message stays invisible after it was nacked on its
+// nth delivery: about 2 s at first, doubled each time, up to about 5 min.
 func Backoff(attempt int) time.Duration {
-	return backoff(attempt, 2*time.Second, 5*time.Minute)
-}
-
-// backoff returns first, doubled with each attempt up to longest, give or take
-// an eighth.
-func backoff(attempt int, first, longest time.Duration) time.Duration {
-	d := min(first<<min(max(attempt-1, 0), 16), longest)
-	return d - d/8 + rand.N(d/4+1)
-}
-
-// sleep waits and reports whether it did so to the end.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return backoff.Backoff{First: 2 * time.Second, Longest: 5 * time.Minute}.Delay(attempt)
 }

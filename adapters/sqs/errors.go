@@ -9,11 +9,8 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// ErrClosed is the error of what was closed.
-var ErrClosed = errors.New("closed")
-
-// code returns the error code that SQS gave, without the prefix that the older
-// of its protocols has; "" if the error is not from SQS.
+// code returns SQS's error code, without the prefix that its older protocol adds;
+// "" if the error is not from SQS.
 func code(err error) string {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
@@ -46,10 +43,10 @@ func isStale(err error) bool {
 	return false
 }
 
-// isGone reports whether SQS says that a receipt handle holds nothing any more:
-// its message is visible, was received again, was deleted, or the queue was.
-// SQS has no code of its own for some of that; InvalidParameterValue is what it
-// says of a handle that was good.
+// isGone reports whether SQS says that a receipt handle holds its message no more:
+// the message is visible, was received again or deleted, or the queue was deleted.
+// For some of these SQS has no code of its own and answers InvalidParameterValue
+// to a handle that was good.
 func isGone(err error) bool {
 	switch code(err) {
 	case "ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue", "InvalidIdFormat":
@@ -74,20 +71,20 @@ func (e *entryError) ErrorFault() smithy.ErrorFault {
 	return smithy.FaultServer
 }
 
-// explained adds to the error of a start what to do about it.
-func (q *openQueue) explained(err error) error {
+// explained adds to an error of opening a queue what to do about it.
+func (c *client) explained(err error) error {
 	switch {
 	case isMissing(err):
 		return fmt.Errorf("queue %s does not exist in region %s: create it or correct the URL; queues are never created here: %w",
-			q.address.queue, q.aws.Region, err)
+			c.address.queue, c.aws.Region, err)
 	case isStale(err):
-		return fmt.Errorf("no access to queue %s: the credentials have expired or are not valid: renew them: %w", q.address.queue, err)
+		return fmt.Errorf("no access to queue %s: the credentials have expired or are not valid: renew them: %w", c.address.queue, err)
 	case isDenied(err):
 		return fmt.Errorf("no access to queue %s: let these credentials do sqs:GetQueueAttributes, sqs:ReceiveMessage, sqs:ChangeMessageVisibility and sqs:DeleteMessage on it: %w",
-			q.address.queue, err)
+			c.address.queue, err)
 	case errors.Is(err, context.Canceled):
 		return err
 	default:
-		return fmt.Errorf("read the attributes of queue %s (are region, credentials and endpoint right?): %w", q.address.queue, err)
+		return fmt.Errorf("read the attributes of queue %s (are region, credentials and endpoint right?): %w", c.address.queue, err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // both runs a test on a queue of each scheme, in a bubble.
@@ -35,8 +36,8 @@ func both(t *testing.T, test func(b *bench, url string)) {
 func TestWorkThatOutlivesTheVisibilityIsDoneOnce(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		b.send(url, "large")
-		first := b.worker(url, sqs.Config{})
-		second := b.worker(url, sqs.Config{})
+		first := b.worker(url, queue.Config{})
+		second := b.worker(url, queue.Config{})
 		done := 0
 		for _, w := range []*worker{first, second} {
 			go func() {
@@ -67,7 +68,7 @@ func TestWorkThatOutlivesTheVisibilityIsDoneOnce(t *testing.T) {
 func TestLostLeaseCancelsTheWork(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		b.send(url, "a")
-		w := b.worker(url, sqs.Config{})
+		w := b.worker(url, queue.Config{})
 		m := w.next()
 		if _, err := b.client.PurgeQueue(context.Background(), &sdk.PurgeQueueInput{QueueUrl: queueURL(url)}); err != nil {
 			b.t.Fatal(err)
@@ -88,7 +89,7 @@ func TestLostLeaseCancelsTheWork(t *testing.T) {
 func TestLeaseIsLostWhenItCannotBeExtended(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		b.send(url, "a")
-		w := b.worker(url, sqs.Config{})
+		w := b.worker(url, queue.Config{})
 		m := w.next()
 		start := time.Now()
 		b.server.Inject(sqstest.Fault{Action: "ChangeMessageVisibilityBatch"})
@@ -123,7 +124,7 @@ func TestOutageIsSurvived(t *testing.T) {
 			both(t, func(b *bench, url string) {
 				url += "?visibility=2m"
 				b.send(url, "a", "b")
-				w := b.worker(url, sqs.Config{Concurrency: 2})
+				w := b.worker(url, queue.Config{Concurrency: 2})
 				a, other := w.next(), w.next()
 				time.Sleep(time.Second)
 				b.server.Inject(fault)
@@ -155,7 +156,7 @@ func TestCrashIsTakenOver(t *testing.T) {
 		b.send(url, "a")
 		b.receive(url, 60)
 		start := time.Now()
-		w := b.worker(url, sqs.Config{})
+		w := b.worker(url, queue.Config{})
 		m := w.next()
 		if d := time.Since(start); d > 62*time.Second || pipeline.Attempt(m) != 2 {
 			b.t.Errorf("taken over after %s, attempt %d", d, pipeline.Attempt(m))
@@ -170,7 +171,7 @@ func TestNothingWaitsForABusyWorker(t *testing.T) {
 		for _, body := range strings.Split("abcdefghijklmnopqrst", "") {
 			b.send(url, body)
 		}
-		w := b.worker(url, sqs.Config{Concurrency: 3})
+		w := b.worker(url, queue.Config{Concurrency: 3})
 		for range 3 {
 			w.next()
 		}
@@ -191,14 +192,14 @@ func TestNothingWaitsForABusyWorker(t *testing.T) {
 func TestTwelveHoursAreTheEnd(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		b.send(url, "a")
-		w := b.worker(url, sqs.Config{})
+		w := b.worker(url, queue.Config{})
 		m := w.next()
 		start := time.Now()
 		<-m.Context().Done()
 		if d := time.Since(start); d > 12*time.Hour || d < 12*time.Hour-5*time.Second {
 			b.t.Errorf("lease ended after %s", d)
 		}
-		if cause := context.Cause(m.Context()); !errors.Is(cause, pipeline.ErrLeaseLost) || !strings.Contains(cause.Error(), "12 hours") {
+		if cause := context.Cause(m.Context()); !errors.Is(cause, pipeline.ErrLeaseLost) || !strings.Contains(cause.Error(), "12h0m0s") {
 			b.t.Errorf("cause is %v", cause)
 		}
 		m.Nack()
@@ -210,7 +211,7 @@ func TestTwelveHoursAreTheEnd(t *testing.T) {
 func TestQueueDeletedAndMadeAgain(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		b.send(url, "a")
-		w := b.worker(url, sqs.Config{})
+		w := b.worker(url, queue.Config{})
 		m := w.next()
 		if _, err := b.client.DeleteQueue(context.Background(), &sdk.DeleteQueueInput{QueueUrl: queueURL(url)}); err != nil {
 			b.t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-// sdkLog gives what the SDK has to say to our log; by itself it writes to stderr.
+// sdkLog writes the log lines of the SDK, which go to stderr by default, to ours.
 type sdkLog struct{ *slog.Logger }
 
 var sdkLevels = map[logging.Classification]slog.Level{logging.Debug: slog.LevelDebug, logging.Warn: slog.LevelWarn}

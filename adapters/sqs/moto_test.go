@@ -16,6 +16,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
@@ -40,6 +41,7 @@ func TestWorkThatOutlivesTheVisibilityOnMoto(t *testing.T) {
 		c.HTTPClient = &http.Client{Transport: transport}
 		return c, err
 	}
+	b.load = defaultChain
 	config := configOf(transport)
 	config.BaseEndpoint = &endpoint
 	b.client = sdk.NewFromConfig(config)
@@ -57,8 +59,8 @@ func TestWorkThatOutlivesTheVisibilityOnMoto(t *testing.T) {
 			// The region in the host wins over AWS_REGION.
 			url := scheme + "://sqs.us-east-1.amazonaws.com/123456789012/" + name + "?waittime=1s"
 			b.send(url, "a")
-			first := b.worker(url, sqs.Config{LoadConfig: defaultChain})
-			second := b.worker(url, sqs.Config{LoadConfig: defaultChain})
+			first := b.worker(url, queue.Config{})
+			second := b.worker(url, queue.Config{})
 			done := make(chan struct{}, 100)
 			var working sync.WaitGroup
 			for _, w := range []*worker{first, second} {

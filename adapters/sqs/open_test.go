@@ -13,6 +13,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 func TestOpenWarns(t *testing.T) {
@@ -37,9 +38,9 @@ func TestOpenWarns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			ours := b.create(c.scheme, c.queue, c.attributes) + c.query
-			queues := b.queues(sqs.Config{})
+			driver := b.driver()
 			for range 2 {
-				if err := queues.Open(t.Context(), ours); err != nil {
+				if err := driver.Reachable(t.Context(), ours); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -47,7 +48,6 @@ func TestOpenWarns(t *testing.T) {
 			if n := strings.Count(log, "level=WARN"); c.want == "" && n > 0 || c.want != "" && (n != 1 || !strings.Contains(log, c.want)) {
 				t.Errorf("want one warning of %q, log is:\n%s", c.want, log)
 			}
-			queues.Close()
 		})
 	}
 }
@@ -57,61 +57,54 @@ func TestOpenFails(t *testing.T) {
 	noRegion := func(context.Context, url.Values) (aws.Config, error) { return aws.Config{}, nil }
 	broken := func(context.Context, url.Values) (aws.Config, error) { return aws.Config{}, errors.New("no profile x") }
 	for name, c := range map[string]struct {
-		url    string
-		fault  sqstest.Fault
-		config sqs.Config
-		want   string
+		url   string
+		fault sqstest.Fault
+		load  func(context.Context, url.Values) (aws.Config, error)
+		want  string
 	}{
 		"missing":     {url: "awssqs" + host + "none", want: "does not exist in region us-east-1: create it"},
 		"denied":      {url: "awssqs" + host + "q", fault: sqstest.Fault{Code: "AccessDeniedException", Status: 400}, want: "sqs:ChangeMessageVisibility"},
 		"wrong key":   {url: "sqs" + host + "q", fault: sqstest.Fault{Code: "InvalidClientTokenId", Status: 403}, want: "no access to queue"},
 		"outage":      {url: "sqs" + host + "q", fault: sqstest.Fault{}, want: "are region, credentials and endpoint right?"},
-		"no region":   {url: "awssqs://localhost/1/q", config: sqs.Config{LoadConfig: noRegion}, want: "set AWS_REGION"},
-		"no profile":  {url: "awssqs" + host + "q", config: sqs.Config{LoadConfig: broken}, want: "no profile x"},
+		"no region":   {url: "awssqs://localhost/1/q", load: noRegion, want: "set AWS_REGION"},
+		"no profile":  {url: "awssqs" + host + "q", load: broken, want: "no profile x"},
 		"scheme":      {url: "https" + host + "q", want: "neither awssqs nor sqs"},
 		"no queue":    {url: "sqs://sqs.us-east-1.amazonaws.com/", want: "HOST/ACCOUNT/NAME"},
-		"no URL":      {url: "://", want: "queue URL"},
-		"visibility":  {url: "sqs" + host + "q?visibility=13h", want: "visibility=13h is not a duration of whole seconds from 1s to 12h"},
+		"no URL":      {url: "://", want: "not a URL"},
+		"visibility":  {url: "sqs" + host + "q?visibility=13h", want: `parameter visibility is "13h", not a duration of whole seconds from 1s to 12h`},
 		"fraction":    {url: "sqs" + host + "q?visibility=1500ms", want: "whole seconds"},
-		"waittime":    {url: "sqs" + host + "q?waittime=21s", want: "waittime=21s"},
-		"raw":         {url: "awssqs" + host + "q?raw=maybe", want: "raw=maybe"},
-		"no such one": {url: "awssqs" + host + "q?colour=red", config: sqs.Config{LoadConfig: gcaws.V2ConfigFromURLParams}, want: "colour"},
+		"waittime":    {url: "sqs" + host + "q?waittime=21s", want: `waittime is "21s"`},
+		"raw":         {url: "awssqs" + host + "q?raw=maybe", want: `raw is "maybe"`},
+		"no such one": {url: "awssqs" + host + "q?colour=red", load: gcaws.V2ConfigFromURLParams, want: "colour"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				b := newBench(t)
 				b.create("sqs", "q", nil)
-				queues := b.queues(c.config)
+				if c.load != nil {
+					b.load = c.load
+				}
+				driver := b.driver()
+				subscriber, err := queue.NewSubscriber(driver, queue.Config{})
+				if err != nil {
+					t.Fatal(err)
+				}
 				if c.fault.Code != "" || name == "outage" {
 					b.server.Inject(c.fault)
 				}
-				err := queues.Open(context.Background(), c.url)
-				if err == nil || !strings.Contains(err.Error(), c.want) {
-					t.Errorf("error is %v, want one with %q", err, c.want)
+				_, subscribeErr := subscriber.Subscribe(context.Background(), c.url)
+				for what, err := range map[string]error{
+					"Reachable":           driver.Reachable(context.Background(), c.url),
+					"Subscribe":           subscribeErr,
+					"SubscribeInitialize": subscriber.SubscribeInitialize(c.url),
+				} {
+					if err == nil || !strings.Contains(err.Error(), c.want) {
+						t.Errorf("%s: error is %v, want one with %q", what, err, c.want)
+					}
 				}
-				if _, err := queues.OpenSubscription(context.Background(), c.url); err == nil {
-					t.Error("a subscription can be opened")
-				}
-				if _, err := sqs.NewSubscriber(queues).Subscribe(context.Background(), c.url); err == nil {
-					t.Error("can be subscribed to")
-				}
-				if err := sqs.NewSubscriber(queues).SubscribeInitialize(c.url); err == nil {
-					t.Error("can be subscribed to")
-				}
-				queues.Close()
 			})
 		})
 	}
-}
-
-func TestSubscriptionIsForOneScheme(t *testing.T) {
-	b := newBench(t)
-	queues := b.queues(sqs.Config{})
-	_, err := queues.OpenSubscription(t.Context(), b.create(sqs.SchemeOrdered, "q.fifo", nil))
-	if err == nil || !strings.Contains(err.Error(), "only awssqs://") {
-		t.Errorf("error is %v", err)
-	}
-	queues.Close()
 }
 
 func TestParametersReachTheSDK(t *testing.T) {
@@ -124,21 +117,13 @@ func TestParametersReachTheSDK(t *testing.T) {
 		"awssqs://localhost:4566/123456789012/q":                                                                            "",
 	} {
 		var got string
-		queues := b.queues(sqs.Config{LoadConfig: func(_ context.Context, q url.Values) (aws.Config, error) {
+		b.load = func(_ context.Context, q url.Values) (aws.Config, error) {
 			got = q.Encode()
 			return configOf(b.server), nil
-		}})
-		if err := queues.Open(t.Context(), raw); err != nil || got != want {
+		}
+		if err := b.driver().Reachable(t.Context(), raw); err != nil || got != want {
 			t.Errorf("%s: parameters %q, error %v; want %q", raw, got, err, want)
 		}
-		queues.Close()
-	}
-}
-
-func TestConfigIsValidated(t *testing.T) {
-	_, err := sqs.New(sqs.Config{Concurrency: -1, CloseTimeout: -time.Second})
-	if err == nil || !strings.Contains(err.Error(), "concurrency") || !strings.Contains(err.Error(), "close timeout") {
-		t.Errorf("error is %v, want one with both faults", err)
 	}
 }
 

@@ -14,20 +14,20 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // roundTrip publishes a message and receives it.
 func roundTrip(b *bench, url string, sent *message.Message) *message.Message {
 	b.t.Helper()
-	queues := b.queues(sqs.Config{})
-	p := sqs.NewPublisher(queues)
+	p := queue.NewPublisher(b.driver())
 	if err := p.Publish(url, sent); err != nil {
 		b.t.Fatal(err)
 	}
-	if err := queues.Close(); err != nil {
+	if err := p.Close(); err != nil {
 		b.t.Error(err)
 	}
-	w := b.worker(url, sqs.Config{})
+	w := b.worker(url, queue.Config{})
 	m := w.next()
 	m.Ack()
 	w.close()
@@ -84,11 +84,9 @@ func TestReasonStaysAnAttribute(t *testing.T) {
 		}
 		m.Metadata.Set(pipeline.MetadataReason, "bad \xff\x1b[31m name")
 		m.Metadata.Set(pipeline.MetadataAttempt, "3")
-		queues := b.queues(sqs.Config{})
-		if err := sqs.NewPublisher(queues).Publish(url, m); err != nil {
+		if err := queue.NewPublisher(b.driver()).Publish(url, m); err != nil {
 			t.Fatal(err)
 		}
-		queues.Close()
 		got := b.receive(url, 30).MessageAttributes
 		if len(got) != 10 || *got[pipeline.MetadataAttempt].StringValue != "3" {
 			t.Errorf("attributes are %v", got)
@@ -116,8 +114,7 @@ func TestPublishToFIFO(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newBench(t)
 		url := b.create(sqs.SchemeOrdered, "dead.fifo", nil)
-		queues := b.queues(sqs.Config{})
-		p := sqs.NewPublisher(queues)
+		p := queue.NewPublisher(b.driver())
 		publish := func(metadata message.Metadata) {
 			t.Helper()
 			m := message.NewMessage("same", []byte("body"))
@@ -145,7 +142,6 @@ func TestPublishToFIFO(t *testing.T) {
 		if len(other.MessageAttributes) != 1 {
 			t.Errorf("attributes are %v, want the UUID only", other.MessageAttributes)
 		}
-		queues.Close()
 	})
 }
 
@@ -154,8 +150,7 @@ func TestPublishFails(t *testing.T) {
 		b := newBench(t)
 		url := b.create(sqs.SchemeParallel, "results", nil)
 		missing := strings.Replace(url, "results", "none", 1)
-		queues := b.queues(sqs.Config{})
-		p := sqs.NewPublisher(queues)
+		p := queue.NewPublisher(b.driver())
 		m := message.NewMessage("id", []byte("body"))
 
 		if err := p.Open(t.Context(), url); err != nil {
@@ -195,12 +190,8 @@ func TestPublishFails(t *testing.T) {
 		if err := p.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := p.Publish(url, m); !errors.Is(err, sqs.ErrClosed) {
+		if err := p.Publish(url, m); !errors.Is(err, queue.ErrClosed) {
 			t.Errorf("publish after close: %v", err)
-		}
-		queues.Close()
-		if err := sqs.NewPublisher(queues).Publish(url, m); !errors.Is(err, sqs.ErrClosed) {
-			t.Errorf("publish to closed queues: %v", err)
 		}
 	})
 }

@@ -8,13 +8,14 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 func TestReceiveWithoutAnswerEnds(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		// One receive at a time, so that no other hides it.
 		b.server.Inject(sqstest.Fault{Action: "ReceiveMessage", Silent: true, Times: 1})
-		w := b.worker(url, sqs.Config{Concurrency: 1})
+		w := b.worker(url, queue.Config{Concurrency: 1})
 		b.send(url, "a")
 		w.next().Ack()
 		w.close()
@@ -26,10 +27,9 @@ func TestReceiveWithoutAnswerEnds(t *testing.T) {
 
 func TestOpenWithoutAnswerEnds(t *testing.T) {
 	both(t, func(b *bench, url string) {
-		queues := b.queues(sqs.Config{})
 		b.server.Inject(sqstest.Fault{Action: "GetQueueAttributes", Silent: true})
 		for name, open := range map[string]func(context.Context, string) error{
-			"queues": queues.Open, "publisher": sqs.NewPublisher(queues).Open,
+			"reachable": b.driver().Reachable, "publisher": queue.NewPublisher(b.driver()).Open,
 		} {
 			ctx, cancel := context.WithTimeout(b.t.Context(), 24*time.Hour)
 			if err := open(ctx, url); err == nil || ctx.Err() != nil {
@@ -37,7 +37,6 @@ func TestOpenWithoutAnswerEnds(t *testing.T) {
 			}
 			cancel()
 		}
-		queues.Close()
 	})
 }
 
@@ -45,7 +44,7 @@ func TestReceivesBackOff(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newBench(t)
 		url := b.create(sqs.SchemeOrdered, "objects.fifo", nil)
-		w := b.worker(url, sqs.Config{Concurrency: 4})
+		w := b.worker(url, queue.Config{Concurrency: 4})
 		outage := func() (receives, warnings int) {
 			before, logged := b.server.Calls("ReceiveMessage"), strings.Count(b.log.String(), "level=WARN")
 			b.server.Inject(sqstest.Fault{Action: "ReceiveMessage", Code: "AccessDeniedException", Status: 400})

@@ -7,14 +7,14 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// renewing makes a client ask for credentials anew after SQS did not accept
-// those that it has: whoever provides them may have better ones by now. The
-// SDK keeps them until the time that came with them, if one did.
+// renewing makes a client load its credentials again after SQS refused them: their
+// provider may have better ones by now. The SDK by itself keeps credentials until
+// the expiry that came with them, if one did.
 func renewing(credentials aws.CredentialsProvider) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		cache, ok := credentials.(*aws.CredentialsCache)
 		if !ok {
-			return nil // nothing is kept
+			return nil // the SDK keeps none
 		}
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Renew", func(
 			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,

@@ -2,6 +2,7 @@ package sqs_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -12,8 +13,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // identity gives credentials that do not say when they expire, and is a server
@@ -55,22 +56,22 @@ func expire(b *bench, ours, code string) {
 	t := b.t
 	id := &identity{server: b.server, code: code}
 	id.key.Store("first")
-	config := sqs.Config{LoadConfig: func(context.Context, url.Values) (aws.Config, error) {
+	b.load = func(context.Context, url.Values) (aws.Config, error) {
 		c := configOf(id)
 		c.Credentials = aws.NewCredentialsCache(id)
 		return c, nil
-	}}
-	queues := b.queues(config)
-	publisher := sqs.NewPublisher(queues)
-	if err := queues.Open(t.Context(), ours); err != nil {
+	}
+	driver := b.driver()
+	publisher := queue.NewPublisher(driver)
+	if err := errors.Join(driver.Reachable(t.Context(), ours), publisher.Open(t.Context(), ours)); err != nil {
 		t.Fatal(err)
 	}
 	given := id.given.Load()
 
 	// Each operation meets credentials that have expired, and then has new ones.
 	for name, do := range map[string]func() error{
-		"open":           func() error { return queues.Open(t.Context(), ours) },
-		"open publisher": func() error { return publisher.Open(t.Context(), ours) },
+		"open":           func() error { return driver.Reachable(t.Context(), ours) },
+		"open publisher": func() error { return queue.NewPublisher(driver).Open(t.Context(), ours) },
 		"publish":        func() error { return publisher.Publish(ours, message.NewMessage("id", []byte("a"))) },
 	} {
 		id.key.Store(name)
@@ -91,10 +92,9 @@ func expire(b *bench, ours, code string) {
 	if n := id.given.Load() - given; n != 3 {
 		t.Errorf("credentials were asked for %d times, want 3", n)
 	}
-	queues.Close()
 
 	// So do receives, acks and their like.
-	w := b.worker(ours, config)
+	w := b.worker(ours, queue.Config{})
 	m := w.next()
 	id.key.Store("second")
 	m.Ack()
@@ -109,11 +109,12 @@ func TestExpiredCredentialsOfAnIdleReceiver(t *testing.T) {
 	both(t, func(b *bench, ours string) {
 		id := &identity{server: b.server, code: "ExpiredToken"}
 		id.key.Store("first")
-		w := b.worker(ours, sqs.Config{LoadConfig: func(context.Context, url.Values) (aws.Config, error) {
+		b.load = func(context.Context, url.Values) (aws.Config, error) {
 			c := configOf(id)
 			c.Credentials = aws.NewCredentialsCache(id)
 			return c, nil
-		}})
+		}
+		w := b.worker(ours, queue.Config{})
 		id.key.Store("second")
 		b.send(ours, "a")
 		w.next().Ack()

@@ -1,16 +1,15 @@
 package sqs_test
 
 import (
-	"context"
 	"log/slog"
-	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/bucketsum/bucketsum/adapters/sqs"
+	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // TestNoSecretsOfURLs looks for what stands in URLs in errors, and in all that
@@ -22,32 +21,30 @@ func TestNoSecretsOfURLs(t *testing.T) {
 		"user only": {"awssqs://hunter2@sqs.us-east-1.amazonaws.com/123456789012/q", "no user name or password"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			queues := newBench(t).queues(sqs.Config{})
-			defer queues.Close()
-			err := queues.Open(t.Context(), c.url)
+			err := newBench(t).driver().Reachable(t.Context(), c.url)
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("error is %v", err)
 			}
 		})
 	}
 	both(t, func(b *bench, ours string) {
-		queues, err := sqs.New(sqs.Config{
-			LoadConfig: func(context.Context, url.Values) (aws.Config, error) { return configOf(b.server), nil },
-			Log:        slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug - 4})),
-		})
+		log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug - 4}))
+		d := b.driver()
+		d.Log = log
+		ours += "?profile=hunter2"
+		s, err := queue.NewSubscriber(d, queue.Config{Log: log})
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		ours += "?profile=hunter2"
-		s := sqs.NewSubscriber(queues)
 		if _, err := s.Subscribe(b.t.Context(), ours); err != nil {
 			b.t.Fatal(err)
 		}
-		if err := sqs.NewPublisher(queues).Publish(ours, message.NewMessage("id", []byte("a"))); err != nil {
+		if err := queue.NewPublisher(d).Publish(ours, message.NewMessage("id", []byte("a"))); err != nil {
 			b.t.Error(err)
 		}
+		b.server.Inject(sqstest.Fault{Action: "ReceiveMessage", Times: 9}) // the log tells of it
+		time.Sleep(time.Minute)
 		s.Close()
-		queues.Close()
 		if log := b.log.String(); log == "" || strings.Contains(log, "hunter2") {
 			b.t.Errorf("log is:\n%s", log)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 func TestAckIsRepeatedUntilTheMessageIsDeleted(t *testing.T) {
@@ -25,7 +26,7 @@ func TestAckIsRepeatedUntilTheMessageIsDeleted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			both(t, func(b *bench, url string) {
 				b.send(url, "a")
-				w := b.worker(url, sqs.Config{})
+				w := b.worker(url, queue.Config{})
 				b.server.Inject(fault)
 				w.next().Ack()
 				w.none(20 * time.Minute)
@@ -44,7 +45,7 @@ func TestAckIsRepeatedUntilTheMessageIsDeleted(t *testing.T) {
 func TestNackComesBackLaterEachTime(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		b.send(url, "a")
-		w := b.worker(url, sqs.Config{NackDelay: func(n int) time.Duration { return time.Duration(n) * 100 * time.Second }})
+		w := b.worker(url, queue.Config{NackDelay: func(n int) time.Duration { return time.Duration(n) * 100 * time.Second }})
 		var gaps []time.Duration
 		start := time.Now()
 		for want := 1; want <= 4; want++ {
@@ -67,7 +68,7 @@ func TestNackComesBackLaterEachTime(t *testing.T) {
 func TestNackIsRepeated(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		b.send(url, "a")
-		w := b.worker(url, sqs.Config{NackDelay: func(int) time.Duration { return 10 * time.Minute }})
+		w := b.worker(url, queue.Config{NackDelay: func(int) time.Duration { return 10 * time.Minute }})
 		m := w.next()
 		b.server.Inject(sqstest.Fault{Action: "ChangeMessageVisibilityBatch", For: 5 * time.Second})
 		start := time.Now()
@@ -89,7 +90,7 @@ func TestManyMessagesAreSettledInBatches(t *testing.T) {
 		for i := range n {
 			b.send(url, fmt.Sprint("m", i))
 		}
-		w := b.worker(url, sqs.Config{Concurrency: 100})
+		w := b.worker(url, queue.Config{Concurrency: 100})
 		seen := make(map[string]int)
 		for range n {
 			m := w.next()
@@ -109,42 +110,39 @@ func TestManyMessagesAreSettledInBatches(t *testing.T) {
 	})
 }
 
+// An ack or nack that SQS does not take ends with its context. So does the lease: SQS
+// redelivers the message when its visibility ends.
 func TestAckEndsWithItsContext(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		b := newBench(t)
-		url := b.create(sqs.SchemeParallel, "objects", nil)
-		b.send(url, "a")
-		queues := b.queues(sqs.Config{})
-		sub, err := queues.OpenSubscription(t.Context(), url)
+	both(t, func(b *bench, url string) {
+		b.send(url, "a", "b")
+		q, err := b.driver().OpenQueue(b.t.Context(), url, 2)
 		if err != nil {
-			t.Fatal(err)
+			b.t.Fatal(err)
 		}
-		m, err := sub.Receive(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		lease, err := queues.Lease(t.Context(), url, m)
-		if err != nil {
-			t.Fatal(err)
+		var got []queue.Delivery
+		for len(got) < 2 {
+			more, err := q.Receive(b.t.Context(), 2)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			got = append(got, more...)
 		}
 		b.server.Inject(sqstest.Fault{})
-		within := func(settle func(context.Context) error) error {
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-			defer cancel()
-			return settle(ctx)
+		for what, settle := range map[string]func(context.Context) error{
+			"ack":  got[0].Lease.Ack,
+			"nack": func(ctx context.Context) error { return got[1].Lease.Nack(ctx, 0) },
+		} {
+			ctx, cancel := context.WithTimeout(b.t.Context(), 5*time.Second)
+			if err := settle(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				b.t.Errorf("%s: %v", what, err)
+			}
+			cancel()
 		}
-		if err := within(lease.Ack); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("ack: %v", err)
+		for _, d := range got {
+			<-d.Lease.Context().Done()
 		}
-		if err := lease.Context().Err(); err != nil {
-			t.Errorf("the lease ended: %v", err)
+		if err := q.Close(); err != nil {
+			b.t.Error(err)
 		}
-		nack := func(ctx context.Context) error { return lease.Nack(ctx, 0) }
-		if err := within(nack); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("nack: %v", err)
-		}
-		m.Nack()
-		sub.Shutdown(t.Context())
-		queues.Close()
 	})
 }

@@ -19,9 +19,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"go.uber.org/goleak"
 
-	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // gocloudLeak is what gocloud leaves behind when a subscription is shut down
@@ -41,17 +41,21 @@ func bubble(t *testing.T, test func(*testing.T)) {
 	})
 }
 
-// bench is a server, a client that looks on, and what is under test.
+// bench is a server, a client of the test's own, and what a driver under test gets.
 type bench struct {
 	t      *testing.T
 	server *sqstest.Server
 	client *sdk.Client
+	load   func(context.Context, url.Values) (aws.Config, error)
 	log    *lockedBuffer
 }
 
 func newBench(t *testing.T) *bench {
 	server := sqstest.NewServer()
-	return &bench{t: t, server: server, client: sdk.NewFromConfig(configOf(server)), log: new(lockedBuffer)}
+	return &bench{
+		t: t, server: server, client: sdk.NewFromConfig(configOf(server)), log: new(lockedBuffer),
+		load: func(context.Context, url.Values) (aws.Config, error) { return configOf(server), nil },
+	}
 }
 
 func configOf(transport http.RoundTripper) aws.Config {
@@ -82,18 +86,9 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// queues returns queues on the bench's server, closed at the end by the caller.
-func (b *bench) queues(c sqs.Config) *sqs.Queues {
-	b.t.Helper()
-	if c.LoadConfig == nil {
-		c.LoadConfig = func(context.Context, url.Values) (aws.Config, error) { return configOf(b.server), nil }
-	}
-	c.Log = slog.New(slog.NewTextHandler(b.log, nil))
-	q, err := sqs.New(c)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return q
+// driver returns a driver that talks to the bench's server.
+func (b *bench) driver() *sqs.Driver {
+	return &sqs.Driver{LoadConfig: b.load, Log: slog.New(slog.NewTextHandler(b.log, nil))}
 }
 
 // create creates a queue with a dead-letter queue and returns its URL under a
@@ -178,48 +173,30 @@ func (b *bench) counts(ours string) string {
 		out.Attributes["ApproximateNumberOfMessages"], out.Attributes["ApproximateNumberOfMessagesNotVisible"])
 }
 
-// worker subscribes to one queue, as its scheme wants it.
+// worker subscribes to one queue.
 type worker struct {
 	t          *testing.T
 	messages   <-chan *message.Message
-	queues     *sqs.Queues
-	subscriber message.Subscriber
+	subscriber *queue.Subscriber
 }
 
-func (b *bench) worker(ours string, c sqs.Config) *worker {
+func (b *bench) worker(ours string, c queue.Config) *worker {
 	b.t.Helper()
-	w := &worker{t: b.t, queues: b.queues(c)}
-	if strings.HasPrefix(ours, sqs.SchemeOrdered+":") {
-		w.subscriber = sqs.NewSubscriber(w.queues)
-	} else {
-		s, err := cloudpubsub.NewSubscriber(cloudpubsub.Config{
-			Concurrency:      c.Concurrency,
-			NackDelay:        c.NackDelay,
-			CloseTimeout:     c.CloseTimeout,
-			OpenSubscription: w.queues.OpenSubscription,
-			Lease:            w.queues.Lease,
-			Watch:            c.Watch,
-			Log:              slog.New(slog.NewTextHandler(b.log, nil)),
-		})
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		w.subscriber = s
+	c.Log = slog.New(slog.NewTextHandler(b.log, nil))
+	s, err := queue.NewSubscriber(b.driver(), c)
+	if err != nil {
+		b.t.Fatal(err)
 	}
-	var err error
-	if w.messages, err = w.subscriber.Subscribe(context.Background(), ours); err != nil {
+	w := &worker{t: b.t, subscriber: s}
+	if w.messages, err = s.Subscribe(context.Background(), ours); err != nil {
 		b.t.Fatal(err)
 	}
 	return w
 }
 
-// close closes what is open, as a program does at its end.
 func (w *worker) close() {
 	w.t.Helper()
 	if err := w.subscriber.Close(); err != nil {
-		w.t.Error(err)
-	}
-	if err := w.queues.Close(); err != nil {
 		w.t.Error(err)
 	}
 }

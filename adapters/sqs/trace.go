@@ -4,30 +4,28 @@ import (
 	"cmp"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// traced adds the trace that AWS X-Ray has given the message on its way, which is an
-// attribute of the queue's and not of the sender's, as the others here know traces.
-// What the sender says of it counts more.
-func traced(attributes map[string]types.MessageAttributeValue, system map[string]string) {
-	if _, said := attributes[pipeline.MetadataTraceparent]; said {
+// traced adds the trace that AWS X-Ray put on the message on its way, as traceparent.
+// A traceparent of the sender's own wins.
+func traced(metadata, system map[string]string) {
+	if _, own := metadata[pipeline.MetadataTraceparent]; own {
 		return
 	}
 	const header = string(types.MessageSystemAttributeNameAWSTraceHeader)
 	// Some senders cannot set the queue's attribute and use one of their own.
-	if parent := traceparent(cmp.Or(system[header], aws.ToString(attributes[header].StringValue))); parent != "" {
-		attributes[pipeline.MetadataTraceparent] = text(parent)
+	if parent := traceparent(cmp.Or(system[header], metadata[header])); parent != "" {
+		metadata[pipeline.MetadataTraceparent] = parent
 	}
 }
 
-// traceparent returns a trace header of X-Ray in the form of W3C's Trace Context,
+// traceparent translates a trace header of X-Ray into the form of W3C's Trace Context,
 // https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader:
-// a trace is 1-, 8 digits for its time, and 24. Empty if the header names no segment
-// that something could be the child of.
+// a trace is 1-, 8 digits for its time, and 24. It is empty if the header names no
+// parent segment.
 func traceparent(header string) string {
 	var trace, parent string
 	flags := "00"

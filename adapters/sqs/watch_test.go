@@ -15,6 +15,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // Whoever watches is told of each extension and loss when it happens, and of the end of
@@ -24,7 +25,7 @@ func TestLeasesAreWatched(t *testing.T) {
 		type mark struct{}
 		var extended, lost, acks, nacks, marked atomic.Int64
 		b.send(url, "a")
-		w := b.worker(url, sqs.Config{Watch: pipeline.LeaseWatch{
+		w := b.worker(url, queue.Config{Watch: pipeline.LeaseWatch{
 			Extended: func() { extended.Add(1) },
 			Lost:     func() { lost.Add(1) },
 			Settle: func(ctx context.Context, acked bool) func(error) {
@@ -83,7 +84,7 @@ func TestTraceHeader(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		const header, parent = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
 			"00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01"
-		w := b.worker(url, sqs.Config{})
+		w := b.worker(url, queue.Config{})
 		for n, tc := range []struct{ header, said, want string }{
 			{header, "", parent},
 			{"Self=x; Root=1-5759e988-bd862e3fe1be46a994272793 ;Parent=53995c3f42cd8ad8;Sampled=0;Lineage=a:b", "",
@@ -122,7 +123,7 @@ func TestTraceHeaderOfASender(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newBench(t)
 		url := b.create(sqs.SchemeParallel, "objects", nil)
-		w := b.worker(url, sqs.Config{})
+		w := b.worker(url, queue.Config{})
 		if _, err := b.client.SendMessage(context.Background(), &sdk.SendMessageInput{
 			QueueUrl: queueURL(url), MessageBody: aws.String("b"), MessageAttributes: map[string]types.MessageAttributeValue{
 				"AWSTraceHeader": {DataType: aws.String("String"), StringValue: aws.String("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8")},

@@ -9,8 +9,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
 
-	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 	"github.com/bucketsum/bucketsum/adapters/sqs"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // named makes queues of the suite's topics.
@@ -39,6 +39,16 @@ func (n named) Subscribe(ctx context.Context, topic string) (<-chan *message.Mes
 
 func (n named) Close() error { return n.closed() }
 
+func (b *bench) open(t *testing.T, c queue.Config) (*queue.Publisher, *queue.Subscriber) {
+	d := b.driver()
+	s, err := queue.NewSubscriber(d, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() }) // the suite does not always
+	return queue.NewPublisher(d), s
+}
+
 // TestWatermillSuite runs the conformance suite that Watermill has for every
 // publisher and subscriber. A queue does not copy messages for groups of
 // consumers, keeps no consumed ones, and delivers at least once.
@@ -47,33 +57,18 @@ func TestWatermillSuite(t *testing.T) {
 	t.Run("fifo", func(t *testing.T) {
 		b := newBench(t)
 		open := func(t *testing.T) (message.Publisher, message.Subscriber) {
-			queues := b.queues(sqs.Config{NackDelay: immediately, CloseTimeout: time.Second})
-			t.Cleanup(func() { queues.Close() })
-			p, s := sqs.NewPublisher(queues), sqs.NewSubscriber(queues)
-			t.Cleanup(func() { s.Close() }) // the suite does not always
+			p, s := b.open(t, queue.Config{NackDelay: immediately, CloseTimeout: time.Second})
 			return named{b: b, fifo: true, pub: p, closed: p.Close}, named{b: b, fifo: true, sub: s, closed: s.Close}
 		}
 		// Short, because one queue in order is one message at a time, and the
 		// server reads a queue from its start.
 		tests.TestPubSub(t, tests.Features{GuaranteedOrder: true, Persistent: true, ForceShort: true}, open, nil)
 	})
-	// gocloud's subscriber under leases.
 	t.Run("standard", func(t *testing.T) {
 		b := newBench(t)
 		open := func(t *testing.T) (message.Publisher, message.Subscriber) {
 			// The suite leaves messages unsettled and expects others meanwhile.
-			const concurrency = 100
-			queues := b.queues(sqs.Config{Concurrency: concurrency})
-			t.Cleanup(func() { queues.Close() })
-			s, err := cloudpubsub.NewSubscriber(cloudpubsub.Config{
-				Concurrency: concurrency, NackDelay: immediately, CloseTimeout: time.Second,
-				OpenSubscription: queues.OpenSubscription, Lease: queues.Lease,
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { s.Close() })
-			p := sqs.NewPublisher(queues)
+			p, s := b.open(t, queue.Config{Concurrency: 100, NackDelay: immediately, CloseTimeout: time.Second})
 			return named{b: b, pub: p, closed: p.Close}, named{b: b, sub: s, closed: s.Close}
 		}
 		tests.TestPubSub(t, tests.Features{Persistent: true, ForceShort: true}, open, nil)
@@ -86,7 +81,7 @@ func TestMessageGroupsAreInOrderAndIndependent(t *testing.T) {
 			return // keeps no order
 		}
 		b.send(url, "a1", "a2", "a3", "b1")
-		w := b.worker(url, sqs.Config{Concurrency: 3, NackDelay: func(int) time.Duration { return 30 * time.Second }})
+		w := b.worker(url, queue.Config{Concurrency: 3, NackDelay: func(int) time.Duration { return 30 * time.Second }})
 		got := map[string]*message.Message{}
 		for range 2 {
 			m := w.next()

@@ -25,8 +25,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/telemetry"
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/pipeline"
-
-	_ "gocloud.dev/pubsub/mempubsub"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -41,7 +40,7 @@ type bench struct {
 	dead      *sent
 	rest      *sent
 	config    pipeline.Config
-	queue     *cloudpubsub.Publisher
+	queue     *queue.Publisher
 	settled   chan pipeline.Delivery
 	results   func(context.Context, pipeline.Result) error
 }
@@ -128,19 +127,16 @@ func (b *bench) run(handle pipeline.Handler) {
 			b.t.Fatal(err)
 		}
 	}
-	queues := cloudpubsub.Config{
+	subscriber, err := queue.NewSubscriber(cloudpubsub.Driver{}, queue.Config{
 		Concurrency: 1, NackDelay: func(int) time.Duration { return 0 }, Watch: b.telemetry.Observer().LeaseWatch(),
-	}
-	subscriber, err := cloudpubsub.NewSubscriber(queues)
+	})
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	if err := subscriber.SubscribeInitialize(b.config.Topic); err != nil {
 		b.t.Fatal(err)
 	}
-	if b.queue, err = cloudpubsub.NewPublisher(queues); err != nil {
-		b.t.Fatal(err)
-	}
+	b.queue = queue.NewPublisher(cloudpubsub.Driver{})
 	b.config.Subscriber, b.config.Handle = subscriber, handle
 	ctx, cancel := context.WithCancel(b.t.Context())
 	ended := make(chan error, 1)

@@ -7,20 +7,19 @@ import (
 	"slices"
 	"strings"
 
-	_ "gocloud.dev/pubsub/mempubsub"
-	_ "gocloud.dev/pubsub/natspubsub"
-
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/azure"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/gcs"
 	inmemory "github.com/bucketsum/bucketsum/adapters/blobstore/memory"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
+	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 	"github.com/bucketsum/bucketsum/adapters/gcppubsub"
 	"github.com/bucketsum/bucketsum/adapters/jetstream"
 	"github.com/bucketsum/bucketsum/adapters/kafka"
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq"
 	"github.com/bucketsum/bucketsum/adapters/servicebus"
+	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
@@ -39,7 +38,6 @@ var (
 		{rabbitmq.SchemeTLS, "amqps://rabbit.example.com/vhost?queue=objects"},
 		{gcppubsub.Scheme, "gcppubsub://projects/photos/subscriptions/bucketsum"},
 		{"azuresb", "azuresb://objects?subscription=bucketsum (untested; SERVICEBUS_CONNECTION_STRING)"},
-		{"nats", "nats://objects.created?queue=bucketsum&natsv2=true (at most once; NATS_SERVER_URL)"},
 		{"mem", "mem://events (ends with the process)"},
 	}
 )
@@ -63,17 +61,18 @@ func bucketSchemes() []scheme {
 	return schemes
 }
 
-// drivers returns those of the schemes that a queue.Subscriber serves.
+// drivers returns the drivers of queues by scheme.
 func drivers(log *slog.Logger) map[string]queue.Driver {
-	rabbit := rabbitmq.Driver{Log: log}
-	return map[string]queue.Driver{
-		jetstream.Scheme:   jetstream.Driver{Log: log},
-		kafka.Scheme:       kafka.Driver{Log: log},
-		rabbitmq.Scheme:    rabbit,
-		rabbitmq.SchemeTLS: rabbit,
-		gcppubsub.Scheme:   gcppubsub.Driver{Log: log},
-		servicebus.Scheme:  servicebus.Driver{},
+	byScheme := make(map[string]queue.Driver)
+	for _, d := range []queue.Driver{
+		&sqs.Driver{Log: log}, jetstream.Driver{Log: log}, kafka.Driver{Log: log}, rabbitmq.Driver{Log: log}, gcppubsub.Driver{Log: log},
+		servicebus.Driver{}, cloudpubsub.Driver{},
+	} {
+		for _, s := range d.Traits().Schemes {
+			byScheme[s.Name] = d
+		}
 	}
+	return byScheme
 }
 
 // mostDeliveries is how often a message is delivered at most where that is counted:
@@ -99,8 +98,6 @@ func warnOf(rawURL, deadLetter string, log *slog.Logger) {
 	switch scheme {
 	case "azuresb":
 		log.Warn("azuresb:// is untested against Azure itself: its tests run on a stand-in")
-	case "nats":
-		log.Warn("nats:// delivers at most once: what is in work when a worker stops, and what comes while none runs, is lost; jetstream:// loses nothing")
 	}
 	if deadLetter != "" {
 		return
@@ -129,6 +126,9 @@ func checkURL(flag, raw string, valid []scheme) error {
 		if s.name == u.Scheme {
 			return nil
 		}
+	}
+	if u.Scheme == "nats" {
+		return fmt.Errorf("%s: nats:// delivers at most once, so a message is lost when its worker stops; use jetstream://", flag)
 	}
 	return fmt.Errorf("%s: unknown scheme %q; valid are for example %s", flag, u.Scheme, strings.Join(examples, ", "))
 }

@@ -37,7 +37,6 @@ var facts = map[string]fact{
 		deadLetters: "the subscription's policy", adapter: "gcppubsub", ours: true, watermills: true},
 	"azuresb": {atLeastOnce: "yes", holds: "the lock, renewed by a heartbeat", order: "no", deadLetters: "the queue's, after its maximum delivery count",
 		adapter: "servicebus", ours: true, watermills: true},
-	"nats": {atLeastOnce: "no: warned of at start", holds: "nothing", order: "no", deadLetters: "none"},
 	"mem": {atLeastOnce: "within the process", holds: "nothing needed", order: "no", deadLetters: "none",
 		adapter: "cloudpubsub", ours: true},
 }

@@ -7,14 +7,13 @@ import (
 	"testing"
 )
 
-// TestServeWarnsOfAtMostOnce: gocloud's NATS is accepted. (There is no server:
-// its driver would keep the connection for ever.)
-func TestServeWarnsOfAtMostOnce(t *testing.T) {
-	t.Setenv("NATS_SERVER_URL", "nats://127.0.0.1:1")
+// TestServeRefusesAtMostOnce: nats:// would lose messages, and the error names the
+// scheme that does not.
+func TestServeRefusesAtMostOnce(t *testing.T) {
 	var stderr strings.Builder
 	p := process{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &stderr, getenv: func(string) string { return "" }}
 	status := dispatch(t.Context(), p, []string{"serve", "--listen", "off", "--queue", "nats://objects?natsv2=true", "--bucket", "file://" + t.TempDir()})
-	if status == exitOK || !strings.Contains(stderr.String(), "delivers at most once") || !strings.Contains(stderr.String(), "NATS_SERVER_URL") {
+	if status == exitOK || !strings.Contains(stderr.String(), "delivers at most once") || !strings.Contains(stderr.String(), "jetstream://") {
 		t.Errorf("exit status %d:\n%s", status, stderr.String())
 	}
 }
@@ -60,7 +59,7 @@ func TestServeWarnsWithoutDeadLetters(t *testing.T) {
 func TestMaxDeliveries(t *testing.T) {
 	for scheme, want := range map[string]int{
 		"kafka": 10, "jetstream": 10, "amqp": 10, "amqps": 10, "gcppubsub": 10,
-		"awssqs": 0, "sqs": 0, "azuresb": 0, "nats": 0, "mem": 0,
+		"awssqs": 0, "sqs": 0, "azuresb": 0, "mem": 0,
 	} {
 		if got := maxDeliveries(scheme + "://h/q"); got != want {
 			t.Errorf("%s: %d deliveries, want %d", scheme, got, want)

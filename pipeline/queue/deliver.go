@@ -4,23 +4,33 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/backoff"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
-// deliver hands one message on, waits until it is settled and settles it with
-// the broker. intake ends when nothing may be handed on any more.
-func (s *Subscriber) deliver(intake context.Context, q *queue, d Delivery, out chan<- *message.Message) {
+// settleTime is how long a consumer has to nack a message after Close cancelled
+// its context, and how long the engine then still tries to tell the queue.
+const settleTime = time.Second
+
+// deliver hands one message to the consumer, waits until it is settled, and
+// settles it with the queue. It frees the message's slot. intake ends when no
+// message may be handed on any more.
+func (s *Subscriber) deliver(intake context.Context, q *source, d Delivery, out chan<- *message.Message) {
+	free := sync.OnceFunc(func() { <-q.slots })
+	defer free()
 	msg, lease := d.Message, d.Lease
 	if msg.UUID == "" {
 		msg.UUID = watermill.NewUUID()
 	}
 	defer s.config.Watch.Begin(lease)()
-	// The attempt that a message brings is that of another queue, as in a
+	// An attempt that the message brings along is of another queue: it may be a
 	// redriven dead letter.
 	msg.Metadata.Set(pipeline.MetadataAttempt, strconv.Itoa(lease.Attempt()))
 	work, cancel := context.WithCancelCause(context.WithoutCancel(intake))
@@ -28,41 +38,93 @@ func (s *Subscriber) deliver(intake context.Context, q *queue, d Delivery, out c
 	defer context.AfterFunc(lease.Context(), func() { cancel(context.Cause(lease.Context())) })()
 	msg.SetContext(work)
 
-	// The broker is told until it listens; when Close has waited long enough it
-	// has one more moment.
-	tell, quit := context.WithCancel(context.WithoutCancel(intake))
-	defer quit()
-	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*SettleTime, quit) })()
-
-	var err error
-	acked := s.hand(intake, msg, out) && Settled(msg, s.overdue.Done(), func() { cancel(errors.New("subscriber closes")) })
-	told := s.config.Watch.Settling(msg, acked)
-	if acked {
-		err = lease.Ack(tell) // the consumer has said that the work is done
-	} else {
+	acked := s.hand(intake, msg, out) && s.settled(msg, cancel)
+	if !acked && !s.leaving(intake) {
 		delay := s.config.NackDelay(lease.Attempt())
-		if intake.Err() != nil {
-			delay = 0 // somebody who stays can have it
+		if s.traits.DelaysNacks {
+			s.settle(intake, q, d, false, delay) // the work is not done: again later
+			return
 		}
-		err = lease.Nack(tell, delay) // the work is not done
+		cancel(nil) // the consumer has finished with the message
+		q.wait(intake, lease, delay, free)
 	}
-	told(err)
-	if err != nil {
-		s.config.Log.Warn("message may be delivered again", "queue", Redacted(q.url), "message_id", msg.UUID, "acked", acked, "err", Redact(err, q.url))
-	}
+	// Acked: the consumer says that the work is done. Otherwise it is not done,
+	// and a delay is over or the message goes to a worker that stays.
+	s.settle(intake, q, d, acked, 0)
 }
 
-// hand reports whether the consumer has got the message.
+// hand reports whether the consumer has taken the message.
 func (s *Subscriber) hand(intake context.Context, msg *message.Message, out chan<- *message.Message) bool {
-	if s.stopping.Err() != nil || intake.Err() != nil {
-		return false // a consumer that is ready must not win
+	if s.leaving(intake) {
+		return false // even if a consumer is ready
 	}
 	select {
 	case out <- msg:
 		return true
-	case <-s.stopping.Done(): // intake follows a moment later
+	case <-s.stopping.Done(): // intake ends a moment later
 	case <-intake.Done():
 	case <-msg.Context().Done(): // the lease is lost
 	}
 	return false
+}
+
+func (s *Subscriber) leaving(intake context.Context) bool {
+	return s.stopping.Err() != nil || intake.Err() != nil
+}
+
+// settled waits until the consumer acks or nacks the message and reports whether
+// it acked. When Close has waited long enough, it cancels the message's context;
+// settleTime later silence counts as a nack.
+func (s *Subscriber) settled(m *message.Message, cancel context.CancelCauseFunc) (acked bool) {
+	select {
+	case <-m.Acked():
+		return true
+	case <-m.Nacked():
+		return false
+	case <-s.overdue.Done():
+	}
+	cancel(errors.New("subscriber closes"))
+	grace := time.NewTimer(settleTime)
+	defer grace.Stop()
+	select {
+	case <-m.Acked():
+		return true
+	case <-m.Nacked():
+	case <-grace.C:
+	}
+	return false
+}
+
+// wait keeps a nacked message leased until its delay is over, its lease is lost,
+// or intake ends. The message gives up its slot unless too many wait already.
+func (q *source) wait(intake context.Context, lease pipeline.Lease, delay time.Duration, free func()) {
+	select {
+	case q.waiting <- struct{}{}:
+		defer func() { <-q.waiting }()
+		free()
+	default: // it keeps its slot, so that the intake slows down
+	}
+	ctx, cancel := context.WithCancel(intake)
+	defer cancel()
+	defer context.AfterFunc(lease.Context(), cancel)()
+	backoff.Sleep(ctx, delay)
+}
+
+// settle acks or nacks the message with the queue. It tries until the queue
+// answers; once Close has waited long enough it tries for two more settleTimes.
+func (s *Subscriber) settle(intake context.Context, q *source, d Delivery, acked bool, delay time.Duration) {
+	ctx, quit := context.WithCancel(context.WithoutCancel(intake))
+	defer quit()
+	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*settleTime, quit) })()
+	told := s.config.Watch.Settling(d.Message, acked)
+	var err error
+	if acked {
+		err = d.Lease.Ack(ctx)
+	} else {
+		err = d.Lease.Nack(ctx, delay)
+	}
+	told(err)
+	if err != nil {
+		s.config.Log.Warn("message may be delivered again", "queue", redact.URL(q.url), "message_id", d.Message.UUID, "acked", acked, "err", redact.Error(err, q.url))
+	}
 }

@@ -14,25 +14,25 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// fakeDriver is a broker without messages that can be down.
-type fakeDriver struct{ down atomic.Bool }
+// idleDriver is a broker without messages that can be down.
+type idleDriver struct{ down atomic.Bool }
 
-func (d *fakeDriver) Traits() queue.Traits { return queue.Traits{} }
+func (d *idleDriver) Traits() queue.Traits { return queue.Traits{} }
 
-func (d *fakeDriver) OpenQueue(context.Context, string, int) (queue.Queue, error) {
+func (d *idleDriver) OpenQueue(context.Context, string, int) (queue.Queue, error) {
 	if d.down.Load() {
 		return nil, errDown
 	}
-	return fakeQueue{d}, nil
+	return idleQueue{d}, nil
 }
 
-func (d *fakeDriver) OpenTopic(context.Context, string) (queue.Topic, error) {
+func (d *idleDriver) OpenTopic(context.Context, string) (queue.Topic, error) {
 	return nil, errors.ErrUnsupported
 }
 
-type fakeQueue struct{ d *fakeDriver }
+type idleQueue struct{ d *idleDriver }
 
-func (q fakeQueue) Receive(ctx context.Context, _ int) ([]queue.Delivery, error) {
+func (q idleQueue) Receive(ctx context.Context, _ int) ([]queue.Delivery, error) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for !q.d.down.Load() {
@@ -45,12 +45,12 @@ func (q fakeQueue) Receive(ctx context.Context, _ int) ([]queue.Delivery, error)
 	return nil, errDown
 }
 
-func (fakeQueue) Close() error { return nil }
+func (idleQueue) Close() error { return nil }
 
 // A subscriber knows that nothing comes because the broker is down, and that it is back.
 func TestFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &fakeDriver{}
+		d := &idleDriver{}
 		s, err := queue.NewSubscriber(d, queue.Config{})
 		if err != nil {
 			t.Fatal(err)
@@ -81,13 +81,13 @@ func TestFault(t *testing.T) {
 }
 
 // partialDriver has queues whose only message comes with an error.
-type partialDriver struct{ fakeDriver }
+type partialDriver struct{ idleDriver }
 
 func (d *partialDriver) OpenQueue(context.Context, string, int) (queue.Queue, error) {
-	return partialQueue{fakeQueue{&d.fakeDriver}}, nil
+	return partialQueue{idleQueue{&d.idleDriver}}, nil
 }
 
-type partialQueue struct{ fakeQueue }
+type partialQueue struct{ idleQueue }
 
 func (partialQueue) Receive(context.Context, int) ([]queue.Delivery, error) {
 	lease := queue.Hold(newHandle(24*time.Hour), 1, 0)

@@ -9,10 +9,14 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/backoff"
 )
 
 // callTimeout bounds one call that extends or ends a lease.
 const callTimeout = 10 * time.Second
+
+// retries are the waits between calls that try to ack or nack a message.
+var retries = backoff.Backoff{First: 200 * time.Millisecond, Longest: callTimeout}
 
 var (
 	errSettled = errors.New("message was acked or nacked before")
@@ -20,14 +24,14 @@ var (
 )
 
 // Handle is what a driver can do with one received message. An error that wraps
-// [pipeline.ErrLeaseLost] says that the message is not ours any more; after any
-// other the call may be made again. Calls are made one at a time.
+// [pipeline.ErrLeaseLost] says that the queue has taken the message back; after
+// any other error the engine may repeat the call. It makes one call at a time.
 type Handle interface {
-	// Extend makes the broker hold the message for as long again.
-	Extend(ctx context.Context) error
-	// Ack returns nil when the broker has done with the message.
+	// Extend makes the queue hold the message for the period from now.
+	Extend(ctx context.Context, period time.Duration) error
+	// Ack returns nil when the queue has deleted the message.
 	Ack(ctx context.Context) error
-	// Nack has the message delivered again after delay.
+	// Nack makes the queue deliver the message again after delay.
 	Nack(ctx context.Context, delay time.Duration) error
 }
 
@@ -36,23 +40,38 @@ type Held struct {
 	handle  Handle
 	attempt int
 	period  time.Duration
+	limit   time.Duration // 0: none
+	last    time.Time     // until when the message can be held at all, if there is a limit
 
 	ctx  context.Context
 	end  context.CancelCauseFunc
 	turn chan struct{} // full while a call about the message is under way
-	kept chan struct{} // closed when there is no heartbeat any more
+	kept chan struct{} // closed when the heartbeat has ended
 
 	mu       sync.Mutex
+	until    time.Time   // when the lease is lost unless it is extended
 	expiry   *time.Timer // loses the lease
-	fault    error       // why it was not extended the last time
-	extended func()      // is told of each extension; nil: nobody is
+	fault    error       // of the last extension
+	extended func()      // runs after each extension; may be nil
 }
 
-// Hold holds a message that was just received, on its nth delivery. The broker
-// redelivers it after period unless it is extended, which is done about each
-// third of that; with a period of 0 it holds it for as long as it is connected.
+// Hold returns the lease on a message that was just received, on its nth
+// delivery. The queue redelivers the message after period unless the lease is
+// extended, which happens about each third of it. Period 0 means that the queue
+// holds the message for as long as it is open.
 func Hold(h Handle, attempt int, period time.Duration) *Held {
-	l := &Held{handle: h, attempt: attempt, period: period, turn: make(chan struct{}, 1), kept: make(chan struct{})}
+	return HoldAtMost(h, attempt, period, 0)
+}
+
+// HoldAtMost is Hold for a queue that holds a message for at most limit in total,
+// however often it is extended. The last extension is cut so that the lease ends
+// within the second before the limit, in whole seconds.
+func HoldAtMost(h Handle, attempt int, period, limit time.Duration) *Held {
+	now := time.Now()
+	l := &Held{
+		handle: h, attempt: attempt, period: period, limit: limit, last: now.Add(limit - time.Second), until: now.Add(period),
+		turn: make(chan struct{}, 1), kept: make(chan struct{}),
+	}
 	l.ctx, l.end = context.WithCancelCause(context.Background())
 	if period == 0 {
 		close(l.kept)
@@ -63,20 +82,20 @@ func Hold(h Handle, attempt int, period time.Duration) *Held {
 	return l
 }
 
-// Attempt returns which delivery of the message this is.
+// Attempt returns which delivery of the message this is, from 1.
 func (l *Held) Attempt() int { return l.attempt }
 
 // Context ends with the lease.
 func (l *Held) Context() context.Context { return l.ctx }
 
-// OnExtend has told called after each extension from now on.
-func (l *Held) OnExtend(told func()) {
+// OnExtend registers a callback that runs after each extension from now on.
+func (l *Held) OnExtend(callback func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.extended = told
+	l.extended = callback
 }
 
-// Lose ends the lease because the message is not ours any more.
+// Lose ends the lease because the queue has taken the message back.
 func (l *Held) Lose(why error) {
 	if l.expiry != nil {
 		l.expiry.Stop()
@@ -90,10 +109,22 @@ func (l *Held) Lose(why error) {
 func (l *Held) expire() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.Lose(errors.Join(errRanOut, l.fault))
+	why := l.fault
+	if l.atLimit() {
+		why = l.limitError()
+	}
+	l.Lose(errors.Join(errRanOut, why))
 }
 
-// settle ends the lease because the broker was told, and waits for the heartbeat.
+// atLimit reports whether no extension can gain a second any more.
+func (l *Held) atLimit() bool { return l.limit > 0 && l.last.Sub(l.until) < time.Second }
+
+func (l *Held) limitError() error {
+	return fmt.Errorf("held for %s, which is as long as the queue allows", l.limit)
+}
+
+// settle ends the lease because the queue knows what becomes of the message, and
+// waits for the end of the heartbeat.
 func (l *Held) settle() {
 	if l.expiry != nil {
 		l.expiry.Stop()
@@ -102,13 +133,14 @@ func (l *Held) settle() {
 	<-l.kept
 }
 
-// keep extends the lease about each third of its period, so that two heartbeats
-// can fail, and not all leases at the same time.
+// keep extends the lease about each third of its period: two heartbeats can fail,
+// and leases that began together are not extended together.
 func (l *Held) keep() {
 	defer close(l.kept)
 	third := l.period / 3
+	soon := backoff.Backoff{First: l.period / 24, Longest: l.period / 6}
 	wait := jittered(third)
-	for failures := 0; sleep(l.ctx, wait); {
+	for failures := 0; backoff.Sleep(l.ctx, wait); {
 		switch err := l.extend(); {
 		case err == nil:
 			failures, wait = 0, jittered(third)
@@ -116,7 +148,7 @@ func (l *Held) keep() {
 			l.Lose(err)
 		default:
 			failures++
-			wait = backoff(failures, l.period/24, l.period/6)
+			wait = soon.Delay(failures)
 		}
 	}
 }
@@ -128,23 +160,38 @@ func (l *Held) extend() error {
 		return context.Cause(l.ctx)
 	}
 	defer l.done()
-	asked := time.Now() // the broker counts from when it hears of it, which is later
-	ctx, cancel := context.WithTimeout(l.ctx, min(callTimeout, l.period/3))
-	defer cancel()
-	err := l.handle.Extend(ctx)
+	asked := time.Now() // the queue counts from a later moment, when the call arrives
+	until := asked.Add(l.period)
+	if l.limit > 0 && until.After(l.last) {
+		until = asked.Add(l.last.Sub(asked).Truncate(time.Second))
+	}
+	err := l.extendUntil(asked, until)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fault = err
-	if err == nil && l.extended != nil {
+	if err != nil {
+		return err
+	}
+	l.until = until
+	if l.extended != nil {
 		l.extended()
 	}
-	if err == nil && l.ctx.Err() == nil {
-		l.expiry.Reset(time.Until(asked.Add(l.period)))
+	if l.ctx.Err() == nil {
+		l.expiry.Reset(time.Until(until))
 	}
-	return err
+	return nil
 }
 
-// begin waits for the call that is under way; one after the other they cannot
+func (l *Held) extendUntil(now, until time.Time) error {
+	if l.atLimit() { // only extend, which has its turn, changes until
+		return l.limitError()
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, min(callTimeout, l.period/3))
+	defer cancel()
+	return l.handle.Extend(ctx, until.Sub(now))
+}
+
+// begin waits for the call that is under way: one after the other, calls cannot
 // undo each other. It reports whether the lease lives.
 func (l *Held) begin(ctx context.Context) bool {
 	select {
@@ -163,21 +210,25 @@ func (l *Held) begin(ctx context.Context) bool {
 
 func (l *Held) done() { <-l.turn }
 
-// Ack tries until the broker has done with the message, ctx ends or the lease is
-// lost. The heartbeat goes on until then.
+// Ack tries until the queue has deleted the message, ctx ends or the lease is
+// lost. The heartbeat continues until then.
 func (l *Held) Ack(ctx context.Context) error {
 	return l.tell(ctx, l.handle.Ack)
 }
 
-// Nack has the message delivered again after delay, which counts from now.
+// Nack makes the queue deliver the message again after delay, which counts from
+// now even if the queue answers only later.
 func (l *Held) Nack(ctx context.Context, delay time.Duration) error {
 	due := time.Now().Add(delay)
+	if l.limit > 0 && due.After(l.last) {
+		due = l.last
+	}
 	return l.tell(ctx, func(ctx context.Context) error {
 		return l.handle.Nack(ctx, max(time.Until(due), 0))
 	})
 }
 
-// tell makes a call that ends the lease, until it succeeds.
+// tell repeats a call that ends the lease until it succeeds.
 func (l *Held) tell(ctx context.Context, call func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -195,14 +246,14 @@ func (l *Held) tell(ctx context.Context, call func(context.Context) error) error
 		case errors.Is(last, pipeline.ErrLeaseLost):
 			l.Lose(last)
 		}
-		if !sleep(ctx, backoff(attempt, 200*time.Millisecond, callTimeout)) {
+		if !retries.Wait(ctx, attempt) {
 			break
 		}
 	}
 	if l.ctx.Err() != nil {
 		return context.Cause(l.ctx)
 	}
-	// Nobody will settle it: the broker redelivers it in its time.
-	defer l.Lose(errors.New("the broker was not told"))
+	// Without an answer the queue redelivers the message when its lease ends.
+	defer l.Lose(errors.New("the queue did not take the answer"))
 	return errors.Join(context.Cause(ctx), last)
 }

@@ -49,8 +49,8 @@ func (h *fakeHandle) call(what string) error {
 	return nil
 }
 
-func (h *fakeHandle) Extend(context.Context) error { return h.call("extend") }
-func (h *fakeHandle) Ack(context.Context) error    { return h.call("ack") }
+func (h *fakeHandle) Extend(context.Context, time.Duration) error { return h.call("extend") }
+func (h *fakeHandle) Ack(context.Context) error                   { return h.call("ack") }
 func (h *fakeHandle) Nack(_ context.Context, d time.Duration) error {
 	return h.call(fmt.Sprint("nack after ", d))
 }

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// metadataRest holds the metadata that a broker cannot carry as it is, as a
-// JSON object of strings.
+// metadataRest names the metadata that holds the ones that a queue cannot carry as
+// they are, as a JSON object of strings.
 const metadataRest = "bucketsum.metadata"
 
-// Fold returns metadata and UUID as a broker can carry them: those that carry
-// says it can, and the rest together under one name.
+// Fold returns metadata and UUID in a form that a queue can carry: the pairs that
+// carry accepts stay as they are, and the rest goes together under one name.
 func Fold(id string, metadata map[string]string, carry func(name, value string) bool) map[string]string {
 	all := maps.Clone(metadata)
 	if all == nil {
@@ -37,7 +37,7 @@ func Fold(id string, metadata map[string]string, carry func(name, value string) 
 	return out
 }
 
-// Unfold returns what Fold has folded.
+// Unfold is the inverse of Fold. It also takes metadata that were not folded.
 func Unfold(carried map[string]string) (id string, metadata map[string]string) {
 	metadata = make(map[string]string, len(carried))
 	maps.Copy(metadata, carried)

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // Publisher sends messages to topics; a Watermill topic is the URL of one. Safe
@@ -20,15 +22,15 @@ type Publisher struct {
 	closed bool
 }
 
-// NewPublisher returns a publisher to the topics of a driver. They are opened
-// when they are first used, or by Open.
+// NewPublisher returns a publisher to the topics of a driver. The first Publish
+// to a topic opens it, or Open does.
 func NewPublisher(d Driver) *Publisher {
 	p := &Publisher{driver: d, topics: make(map[string]Topic)}
 	p.close = sync.OnceValue(p.shutdown)
 	return p
 }
 
-// Open opens a topic, so that a wrong URL shows before the first message.
+// Open opens a topic before the first message, so that a wrong URL shows.
 func (p *Publisher) Open(ctx context.Context, url string) error {
 	_, err := p.topic(ctx, url)
 	return err
@@ -38,29 +40,33 @@ func (p *Publisher) topic(ctx context.Context, url string) (Topic, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, fmt.Errorf("publish to %s: publisher %w", Redacted(url), ErrClosed)
+		return nil, fmt.Errorf("publish to %s: publisher %w", redact.URL(url), ErrClosed)
 	}
 	if t := p.topics[url]; t != nil {
 		return t, nil
 	}
 	t, err := p.driver.OpenTopic(ctx, url)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", Redacted(url), Redact(err, url))
+		return nil, fmt.Errorf("open %s: %w", redact.URL(url), redact.Error(err, url))
 	}
 	p.topics[url] = t
 	return t, nil
 }
 
-// Publish sends the messages one after the other and returns when the broker has
-// them. After an error, those before the one that failed are sent.
+// Publish sends the messages one after the other, each under its own context, and
+// returns when the queue has stored them. After an error the messages before the
+// failed one are sent.
 func (p *Publisher) Publish(url string, messages ...*message.Message) error {
 	for _, m := range messages {
+		if m.Context().Err() != nil {
+			return fmt.Errorf("publish to %s: %w", redact.URL(url), context.Cause(m.Context()))
+		}
 		t, err := p.topic(m.Context(), url)
 		if err != nil {
 			return err
 		}
 		if err := t.Send(m.Context(), m); err != nil {
-			return fmt.Errorf("publish to %s: %w", Redacted(url), Redact(err, url))
+			return fmt.Errorf("publish to %s: %w", redact.URL(url), redact.Error(err, url))
 		}
 	}
 	return nil
@@ -77,7 +83,7 @@ func (p *Publisher) shutdown() error {
 	var errs []error
 	for url, t := range p.topics {
 		if err := t.Close(); err != nil {
-			errs = append(errs, fmt.Errorf("close %s: %w", Redacted(url), Redact(err, url)))
+			errs = append(errs, fmt.Errorf("close %s: %w", redact.URL(url), redact.Error(err, url)))
 		}
 	}
 	return errors.Join(errs...)

@@ -4,17 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/bucketsum/bucketsum/pipeline/backoff"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
+
+// waitingPerSlot is how many nacked messages wait for their redelivery outside of
+// a slot, for each that may be in flight. Their leases run and their payloads are
+// in memory.
+const waitingPerSlot = 16
 
 // Subscriber receives messages; a Watermill topic is the URL of a queue. Safe
 // for concurrent use.
 type Subscriber struct {
 	driver Driver
+	traits Traits
 	config Config
 	close  func() error // once
 
@@ -23,26 +33,25 @@ type Subscriber struct {
 	running           sync.WaitGroup // one for each Subscribe
 
 	mu     sync.Mutex
-	queues map[string]*queue // by URL
+	queues map[string]*source // by URL
 }
 
-// queue is what one URL names.
-type queue struct {
-	url   string
-	slots chan struct{} // one element for each message in flight
-	turn  chan struct{} // full while somebody receives
+// source is the queue that one URL names.
+type source struct {
+	url     string
+	slots   chan struct{} // one element for each message in flight
+	waiting chan struct{} // one for each that waits for its redelivery outside of a slot
+	turn    chan struct{} // full while a receiver receives
 
-	receivers atomic.Int64 // that want more
+	receivers atomic.Int64 // that want more messages
 
-	live     *opened        // whoever has the turn may replace it
-	fault    atomic.Value   // an error in a fault: why nothing can be received now
-	retiring sync.WaitGroup // one for each that died and has messages in flight
+	live     *opened // the receiver that has the turn may replace it
+	outage   outage
+	retiring sync.WaitGroup // one for each broken queue with messages in flight
 }
 
-// fault is an error, or that there is none.
-type fault struct{ err error }
-
-// opened is a driver's queue and its messages in flight.
+// opened is a driver's queue and its messages in flight, which are settled
+// through it.
 type opened struct {
 	Queue
 	inFlight sync.WaitGroup
@@ -54,45 +63,51 @@ func NewSubscriber(d Driver, c Config) (*Subscriber, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("subscriber: %w", err)
 	}
-	s := &Subscriber{driver: d, config: c.withDefaults(), queues: make(map[string]*queue)}
+	traits := d.Traits()
+	s := &Subscriber{driver: d, traits: traits, config: c.withDefaults(traits), queues: make(map[string]*source)}
 	s.close = sync.OnceValue(s.shutdown)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.overdue, s.expire = context.WithCancel(context.Background())
 	return s, nil
 }
 
-// SubscribeInitialize opens the queue before anybody subscribes, so that a wrong
-// URL shows.
+// SubscribeInitialize opens the queue before the first Subscribe. A wrong URL
+// shows, and a queue that keeps messages only for open subscriptions loses none
+// that are sent in between.
 func (s *Subscriber) SubscribeInitialize(url string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, err := s.queue(s.stopping, url)
+	_, err := s.open(s.stopping, url)
 	return err
 }
 
-// queue returns the open queue of a URL. The caller holds s.mu.
-func (s *Subscriber) queue(ctx context.Context, url string) (*queue, error) {
+// open returns the open queue of a URL. The caller holds s.mu.
+func (s *Subscriber) open(ctx context.Context, url string) (*source, error) {
 	if s.stopping.Err() != nil {
-		return nil, fmt.Errorf("subscribe to %s: subscriber %w", Redacted(url), ErrClosed)
+		return nil, fmt.Errorf("subscribe to %s: subscriber %w", redact.URL(url), ErrClosed)
 	}
 	if q := s.queues[url]; q != nil {
 		return q, nil
 	}
 	live, err := s.driver.OpenQueue(ctx, url, s.config.Concurrency)
 	if err != nil {
-		return nil, fmt.Errorf("subscribe to %s: %w", Redacted(url), Redact(err, url))
+		return nil, fmt.Errorf("subscribe to %s: %w", redact.URL(url), redact.Error(err, url))
 	}
-	q := &queue{
-		url: url, slots: make(chan struct{}, s.config.Concurrency),
-		turn: make(chan struct{}, 1), live: &opened{Queue: live},
+	q := &source{
+		url:     url,
+		slots:   make(chan struct{}, s.config.Concurrency),
+		waiting: make(chan struct{}, s.config.Concurrency*waitingPerSlot),
+		turn:    make(chan struct{}, 1),
+		live:    &opened{Queue: live},
+		outage:  outage{url: url, log: s.config.Log},
 	}
 	s.queues[url] = q
 	return q, nil
 }
 
-// Subscribe delivers messages until ctx ends or the subscriber closes; then
+// Subscribe delivers messages until ctx ends or the subscriber closes. Then
 // intake stops at once, and the channel is closed when every message delivered
-// through it is acked or nacked. The contexts of messages do not end with ctx;
+// through it is acked or nacked. The contexts of messages do not end with ctx:
 // each ends when its message is settled, or its lease is lost. Several
 // subscriptions to one URL share its messages.
 func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message.Message, error) {
@@ -100,7 +115,7 @@ func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message
 	defer s.mu.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
 	unhook := context.AfterFunc(s.stopping, cancel)
-	q, err := s.queue(ctx, url)
+	q, err := s.open(ctx, url)
 	if err != nil {
 		unhook()
 		cancel()
@@ -112,20 +127,13 @@ func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message
 		defer cancel()
 		defer unhook()
 		var delivered sync.WaitGroup
-		for failures := 0; ; {
-			from, deliveries, err := s.receive(ctx, q, failures)
+		for ctx.Err() == nil {
+			from, deliveries := s.receive(ctx, q)
 			for _, d := range deliveries {
 				delivered.Go(func() {
 					defer from.inFlight.Done()
-					defer func() { <-q.slots }()
 					s.deliver(ctx, q, d, out)
 				})
-			}
-			if ctx.Err() != nil {
-				break
-			}
-			if failures++; err == nil {
-				failures = 0
 			}
 		}
 		q.leave()
@@ -135,9 +143,87 @@ func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message
 	return out, nil
 }
 
-// leave pauses the queue if nobody wants more of it. Work goes on meanwhile, and
-// can take long.
-func (q *queue) leave() {
+// receive waits for its turn and for a free slot, and then for as many messages
+// as there are free slots. After an error the queue is another one.
+func (s *Subscriber) receive(ctx context.Context, q *source) (*opened, []Delivery) {
+	select {
+	case q.turn <- struct{}{}:
+		defer func() { <-q.turn }()
+	case <-ctx.Done():
+		return nil, nil
+	}
+	live := q.live
+	if live.broken != nil {
+		s.reopen(ctx, q, live.broken)
+		return nil, nil
+	}
+	slots := q.takeSlots(ctx)
+	if slots == 0 {
+		return nil, nil
+	}
+	healthy := time.AfterFunc(healthyAfter, q.outage.recovered)
+	deliveries, err := live.Receive(ctx, slots)
+	healthy.Stop()
+	live.inFlight.Add(len(deliveries))
+	for range slots - len(deliveries) {
+		<-q.slots
+	}
+	switch {
+	case len(deliveries) > 0:
+		q.outage.recovered()
+		live.broken = err
+	case err != nil && ctx.Err() == nil:
+		s.reopen(ctx, q, err)
+	}
+	return live, deliveries
+}
+
+// takeSlots waits for a free slot and takes all that are free. It returns how
+// many; 0 if ctx ends first.
+func (q *source) takeSlots(ctx context.Context) (n int) {
+	select {
+	case q.slots <- struct{}{}:
+	case <-ctx.Done():
+		return 0
+	}
+	runtime.Gosched() // messages that were settled by one call free their slots together
+	for n = 1; n < cap(q.slots); n++ {
+		select {
+		case q.slots <- struct{}{}:
+		default:
+			return n
+		}
+	}
+	return n
+}
+
+// reopen replaces a queue that failed. It tries until there is a live one or ctx
+// ends. The broken queue is closed when the last of its messages is settled.
+func (s *Subscriber) reopen(ctx context.Context, q *source, err error) {
+	for backoff.Sleep(ctx, s.config.ReopenDelay(q.outage.failed(err))) {
+		var fresh Queue
+		fresh, err = s.driver.OpenQueue(ctx, q.url, s.config.Concurrency)
+		if err == nil {
+			q.outage.reopened()
+			broken := q.live
+			q.live = &opened{Queue: fresh}
+			q.retiring.Go(func() {
+				broken.inFlight.Wait()
+				if err := broken.Close(); err != nil {
+					s.config.Log.Debug("broken queue closed with an error", "queue", redact.URL(q.url), "err", redact.Error(err, q.url))
+				}
+			})
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// leave pauses the queue when its last receiver wants no more messages. Messages
+// in flight may take long after that.
+func (q *source) leave() {
 	if q.receivers.Add(-1) > 0 {
 		return
 	}
@@ -148,24 +234,23 @@ func (q *queue) leave() {
 	}
 }
 
-// Fault returns why nothing can be received at the moment from one of the queues,
-// which is tried again and again; nil if nobody has noticed anything. It asks
-// nobody.
+// Fault returns why the last attempt to receive from one of the queues, or to
+// open it again, failed; nil if no fault is known. It makes no call.
 func (s *Subscriber) Fault() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, q := range s.queues {
-		if f, _ := q.fault.Load().(fault); f.err != nil {
-			return fmt.Errorf("receive from %s: %w", Redacted(q.url), f.err)
+		if err := q.outage.current(); err != nil {
+			return fmt.Errorf("receive from %s: %w", redact.URL(q.url), err)
 		}
 	}
 	return nil
 }
 
 // Close stops intake at once, waits until every delivered message is acked or
-// nacked (see Config.CloseTimeout) and the broker knows, gives those that wait
-// for their redelivery back, and closes the queues. Another Close waits for the
-// first and returns the same.
+// nacked (see Config.CloseTimeout) and the queue knows, gives back the messages
+// that wait for their redelivery, and closes the queues. Another Close waits for
+// the first and returns the same.
 func (s *Subscriber) Close() error { return s.close() }
 
 func (s *Subscriber) shutdown() error {
@@ -190,91 +275,10 @@ func (s *Subscriber) shutdown() error {
 			if err != nil {
 				mu.Lock()
 				defer mu.Unlock()
-				errs = append(errs, fmt.Errorf("close %s: %w", Redacted(q.url), Redact(err, q.url)))
+				errs = append(errs, fmt.Errorf("close %s: %w", redact.URL(q.url), redact.Error(err, q.url)))
 			}
 		})
 	}
 	closing.Wait()
 	return errors.Join(errs...)
-}
-
-// receive waits for its turn and for a free slot, and then for as many messages
-// as there are free slots. After an error, of which failures came in a row
-// before, the queue is another; messages that come with one are handed on first.
-func (s *Subscriber) receive(ctx context.Context, q *queue, failures int) (*opened, []Delivery, error) {
-	select {
-	case q.turn <- struct{}{}:
-		defer func() { <-q.turn }()
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
-	}
-	live := q.live
-	if err := live.broken; err != nil {
-		s.reopenAfter(ctx, q, err, failures+1)
-		return live, nil, err
-	}
-	slots := 0
-	select {
-	case q.slots <- struct{}{}:
-		slots++
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
-	}
-fill:
-	for slots < cap(q.slots) {
-		select {
-		case q.slots <- struct{}{}:
-			slots++
-		default:
-			break fill
-		}
-	}
-	deliveries, err := live.Receive(ctx, slots)
-	live.inFlight.Add(len(deliveries))
-	for range slots - len(deliveries) {
-		<-q.slots
-	}
-	switch {
-	case err != nil && len(deliveries) > 0:
-		live.broken, err = err, nil
-	case err != nil:
-		s.reopenAfter(ctx, q, err, failures+1)
-	}
-	return live, deliveries, err
-}
-
-// reopenAfter replaces a queue because of an error, unless that is the end of ctx.
-func (s *Subscriber) reopenAfter(ctx context.Context, q *queue, err error, failures int) {
-	if ctx.Err() != nil {
-		return
-	}
-	q.fault.Store(fault{Redact(err, q.url)})
-	s.config.Log.Warn("queue is broken, opening it anew", "queue", Redacted(q.url), "err", Redact(err, q.url), "attempt", failures)
-	s.reopen(ctx, q, failures)
-}
-
-// reopen tries until there is a live queue or ctx ends. The dead one is closed
-// when the last of its messages is settled: their acks go through it.
-func (s *Subscriber) reopen(ctx context.Context, q *queue, failures int) {
-	for sleep(ctx, s.config.ReopenDelay(failures)) {
-		fresh, err := s.driver.OpenQueue(ctx, q.url, s.config.Concurrency)
-		if err == nil {
-			q.fault.Store(fault{})
-			dead := q.live
-			q.live = &opened{Queue: fresh}
-			q.retiring.Go(func() {
-				dead.inFlight.Wait()
-				if err := dead.Close(); err != nil {
-					s.config.Log.Debug("broken queue closed with an error", "queue", Redacted(q.url), "err", Redact(err, q.url))
-				}
-			})
-			return
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		failures++
-		q.fault.Store(fault{Redact(err, q.url)})
-		s.config.Log.Warn("cannot open the queue", "queue", Redacted(q.url), "err", Redact(err, q.url), "attempt", failures)
-	}
 }

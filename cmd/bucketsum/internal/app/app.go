@@ -12,14 +12,13 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 	"github.com/bucketsum/bucketsum/adapters/events"
 	"github.com/bucketsum/bucketsum/adapters/telemetry"
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // App is a worker whose queues, topics and addresses are open.
@@ -28,7 +27,7 @@ type App struct {
 	measured   *telemetry.Telemetry
 	observer   pipeline.Observer
 	queues     *Queues
-	subscriber message.Subscriber
+	subscriber *queue.Subscriber
 	listener   net.Listener // of the HTTP side; nil: none
 
 	announce      pipeline.Publisher // results to their topic; nil: there is none
@@ -95,13 +94,10 @@ func (a *App) listen(context.Context) error {
 }
 
 func (a *App) openQueues(context.Context) error {
-	queues, err := NewQueues(QueuesConfig{
+	queues := NewQueues(QueuesConfig{
 		Drivers: a.config.Drivers, Concurrency: a.config.Concurrency, DrainTimeout: a.config.DrainTimeout,
 		Watch: a.observer.LeaseWatch(), Log: a.config.Log,
 	})
-	if err != nil {
-		return err
-	}
 	a.queues = queues
 	a.closes = append(a.closes, queues.Close)
 	return nil

@@ -68,10 +68,7 @@ func Local(ctx context.Context, c LocalConfig) (err error) {
 	activity := web.NewActivity()
 	report := newReport(c.Out, c.Worker.Algorithms[0], activity)
 
-	queues, err := NewQueues(QueuesConfig{Drivers: c.Worker.Drivers, Concurrency: c.Worker.Concurrency, DrainTimeout: c.Worker.DrainTimeout, Log: log})
-	if err != nil {
-		return err
-	}
+	queues := NewQueues(QueuesConfig{Drivers: c.Worker.Drivers, Concurrency: c.Worker.Concurrency, DrainTimeout: c.Worker.DrainTimeout, Log: log})
 	defer func() { err = errors.Join(err, queues.Close()) }()
 	publisher, err := queues.Publisher(ctx, localEvents)
 	if err != nil {

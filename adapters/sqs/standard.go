@@ -1,0 +1,153 @@
+package sqs
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go/middleware"
+	"gocloud.dev/pubsub"
+	"gocloud.dev/pubsub/awssnssqs"
+	"gocloud.dev/pubsub/batcher"
+
+	"github.com/bucketsum/bucketsum/pipeline/queue"
+)
+
+// maxBatch is how many messages one call receives, deletes or changes at most.
+const maxBatch = 10
+
+// standard receives through a gocloud subscription.
+//
+// gocloud fetches ahead in the background, as many messages as it expects to need.
+// Each of its calls to SQS therefore waits for a demand: SQS is asked only while a
+// Receive runs, and only for as many messages as that wants.
+type standard struct {
+	*client
+	*settler
+	sub     *pubsub.Subscription
+	demands chan *demand // holds the demand that no call serves yet
+}
+
+// demand is what one Receive wants.
+type demand struct {
+	ctx  context.Context
+	n    int
+	came chan int // how many messages came, once; 0 if the demand is over without any
+}
+
+func (c *client) openStandard(ctx context.Context, concurrency int) *standard {
+	q := &standard{client: c, settler: c.newSettler(), demands: make(chan *demand, 1)}
+	limited := sqs.NewFromConfig(c.aws, bounded(c.address.wait+answerTime), func(o *sqs.Options) {
+		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+			return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Demand", q.onDemand), middleware.Before)
+		})
+	})
+	q.sub = awssnssqs.OpenSubscription(ctx, limited, c.address.queue, &awssnssqs.SubscriptionOptions{
+		Raw: c.address.raw, NackLazy: true, WaitTime: c.address.wait,
+		ReceiveBatcherOptions: batcher.Options{MaxBatchSize: min(maxBatch, concurrency), MaxHandlers: 1},
+	})
+	return q
+}
+
+// Receive implements queue.Queue. It takes all messages that came for it out of
+// gocloud's buffer, also those that came while ctx ended.
+func (q *standard) Receive(ctx context.Context, n int) ([]queue.Delivery, error) {
+	d := &demand{ctx: ctx, n: min(n, maxBatch), came: make(chan int, 1)}
+	q.demands <- d
+	var got []queue.Delivery
+	m, err := q.sub.Receive(ctx)
+	if err == nil {
+		got = append(got, q.delivery(m))
+	}
+	came := 0
+	select {
+	case <-q.demands: // no call serves it
+	case came = <-d.came:
+	}
+	for len(got) < came {
+		m, err = q.sub.Receive(context.WithoutCancel(ctx))
+		if err != nil {
+			return got, err
+		}
+		got = append(got, q.delivery(m))
+	}
+	if len(got) > 0 {
+		return got, nil
+	}
+	return nil, err
+}
+
+// onDemand is middleware of the SDK: it holds gocloud's call back until there is a
+// demand, and limits it to that.
+func (q *standard) onDemand(
+	ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+) (middleware.InitializeOutput, middleware.Metadata, error) {
+	ask, ok := in.Parameters.(*sqs.ReceiveMessageInput)
+	if !ok {
+		return next.HandleInitialize(ctx, in)
+	}
+	for {
+		var d *demand
+		select {
+		case d = <-q.demands:
+		case <-ctx.Done():
+			return middleware.InitializeOutput{}, middleware.Metadata{}, ctx.Err()
+		}
+		limited := *ask // gocloud's own stays as it is
+		limited.MaxNumberOfMessages = int32(d.n)
+		limited.VisibilityTimeout = seconds(q.visibilityTime())
+		//lint:ignore SA1019 gocloud sets it; the other one replaces it
+		limited.AttributeNames = nil
+		limited.MessageSystemAttributeNames = []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll}
+		in.Parameters = &limited
+		wanted, cancel := context.WithCancel(ctx)
+		stop := context.AfterFunc(d.ctx, cancel)
+		out, metadata, err := next.HandleInitialize(wanted, in)
+		stop()
+		cancel()
+		received, _ := out.Result.(*sqs.ReceiveMessageOutput)
+		switch {
+		case err == nil && received != nil && len(received.Messages) > 0:
+			d.came <- len(received.Messages)
+			return out, metadata, nil
+		case d.ctx.Err() != nil:
+			d.came <- 0 // the next demand takes this call
+		case err != nil:
+			d.came <- 0
+			return out, metadata, err
+		default:
+			q.demands <- d // gocloud asks again
+			return out, metadata, nil
+		}
+	}
+}
+
+// delivery returns a message of gocloud's under its lease.
+func (q *standard) delivery(m *pubsub.Message) queue.Delivery {
+	var raw types.Message
+	m.As(&raw)
+	// With NackLazy gocloud makes no call: it only forgets the message, which is
+	// settled by its receipt handle.
+	m.Nack()
+	out := received(&raw)
+	if !q.address.raw && len(raw.MessageAttributes) == 0 {
+		// There may have been an SNS envelope, which gocloud has removed.
+		out.Payload = m.Body
+		enveloped(out, m.Metadata)
+	}
+	return queue.Delivery{Message: out, Lease: q.hold(&raw, q.visibilityTime())}
+}
+
+// Close implements queue.Queue.
+func (q *standard) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	defer cancel()
+	err := q.sub.Shutdown(ctx)
+	q.settler.close()
+	return err
+}
+
+func (c *client) visibilityTime() time.Duration { return time.Duration(c.visibility.Load()) }
+
+func seconds(d time.Duration) int32 { return int32(d / time.Second) }

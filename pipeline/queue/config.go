@@ -1,0 +1,73 @@
+package queue
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/backoff"
+)
+
+// Config is the configuration of a [Subscriber]. The zero value is the default.
+type Config struct {
+	// Concurrency is the greatest number of messages of one URL in flight.
+	// Default 4.
+	Concurrency int
+	// NackDelay returns how long a message waits for its redelivery after it was
+	// nacked on its nth delivery. A waiting message is not in flight; but if the
+	// engine keeps it (see Traits.DelaysNacks) and 16 messages for each that may be
+	// in flight wait already, it is, so that the intake slows down. Close ends the
+	// wait. Default: the driver's.
+	NackDelay func(attempt int) time.Duration
+	// ReopenDelay returns how long the engine waits after the nth failure in a
+	// row before it opens a queue again. Default: Backoff.
+	ReopenDelay func(attempt int) time.Duration
+	// CloseTimeout is how long Close waits for messages in flight. Then it cancels
+	// their contexts, and a second later it gives the unsettled ones back to the
+	// queue, whatever their consumers say after that. Default 1 min.
+	CloseTimeout time.Duration
+	Watch        pipeline.LeaseWatch
+	Log          *slog.Logger // default: discarded
+}
+
+// Validate returns everything that is wrong with the configuration.
+func (c Config) Validate() error {
+	var faults []error
+	if c.Concurrency < 0 {
+		faults = append(faults, errors.New("concurrency is negative"))
+	}
+	if c.CloseTimeout < 0 {
+		faults = append(faults, errors.New("close timeout is negative"))
+	}
+	return errors.Join(faults...)
+}
+
+func (c Config) withDefaults(t Traits) Config {
+	if c.Concurrency == 0 {
+		c.Concurrency = 4
+	}
+	if c.NackDelay == nil {
+		c.NackDelay = t.NackDelay
+	}
+	if c.NackDelay == nil {
+		c.NackDelay = Backoff
+	}
+	if c.ReopenDelay == nil {
+		c.ReopenDelay = Backoff
+	}
+	if c.CloseTimeout == 0 {
+		c.CloseTimeout = time.Minute
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Backoff returns about a second for the first attempt and doubles with each
+// attempt, up to about a minute. It varies by a quarter, so that messages that
+// failed together do not come back together.
+func Backoff(attempt int) time.Duration {
+	return backoff.Backoff{First: time.Second, Longest: time.Minute}.Delay(attempt)
+}
