@@ -11,6 +11,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // Config says how objects are read and records are kept. The zero value is the default.
@@ -86,7 +87,7 @@ func (d Drivers) open(ctx context.Context, rawURL, name string, c Config) (drive
 	}
 	i := slices.IndexFunc(d, func(d driver.Driver) bool { return d.Scheme == u.Scheme })
 	if i < 0 {
-		return nil, fmt.Errorf("bucket URL %q: unknown scheme %q; valid are %s", u.Redacted(), u.Scheme, strings.Join(d.Schemes(), ", "))
+		return nil, fmt.Errorf("bucket URL %q: unknown scheme %q; valid are %s", redact.URL(u.String()), u.Scheme, strings.Join(d.Schemes(), ", "))
 	}
 	bucket, err := d[i].Open(ctx, u, driver.Options{Log: c.log(), Records: c.Records.RecordOptions})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // parseBuckets reads [NAME=]URL arguments.
@@ -33,7 +34,7 @@ func parseBuckets(args []string) ([]app.BucketURL, error) {
 		if b.Name == "" {
 			b.Name = bucketDrivers(s3.Options{}).NameOf(u)
 		}
-		shown := u.Redacted()
+		shown := redact.URL(b.URL)
 		switch {
 		case b.Name == "" || b.Name == "/" || b.Name == ".":
 			faults = append(faults, fmt.Errorf("--bucket: %q has no name that events could use; put NAME= before it", shown))

@@ -23,6 +23,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // Driver opens containers with the parameters and the AZURE_STORAGE_… environment of
@@ -40,10 +41,10 @@ type bucket struct {
 
 func open(ctx context.Context, u *url.URL, _ driver.Options) (driver.Bucket, error) {
 	if u.Host == "" || u.User != nil || (u.Path != "" && u.Path != "/") || u.Fragment != "" {
-		return nil, fmt.Errorf("bucket URL %q: a container on Azure is azblob://CONTAINER, with parameters such as ?storage_account=photos and nothing else", u.Redacted())
+		return nil, fmt.Errorf("bucket URL %q: a container on Azure is azblob://CONTAINER, with parameters such as ?storage_account=photos and nothing else", redact.URL(u.String()))
 	}
 	if err := urlFault(u.Query()); err != nil {
-		return nil, fmt.Errorf("bucket URL %q: %w", u.Redacted(), err)
+		return nil, fmt.Errorf("bucket URL %q: %w", redact.URL(u.String()), err)
 	}
 	b := &bucket{name: u.Host, connections: driver.Transport()}
 	opener := azureblob.URLOpener{

@@ -28,6 +28,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // Driver opens folders.
@@ -74,13 +75,13 @@ func (f *Bucket) Traits() driver.Traits {
 func pathOf(u *url.URL) (string, error) {
 	switch {
 	case u.Host != "" && u.Host != ".":
-		return "", fmt.Errorf("bucket URL %q: a folder is file:///path/to/folder, with three slashes", u.Redacted())
+		return "", fmt.Errorf("bucket URL %q: a folder is file:///path/to/folder, with three slashes", redact.URL(u.String()))
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "", fmt.Errorf("bucket URL %q: a folder takes no parameters; write ? and # in its name as %%3F and %%23", u.Redacted())
+		return "", fmt.Errorf("bucket URL %q: a folder takes no parameters; write ? and # in its name as %%3F and %%23", redact.URL(u.String()))
 	case u.Host == ".":
 		return filepath.FromSlash("." + u.Path), nil
 	case u.Path == "":
-		return "", fmt.Errorf("bucket URL %q: it names no folder; a folder is file:///path/to/folder", u.Redacted())
+		return "", fmt.Errorf("bucket URL %q: it names no folder; a folder is file:///path/to/folder", redact.URL(u.String()))
 	}
 	return filepath.FromSlash(u.Path), nil
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // Driver opens buckets with the application default credentials. Parameters: anonymous=true
@@ -42,16 +43,16 @@ type bucket struct {
 
 func open(ctx context.Context, u *url.URL, _ driver.Options) (driver.Bucket, error) {
 	if u.Host == "" || u.User != nil || (u.Path != "" && u.Path != "/") || u.Fragment != "" {
-		return nil, fmt.Errorf("bucket URL %q: a bucket on Google Cloud Storage is gs://NAME, with parameters and nothing else", u.Redacted())
+		return nil, fmt.Errorf("bucket URL %q: a bucket on Google Cloud Storage is gs://NAME, with parameters and nothing else", redact.URL(u.String()))
 	}
 	query := u.Query()
 	anonymous, err := strconv.ParseBool(cmp.Or(query.Get("anonymous"), "false"))
 	if err != nil {
-		return nil, fmt.Errorf("bucket URL %q: anonymous is true or false", u.Redacted())
+		return nil, fmt.Errorf("bucket URL %q: anonymous is true or false", redact.URL(u.String()))
 	}
 	for parameter := range query {
 		if parameter != "anonymous" && parameter != "endpoint" {
-			return nil, fmt.Errorf("bucket URL %q: unknown parameter %q; valid are anonymous, endpoint", u.Redacted(), parameter)
+			return nil, fmt.Errorf("bucket URL %q: unknown parameter %q; valid are anonymous, endpoint", redact.URL(u.String()), parameter)
 		}
 	}
 	endpoint := query.Get("endpoint")
@@ -62,7 +63,7 @@ func open(ctx context.Context, u *url.URL, _ driver.Options) (driver.Bucket, err
 	}
 	if endpoint != "" && !anonymous {
 		// A list of checksums may name URLs, too.
-		return nil, fmt.Errorf("bucket URL %q: endpoint takes anonymous=true, as credentials are sent to Google only", u.Redacted())
+		return nil, fmt.Errorf("bucket URL %q: endpoint takes anonymous=true, as credentials are sent to Google only", redact.URL(u.String()))
 	}
 	connections := driver.Transport()
 	var rt http.RoundTripper = transport{connections}

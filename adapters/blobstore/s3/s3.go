@@ -27,6 +27,7 @@ import (
 	"gocloud.dev/blob/s3blob"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // Options says how buckets on S3 are read. The zero value is the default.
@@ -90,7 +91,7 @@ var _ driver.Bucket = (*bucket)(nil)
 // open sends no request to S3.
 func open(ctx context.Context, u *url.URL, options Options, o driver.Options) (*bucket, error) {
 	if u.Host == "" || u.User != nil || (u.Path != "" && u.Path != "/") || u.Fragment != "" {
-		return nil, fmt.Errorf("bucket URL %q: a bucket on S3 is s3://NAME, with parameters such as ?region=eu-west-1 and nothing else", u.Redacted())
+		return nil, fmt.Errorf("bucket URL %q: a bucket on S3 is s3://NAME, with parameters such as ?region=eu-west-1 and nothing else", redact.URL(u.String()))
 	}
 	if k := options.CustomerKey; k != nil && len(k) != customerKeySize {
 		return nil, fmt.Errorf("a customer key has %d bytes, not %d", customerKeySize, len(k))
