@@ -75,3 +75,31 @@ func TestReceivesBackOff(t *testing.T) {
 		}
 	})
 }
+
+// A subscriber knows while nothing can be received, and /readyz asks it.
+func TestReceiveFault(t *testing.T) {
+	both(t, func(b *bench, url string) {
+		w := b.worker(url, queue.Config{ReopenDelay: func(int) time.Duration { return time.Minute }})
+		time.Sleep(time.Minute)
+		if err := w.subscriber.Fault(); err != nil {
+			b.t.Errorf("the fault is %v, want none", err)
+		}
+		b.server.Inject(sqstest.Fault{Action: "ReceiveMessage", Code: "AccessDeniedException", Status: 400})
+		time.Sleep(30 * time.Second)
+		if err := w.subscriber.Fault(); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
+			b.t.Errorf("the fault is %v, want AccessDenied", err)
+		}
+		before := b.server.Calls("ReceiveMessage")
+		time.Sleep(20 * time.Second)
+		if n := b.server.Calls("ReceiveMessage") - before; n != 0 {
+			b.t.Errorf("%d receives while the engine waits", n)
+		}
+		b.server.Heal()
+		b.send(url, "a")
+		w.next().Ack()
+		if err := w.subscriber.Fault(); err != nil {
+			b.t.Errorf("the fault is %v, want none", err)
+		}
+		w.close()
+	})
+}

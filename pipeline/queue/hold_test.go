@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -24,8 +25,11 @@ type fakeHandle struct {
 	mu     sync.Mutex
 	until  time.Time // when the broker redelivers it
 	calls  []string
-	faults []error // of the next calls
+	faults []error   // of the next calls
+	latest time.Time // until when an extension was asked for
 }
+
+func (h *fakeHandle) beyond(limit time.Time) bool { return h.latest.After(limit) }
 
 func newHandle(period time.Duration, faults ...error) *fakeHandle {
 	return &fakeHandle{period: period, until: time.Now().Add(period), faults: faults}
@@ -49,8 +53,13 @@ func (h *fakeHandle) call(what string) error {
 	return nil
 }
 
-func (h *fakeHandle) Extend(context.Context, time.Duration) error { return h.call("extend") }
-func (h *fakeHandle) Ack(context.Context) error                   { return h.call("ack") }
+func (h *fakeHandle) Extend(_ context.Context, period time.Duration) error {
+	h.mu.Lock()
+	h.latest = time.Now().Add(period)
+	h.mu.Unlock()
+	return h.call("extend")
+}
+func (h *fakeHandle) Ack(context.Context) error { return h.call("ack") }
 func (h *fakeHandle) Nack(_ context.Context, d time.Duration) error {
 	return h.call(fmt.Sprint("nack after ", d))
 }
@@ -200,6 +209,39 @@ func TestExtensionsAreTold(t *testing.T) {
 		}
 		if err := l.Ack(t.Context()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestHoldAtMost: the last extension is cut so that the lease ends within the second
+// before the limit, and no delay of a nack reaches beyond it.
+func TestHoldAtMost(t *testing.T) {
+	for _, period := range []time.Duration{time.Minute, 7 * time.Minute, 12 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHandle(12 * time.Hour)
+			l := queue.HoldAtMost(h, 1, period, 12*time.Hour)
+			start := time.Now()
+			<-l.Context().Done()
+			if d := time.Since(start); d > 12*time.Hour || d < 12*time.Hour-2*time.Second {
+				t.Errorf("period %s: the lease ended after %s", period, d)
+			}
+			cause := context.Cause(l.Context())
+			if !errors.Is(cause, pipeline.ErrLeaseLost) || !strings.Contains(cause.Error(), "held for 12h0m0s") {
+				t.Errorf("period %s: the cause is %v", period, cause)
+			}
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			if h.beyond(start.Add(12 * time.Hour)) {
+				t.Errorf("period %s: the queue was asked to hold the message beyond the limit", period)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		h := newHandle(time.Hour)
+		l := queue.HoldAtMost(h, 1, time.Hour, 12*time.Hour)
+		time.Sleep(10 * time.Hour)
+		if err := l.Nack(t.Context(), 5*time.Hour); err != nil || h.count("nack after 1h59m59s") != 1 {
+			t.Errorf("error is %v, calls are %v", err, h.calls)
 		}
 	})
 }
