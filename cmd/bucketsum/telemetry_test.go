@@ -218,8 +218,8 @@ func TestOTLPProtocol(t *testing.T) {
 
 func TestProfilesAreForThisMachineOnly(t *testing.T) {
 	for address, want := range map[string]string{
-		":6060": "can be reached from elsewhere", "0.0.0.0:6060": "can be reached from elsewhere",
-		"example.com:6060": "can be reached from elsewhere", "6060": "HOST:PORT", "127.0.0.1:": "HOST:PORT",
+		":6060": "can be reached from other machines", "0.0.0.0:6060": "can be reached from other machines",
+		"example.com:6060": "can be reached from other machines", "6060": "HOST:PORT", "127.0.0.1:": "HOST:PORT",
 	} {
 		status, _, stderr := call(t, nil, "serve", "--queue", "mem://q", "--bucket", "b=mem://", "--pprof", address)
 		if status != exitUsage || !strings.Contains(stderr, want) {

@@ -1,5 +1,5 @@
 // Package app wires a worker from a Config: queues, handlers, telemetry and the HTTP
-// side. It knows no flags and lists no technologies.
+// side. The caller parses the flags and passes the lists of technologies.
 package app
 
 import (
@@ -35,11 +35,11 @@ type App struct {
 	continuations pipeline.Continuations
 	handle        pipeline.Handler
 
-	closes []func() error // of what was opened, in order
+	closes []func() error // in the order of opening
 }
 
-// New opens what a worker needs, so that a wrong URL or address shows before any work
-// begins. The caller calls Run, Close or both.
+// New opens the queues, topics and addresses of a worker, so that a wrong one is
+// reported before any work begins. The caller must call Close, with or without Run.
 func New(ctx context.Context, c Config) (*App, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -55,7 +55,8 @@ func New(ctx context.Context, c Config) (*App, error) {
 	return a, nil
 }
 
-// Close closes what New opened, the last first.
+// Close closes what New opened, in reverse order, and joins the errors. A second call
+// does nothing.
 func (a *App) Close() error {
 	var errs []error
 	for _, c := range slices.Backward(a.closes) {
@@ -65,8 +66,8 @@ func (a *App) Close() error {
 	return errors.Join(errs...)
 }
 
-// Address returns the address of the HTTP side, or "off". The port may have been left
-// to the system.
+// Address returns the address of the HTTP side, with the port that the system chose if
+// Config.Listen has port 0, or "off".
 func (a *App) Address() string {
 	if a.listener == nil {
 		return "off"
@@ -87,7 +88,7 @@ func (a *App) listen(context.Context) error {
 	}
 	a.listener = l
 	a.closes = append(a.closes, func() error {
-		_ = l.Close() // the server may have closed it
+		_ = l.Close() // the HTTP server may have closed it already
 		return nil
 	})
 	return nil
@@ -129,7 +130,7 @@ func (a *App) openTopics(ctx context.Context) error {
 	return nil
 }
 
-// announcer returns what sends results to their topic.
+// announcer returns a publisher that sends results to their topic.
 func (a *App) announcer(ctx context.Context, url string) (pipeline.Publisher, error) {
 	topic, err := a.queues.Publisher(ctx, url)
 	if err != nil {
@@ -169,9 +170,9 @@ func (a *App) buildHandler(context.Context) (err error) {
 	return err
 }
 
-// Run handles events until ctx ends, then drains. The parts run beside the worker; they
-// may publish to its queue. When one part fails, all stop. Run leaves the closing to
-// Close.
+// Run handles events until ctx ends, then drains: it returns nil if all work in flight
+// was finished. The parts run beside the pipeline and may publish to its queue. When one
+// part returns, all others stop. Run does not close what New opened.
 func (a *App) Run(ctx context.Context, parts ...func(context.Context) error) error {
 	if a.config.Profiles != "" {
 		profiles, err := serveProfiles(a.config.Profiles, a.config.Log)
@@ -204,7 +205,7 @@ func (a *App) Run(ctx context.Context, parts ...func(context.Context) error) err
 	return runAll(ctx, parts...)
 }
 
-// checks returns, by what it is of, what tells why something cannot be reached.
+// checks returns the readiness checks of the queue and of each bucket, by name.
 func (a *App) checks() map[string]func(context.Context) error {
 	checks := map[string]func(context.Context) error{
 		"queue": func(ctx context.Context) error { return a.queues.reachable(ctx, a.subscriber, a.config.Queue) },
@@ -231,7 +232,7 @@ func (a *App) runPipeline(ctx context.Context) error {
 	})
 }
 
-// page returns the HTTP side of a worker whose pipeline has ended when drained is
+// page returns the handler of the HTTP side. The pipeline has ended when drained is
 // closed.
 func (a *App) page(ready *web.Readiness, drained <-chan struct{}) (http.Handler, error) {
 	records := make(map[string]web.Records)
@@ -258,8 +259,8 @@ func (a *App) page(ready *web.Readiness, drained <-chan struct{}) (http.Handler,
 	})
 }
 
-// runAll runs the parts until one of them returns or ctx ends, stops the
-// others and returns everybody's errors.
+// runAll runs the parts until one of them returns or ctx ends, stops the others, waits
+// for them and joins their errors.
 func runAll(ctx context.Context, parts ...func(context.Context) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

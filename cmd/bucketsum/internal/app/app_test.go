@@ -16,14 +16,18 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"go.uber.org/goleak"
-	_ "gocloud.dev/pubsub/mempubsub"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
+	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// inMemory are the drivers of these tests.
+var inMemory = map[string]queue.Driver{"mem": cloudpubsub.Driver{}}
 
 // folderWorker returns the Config of a worker on a folder, which is bucket inbox, and a
 // queue in memory.
@@ -41,7 +45,7 @@ func folderWorker(t *testing.T, dir string) Config {
 	store := blobstore.New(bucket, "inbox", blobstore.Config{Layout: layout, Algorithms: algorithms})
 	t.Cleanup(func() { store.Close() })
 	return Config{
-		Queue: "mem://events-" + rand.Text(), Stores: map[string]*blobstore.Store{"inbox": store},
+		Drivers: inMemory, Queue: "mem://events-" + rand.Text(), Stores: map[string]*blobstore.Store{"inbox": store},
 		Algorithms: algorithms, Concurrency: 2, DrainTimeout: 10 * time.Second,
 	}
 }
@@ -161,7 +165,7 @@ func TestLocalSumsAndReports(t *testing.T) {
 	out := &stopAt{part: "b1946ac92492d2347c6235b4d2611184 ", stop: stop}
 	err = Local(ctx, LocalConfig{
 		Dir: dir, Layout: layout, Out: out,
-		Worker: Config{Algorithms: []string{"md5"}, Concurrency: 2, DrainTimeout: 10 * time.Second},
+		Worker: Config{Drivers: inMemory, Algorithms: []string{"md5"}, Concurrency: 2, DrainTimeout: 10 * time.Second},
 	})
 	if got := out.String(); err != nil || !strings.Contains(got, "is the bucket: copy FILE into it") || !strings.Contains(got, "1 file summed (6 B)") {
 		t.Errorf("%v, %s", err, got)

@@ -8,18 +8,18 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// backlog bounds how many messages of a queue in memory are not handled yet: a
-// folder of a million files must not become a million messages at once.
+// backlog bounds the number of unhandled messages of a queue in memory: a folder of a
+// million files must not become a million messages at once.
 type backlog struct {
 	message.Publisher
-	slots chan struct{} // an element for each message that is not handled yet
+	slots chan struct{} // one element for each unhandled message
 }
 
 func newBacklog(p message.Publisher, most int) *backlog {
 	return &backlog{p, make(chan struct{}, most)}
 }
 
-// Publish waits until there is room, or until the message's context ends.
+// Publish waits for room in the backlog, or until the message's context ends.
 func (b *backlog) Publish(topic string, messages ...*message.Message) error {
 	for _, m := range messages {
 		select {
@@ -35,8 +35,8 @@ func (b *backlog) Publish(topic string, messages ...*message.Message) error {
 	return nil
 }
 
-// handled makes room for what came to its end; a continuation has the room of its
-// message.
+// handled makes room after a delivery that is final. A message that comes back keeps its
+// place, and a continuation takes the place of its message.
 func (b *backlog) handled(d pipeline.Delivery) {
 	if d.Fate != pipeline.Nacked && d.Fate != pipeline.Continued {
 		<-b.slots

@@ -9,18 +9,19 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 )
 
-// bucketWait bounds how long buckets are waited for at the start, all together. The
-// chart's startup probe has more patience, so that a worker says why it does not
-// start before it is killed.
+// bucketWait is the longest time that all buckets together may take to open. The
+// chart's startup probe waits longer, so that a worker reports why it does not start
+// before Kubernetes kills it.
 const bucketWait = 30 * time.Second
 
-// BucketURL is the URL of a bucket and the name that events have for it.
+// BucketURL is the URL of a bucket and the name that events use for it.
 type BucketURL struct{ Name, URL string }
 
-// OpenBuckets opens every bucket and asks it whether it can be used, or none.
+// OpenBuckets opens and checks all buckets, and returns the stores by name. On an error
+// it leaves none open.
 func OpenBuckets(ctx context.Context, drivers blobstore.Drivers, urls []BucketURL, c blobstore.Config) (map[string]*blobstore.Store, error) {
 	return openAll(ctx, urls, func(ctx, bounded context.Context, b BucketURL) (*blobstore.Store, error) {
-		store, err := drivers.Open(ctx, b.URL, b.Name, c) // which may keep its context
+		store, err := drivers.Open(ctx, b.URL, b.Name, c) // the store may keep this context
 		if err != nil {
 			return nil, err
 		}
@@ -31,9 +32,10 @@ func OpenBuckets(ctx context.Context, drivers blobstore.Drivers, urls []BucketUR
 	})
 }
 
-// openAll opens all buckets at once within bucketWait, or none. It does not wait for
-// an open that does not heed its bounded context, such as that of a folder on a
-// network that is gone.
+// openAll opens all buckets concurrently within bucketWait. On an error it leaves none
+// open. It does not wait for an open that ignores the end of its bounded context, such
+// as one of a folder on an unreachable network share; such a store is closed as soon as
+// it has opened.
 func openAll(ctx context.Context, urls []BucketURL, open func(ctx, bounded context.Context, b BucketURL) (*blobstore.Store, error)) (map[string]*blobstore.Store, error) {
 	bounded, cancel := context.WithTimeout(ctx, bucketWait)
 	defer cancel()
@@ -54,7 +56,7 @@ func openAll(ctx context.Context, urls []BucketURL, open func(ctx, bounded conte
 				}
 			}
 			if store != nil {
-				_ = store.Close() // nobody wants it any more
+				_ = store.Close() // it is too late
 			}
 		}()
 	}

@@ -19,46 +19,47 @@ import (
 
 // Config describes a worker: its pipeline and its HTTP side.
 type Config struct {
-	// Drivers are the queues that a queue.Subscriber serves, by scheme.
+	// Drivers are the drivers of queues, by URL scheme.
 	Drivers map[string]queue.Driver
 
 	Queue      string // URL; needed
 	DeadLetter string // URL of the topic for dead letters; empty: none
 	Results    string // URL of the topic for results; empty: none
-	// Continue is the URL of the topic that feeds the queue. It takes the continuations
-	// of Resume.Slice.
+	// Continue is the URL of the topic that feeds the queue. Work that takes longer than
+	// Resume.Slice continues in a message to this topic.
 	Continue string
-	// MaxDeliveries dead-letters what fails that often; 0: the queue decides.
+	// MaxDeliveries is how often a message may fail before it is dead-lettered; 0: the
+	// queue decides.
 	MaxDeliveries int
 
-	// Stores are the buckets, by the names that events have for them; needed. The
-	// caller closes them.
+	// Stores are the buckets by the names that events use; needed. The caller closes
+	// them after the App.
 	Stores  map[string]*blobstore.Store
-	Sources map[string]string // the URIs of buckets, for results
+	Sources map[string]string // URIs of the buckets, for results
 
 	Algorithms       []string // computed in one pass
 	Include, Exclude []string // globs of keys
-	KeepRecords      bool     // of objects that are deleted
-	IgnoreClaims     bool     // of stores
-	RecordMismatches bool     // and do not dead-letter them
+	KeepRecords      bool     // keep the record of a deleted object
+	IgnoreClaims     bool     // do not compare content with the claims of its store
+	RecordMismatches bool     // record content that contradicts a claim, instead of dead-lettering its event
 	Resume           handlers.Resume
 	Retry            pipeline.Retry
 	Concurrency      int // objects in work at once
 	DrainTimeout     time.Duration
 
 	Listen    string   // address of the HTTP side; empty: none
-	Hosts     []string // names under which the page is answered; none: any
+	Hosts     []string // host names that the page answers to; none: any
 	MaxUpload int64    // bytes; see web.Config
-	Profiles  string   // loopback address of Go's profiles; empty: none
+	Profiles  string   // loopback address that serves Go's profiles; empty: none
 
-	Observer pipeline.Observer // beside metrics and Activity; without Result, the log gets each result
-	Activity *web.Activity     // nil: one of the worker's own
+	Observer pipeline.Observer // called beside metrics and Activity; nil Result: results are logged
+	Activity *web.Activity     // nil: the worker makes one
 	Version  string
 	Log      *slog.Logger // nil: discarded
 }
 
-// Validate returns everything that is wrong with what needs nothing to be open. Errors
-// name the flag of each setting.
+// Validate returns all mistakes that show without opening anything. Each names the flag
+// of its setting.
 func (c Config) Validate() error {
 	var faults []error
 	if _, err := digest.New(c.Algorithms...); err != nil {
@@ -103,7 +104,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// selects reports whether Include and Exclude let a key pass.
+// selects reports whether Include and Exclude select a key.
 func (c Config) selects(key string) bool {
 	matches := func(glob string) bool { return doublestar.MatchUnvalidated(glob, key) }
 	for _, glob := range c.Exclude {

@@ -23,200 +23,209 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
-// The queues of Local, which end with it.
+// The queues in memory that the parts of Local share. They end with Local.
 const (
 	localEvents      = "mem://bucketsum-events"
 	localDeadLetters = "mem://bucketsum-dead-letters"
 )
 
+// localBacklog is how many files may wait for the worker. The watcher stops at this
+// number.
+const localBacklog = 1000
+
 // LocalConfig describes the whole flow on one machine.
 type LocalConfig struct {
-	Dir    string        // the bucket; made if it is missing
-	Settle time.Duration // how long a file must not change to count as completely written
+	Dir    string        // the bucket; created if it is missing
+	Settle time.Duration // a file that has not changed for so long is complete
 	Layout blobstore.Layout
-	Out    io.Writer // gets the report
-	// Worker is the rest. Local sets its queues and its bucket.
-	Worker Config
-	// WorkerLog makes the worker log, too; else only what has no line in the report is
-	// logged.
+	Out    io.Writer // receives the report
+	Worker Config    // Local sets the queues, the bucket and the observers
+	// WorkerLog makes the worker write its log. Otherwise only problems that have no
+	// line in the report are logged.
 	WorkerLog bool
 }
 
-// ErrIncomplete means that some files got no checksum, or have one that is not as
-// claimed. The report has named them.
+// ErrIncomplete means that some files have no checksum, or contradict a claim. The
+// report names them.
 var ErrIncomplete = errors.New("some files got no checksum")
 
-// Local runs the whole flow until ctx ends: files that land in a folder become events
-// on a queue in memory, and their checksums lie beside them.
-func Local(ctx context.Context, c LocalConfig) (err error) {
-	full, err := filepath.Abs(c.Dir)
-	if err != nil {
-		return err
-	}
-	name := filepath.Base(full)
-	// Whoever reads it and whoever watches it must mean the same folder, whatever
-	// becomes of a link on the way to it.
-	if full, err = makeFolder(full); err != nil {
-		return err
-	}
-	store, err := openLocalFolder(ctx, full, name, c)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	log := c.Worker.Log
-	activity := web.NewActivity()
-	report := newReport(c.Out, c.Worker.Algorithms[0], activity)
+// local is one run of Local.
+type local struct {
+	LocalConfig
+	dir, name string // the folder without symbolic links, and its name as a bucket
+	store     *blobstore.Store
+	activity  *web.Activity
+	report    *report
+	queues    *Queues
+	waiting   *backlog
+	letters   message.Subscriber
+}
 
-	queues := NewQueues(QueuesConfig{Drivers: c.Worker.Drivers, Concurrency: c.Worker.Concurrency, DrainTimeout: c.Worker.DrainTimeout, Log: log})
-	defer func() { err = errors.Join(err, queues.Close()) }()
-	publisher, err := queues.Publisher(ctx, localEvents)
-	if err != nil {
+// Local runs the whole flow until ctx ends: files in a folder become events on a queue
+// in memory, and a worker writes their checksums beside them.
+func Local(ctx context.Context, c LocalConfig) (err error) {
+	l := &local{LocalConfig: c, activity: web.NewActivity()}
+	l.report = newReport(c.Out, c.Worker.Algorithms[0], l.activity)
+	if err := l.openFolder(ctx); err != nil {
 		return err
 	}
-	failed, err := queues.Subscriber(localDeadLetters)
-	if err != nil {
-		return err
-	}
-	waiting := newBacklog(publisher, 1000)
-	folder, err := newLocalFolder(c, localFolder{dir: full, name: name, store: store, publisher: waiting, activity: activity, report: report})
-	if err != nil {
-		return err
-	}
-	worker := c.Worker
-	worker.Queue, worker.Continue, worker.DeadLetter = localEvents, localEvents, localDeadLetters
-	worker.Stores = map[string]*blobstore.Store{name: store}
-	worker.Sources = map[string]string{name: (&url.URL{Scheme: "file", Path: filepath.ToSlash(full)}).String()}
-	worker.Activity, worker.Observer.Result = activity, report.result
-	worker.Observer.End = func(_ context.Context, d pipeline.Delivery) {
-		waiting.handled(d)
-		for _, h := range d.Events {
-			// Such an event is dropped as there is a newer one. Here that may
-			// not be so: the system does not tell of every change.
-			if errors.Is(h.Err, pipeline.ErrChanged) {
-				folder.Look(h.Event.Object.Key)
-			}
-		}
-	}
-	worker.Retry = pipeline.Retry{Max: 2, Initial: 200 * time.Millisecond}
-	worker.MaxDeliveries = 3
-	worker.Hosts = []string{"localhost"}
-	if !c.WorkerLog {
-		// The report tells of every object; its user wants no second account.
-		worker.Log = slog.New(slog.DiscardHandler)
-	}
-	a, err := New(ctx, worker)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, a.Close()) }()
-	report.line("%s is the bucket: copy FILE into it, and its checksum will be in %s", readable.Name(c.Dir),
-		readable.Name(c.Layout.RecordKey("FILE", c.Worker.Algorithms[0])))
-	if a.listener != nil {
-		report.line("http://%s/ is the page; Ctrl-C ends", a.Address())
-	}
-	err = a.Run(ctx, folder.Run, report.showProgress, func(ctx context.Context) error {
-		return showDeadLetters(ctx, failed, report)
+	defer func() { err = errors.Join(err, l.store.Close()) }()
+	l.queues = NewQueues(QueuesConfig{
+		Drivers: c.Worker.Drivers, Concurrency: c.Worker.Concurrency, DrainTimeout: c.Worker.DrainTimeout, Log: c.Worker.Log,
 	})
-	err = errors.Join(err, a.Close()) // before the last word
-	report.summary()
-	if totals := activity.Status().Totals; err == nil && totals.Failed+totals.Mismatched > 0 {
+	defer func() { err = errors.Join(err, l.queues.Close()) }()
+	if err := l.openQueues(ctx); err != nil {
+		return err
+	}
+	folder, err := l.watcher()
+	if err != nil {
+		return err
+	}
+	a, err := New(ctx, l.worker(folder))
+	if err != nil {
+		return err
+	}
+	l.greet(a)
+	err = errors.Join(a.Run(ctx, folder.Run, l.report.showProgress, l.showDeadLetters), a.Close())
+	l.report.summary()
+	if totals := l.activity.Status().Totals; err == nil && totals.Failed+totals.Mismatched > 0 {
 		return ErrIncomplete
 	}
 	return err
 }
 
-// localFolder is what the watching of a folder has to do with.
-type localFolder struct {
-	dir, name string
-	store     *blobstore.Store
-	publisher message.Publisher
-	activity  *web.Activity
-	report    *report
+// openFolder opens the folder as a bucket, and creates it if it is missing.
+func (l *local) openFolder(ctx context.Context) error {
+	full, err := filepath.Abs(l.Dir)
+	if err != nil {
+		return err
+	}
+	l.name = filepath.Base(full)
+	if err := os.MkdirAll(full, 0o777); err != nil {
+		return fmt.Errorf("make the folder: %w", err)
+	}
+	// The store and the watcher must use the same folder, even if a symbolic link on the
+	// way to it changes.
+	if l.dir, err = filepath.EvalSymlinks(full); err != nil {
+		return err
+	}
+	bucket, err := folder.Open(l.dir)
+	if err != nil {
+		return fmt.Errorf("bucket %s: %w", l.name, err)
+	}
+	l.store = blobstore.New(bucket, l.name, blobstore.Config{Layout: l.Layout, Algorithms: l.Worker.Algorithms})
+	if err := l.store.CheckWritable(); err != nil {
+		return errors.Join(err, l.store.Close())
+	}
+	if err := l.store.CleanUp(ctx); err != nil && ctx.Err() == nil {
+		return errors.Join(err, l.store.Close())
+	}
+	return nil
 }
 
-// newLocalFolder returns the folder as what sends events.
-func newLocalFolder(c LocalConfig, f localFolder) (*watch.Folder, error) {
-	bucket := f.store.Bucket()
+// openQueues opens the topic of the watcher and the queue of dead letters.
+func (l *local) openQueues(ctx context.Context) error {
+	publisher, err := l.queues.Publisher(ctx, localEvents)
+	if err != nil {
+		return err
+	}
+	l.waiting = newBacklog(publisher, localBacklog)
+	l.letters, err = l.queues.Subscriber(localDeadLetters)
+	return err
+}
+
+// watcher returns the folder as a source of events.
+func (l *local) watcher() (*watch.Folder, error) {
+	records := l.store.Bucket().Records
 	return watch.NewFolder(watch.Config{
-		Dir:       f.dir,
-		Bucket:    f.name,
-		Publisher: f.publisher,
+		Dir:       l.dir,
+		Bucket:    l.name,
+		Publisher: l.waiting,
 		Topic:     localEvents,
-		Skip:      bucket.Records.IsRecord,
+		Skip:      records.IsRecord,
 		Current: func(ctx context.Context, o pipeline.Object) (bool, error) {
-			record, err := bucket.Records.Lookup(ctx, o)
-			if err == nil && record.Covers(o, c.Worker.Algorithms) {
-				f.activity.HadRecord()
+			record, err := records.Lookup(ctx, o)
+			if err == nil && record.Covers(o, l.Worker.Algorithms) {
+				l.activity.HadRecord()
 				return true, nil
 			}
 			return false, nil
 		},
-		Remembered: f.store.Recorded,
+		Remembered: l.store.Recorded,
 		RecordOf: func(key string) (string, bool) {
-			object, _, ok := c.Layout.ObjectKey(key)
+			object, _, ok := l.Layout.ObjectKey(key)
 			return object, ok
 		},
 		Unreadable: func(key string, err error) {
-			o := pipeline.Object{Bucket: f.name, Key: key + "/"}
+			o := pipeline.Object{Bucket: l.name, Key: key + "/"}
 			if err == nil {
-				f.activity.Mended(o)
+				l.activity.Mended(o)
 				return
 			}
-			reason := fmt.Sprintf("the folder cannot be read, and what is in it gets no checksums: %v", err)
-			f.activity.Fail(o, reason)
-			f.report.failure(o.Key, reason)
+			l.fail(o, fmt.Sprintf("the folder cannot be read, and its files get no checksums: %v", err))
 		},
 		Inner: func(key string) {
-			f.report.line("%s is left alone: it is a bucket of its own, with its records in %s/%s; run bucketsum local on it", readable.Name(key+"/"), readable.Name(key), filebucket.Hidden)
+			l.report.line("%s is left alone: it is a bucket of its own, with its records in %s/%s; run bucketsum local on it", readable.Name(key+"/"), readable.Name(key), filebucket.Hidden)
 		},
-		Unaddressable: func(key string, err error) {
-			f.activity.Fail(pipeline.Object{Bucket: f.name, Key: key}, err.Error())
-			f.report.failure(key, err.Error())
-		},
-		Settle: c.Settle,
-		Log:    c.Worker.Log,
+		Unaddressable: func(key string, err error) { l.fail(pipeline.Object{Bucket: l.name, Key: key}, err.Error()) },
+		Settle:        l.Settle,
+		Log:           l.Worker.Log,
 	})
 }
 
-// makeFolder makes the folder if it is missing, and returns its path without
-// symbolic links.
-func makeFolder(dir string) (string, error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return "", fmt.Errorf("make the folder: %w", err)
-	}
-	return filepath.EvalSymlinks(dir)
+func (l *local) fail(o pipeline.Object, reason string) {
+	l.activity.Fail(o, reason)
+	l.report.failure(o.Key, reason)
 }
 
-// openLocalFolder opens the folder as a bucket.
-func openLocalFolder(ctx context.Context, dir, name string, c LocalConfig) (*blobstore.Store, error) {
-	bucket, err := folder.Open(dir)
-	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", name, err)
+// worker returns the Config of the worker that handles the events of the folder.
+func (l *local) worker(folder *watch.Folder) Config {
+	c := l.Worker
+	c.Queue, c.Continue, c.DeadLetter = localEvents, localEvents, localDeadLetters
+	c.Stores = map[string]*blobstore.Store{l.name: l.store}
+	c.Sources = map[string]string{l.name: (&url.URL{Scheme: "file", Path: filepath.ToSlash(l.dir)}).String()}
+	c.Activity, c.Observer.Result = l.activity, l.report.result
+	c.Observer.End = func(_ context.Context, d pipeline.Delivery) {
+		l.waiting.handled(d)
+		for _, h := range d.Events {
+			// The worker drops such an event because a newer one will come. Here that is
+			// not certain: the system does not report every change.
+			if errors.Is(h.Err, pipeline.ErrChanged) {
+				folder.Look(h.Event.Object.Key)
+			}
+		}
 	}
-	store := blobstore.New(bucket, name, blobstore.Config{Layout: c.Layout, Algorithms: c.Worker.Algorithms})
-	if err := store.CheckWritable(); err != nil {
-		return nil, errors.Join(err, store.Close())
+	c.Retry = pipeline.Retry{Max: 2, Initial: 200 * time.Millisecond}
+	c.MaxDeliveries = 3
+	c.Hosts = []string{"localhost"}
+	if !l.WorkerLog {
+		c.Log = slog.New(slog.DiscardHandler) // the report has a line for every object
 	}
-	if err := store.CleanUp(ctx); err != nil && ctx.Err() == nil {
-		return nil, errors.Join(err, store.Close())
+	return c
+}
+
+// greet prints where the files go and where the page is.
+func (l *local) greet(a *App) {
+	l.report.line("%s is the bucket: copy FILE into it, and its checksum will be in %s", readable.Name(l.Dir),
+		readable.Name(l.Layout.RecordKey("FILE", l.Worker.Algorithms[0])))
+	if a.listener != nil {
+		l.report.line("http://%s/ is the page; Ctrl-C ends", a.Address())
 	}
-	return store, nil
 }
 
 // showDeadLetters prints why messages could not be handled, until ctx ends.
-func showDeadLetters(ctx context.Context, from message.Subscriber, report *report) error {
-	deadLetters, err := from.Subscribe(ctx, localDeadLetters)
+func (l *local) showDeadLetters(ctx context.Context) error {
+	letters, err := l.letters.Subscribe(ctx, localDeadLetters)
 	if err != nil {
 		return err
 	}
-	for msg := range deadLetters {
+	for msg := range letters {
 		key := "message " + msg.UUID
 		if es, err := events.Decode(msg.Payload, msg.Metadata); err == nil && len(es) > 0 {
 			key = es[0].Object.Key
 		}
-		report.failure(key, msg.Metadata.Get(pipeline.MetadataReason))
-		msg.Ack() // the user knows, and the next start tries again
+		l.report.failure(key, msg.Metadata.Get(pipeline.MetadataReason))
+		msg.Ack() // the user has read it, and the next start tries the file again
 	}
-	return from.Close()
+	return l.letters.Close()
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/bucketsum/bucketsum/handlers/web"
 )
 
-// checkLoopback returns what is wrong with an address that only this machine may reach.
-// Empty is none.
+// checkLoopback returns why an address is not HOST:PORT on the loopback interface, or
+// nil. The empty address is valid.
 func checkLoopback(address string) error {
 	if address == "" {
 		return nil
@@ -22,18 +22,19 @@ func checkLoopback(address string) error {
 		return fmt.Errorf("--pprof: %q is not HOST:PORT, such as 127.0.0.1:6060", address)
 	}
 	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return fmt.Errorf("--pprof: %q can be reached from elsewhere, and profiles tell too much: take 127.0.0.1:%s, and a tunnel such as kubectl port-forward", address, port)
+		return fmt.Errorf("--pprof: %q can be reached from other machines, and profiles disclose too much; use 127.0.0.1:%s and a tunnel such as kubectl port-forward", address, port)
 	}
 	return nil
 }
 
-// serveProfiles returns what serves Go's profiles until its context ends.
+// serveProfiles listens on a loopback address, and returns a function that serves Go's
+// profiles there until its context ends.
 func serveProfiles(address string, log *slog.Logger) (func(context.Context) error, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("--pprof: %w", err)
 	}
-	// A name may have been made to mean anything.
+	// The name localhost may resolve to any address.
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 		_ = l.Close()
 		return nil, fmt.Errorf("--pprof: %s is not a loopback address", l.Addr())

@@ -15,8 +15,8 @@ import (
 // refresh is how often the status line is drawn while there is work.
 const refresh = 200 * time.Millisecond
 
-// showProgress draws the status line of a terminal until ctx ends. It sleeps
-// while nothing is in work.
+// showProgress draws the status line of a terminal until ctx ends. It sleeps while no
+// object is in work.
 func (r *report) showProgress(ctx context.Context) error {
 	if r.terminal == nil {
 		<-ctx.Done()
@@ -43,7 +43,7 @@ func (r *report) showProgress(ctx context.Context) error {
 	}
 }
 
-// draw replaces the status line and reports whether there is anything in work.
+// draw replaces the status line and reports whether any object is in work.
 func (r *report) draw() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -53,14 +53,14 @@ func (r *report) draw() bool {
 		return false
 	}
 	if time.Since(s.InWork[0].StartedAt) < refresh {
-		return true // not worth a look
+		return true // it may be done before the eye can see it
 	}
 	fmt.Fprint(r.out, statusLine(s.InWork[0], s.InWorkCount-1, r.width()-1))
 	r.drawn = true
 	return true
 }
 
-// clear takes the status line away. The caller holds r.mu.
+// clear erases the status line. The caller holds r.mu.
 func (r *report) clear() {
 	if r.drawn {
 		fmt.Fprint(r.out, "\r\x1b[K")
@@ -68,8 +68,8 @@ func (r *report) clear() {
 	}
 }
 
-// statusLine tells how far an object is, in at most so many cells of a
-// terminal: a longer line would wrap, and could not be taken away again.
+// statusLine returns the progress of an object in at most so many cells of a terminal:
+// a longer line would wrap, and clear could not erase it.
 func statusLine(w web.Work, others, cells int) string {
 	const barWidth = 20
 	bar, share, more := "", "", ""
@@ -83,13 +83,13 @@ func statusLine(w web.Work, others, cells int) string {
 		more = fmt.Sprintf(", %d more in work", others)
 	}
 	key := readable.Name(w.Key)
-	const shortKey = 16 // cells that a name should have before the bar gets any
+	const shortKey = 16 // the name gets so many cells before the bar gets any
 	if runewidth.StringWidth(bar+share+more)+min(runewidth.StringWidth(key), shortKey) > cells {
 		bar = ""
 	}
 	room := cells - runewidth.StringWidth(bar+share+more)
 	if over := runewidth.StringWidth(key) - room; over > 0 {
-		key = runewidth.TruncateLeft(key, over+1, "…") // its end tells more than its start
+		key = runewidth.TruncateLeft(key, over+1, "…") // the end of a key says more than its start
 	}
 	return runewidth.Truncate(bar+share+key+more, cells, "")
 }

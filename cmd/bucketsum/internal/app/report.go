@@ -17,16 +17,15 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
-// shownFailures bounds how many failures the summary repeats.
+// shownFailures is how many failures the summary repeats at most.
 const shownFailures = 20
 
-// report is what the local command tells its user: a line for each object, on
-// a terminal how far those in work are, and a summary of the activity. Safe for
-// concurrent use.
+// report prints a line for each object, a summary and, on a terminal, the progress of
+// the objects in work. Safe for concurrent use.
 type report struct {
 	out       io.Writer
-	terminal  *os.File // out, if that is a terminal; else nil
-	algorithm string   // whose checksum a line shows
+	terminal  *os.File // out if it is a terminal; else nil
+	algorithm string   // of the checksums in lines
 	activity  *web.Activity
 
 	mu    sync.Mutex
@@ -50,7 +49,7 @@ func (r *report) width() int {
 	return width
 }
 
-// line prints a line; the status line, if there is one, is drawn anew below.
+// line prints a line above the status line, which the next tick draws again.
 func (r *report) line(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,7 +57,7 @@ func (r *report) line(format string, args ...any) {
 	fmt.Fprintf(r.out, format+"\n", args...)
 }
 
-// result prints what was done with an object.
+// result prints what the worker did with an object.
 func (r *report) result(_ context.Context, result pipeline.Result, _ error) {
 	o, value := result.Record.Source, result.Record.Digests[r.algorithm]
 	switch result.Outcome {
@@ -71,12 +70,12 @@ func (r *report) result(_ context.Context, result pipeline.Result, _ error) {
 	}
 }
 
-// failure prints that a file got no checksum, and why.
+// failure prints why a file got no checksum.
 func (r *report) failure(key, reason string) {
 	r.line("FAILED  %s: %s", readable.Name(key), readable.Name(reason))
 }
 
-// summary prints what was done since the start.
+// summary prints the totals since the start.
 func (r *report) summary() {
 	s := r.activity.Status()
 	parts := []string{fmt.Sprintf("%s summed (%s) in %s",
@@ -106,7 +105,7 @@ func (r *report) summary() {
 	}
 }
 
-// count returns a number with its noun, in the plural where that is right.
+// count returns a number with its noun, in the plural unless the number is 1.
 func count(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun

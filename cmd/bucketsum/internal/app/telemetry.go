@@ -9,7 +9,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
 
-// measure starts to measure what this process does.
+// measure starts metrics and traces.
 func (a *App) measure(ctx context.Context) error {
 	t, err := telemetry.New(ctx, telemetry.Config{Version: a.config.Version, Log: a.config.Log})
 	if err != nil {
@@ -21,16 +21,17 @@ func (a *App) measure(ctx context.Context) error {
 		t.Close()
 		return nil
 	})
-	return t.Gauge("lanes_in_use", "", "MD5 lanes that hash now, in the instant of the look.", func(context.Context) float64 {
+	return t.Gauge("lanes_in_use", "", "MD5 lanes that are hashing at this instant.", func(context.Context) float64 {
 		engine, err := md5lanes.Default()
 		if err != nil {
-			return 0 // the program has not started
+			return 0 // the program ends at its start
 		}
 		hashes, lanes := engine.Load()
 		return float64(min(hashes, lanes))
 	})
 }
 
+// measureReadiness exports as a metric what /readyz answers.
 func (a *App) measureReadiness(ready *web.Readiness) error {
 	return a.measured.Gauge("ready", "", "1 if the queue and the buckets can be reached and the worker does not drain, else 0.", func(ctx context.Context) float64 {
 		if len(ready.Faults(ctx)) > 0 {
