@@ -39,8 +39,7 @@ func TestChecksum(t *testing.T) {
 	}
 }
 
-// TestChecksumOnePass also proves that an object with a record that lacks an
-// algorithm is read again.
+// TestChecksumOnePass also shows that an object whose record lacks an algorithm is read again.
 func TestChecksumOnePass(t *testing.T) {
 	s, a := newStore(), &announced{}
 	o := s.put("a", "hello")
@@ -99,8 +98,7 @@ func TestChecksumCurrent(t *testing.T) {
 	}
 }
 
-// TestChecksumUnknownVersion holds an event that names no version to mean the
-// current one.
+// TestChecksumUnknownVersion shows that an event without a version means the current one.
 func TestChecksumUnknownVersion(t *testing.T) {
 	for name, unversioned := range map[string]bool{"versioned": false, "unversioned": true} {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +122,7 @@ func TestChecksumUnknownVersion(t *testing.T) {
 	}
 }
 
-// TestChecksumMeanwhile changes the object at each moment at which it matters.
+// TestChecksumMeanwhile changes the object at every moment that matters.
 func TestChecksumMeanwhile(t *testing.T) {
 	for name, tc := range map[string]struct {
 		unversioned bool
@@ -188,7 +186,7 @@ func TestChecksumMeanwhile(t *testing.T) {
 			s.unversioned = tc.unversioned
 			handle := handlerOf(t, s, a, func(c *handlers.Config) { c.KeepRecords = tc.keep })
 			o := s.put("a", "old")
-			o.VersionID = "v1" // events of such a bucket may name one, whatever its store knows
+			o.VersionID = "v1" // events of such a bucket may name one
 			tc.meddle(s, &s.onRead, &s.onSave)
 			err := handle(t.Context(), created(o))
 			if !errors.Is(err, tc.err) || (tc.err == nil) != (err == nil) {
@@ -211,7 +209,7 @@ func TestChecksumMeanwhile(t *testing.T) {
 	}
 }
 
-// once makes a hook for reads that acts before the first of them.
+// once returns a read hook that acts before the first read.
 func once(act func()) func(int) {
 	return func(n int) {
 		if n == 0 {
@@ -253,8 +251,7 @@ func TestChecksumFails(t *testing.T) {
 	}
 }
 
-// TestChecksumConfirmFails breaks the last look: the next delivery finds the
-// record and finishes.
+// TestChecksumConfirmFails lets the last look fail: the next delivery finds the record and finishes.
 func TestChecksumConfirmFails(t *testing.T) {
 	s, a := newStore(), &announced{}
 	handle := handlerOf(t, s, a)
@@ -306,8 +303,7 @@ func TestChecksumOlderEvents(t *testing.T) {
 	}
 }
 
-// TestChecksumCancelled cancels in the middle of an object that would take for
-// ever.
+// TestChecksumCancelled cancels the reading of an endless object.
 func TestChecksumCancelled(t *testing.T) {
 	s, a := newStore(), &announced{}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -332,7 +328,7 @@ func TestChecksumCancelled(t *testing.T) {
 	}
 }
 
-// TestChecksumPanicCloses proves that what panics leaves no reader open.
+// TestChecksumPanicCloses shows that a panic leaves no reader open.
 func TestChecksumPanicCloses(t *testing.T) {
 	s := newStore()
 	source := &endlessSource{store: s, reader: reader{Reader: zeros{}, onRead: func(int) { panic("driver") }}}

@@ -14,10 +14,9 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// TestConcurrentWorkers gives the events of one key, late, twice and in any
-// order, to workers that share a bucket while the object is overwritten, deleted
-// and put back. Whatever they do to each other, the record is that of the last
-// content in the end, or gone with the object.
+// TestConcurrentWorkers sends the events of one key late, twice and in any order to workers that share a
+// bucket, while the object is overwritten, deleted and put back. At the end the record describes the last
+// content, or is gone with the object.
 func TestConcurrentWorkers(t *testing.T) {
 	for name, sequenced := range map[string]bool{"sequencers": true, "no sequencers": false} {
 		t.Run(name, func(t *testing.T) {

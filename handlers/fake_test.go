@@ -22,8 +22,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const bucketName = "inbox"
 
-// store is a bucket in memory that keeps the contracts of the ports. The hooks
-// stand for what others do to the bucket at the worst moment.
+// store is a bucket in memory that keeps the contracts of the ports. The hooks change the bucket at the
+// worst moment.
 type store struct {
 	unversioned bool             // knows ETags only
 	anonymous   bool             // knows neither versions nor ETags
@@ -52,7 +52,7 @@ func newStore() *store {
 	return &store{objects: make(map[string][]version), records: make(map[string]pipeline.Record)}
 }
 
-// put makes content the current version and returns it as an event names it.
+// put makes content the current version and returns the object that its event names.
 func (s *store) put(key, content string) pipeline.Object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,8 +67,8 @@ func (s *store) put(key, content string) pipeline.Object {
 	return o
 }
 
-// drop removes the current version, so that an older one is current again, and
-// returns the object as the event of that names it.
+// drop removes the current version, so that an older one becomes current, and returns the object that the
+// event of the removal names.
 func (s *store) drop(key string) pipeline.Object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,7 +145,7 @@ func (s *store) Stat(ctx context.Context, o pipeline.Object) (pipeline.Object, e
 	}
 	now := s.describe(o.Key, v)
 	if s.unversioned {
-		now.VersionID = o.VersionID // of which it knows nothing
+		now.VersionID = o.VersionID // which it does not check
 	}
 	return now, ctx.Err()
 }
@@ -207,7 +207,7 @@ func call(hook *func()) {
 	}
 }
 
-// recorded returns the MD5 that is recorded for a key; empty if there is none.
+// recorded returns the recorded MD5 of a key, or an empty string.
 func (s *store) recorded(key string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -242,7 +242,7 @@ func (r *reader) Close() error {
 
 // announced collects results.
 type announced struct {
-	fail    error // returned in the place of taking one
+	fail    error // returned instead of taking a result
 	results []pipeline.Result
 }
 
@@ -254,7 +254,7 @@ func (a *announced) publish(_ context.Context, r pipeline.Result) error {
 	return nil
 }
 
-// outcomes returns the outcomes in the order of their announcement.
+// outcomes returns the announced outcomes in their order.
 func (a *announced) outcomes() []pipeline.Outcome {
 	var all []pipeline.Outcome
 	for _, r := range a.results {
@@ -263,8 +263,7 @@ func (a *announced) outcomes() []pipeline.Outcome {
 	return all
 }
 
-// handlerOf returns the handler of a store for MD5, with what change makes of
-// its configuration.
+// handlerOf returns the handler of a store for MD5, with a changed configuration.
 func handlerOf(t testing.TB, s *store, a *announced, change ...func(*handlers.Config)) pipeline.Handler {
 	t.Helper()
 	c := handlers.Config{

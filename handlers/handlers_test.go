@@ -53,8 +53,8 @@ func TestConfigValidate(t *testing.T) {
 	}
 }
 
-// TestNotWork proves that what is not to be summed is not even looked at; of what
-// is excluded only the record is.
+// TestNotWork shows that events without work do not touch the store. For an excluded object only its
+// record is looked up.
 func TestNotWork(t *testing.T) {
 	object := func(bucket, key string) pipeline.Object { return pipeline.Object{Bucket: bucket, Key: key, ETag: "e"} }
 	for name, tc := range map[string]struct {
@@ -62,7 +62,7 @@ func TestNotWork(t *testing.T) {
 		err     error // wrapped
 		class   pipeline.Class
 		texts   []string
-		touched int // how often the store is asked
+		touched int // calls of the store
 	}{
 		"ignored":             {event: pipeline.Event{Kind: pipeline.Ignored}},
 		"ignored elsewhere":   {event: pipeline.Event{Kind: pipeline.Ignored, Object: object("other", "a")}},
@@ -95,8 +95,8 @@ func TestNotWork(t *testing.T) {
 	}
 }
 
-// TestExcluded proves that the record which an object has from before it was
-// excluded goes when it is not true any more.
+// TestExcluded shows that an excluded object loses the record from before its exclusion when that is
+// outdated.
 func TestExcluded(t *testing.T) {
 	denied := errors.New("access denied")
 	for name, tc := range map[string]struct {
@@ -106,7 +106,7 @@ func TestExcluded(t *testing.T) {
 		err      error
 	}{
 		"still the same": {do: func(s *store) pipeline.Event {
-			return created(s.put("b", "other")) // which has no record
+			return created(s.put("b", "other")) // it has no record
 		}, recorded: "one", err: pipeline.ErrFiltered},
 		"the event comes again": {do: func(s *store) pipeline.Event {
 			o := s.describe("a", s.objects["a"][0])
@@ -162,7 +162,7 @@ func TestExcluded(t *testing.T) {
 	}
 }
 
-// TestPublishFails proves that a result which nobody got comes again.
+// TestPublishFails shows that a result whose announcement failed is announced again.
 func TestPublishFails(t *testing.T) {
 	s, a := newStore(), &announced{fail: errors.New("topic is gone")}
 	handle := handlerOf(t, s, a)
@@ -285,7 +285,7 @@ func TestTombstone(t *testing.T) {
 				s.put("a", "one")
 				late := deleted(s.drop("a"))
 				handle(created(s.put("a", "two")))
-				s.drop("a") // whose event is still to come
+				s.drop("a") // its event comes later
 				return late
 			},
 			recorded: "two", err: pipeline.ErrChanged,

@@ -17,20 +17,20 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// large is a store whose readers begin anywhere and give a few bytes at once, and
-// that keeps checkpoints. A panic of onByte is the end of the process.
+// large is a store with checkpoints. Its readers start at any offset and return a few bytes at once. A panic
+// of onByte stands for the end of the process.
 type large struct {
 	*store
 	onByte            func(ctx context.Context, offset int64) // before each read
 	damage            func(p []byte, offset int64)            // of what is read
 	loadErr, writeErr error
-	atHand            bool // what is read is, but for every third read
+	atHand            bool // bytes are at hand, except in every third read
 
 	mu          sync.Mutex
 	read        int64 // bytes, of all readers
 	checkpoints map[string][]byte
 	saves       int
-	fetched     int64 // of read, because it was at hand
+	fetched     int64 // part of read that was at hand
 }
 
 func newLarge() *large { return &large{store: newStore(), checkpoints: make(map[string][]byte)} }
@@ -99,7 +99,7 @@ func (l *large) Load(_ context.Context, o pipeline.Object) ([]byte, error) {
 	return nil, pipeline.ErrNotFound
 }
 
-// checkpointsOf tells the methods of a recorder from those of checkpoints.
+// checkpointsOf separates the methods of Checkpoints from those of Recorder.
 type checkpointsOf struct{ *large }
 
 func (c checkpointsOf) Save(ctx context.Context, o pipeline.Object, state []byte) error {
@@ -130,7 +130,7 @@ func (l *large) left() []string {
 	return slices.Sorted(maps.Keys(l.checkpoints))
 }
 
-// logged is what was logged.
+// logged collects log lines.
 type logged struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -148,7 +148,7 @@ func (l *logged) count(part string) int {
 	return strings.Count(l.text.String(), part)
 }
 
-// worker returns a handler as a process has it, and what it logs.
+// worker returns the handler of a new process, and its log.
 func (l *large) worker(t testing.TB, a *announced, r handlers.Resume, change ...func(*handlers.Config)) (pipeline.Handler, *logged) {
 	log := &logged{}
 	handle := handlerOf(t, l.store, a, append(change, func(c *handlers.Config) {

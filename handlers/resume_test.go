@@ -16,10 +16,10 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
 
-// often is small enough for tests.
+// often saves checkpoints often enough for small test objects.
 var often = handlers.Resume{Above: 100, Every: 64}
 
-// big returns content that has no two equal stretches.
+// big returns content without repetitions.
 func big(n int) string {
 	var b strings.Builder
 	for i := 0; b.Len() < n; i++ {
@@ -28,7 +28,7 @@ func big(n int) string {
 	return b.String()[:n]
 }
 
-// finished holds that the object has its record and nothing is left of the way.
+// finished checks that the object has its record and that no checkpoint is left.
 func (l *large) finished(t *testing.T, key, content string) {
 	t.Helper()
 	if got, want := l.recorded(key), md5sum(content); got != want {
@@ -39,7 +39,7 @@ func (l *large) finished(t *testing.T, key, content string) {
 	}
 }
 
-// TestKilled kills the process at every few bytes, again and again.
+// TestKilled kills the process again and again after a few bytes.
 func TestKilled(t *testing.T) {
 	content := big(1000)
 	for _, every := range []int64{1, 64, 300, 999, 5000} {
@@ -70,7 +70,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestStopped ends the work in other ways: what was read is not read again.
+// TestStopped ends the work in other ways: bytes that were read are not read again.
 func TestStopped(t *testing.T) {
 	content := big(1000)
 	for name, tc := range map[string]struct {
@@ -109,7 +109,7 @@ func TestStopped(t *testing.T) {
 	}
 }
 
-// TestBrokenRead holds that a retry in the same process goes on as well.
+// TestBrokenRead shows that a retry in the same process resumes, too.
 func TestBrokenRead(t *testing.T) {
 	content := big(1000)
 	l := newLarge()
@@ -128,8 +128,7 @@ func TestBrokenRead(t *testing.T) {
 	l.finished(t, "a", content)
 }
 
-// TestBadCheckpoint holds that what cannot be trusted is told of, not used, and
-// replaced.
+// TestBadCheckpoint shows that a damaged or foreign checkpoint is logged, not used, and replaced.
 func TestBadCheckpoint(t *testing.T) {
 	content := big(1000)
 	good := func(change func(l *large)) []byte {
@@ -181,7 +180,7 @@ func TestBadCheckpoint(t *testing.T) {
 	}
 }
 
-// TestOtherAlgorithms goes on with algorithms that the checkpoint does not have.
+// TestOtherAlgorithms resumes with algorithms that the checkpoint lacks.
 func TestOtherAlgorithms(t *testing.T) {
 	content := big(1000)
 	l := newLarge()
@@ -202,7 +201,7 @@ func TestOtherAlgorithms(t *testing.T) {
 	l.finished(t, "a", content)
 }
 
-// TestOverwrittenBetween replaces the object while nobody reads it.
+// TestOverwrittenBetween replaces the object between two readings.
 func TestOverwrittenBetween(t *testing.T) {
 	for _, unversioned := range []bool{false, true} {
 		l := newLarge()
@@ -230,7 +229,7 @@ func TestOverwrittenBetween(t *testing.T) {
 	}
 }
 
-// TestOldEvent lets the event of an old version come while the new one is in work.
+// TestOldEvent delivers the event of an old version during the work on the new one.
 func TestOldEvent(t *testing.T) {
 	l := newLarge()
 	l.unversioned = true
@@ -253,7 +252,7 @@ func TestOldEvent(t *testing.T) {
 	l.finished(t, "a", big(1500))
 }
 
-// TestGone deletes the object while nobody reads it.
+// TestGone deletes the object between two readings.
 func TestGone(t *testing.T) {
 	l := newLarge()
 	o := l.put("a", big(1000))
@@ -270,7 +269,7 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// TestUnknownVersion goes on though the event says neither version nor size.
+// TestUnknownVersion resumes after an event without version and size.
 func TestUnknownVersion(t *testing.T) {
 	content := big(1000)
 	l := newLarge()
@@ -293,7 +292,7 @@ func TestUnknownVersion(t *testing.T) {
 	}
 }
 
-// TestTwoWorkers lets two read one object at once.
+// TestTwoWorkers lets two workers read one object at the same time.
 func TestTwoWorkers(t *testing.T) {
 	content := big(20000)
 	l := newLarge()
@@ -308,8 +307,8 @@ func TestTwoWorkers(t *testing.T) {
 		})
 	}
 	both.Wait()
-	// Whoever was last may have written after the other had finished; the next
-	// delivery, which is there if it was killed, clears that away.
+	// The last worker may have saved a checkpoint after the other one had finished. The next delivery,
+	// which a killed worker leaves in the queue, deletes it.
 	handle, _ := l.worker(t, &announced{}, often)
 	if err := handle(t.Context(), created(o)); err != nil {
 		t.Error(err)
@@ -317,7 +316,7 @@ func TestTwoWorkers(t *testing.T) {
 	l.finished(t, "a", content)
 }
 
-// TestNoCheckpoints holds who has none.
+// TestNoCheckpoints shows which objects have no checkpoints.
 func TestNoCheckpoints(t *testing.T) {
 	for name, tc := range map[string]struct {
 		resume     handlers.Resume
@@ -344,7 +343,7 @@ func TestNoCheckpoints(t *testing.T) {
 	}
 }
 
-// TestLoadFails tells what passes from what never will.
+// TestLoadFails shows that a transient error is retried, and that a permanent one ends in a new reading.
 func TestLoadFails(t *testing.T) {
 	content := big(1000)
 	l := newLarge()
@@ -363,8 +362,8 @@ func TestLoadFails(t *testing.T) {
 	}
 }
 
-// TestCheckpointsOfWhatIsAtHand asserts that what is at hand is read as such between
-// checkpoints, too, and not beyond the next.
+// TestCheckpointsOfWhatIsAtHand shows that bytes at hand are read as such between checkpoints, too, and not
+// beyond the next checkpoint.
 func TestCheckpointsOfWhatIsAtHand(t *testing.T) {
 	if md5lanes.Kernels()[0] == "generic" {
 		t.Skip("this machine has no kernel")

@@ -15,7 +15,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// TestSlices cuts the reading by time.
+// TestSlices cuts a reading into slices by time.
 func TestSlices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		content := big(1000)
@@ -46,7 +46,7 @@ func TestSlices(t *testing.T) {
 	})
 }
 
-// TestSliceWithoutCheckpoint goes on to the end where nothing can be saved.
+// TestSliceWithoutCheckpoint reads to the end if no checkpoint can be saved.
 func TestSliceWithoutCheckpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		content := big(1000)
@@ -65,7 +65,7 @@ func TestSliceWithoutCheckpoint(t *testing.T) {
 	})
 }
 
-// TestSlow holds that what comes slowly has checkpoints by time.
+// TestSlow shows that a slow reading saves checkpoints by time.
 func TestSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		content := big(1000)
@@ -83,8 +83,7 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// TestMismatchInSlices reads content that its store contradicts twice, however it is
-// cut, and no third time.
+// TestMismatchInSlices reads content that differs from a claim exactly twice, however it is cut.
 func TestMismatchInSlices(t *testing.T) {
 	content := big(1000)
 	for name, damaged := range map[string]bool{"store": false, "on its way": true} {
@@ -134,8 +133,8 @@ func TestMismatchInSlices(t *testing.T) {
 	}
 }
 
-// TestUnevenPartsInSlices has a guess of parts be wrong, and the reading of those that
-// there are cut: it goes on with them, also after the store did not tell.
+// TestUnevenPartsInSlices assumes wrong sizes of parts and cuts the second reading, which has the right
+// ones: it resumes, even after the store failed to report them.
 func TestUnevenPartsInSlices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		content := big(1000)
@@ -145,7 +144,7 @@ func TestUnevenPartsInSlices(t *testing.T) {
 		c, asked := claim("etag", "md5", md5sum(string(first[:])+string(second[:]))+"-2", 500, 500), 0
 		gone := errors.New("503")
 		c.Confirm = func(context.Context) ([]int64, error) {
-			if asked++; asked == 4 { // when the second reading has gone on twice
+			if asked++; asked == 4 { // after the second reading resumed twice
 				return nil, gone
 			}
 			return []int64{300, 700}, nil

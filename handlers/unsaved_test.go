@@ -7,8 +7,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// TestRefusedRecordIsNotReadAgain breaks writing: the object is read once,
-// however often its record is refused, and again when it has changed.
+// TestRefusedRecordIsNotReadAgain lets the writing of records fail: the object is read once, however often
+// its record is refused, and again after a change.
 func TestRefusedRecordIsNotReadAgain(t *testing.T) {
 	s, a := newStore(), &announced{}
 	handle := handlerOf(t, s, a)

@@ -24,7 +24,7 @@ const (
 	crcOfHello   = "mnG7TA=="                           // CRC32C
 )
 
-// verifying returns the handler of a store and what it logs.
+// verifying returns the handler of a store and its log.
 func verifying(t *testing.T, s *store, a *announced, change ...func(*handlers.Config)) (pipeline.Handler, *bytes.Buffer) {
 	t.Helper()
 	log := &bytes.Buffer{}
@@ -33,7 +33,7 @@ func verifying(t *testing.T, s *store, a *announced, change ...func(*handlers.Co
 	})...), log
 }
 
-func TestClaimsThatAreFulfilled(t *testing.T) {
+func TestClaimsMatch(t *testing.T) {
 	s, a := newStore(), &announced{}
 	s.claims = []pipeline.Claim{
 		claim("etag", "md5", helloInParts, 3, 2),
@@ -42,7 +42,7 @@ func TestClaimsThatAreFulfilled(t *testing.T) {
 		claim("md5chksum", "md5", "garbage"),
 	}
 	handle, log := verifying(t, s, a)
-	for range 2 { // the second is what a retry does
+	for range 2 { // the second call is a retry
 		if err := handle(t.Context(), created(s.put("a", "hello"))); err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +92,7 @@ func TestMismatch(t *testing.T) {
 		t.Errorf("announced %+v", a.results)
 	}
 
-	// Nobody got the announcement: it is not the end of the event.
+	// The announcement failed, so the event has not ended.
 	a.fail = errors.New("topic is gone")
 	if err := handle(t.Context(), created(o)); !errors.Is(err, a.fail) || pipeline.Classify(err) != pipeline.ClassTransient {
 		t.Errorf("got %v", err)
@@ -105,7 +105,7 @@ func TestMismatchIsRecorded(t *testing.T) {
 	recording := func(c *handlers.Config) { c.RecordMismatches = true }
 	handle, _ := verifying(t, s, a, recording)
 	o := s.put("a", "hello")
-	for range 2 { // of which one finds the record
+	for range 2 { // the second call finds the record
 		if err := handle(t.Context(), created(o)); err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ func TestMismatchIsRecorded(t *testing.T) {
 			t.Errorf("announced %+v", r)
 		}
 	}
-	// As such a record remembers it.
+	// A record that was read back has only these fields.
 	r := s.records["a"]
 	r.Checks = []pipeline.Check{{Name: "content-md5", Algorithm: "md5", Verdict: digest.Verdict{Outcome: digest.Mismatch}}}
 	s.records["a"] = r
@@ -129,19 +129,18 @@ func TestMismatchIsRecorded(t *testing.T) {
 		t.Errorf("%v, announced %+v", err, a.results)
 	}
 
-	// It does not count for who does not record such.
+	// A handler that does not record mismatches ignores the record.
 	strict, _ := verifying(t, s, a)
 	if err := strict(t.Context(), created(o)); !errors.Is(err, pipeline.ErrMismatch) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// TestMismatchLeavesNoOlderRecord has content that was recorded overwritten by what
-// is not what its store claims.
+// TestMismatchLeavesNoOlderRecord overwrites recorded content by content that differs from a claim.
 func TestMismatchLeavesNoOlderRecord(t *testing.T) {
 	wrong := []pipeline.Claim{claim("content-md5", "md5", md5sum("jello"))}
 	for name, tc := range map[string]struct {
-		before func(s *store) // the record of what was overwritten is removed
+		before func(s *store) // the record of the old content is removed
 		want   string         // what is recorded at the end
 		class  pipeline.Class
 		is     error
@@ -190,7 +189,7 @@ func TestMismatchLeavesNoOlderRecord(t *testing.T) {
 	}
 }
 
-// What is recorded of content before it rots says what it was.
+// The record of content from before its rot shows what it was.
 func TestMismatchLeavesItsOwnRecord(t *testing.T) {
 	s, a := newStore(), &announced{}
 	handle, _ := verifying(t, s, a)
@@ -208,7 +207,7 @@ func TestMismatchLeavesItsOwnRecord(t *testing.T) {
 // flaky damages the first contents that are read.
 type flaky struct {
 	*store
-	damaged []string // in the place of the content
+	damaged []string // replace the content
 }
 
 func (f *flaky) Open(ctx context.Context, o pipeline.Object) (pipeline.Reader, error) {
@@ -220,7 +219,7 @@ func (f *flaky) Open(ctx context.Context, o pipeline.Object) (pipeline.Reader, e
 	return r, err
 }
 
-func TestDamagedOnItsWay(t *testing.T) {
+func TestDamagedInTransit(t *testing.T) {
 	for name, tc := range map[string]struct {
 		damaged  []string
 		outcomes []pipeline.Outcome
@@ -260,7 +259,7 @@ func TestClaimsAreIgnored(t *testing.T) {
 	}
 }
 
-// An object that was overwritten while it was read is no mismatch.
+// An object that was overwritten during the reading is no mismatch.
 func TestOverwrittenIsNoMismatch(t *testing.T) {
 	s, a := newStore(), &announced{}
 	s.unversioned = true
@@ -273,8 +272,8 @@ func TestOverwrittenIsNoMismatch(t *testing.T) {
 	}
 }
 
-// TestPartsThatAreGuessed holds a guess to no more than it can prove.
-func TestPartsThatAreGuessed(t *testing.T) {
+// TestAssumedParts shows that assumed sizes of parts prove a match but no mismatch.
+func TestAssumedParts(t *testing.T) {
 	gone := errors.New("503")
 	for name, tc := range map[string]struct {
 		content string
@@ -289,7 +288,7 @@ func TestPartsThatAreGuessed(t *testing.T) {
 		"right, and the content wrong": {content: "jello", guess: []int64{3, 2}, actual: []int64{3, 2}, err: pipeline.ErrMismatch, asked: 2},
 		"wrong":                        {content: "hello", guess: []int64{4, 1}, actual: []int64{3, 2}, outcome: digest.Match, asked: 2},
 		"wrong, and the content too":   {content: "jello", guess: []int64{4, 1}, actual: []int64{3, 2}, err: pipeline.ErrMismatch, asked: 2},
-		"nobody says":                  {content: "jello", guess: []int64{3, 2}, fail: gone, err: gone, asked: 1},
+		"unknown":                      {content: "jello", guess: []int64{3, 2}, fail: gone, err: gone, asked: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, a := newStore(), &announced{}
