@@ -14,17 +14,15 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
-// What an Activity remembers is bounded: so many results, so many failures, and
-// of each so many bytes.
+// Limits of the memory of an Activity.
 const (
 	maxListed     = 100
 	maxKeptKey    = 4096 // the longest path of a file on Linux; keys in buckets have 1,024
 	maxKeptReason = 1000
 )
 
-// Activity keeps account of what a worker does, for Config.Status and whoever
-// else shows it. Its methods are safe for concurrent use and never block; its
-// memory is bounded.
+// Activity records what a worker does, for Config.Status and other displays. Its methods are safe for
+// concurrent use and never block. Its memory is limited.
 type Activity struct {
 	begun chan struct{}
 
@@ -41,7 +39,7 @@ func NewActivity() *Activity {
 	return &Activity{begun: make(chan struct{}, 1), started: stamp(time.Now()), reads: make(map[*pipeline.Reading]Work)}
 }
 
-// Observer returns what tells the activity of the work.
+// Observer returns the observer that feeds the activity.
 func (a *Activity) Observer() pipeline.Observer {
 	return pipeline.Observer{End: a.end, Result: a.result, Opened: a.opened, Closed: a.closed}
 }
@@ -77,8 +75,7 @@ func (a *Activity) result(_ context.Context, r pipeline.Result, _ error) {
 	a.forget(done.Bucket, done.Key)
 }
 
-// countChecks counts what was learnt from the claims of one object, none of which
-// is a mismatch. The caller holds a.mu.
+// countChecks counts the checks of an object without a mismatch. The caller holds a.mu.
 func (a *Activity) countChecks(checks []pipeline.Check) {
 	verified := false
 	for _, c := range checks {
@@ -92,8 +89,8 @@ func (a *Activity) countChecks(checks []pipeline.Check) {
 	}
 }
 
-// HadRecord counts an object that had the record of its version without an
-// event asking for it. It is not listed.
+// HadRecord counts an object that had its record already and for which there was no event. The object is
+// not listed.
 func (a *Activity) HadRecord() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -105,8 +102,7 @@ func (a *Activity) Fail(o pipeline.Object, reason string) {
 	a.fail(failureOf(o, reason, true))
 }
 
-// Mended takes back that an object failed: what [Activity.Fail] said of it is not
-// so any more.
+// Mended reverts [Activity.Fail]: the object no longer fails.
 func (a *Activity) Mended(o pipeline.Object) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -122,7 +118,7 @@ func (a *Activity) end(_ context.Context, d pipeline.Delivery) {
 		a.mu.Unlock()
 	}
 	if d.Fate == pipeline.Acked || d.Fate == pipeline.Continued || d.Err == nil || errors.Is(d.Err, pipeline.ErrDrainTimeout) {
-		return // done; or nothing is wrong with it but that we stop
+		return // done, or interrupted by the shutdown
 	}
 	failed := false
 	for _, h := range d.Events {
@@ -162,19 +158,19 @@ func (a *Activity) fail(f Failure) {
 	a.failures = remember(a.failures, f)
 }
 
-// forget takes the failure of an object off the list. The caller holds a.mu.
+// forget removes the failure of an object from the list. The caller holds a.mu.
 func (a *Activity) forget(bucket, key string) {
 	a.failures = slices.DeleteFunc(a.failures, func(f Failure) bool { return f.Key == key && f.Bucket == bucket })
 }
 
-// Status returns what was done so far. Its digests must not be changed.
+// Status returns the activity so far. The caller must not change its digests.
 func (a *Activity) Status() Status {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := Status{
 		StartedAt: a.started, Totals: a.totals, InWorkCount: len(a.reads),
 		InWork: make([]Work, 0, len(a.reads)),
-		// Never nil: an empty list is one in JSON, too.
+		// Never nil, so that an empty list is [] in JSON.
 		Results:  append([]Done{}, a.results...),
 		Failures: append([]Failure{}, a.failures...),
 	}
@@ -191,8 +187,8 @@ func (a *Activity) Status() Status {
 	return s
 }
 
-// Begun holds an element when work has begun since it was last received from,
-// so that one listener can sleep while there is none.
+// Begun contains an element if work has begun since the last receive, so that one listener can sleep while
+// there is no work.
 func (a *Activity) Begun() <-chan struct{} { return a.begun }
 
 // opened lists an object as in work until its reader is closed.
@@ -207,7 +203,7 @@ func (a *Activity) opened(r *pipeline.Reading) {
 	a.mu.Unlock()
 	select {
 	case a.begun <- struct{}{}:
-	default: // the listener has not looked yet
+	default: // the listener has not received the last element yet
 	}
 }
 
@@ -217,7 +213,7 @@ func (a *Activity) closed(r *pipeline.Reading) {
 	a.mu.Unlock()
 }
 
-// remember appends v to a list and drops its beginning if it is too long.
+// remember appends v to a list, and drops the first element of a full list.
 func remember[T any](list []T, v T) []T {
 	if len(list) == maxListed {
 		list = slices.Delete(list, 0, 1)
@@ -225,7 +221,7 @@ func remember[T any](list []T, v T) []T {
 	return append(list, v)
 }
 
-// known returns nil for a size that is not known.
+// known returns nil for an unknown size.
 func known(size int64) *int64 {
 	if size == pipeline.UnknownSize {
 		return nil
@@ -233,5 +229,5 @@ func known(size int64) *int64 {
 	return &size
 }
 
-// stamp returns a time as it is shown to others: nobody compares nanoseconds.
+// stamp returns a time as it is shown: in UTC, to the millisecond.
 func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

@@ -9,23 +9,21 @@ import (
 )
 
 const (
-	// minProgress is the number of bytes that must arrive within the idle
-	// timeout. A client that sends a byte now and then only holds a connection.
+	// minProgress is the number of bytes that must arrive within the idle timeout. It ends uploads
+	// that send single bytes to keep the connection open.
 	minProgress = 16 << 10
-	// readSize makes one system call of what the multipart parser would read in
-	// sixteen.
+	// readSize replaces sixteen small reads of the multipart parser by one system call.
 	readSize = 64 << 10
 )
 
-// body is the body of a request as the multipart parser reads it: limited in
-// size as a whole, bounded in what the parser may read next, and gone when the
-// client makes no progress.
+// body is the body of a request for the multipart parser. It limits the size of the whole body and of what
+// the parser may read next, and fails when the client makes no progress.
 type body struct {
 	buffered *bufio.Reader
 	left     int64 // bytes to the bound
 
-	err   error // the first error that is not the regular end
-	ended bool  // whether the regular end was read from the client
+	err   error // the first error other than the regular end
+	ended bool  // the client sent the regular end
 }
 
 func newBody(w http.ResponseWriter, r *http.Request, c Config) *body {
@@ -43,11 +41,11 @@ func newBody(w http.ResponseWriter, r *http.Request, c Config) *body {
 	return b
 }
 
-// bound makes reads fail with errTooMuchBefore after n more bytes. The parser
-// reads up to 4 KiB ahead, so that much is uncertain.
+// bound makes reads fail with errTooMuchBefore after n more bytes. The parser reads up to 4 KiB ahead, so
+// the bound is exact to 4 KiB.
 func (b *body) bound(n int64) { b.left = n }
 
-// unbound takes the bound away.
+// unbound removes the bound.
 func (b *body) unbound() { b.left = math.MaxInt64 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -66,13 +64,13 @@ func (b *body) fail(err error) {
 	}
 }
 
-// progress moves the read deadline of the connection on as data arrives.
+// progress extends the read deadline of the connection as data arrives.
 type progress struct {
 	body    *body
 	r       io.Reader
 	conn    *http.ResponseController
 	idle    time.Duration
-	arrived int // bytes since the deadline was moved
+	arrived int // bytes since the deadline was extended
 }
 
 func (p *progress) Read(buf []byte) (int, error) {
@@ -81,14 +79,14 @@ func (p *progress) Read(buf []byte) (int, error) {
 	switch {
 	case err == io.EOF:
 		p.body.ended = true
-		// The server now watches the connection for the client's leaving, and
-		// would take the deadline for it.
+		// The server now waits for the client to close the connection, and would take the
+		// deadline for that.
 		_ = p.conn.SetReadDeadline(time.Time{})
 	case err != nil:
 		p.body.fail(err)
 	case p.arrived >= minProgress:
 		p.arrived = 0
-		// If the connection is broken, the next read tells.
+		// If the connection is broken, the next read fails.
 		_ = p.conn.SetReadDeadline(time.Now().Add(p.idle))
 	}
 	return n, err

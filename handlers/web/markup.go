@@ -7,25 +7,22 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline"
-
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
-// markup is HTML. A constant is markup as it stands; every other string becomes
-// it through text or number, as the compiler takes no other: what came from outside
-// is only ever text.
+// markup is HTML. Constants are markup as they are written. The compiler accepts other strings only through
+// text or number, so content from outside is always escaped.
 //
-// html/template would do the same at run time. It calls methods by names that it
-// finds by reflection, so that the linker must keep every exported method of
-// every client in the program, which makes it larger by two fifths.
+// html/template escapes at run time. It calls methods by reflection, so the linker keeps every exported
+// method of every client library, which makes the program two fifths larger.
 type markup string
 
-// text returns s as it can stand between tags and in an attribute between quotes.
+// text escapes s for use between tags and in a quoted attribute.
 func text(s string) markup { return markup(html.EscapeString(s)) }
 
 func number(n int64) markup { return markup(strconv.FormatInt(n, 10)) }
 
-// join returns parts one after another.
+// join concatenates parts.
 func join(parts ...markup) markup {
 	var all strings.Builder
 	for _, p := range parts {
@@ -34,7 +31,7 @@ func join(parts ...markup) markup {
 	return markup(all.String())
 }
 
-// each returns the markup of every item, one after another.
+// each concatenates the markup of all items.
 func each[T any](items []T, of func(T) markup) markup {
 	var all strings.Builder
 	for _, item := range items {
@@ -43,7 +40,7 @@ func each[T any](items []T, of func(T) markup) markup {
 	return markup(all.String())
 }
 
-// when returns the parts, or nothing if the condition does not hold.
+// when returns the parts if the condition holds, else nothing.
 func when(condition bool, parts ...markup) markup {
 	if !condition {
 		return ""
@@ -51,7 +48,7 @@ func when(condition bool, parts ...markup) markup {
 	return join(parts...)
 }
 
-// foreign returns what strangers named, see visible.
+// foreign shows a name or text from outside; see visible.
 func foreign(s string) markup {
 	return each(visible(s), func(s segment) markup {
 		if s.Escaped {
@@ -73,7 +70,7 @@ func moment(t time.Time) markup {
 		text(t.Format("2006-01-02 15:04:05 UTC")), `</time>`)
 }
 
-// size returns before, the size and after, or nothing if the size is unknown.
+// size returns the size between before and after, or nothing if the size is unknown.
 func size(before markup, bytes *int64, after markup) markup {
 	if bytes == nil {
 		return ""
@@ -112,7 +109,7 @@ func failureRow(f Failure) markup {
 	if f.Key == "" {
 		name = join(`<span class="name">message `, foreign(f.MessageID), `</span>`)
 	}
-	fate := markup(`<span class="badge wait">comes again</span>`)
+	fate := markup(`<span class="badge wait">will be retried</span>`)
 	if f.Final {
 		fate = `<strong class="badge">given up</strong>`
 	}
@@ -127,13 +124,13 @@ func resultRow(d Done) markup {
 	case pipeline.Recorded:
 		facts = join(bytes, "<span>", text(seconds(d.Seconds)), "</span>")
 	case pipeline.Current:
-		facts = join(bytes, "<span>had it</span>")
+		facts = join(bytes, "<span>already recorded</span>")
 	case pipeline.Removed:
 		facts = "<span>record removed</span>"
 	case pipeline.Mismatch:
 		facts = join(bytes, `<strong class="badge">not what its store claims</strong>`)
 	default:
-		facts = "<span>deleted, record left</span>"
+		facts = "<span>deleted, record kept</span>"
 	}
 	sums := each(inOrder(d.Digests), func(d namedDigest) markup {
 		return join(`<div class="sum"><span class="alg">`, text(d.Algorithm), `</span> <code>`, text(d.Value), `</code></div>`)

@@ -18,18 +18,17 @@ const (
 	algorithm = "md5"
 	fileField = "file"
 
-	// What may precede the file, as far as it is skipped.
+	// Limits of the parts before the file, which are skipped.
 	maxParts      = 1000
 	maxPartHeader = 64 << 10 // bytes of each part
 	maxSkipped    = 64 << 20 // bytes of all parts together
 
-	// lingerTime is how long a client whose upload was refused may go on
-	// sending before its connection is closed.
+	// lingerTime is how long a client may continue to send after its upload was refused, before
+	// the connection is closed.
 	lingerTime = 2 * time.Second
 )
 
-// fault is an upload that gets no checksum. Its text is a constant or made of
-// the configuration, never of what the client sent.
+// fault is why an upload gets no checksum. Its text contains nothing that the client sent.
 type fault struct {
 	status  int
 	message string
@@ -37,7 +36,7 @@ type fault struct {
 
 func (f *fault) Error() string { return f.message }
 
-// The first two are worded as the clients of the service know them.
+// The texts of the first two are a contract with clients.
 var (
 	errNoFilePart     = &fault{http.StatusBadRequest, "No file part in the request"}
 	errNoFileSelected = &fault{http.StatusBadRequest, "No file selected for uploading"}
@@ -47,7 +46,7 @@ var (
 	errInternal       = &fault{http.StatusInternalServerError, "The checksum cannot be computed"}
 )
 
-// md5 answers the checksum of the file in an upload.
+// md5 answers with the checksum of the file in an upload.
 func (s *service) md5(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	b := newBody(w, r, s.config)
@@ -78,34 +77,33 @@ func (s *service) sum(r *http.Request, b *body) (string, int64, error) {
 	}
 	d, err := digest.New(algorithm)
 	if err != nil {
-		return "", 0, errInternal // cannot be: Handler tried
+		return "", 0, errInternal // cannot happen: Handler has tried it
 	}
 	b.unbound()
-	// The body itself tells when the client is gone. The request's context
-	// would stop the work also for a client that has sent everything and closed
-	// its own side.
+	// A read of the body fails when the client is gone. The context of the request would also end for
+	// a client that has sent everything and closed its side of the connection.
 	size, err := digest.Copy(context.WithoutCancel(r.Context()), d, file)
 	if err != nil {
 		return "", 0, err
 	}
-	// Whatever follows the file is read too: many clients look for an answer
-	// only when they have sent everything, and half an upload is no success.
+	// The rest of the body is read, too: many clients read the answer only after they have sent
+	// everything, and an incomplete upload is an error.
 	if _, err := io.Copy(io.Discard, b); err != nil {
 		return "", 0, err
 	}
 	return d.Sums()[algorithm], size, nil
 }
 
-// findFile returns the first part that is a file in the field for it. Parts
-// before it are skipped within bounds.
+// findFile returns the first part that is a file in the field "file". It skips the parts before it, within
+// limits.
 func findFile(parts *multipart.Reader, b *body) (*multipart.Part, error) {
 	skip := int64(maxSkipped)
 	for range maxParts {
 		b.bound(maxPartHeader)
-		// Raw, as the checksum is of what was sent: a transfer encoding has no
-		// meaning in forms (RFC 7578, section 4.7).
+		// Raw, because the checksum covers the bytes that were sent: forms have no transfer
+		// encoding (RFC 7578, section 4.7).
 		part, err := parts.NextRawPart()
-		if err == io.EOF { // not one that is wrapped: that is a truncated body
+		if err == io.EOF { // a wrapped io.EOF is a truncated body
 			return nil, errNoFilePart
 		}
 		if err != nil {
@@ -115,8 +113,8 @@ func findFile(parts *multipart.Reader, b *body) (*multipart.Part, error) {
 		if err != nil {
 			return nil, errMalformed
 		}
-		// A part without a file name is a value, one with an empty file name is
-		// a browser's form in which no file was chosen.
+		// A part without a file name is a value. A part with an empty file name comes from a
+		// browser form without a chosen file.
 		name, isFile := params["filename"]
 		if isFile && params["name"] == fileField {
 			if name == "" {
@@ -134,10 +132,10 @@ func findFile(parts *multipart.Reader, b *body) (*multipart.Part, error) {
 	return nil, errTooMuchBefore
 }
 
-// faultOf returns what the client is told about an error of sum.
+// faultOf returns the fault that the client reads for an error of sum.
 func (s *service) faultOf(err error, b *body) *fault {
 	if b.err != nil {
-		err = b.err // the cause, whatever the parser made of it
+		err = b.err // the cause, which the parser may hide
 	}
 	var (
 		f        *fault
@@ -157,9 +155,8 @@ func (s *service) faultOf(err error, b *body) *fault {
 	}
 }
 
-// refuse answers a fault. The client may still be sending: a connection that is
-// closed over data nobody read is reset, which takes the answer from the client.
-// So what it sends is read for a moment after the answer.
+// refuse answers with a fault. The client may still be sending. If the server closes a connection with
+// unread data, TCP resets it and the client loses the answer. So refuse reads for a moment after the answer.
 func refuse(w http.ResponseWriter, r *http.Request, b *body, f *fault) {
 	if b.ended {
 		answerError(w, f.status, f.message)
@@ -167,19 +164,18 @@ func refuse(w http.ResponseWriter, r *http.Request, b *body, f *fault) {
 	}
 	conn := http.NewResponseController(w)
 	w.Header().Set("Connection", "close")
-	// Without full duplex, the server would read on before it answers. A writer
-	// that cannot do any of this has no connection to care for.
+	// Without full duplex, the server would read the body before it answers. A writer without these
+	// methods has no connection.
 	_ = conn.EnableFullDuplex()
 	answerError(w, f.status, f.message)
 	if conn.Flush() != nil || conn.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
-	_, _ = io.Copy(io.Discard, r.Body) // ends with the client, or at the deadline
+	_, _ = io.Copy(io.Discard, r.Body) // ends when the client stops, or at the deadline
 }
 
-// extendWriteDeadline gives the answer to an upload the time that the server
-// gives to any answer. The server counts it from the head of the request, and
-// an upload may have taken longer.
+// extendWriteDeadline gives the answer to an upload the write timeout of the server. The server counts it from
+// the head of the request, and an upload may take longer.
 func extendWriteDeadline(w http.ResponseWriter, r *http.Request) {
 	srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if ok && srv.WriteTimeout > 0 {

@@ -16,9 +16,8 @@ var (
 	pageScript string
 )
 
-// page is the page for people. It is whole without its script, which asks for
-// the page again and puts what is new in the place of what is old: what came from
-// outside is escaped here and nowhere else.
+// page is the page for people. It works without its script. The script fetches the page again and replaces the
+// parts that changed, so content from outside is escaped only here.
 type page struct {
 	config Config
 	policy string // Content-Security-Policy
@@ -27,14 +26,13 @@ type page struct {
 func newPage(config Config) *page {
 	return &page{
 		config: config,
-		// Nothing but the page's own style and script, its own server, and the
-		// icon that the page carries.
+		// Only the page's own style, script and server, and the icon in the page.
 		policy: "default-src 'none'; script-src " + hashSource(pageScript) + "; style-src " + hashSource(pageStyle) +
 			"; connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 	}
 }
 
-// hashSource returns what allows an inline script or style of this content.
+// hashSource returns the source expression that permits an inline script or style with this content.
 func hashSource(content string) string {
 	sum := sha256.Sum256([]byte(content))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"

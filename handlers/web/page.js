@@ -2,7 +2,7 @@
 (() => {
   const byId = id => document.getElementById(id);
 
-  // element makes an element of text and other elements; never of markup.
+  // element makes an element from text and other elements, never from markup.
   function element(tag, className, ...content) {
     const e = document.createElement(tag);
     if (className) e.className = className;
@@ -10,8 +10,7 @@
     return e;
   }
 
-  // visible escapes what must not be shown as it is, as the server does for
-  // the names that it knows.
+  // visible escapes the same characters as the server, for names that the server does not send.
   function visible(text) {
     const name = element('bdi', 'name');
     for (const part of text.split(/([\p{C}\p{Zl}\p{Zp}])/u)) {
@@ -35,7 +34,7 @@
     const text = button.textContent;
     try {
       await navigator.clipboard.writeText(text);
-    } catch { // not offered on plain HTTP, but for this very machine
+    } catch { // browsers offer it only over HTTPS and on localhost
       getSelection().selectAllChildren(button);
       if (!document.execCommand('copy')) return;
     }
@@ -48,7 +47,7 @@
     return element('div', 'sum', element('span', 'alg', algorithm), ' ', element('code', '', value));
   }
 
-  // enliven makes checksums copy at a click, and times those of the viewer.
+  // enliven makes checksums copy on click, and shows times in the viewer's time zone.
   function enliven(root) {
     for (const code of root.querySelectorAll('.sum > code')) {
       const button = element('button', 'copy', ...code.childNodes);
@@ -67,9 +66,8 @@
     }
   }
 
-  // The page is asked for again, and what is new in it is put in the place of
-  // what is old. An element whose source did not change stays, and with it the
-  // focus and the selection in it.
+  // The script fetches the page again and replaces the elements that changed. An element with an unchanged
+  // source stays, with its focus and selection.
   const source = new WeakMap();
 
   function adopt(e) {
@@ -131,7 +129,7 @@
     timer = setTimeout(refresh, wait);
   }
 
-  // say changes a text that is read aloud only if it is another one.
+  // say changes a text only if it differs, because screen readers read every change aloud.
   function say(e, text) {
     if (e.textContent !== text) e.textContent = text;
   }
@@ -143,7 +141,7 @@
     refresh();
   }
 
-  // Uploads, one after the other, so that each has the whole line.
+  // Uploads run one after the other, so that each has the whole bandwidth.
   const queue = [];
   let uploading = false;
 
@@ -167,7 +165,7 @@
     const job = uploading ? null : queue.shift();
     if (!job) return;
     uploading = true;
-    const request = new XMLHttpRequest(); // fetch tells nothing of an upload's progress
+    const request = new XMLHttpRequest(); // fetch does not report the progress of an upload
     const end = answer => {
       job.bar.replaceWith(answer);
       enliven(job.row);
@@ -178,11 +176,11 @@
     request.upload.onprogress = e => { job.bar.value = e.lengthComputable ? e.loaded / e.total : 0; };
     request.onload = () => {
       let answer = {};
-      try { answer = JSON.parse(request.responseText); } catch { /* a proxy's own page */ }
+      try { answer = JSON.parse(request.responseText); } catch { /* the page of a proxy */ }
       if (request.status === 200 && answer.md5_checksum) end(sum('md5', answer.md5_checksum));
       else fail(answer.error || 'The server answered with status ' + request.status);
     };
-    request.onerror = () => fail('The connection broke. A folder cannot be read, a file must not change meanwhile.');
+    request.onerror = () => fail('The connection failed. Folders cannot be uploaded, and a file must not change during its upload.');
     const form = new FormData();
     form.append('file', job.file);
     request.open('POST', 'md5');
@@ -199,7 +197,7 @@
   });
   byId('upload').addEventListener('submit', e => e.preventDefault());
   for (const type of ['dragenter', 'dragover', 'dragleave', 'drop']) {
-    document.addEventListener(type, e => { // anywhere: a file that misses must not replace the page
+    document.addEventListener(type, e => { // anywhere, because a file dropped beside the form would else replace the page
       if (!e.dataTransfer.types.includes('Files')) return;
       e.preventDefault();
       drop.classList.toggle('over', type === 'dragenter' || type === 'dragover');

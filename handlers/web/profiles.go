@@ -5,10 +5,9 @@ import (
 	"net/http/pprof"
 )
 
-// Profiles returns the handler of net/http/pprof's routes, below /debug/pprof/. What it
-// answers tells much of the process and costs it much: serve it on a loopback address
-// only. It is not answered under other names than localhost, lest a web site reads it
-// through its visitor's browser.
+// Profiles returns the handler of the routes of net/http/pprof, below /debug/pprof/. Profiles reveal much about
+// the process and are expensive, so serve them on a loopback address only. The handler answers only under
+// localhost and IP addresses, so that a web site cannot read profiles through the browser of a visitor.
 func Profiles() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)

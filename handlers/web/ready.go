@@ -12,28 +12,26 @@ import (
 )
 
 const (
-	// readyFor is how long what a dependency said is believed, so that probes, of
-	// which there may be many, cannot become its load, nor its bill where each
-	// question is a request that is paid for.
+	// readyFor is how long an answer of a dependency is valid, so that many probes neither load it
+	// nor cause costs where each request is billed.
 	readyFor = 30 * time.Second
-	// readyWait bounds how long a probe waits for an answer.
+	// readyWait is how long a probe waits for an answer.
 	readyWait = 3 * time.Second
 )
 
 var errNoAnswer = fmt.Errorf("no answer within %s", readyWait)
 
-// Readiness tells whether a process can do its work: whether what it depends on
-// can be reached, and that it has not been told to stop. Its methods are safe for
-// concurrent use.
+// Readiness reports whether a process can do its work: it can reach its dependencies, and it is not
+// draining. Its methods are safe for concurrent use.
 type Readiness struct {
 	draining context.Context
 	base     context.Context  // of checks
 	needs    map[string]*need // by name
-	running  sync.WaitGroup   // one for each check under way
+	running  sync.WaitGroup   // the checks in progress
 	end      context.CancelFunc
 }
 
-// need is one thing that the process depends on.
+// need is a dependency of the process.
 type need struct {
 	check func(context.Context) error
 	ctx   context.Context // of checks
@@ -41,14 +39,12 @@ type need struct {
 	mu      sync.Mutex
 	answer  error
 	at      time.Time     // of the answer; zero: there is none yet
-	pending chan struct{} // closed at the end of the check under way; nil: none is
+	pending chan struct{} // closed at the end of the check in progress; nil: there is none
 }
 
-// NewReadiness returns the readiness of a process that drains from the end of ctx
-// on, and that needs what the checks, by name, ask for. A check returns nil if its
-// thing can be reached, else why not, as whoever asks may read. It is called when
-// somebody asks, at most once in 30 s and one at a time, and its context ends after
-// 3 s.
+// NewReadiness returns the readiness of a process that drains after the end of ctx, with its checks by name. A
+// check returns nil if its dependency can be reached, else the reason, which clients may read. A check runs on
+// request, at most once in 30 s and one at a time; its context ends after 3 s.
 func NewReadiness(ctx context.Context, checks map[string]func(context.Context) error) *Readiness {
 	base, end := context.WithCancel(context.WithoutCancel(ctx))
 	r := &Readiness{draining: ctx, base: base, needs: make(map[string]*need), end: end}
@@ -58,8 +54,8 @@ func NewReadiness(ctx context.Context, checks map[string]func(context.Context) e
 	return r
 }
 
-// Close ends the checks that are under way and waits for them, but not for ever: a
-// folder on a network that is gone does not heed its context.
+// Close ends the checks in progress and waits for them, at most for a second: a folder on an unreachable network
+// ignores its context.
 func (r *Readiness) Close() {
 	r.end()
 	ended := make(chan struct{})
@@ -75,14 +71,13 @@ func (r *Readiness) Close() {
 	}
 }
 
-// Faults returns what keeps the process from its work, by the name of the check,
-// or "draining"; nothing if it is ready. It waits for 3 s at most, or until ctx
-// ends.
+// Faults returns why the process cannot do its work, by the name of the check or "draining". It returns an empty
+// map if the process is ready. It waits for 3 s at most, or until ctx ends.
 func (r *Readiness) Faults(ctx context.Context) map[string]string {
 	faults := make(map[string]string)
 	if r.draining.Err() != nil || r.base.Err() != nil {
-		// Who drains needs nothing any more.
-		faults["draining"] = "takes no more messages, and ends when what is in work is finished"
+		// A draining process no longer depends on anything.
+		faults["draining"] = "takes no more messages, and ends when the messages in work are finished"
 		return faults
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyWait)
@@ -98,7 +93,7 @@ func (r *Readiness) Faults(ctx context.Context) map[string]string {
 	return faults
 }
 
-// ask starts a check unless one is under way or the last answer is still good.
+// ask starts a check unless one is in progress or the last answer is still valid.
 func (n *need) ask(running *sync.WaitGroup) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -107,7 +102,7 @@ func (n *need) ask(running *sync.WaitGroup) {
 	}
 	pending := make(chan struct{})
 	n.pending = pending
-	// It does not end with the probe that asked: others wait for the answer, too.
+	// The check outlives the probe that started it: other probes wait for it, too.
 	running.Go(func() {
 		ctx, cancel := context.WithTimeout(n.ctx, readyWait)
 		defer cancel()
@@ -122,7 +117,7 @@ func (n *need) ask(running *sync.WaitGroup) {
 	})
 }
 
-// wait returns the answer once there is one that is good.
+// wait waits for the check in progress and returns the answer.
 func (n *need) wait(ctx context.Context) error {
 	n.mu.Lock()
 	pending := n.pending
@@ -131,7 +126,7 @@ func (n *need) wait(ctx context.Context) error {
 		select {
 		case <-pending:
 		case <-ctx.Done():
-			return errNoAnswer // the check does not heed its time, or the caller does not wait
+			return errNoAnswer // the check ignores its deadline, or the caller does not wait
 		}
 	}
 	n.mu.Lock()
@@ -139,7 +134,7 @@ func (n *need) wait(ctx context.Context) error {
 	return n.answer
 }
 
-// ready answers with what is missing, sorted by its name.
+// ready answers with the faults, sorted by name.
 func (s *service) ready(w http.ResponseWriter, r *http.Request) {
 	faults := s.config.Ready.Faults(r.Context())
 	if len(faults) == 0 {
@@ -153,7 +148,7 @@ func (s *service) ready(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusServiceUnavailable, a)
 }
 
-// readyAnswer is what GET /readyz answers.
+// readyAnswer is the answer of GET /readyz.
 type readyAnswer struct {
 	Status  string        `json:"status"` // ready or not ready
 	Reasons []readyReason `json:"reasons,omitempty"`

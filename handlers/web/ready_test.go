@@ -71,7 +71,7 @@ func TestReadyNamesEveryReason(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		want("well", 200, map[string]string{})
 		drain()
-		want("draining", 503, map[string]string{"draining": "takes no more messages, and ends when what is in work is finished"})
+		want("draining", 503, map[string]string{"draining": "takes no more messages, and ends when the messages in work are finished"})
 	})
 }
 

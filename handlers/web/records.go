@@ -12,31 +12,31 @@ import (
 
 const (
 	maxBucketName = 255
-	maxKey        = 1024 // bytes, of S3 and its like
-	// lookupTimeout leaves time to say so before the server gives up.
+	maxKey        = 1024 // bytes, the limit of S3 and compatible stores
+	// lookupTimeout leaves time for an error answer within the write timeout.
 	lookupTimeout = writeTimeout / 2
 )
 
-// Records are those of a bucket. A pipeline.Recorder is one.
+// Records are the records of a bucket. pipeline.Recorder implements it.
 type Records interface {
-	// Lookup returns the record of the object's key, of whichever version it
-	// is. pipeline.ErrNotFound if there is none.
+	// Lookup returns the record of the object's key, for any version. pipeline.ErrNotFound if there
+	// is none.
 	Lookup(ctx context.Context, o pipeline.Object) (pipeline.Record, error)
 }
 
-// recordAnswer is the record of an object, as GET /records answers it. Fields
-// are added, never renamed.
+// recordAnswer is the answer of GET /records: the record of an object. Fields may be added and are never
+// renamed.
 type recordAnswer struct {
 	Bucket     string            `json:"bucket"`
 	Key        string            `json:"key"`
 	VersionID  string            `json:"version_id,omitempty"` // of the object that was read
-	ETag       string            `json:"etag,omitempty"`       // likewise
+	ETag       string            `json:"etag,omitempty"`       // of the object that was read
 	Size       int64             `json:"size"`                 // bytes
 	Digests    map[string]string `json:"digests"`              // by algorithm
 	ComputedAt time.Time         `json:"computed_at"`
 }
 
-// records answers the record of the object that the query names.
+// records answers with the record of the object that the query names.
 func (s *service) records(w http.ResponseWriter, r *http.Request) {
 	bucket, key, wrong := recordQuery(r)
 	if wrong != "" {
@@ -53,10 +53,10 @@ func (s *service) records(w http.ResponseWriter, r *http.Request) {
 	record, err := records.Lookup(ctx, pipeline.Object{Bucket: bucket, Key: key, Size: pipeline.UnknownSize})
 	switch class := pipeline.Classify(err); {
 	case class == pipeline.ClassSuperseded, class == pipeline.ClassPermanent:
-		// There is none, or no object can have that key.
+		// There is no record, or no object can have that key.
 		answerError(w, http.StatusNotFound, "The object has no record")
 	case err != nil:
-		// What is wrong with the store is for those who run it.
+		// The error is for the log of the operator, not for the client.
 		s.config.Log.WarnContext(r.Context(), "record not read", "bucket", bucket, "key", key, "err", err)
 		answerError(w, http.StatusBadGateway, "The record cannot be read")
 	default:
@@ -67,7 +67,7 @@ func (s *service) records(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// recordQuery returns the object that a query names, or what is wrong with it.
+// recordQuery returns the object that a query names, or why the query is wrong.
 func recordQuery(r *http.Request) (bucket, key, wrong string) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	bucket, key = query.Get("bucket"), query.Get("key")

@@ -1,6 +1,6 @@
 package web
 
-// What of the page is always the same, and its sections.
+// The constant parts of the page, and its sections.
 
 const pageTop markup = `<!doctype html>
 <html lang="en">
@@ -17,7 +17,7 @@ const pageUpload markup = `<section>
 <form id="upload" method="post" action="md5" enctype="multipart/form-data">
 <label class="drop" id="drop"><span id="drop-text">Choose a file</span> <input type="file" name="file" id="file" required></label>
 <button id="upload-button">MD5</button>
-<p class="note">Read while it is uploaded, stored nowhere.</p>
+<p class="note">The file is read during the upload and not stored.</p>
 </form>
 <ol id="uploads" class="rows" aria-live="polite"></ol>
 </section>`
@@ -27,15 +27,15 @@ func (p *page) header(live bool, status Status) markup {
 		when(live, `<span class="since"> · since `, moment(status.StartedAt), `</span>`), "</p>",
 		when(live, `
 <p id="live" role="status"></p>
-<noscript><p class="note">As of this moment. Load the page again to see what came since.</p></noscript>`),
+<noscript><p class="note">Reload the page to see newer results.</p></noscript>`),
 		"\n</header>\n")
 }
 
-// work is what the program does. The script renews what is marked data-live.
+// work shows what the program does. The script updates the elements marked data-live.
 func work(status Status) markup {
 	results := each(status.Results, resultRow)
 	if results == "" {
-		results = "\n" + `<li class="none">Nothing yet. The checksum of what arrives in the bucket will show up here.</li>`
+		results = "\n" + `<li class="none">Nothing yet. Checksums of new objects will appear here.</li>`
 	}
 	return join(`
 <main>
@@ -79,15 +79,15 @@ func programs(live, records bool) markup {
 <h2>For programs</h2>
 <dl>
 <dt><code>POST /md5</code></dt>
-<dd>a form with the file in its part <code>file</code>, as of <code>curl -F file=@NAME</code>: <code>{"md5_checksum":"…"}</code></dd>`,
+<dd>a form with the file in its field <code>file</code>, as <code>curl -F file=@NAME</code> sends it: <code>{"md5_checksum":"…"}</code></dd>`,
 		when(live, `
 <dt><a href="status"><code>GET /status</code></a></dt>
-<dd>what this page shows, as JSON</dd>`),
+<dd>the content of this page as JSON</dd>`),
 		when(records, `
 <dt><code>GET /records?bucket=…&amp;key=…</code></dt>
 <dd>the record of an object, or status 404</dd>`), `
 <dt><a href="health"><code>GET /health</code></a></dt>
-<dd><code>{"status":"ok"}</code>, or status 503 with what is wrong</dd>
+<dd><code>{"status":"ok"}</code>, or status 503 with the reason</dd>
 </dl>
 </section>`)
 }

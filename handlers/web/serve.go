@@ -14,28 +14,24 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	writeTimeout      = time.Minute     // from the head of a request to the end of its answer
-	keepAliveTimeout  = 2 * time.Minute // longer than that of load balancers, or they send into a closing connection
+	keepAliveTimeout  = 2 * time.Minute // longer than in load balancers, which would else send into a closing connection
 	maxHeaderBytes    = 64 << 10
-	lastAnswers       = time.Second // what requests have at least to finish, however long the rest drained
+	lastAnswers       = time.Second // the least time that requests have to finish, after any drain
 )
 
-// Serve answers requests that arrive at l with h until ctx is done and, as whoever
-// watches the process wants to see it drain, until drained is closed after that (nil:
-// nothing drains). Then it closes l. Requests in flight have the grace to finish,
-// counted from the end of ctx, after which their
-// connections are closed and their contexts cancelled; Serve waits for their
-// handlers. It returns nil after a stop in which every request was answered,
-// otherwise why the listener or the stop failed.
+// Serve answers requests at l with h until ctx ends and then until drained is closed, so that clients can
+// watch the process drain; nil means that there is nothing to drain. Then it closes l. Requests in flight may
+// finish within the grace time, counted from the end of ctx; after it their connections are closed and their
+// contexts cancelled. Serve waits for their handlers. It returns nil if every request was answered, else why
+// the listener or the shutdown failed.
 //
-// An answer must be written within a minute of the head of its request. A
-// handler that needs longer sets a write deadline of its own through
-// [http.ResponseController]. What the server has to say goes to log; nil is
-// silence.
+// An answer must be written within a minute after the head of its request. A handler that needs more time sets
+// its own write deadline with [http.ResponseController]. The server logs to log, if that is not nil.
 func Serve(ctx context.Context, drained <-chan struct{}, l net.Listener, h http.Handler, grace time.Duration, log *slog.Logger) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	// Requests outlive ctx by the grace.
+	// Requests may continue after the end of ctx, for the grace time.
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	var conns sync.WaitGroup

@@ -15,35 +15,34 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// Status is what bucketsum is doing, as GET /status answers it. Scripts read
-// it: fields are added, never renamed. Times are RFC 3339 in UTC, sizes bytes. A
-// key is exactly the object's, but for bytes that are not UTF-8 (each becomes
-// U+FFFD) and for what is beyond 4,096 bytes (cut).
+// Status is the answer of GET /status: what bucketsum does and has done. Scripts read it, so fields may be added
+// and are never renamed. Times are RFC 3339 in UTC, sizes are bytes. Keys are exact, except that each byte that is
+// not UTF-8 becomes U+FFFD and that keys are cut after 4,096 bytes.
 type Status struct {
 	StartedAt   time.Time `json:"started_at"`
 	Totals      Totals    `json:"totals"`        // since StartedAt
-	InWork      []Work    `json:"in_work"`       // what is being read; those of 100 that began first
-	InWorkCount int       `json:"in_work_count"` // how many there are
+	InWork      []Work    `json:"in_work"`       // the objects that are being read; the 100 that began first
+	InWorkCount int       `json:"in_work_count"` // number of objects that are being read
 	Results     []Done    `json:"results"`       // the last 100, newest first
-	// Failures are those of the last 100 whose object did not succeed since,
-	// newest first, one for each object.
+	// Failures are the failures among the last 100 whose object has not succeeded since, one for
+	// each object, newest first.
 	Failures []Failure `json:"failures"`
 }
 
-// Totals counts what was done.
+// Totals counts the work since the start.
 type Totals struct {
 	Summed   int64 `json:"summed"`   // objects that were read and recorded
-	Bytes    int64 `json:"bytes"`    // their sizes
-	Current  int64 `json:"current"`  // objects that had the record of their version
+	Bytes    int64 `json:"bytes"`    // the sum of their sizes
+	Current  int64 `json:"current"`  // objects whose version had its record already
 	Removed  int64 `json:"removed"`  // records of deleted objects
-	Kept     int64 `json:"kept"`     // deleted objects whose record was left, or that had none
-	Failed   int64 `json:"failed"`   // failures that nobody tries again
+	Kept     int64 `json:"kept"`     // deleted objects whose record was kept, or that had none
+	Failed   int64 `json:"failed"`   // failures that are final
 	Returned int64 `json:"returned"` // deliveries that went back to the queue
-	// What was compared with what the store claims of the content. An object whose
-	// event comes again counts again.
-	Verified   int64 `json:"verified"`   // objects that were read and fulfil a claim
-	Mismatched int64 `json:"mismatched"` // objects that do not
-	Unchecked  int64 `json:"unchecked"`  // claims that could not be compared
+	// Comparisons of content with the claims of the store. An object counts again when its event
+	// is redelivered.
+	Verified   int64 `json:"verified"`   // objects that were read and match a claim
+	Mismatched int64 `json:"mismatched"` // objects that differ from a claim
+	Unchecked  int64 `json:"unchecked"`  // claims that could not be checked
 }
 
 // Work is an object that is being read.
@@ -56,7 +55,7 @@ type Work struct {
 	StartedAt time.Time `json:"started_at"`
 }
 
-// Done is what became of one object.
+// Done is the result for one object.
 type Done struct {
 	At        time.Time         `json:"at"`
 	Outcome   pipeline.Outcome  `json:"outcome"` // recorded, current, removed, kept or mismatch
@@ -68,8 +67,8 @@ type Done struct {
 	Seconds   float64           `json:"duration_seconds"`
 }
 
-// Failure is an object that got no checksum, or a message that could not be
-// read, which has neither bucket nor key.
+// Failure is an object that got no checksum, or a message that could not be decoded; a message has neither
+// bucket nor key.
 type Failure struct {
 	At        time.Time `json:"at"`
 	Bucket    string    `json:"bucket"`
@@ -78,26 +77,26 @@ type Failure struct {
 	MessageID string    `json:"message_id,omitempty"`
 	Attempt   int       `json:"attempt,omitempty"` // deliveries so far
 	Reason    string    `json:"reason"`
-	Final     bool      `json:"final"` // nobody tries again
+	Final     bool      `json:"final"` // not retried
 }
 
-// status answers what is being done.
+// status answers with the Status.
 func (s *service) status(w http.ResponseWriter, r *http.Request) {
 	answerDocument(w, r, s.config.Status())
 }
 
-// answerDocument answers v as JSON. A client that knows it already is told so.
+// answerDocument answers with v as JSON, or with status 304 if the client has it already.
 func answerDocument(w http.ResponseWriter, r *http.Request, v any) {
 	body, err := json.Marshal(v)
-	if err != nil { // cannot be: nothing in it depends on what came from outside
+	if err != nil { // cannot happen: every field can be encoded
 		answerError(w, http.StatusInternalServerError, "The answer cannot be written")
 		return
 	}
 	serve(w, r, "application/json", append(escaped(body), '\n'))
 }
 
-// escaped writes what a terminal would act on, such as a change of direction, as
-// JSON's escapes. Such characters are only ever in strings.
+// escaped replaces characters that a terminal would interpret, such as a change of direction, by JSON escapes.
+// They only occur in strings.
 func escaped(body []byte) []byte {
 	printable := func(r rune) bool { return r < utf8.RuneSelf || unicode.IsPrint(r) }
 	if bytes.IndexFunc(body, func(r rune) bool { return !printable(r) }) < 0 {
@@ -116,7 +115,7 @@ func escaped(body []byte) []byte {
 	return out
 }
 
-// serve answers a body with an ETag. It is kept by no cache, as it names objects.
+// serve answers with a body and its ETag. Caches must not keep it, because it names objects.
 func serve(w http.ResponseWriter, r *http.Request, contentType string, body []byte) {
 	sum := fnv.New128a()
 	_, _ = sum.Write(body) // never fails

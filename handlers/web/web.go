@@ -26,48 +26,45 @@ import (
 const Unlimited int64 = -1
 
 const (
-	// defaultMaxUpload is a limit on time, as an upload takes neither memory
-	// nor disk: 5 TiB keep one connection and one core busy for hours. It is
-	// also the size that S3 allowed an object for most of its life.
+	// defaultMaxUpload limits the time of an upload, which uses neither memory nor disk: 5 TiB keep
+	// one connection and one core busy for hours. It was for a long time the largest object of S3.
 	defaultMaxUpload   = 5 << 40
-	defaultIdleTimeout = time.Minute // that of common load balancers
+	defaultIdleTimeout = time.Minute // as in common load balancers
 )
 
-// Config is what the handler can be told. The zero value is usable.
+// Config configures the handler. The zero value is the default.
 type Config struct {
-	// MaxUpload is the largest request body in bytes, form syntax included.
-	// 0 is 5 TiB; Unlimited is no limit.
+	// MaxUpload is the largest request body in bytes, including the syntax of the form. 0: 5 TiB.
+	// Unlimited: no limit.
 	MaxUpload int64
-	// IdleTimeout ends an upload of which not even 16 KiB arrived in that
-	// time. How long an upload takes as a whole is not limited. 0 is a minute.
+	// IdleTimeout ends an upload if less than 16 KiB arrive in this time. The time of a whole upload
+	// is not limited. 0: a minute.
 	IdleTimeout time.Duration
-	// Health returns what is wrong with the process, nil if nothing is. It must
-	// be quick and safe for concurrent use, and whoever asks gets to read its
-	// error. nil is always healthy.
+	// Health returns why the process is not healthy, or nil. It must be quick and safe for concurrent
+	// use. Clients can read its error. nil: always healthy.
 	Health func() error
-	// Ready is what GET /readyz answers; nil: there is no such route.
+	// Ready answers GET /readyz. nil: there is no such route.
 	Ready *Readiness
-	// Metrics is what answers GET /metrics; nil: there is no such route.
+	// Metrics answers GET /metrics. nil: there is no such route.
 	Metrics http.Handler
-	// Status returns what GET /status answers and the page shows; nil: neither
-	// does. It must be quick and safe for concurrent use.
+	// Status returns the answer of GET /status and the content of the page. It must be quick and safe
+	// for concurrent use. nil: there is no such route, and the page shows only forms.
 	Status func() Status
-	// Records holds, by name, the buckets whose records GET /records answers and
-	// the page looks up; none: neither does. They must be safe for concurrent use.
+	// Records are, by bucket name, the records that GET /records and the page look up. They must be
+	// safe for concurrent use. None: there is no such route.
 	Records map[string]Records
-	// Hosts are the names under which the page, status and records are answered,
-	// beside any IP address. A server that only its user's own machine can reach
-	// needs them, lest any web site that he visits reads his names (DNS
-	// rebinding): "localhost". None: under every name.
+	// Hosts are the names under which the page, status and records are answered, in addition to IP
+	// addresses. A server for the user's own machine needs "localhost" here, because a web site that
+	// the user visits could else read it (DNS rebinding). None: every name is answered.
 	Hosts []string
-	// Log gets one line per upload, without names or content, and one for each
-	// record that could not be read. nil is silence.
+	// Log gets a line for each upload, without names or content, and a line for each record that
+	// could not be read. Default: discarded.
 	Log *slog.Logger
 	// Version is shown on the page.
 	Version string
 }
 
-// Validate returns everything that is wrong with the configuration, joined.
+// Validate returns all faults of the configuration, joined.
 func (c Config) Validate() error {
 	var faults []error
 	if c.MaxUpload < Unlimited {
@@ -100,9 +97,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Handler returns the handler of all routes. It is safe for concurrent use and
-// keeps nothing between requests. A route that nothing is configured for is not
-// found. Its error says what is wrong with the configuration.
+// Handler returns the handler of all routes. It is safe for concurrent use and keeps nothing between requests.
+// Routes that are not configured answer with 404. The error lists the faults of the configuration.
 func Handler(config Config) (http.Handler, error) {
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("web configuration: %w", err)
@@ -134,7 +130,7 @@ func Handler(config Config) (http.Handler, error) {
 		mux.HandleFunc("GET /metrics", s.named(s.config.Metrics.ServeHTTP))
 		mux.HandleFunc("/metrics", methodNotAllowed("GET, HEAD"))
 	}
-	// The mux's own answers to everything else are not JSON.
+	// The answers of the mux itself would not be JSON.
 	mux.HandleFunc("/md5", methodNotAllowed("POST"))
 	mux.HandleFunc("/health", methodNotAllowed("GET, HEAD"))
 	mux.HandleFunc("/livez", methodNotAllowed("GET, HEAD"))
@@ -149,13 +145,12 @@ type service struct {
 	routes http.Handler
 }
 
-// ServeHTTP does what every route needs.
+// ServeHTTP prepares every request and routes it.
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if r.Body != http.NoBody {
-		// Before the server answers, it reads what a handler left of a body,
-		// also where the handler wanted none. That must not last for ever.
-		// A writer without deadlines has no connection to protect.
+		// The server reads the rest of a body before it answers, even if the handler needs no
+		// body. The deadline ends that. A writer without deadlines has no connection.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.config.IdleTimeout))
 	}
 	s.routes.ServeHTTP(w, r)
@@ -188,6 +183,6 @@ func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	// Strings always encode; a client that went away is not news.
+	// Strings can always be encoded, and a client that is gone needs no answer.
 	_ = json.NewEncoder(w).Encode(body)
 }

@@ -11,16 +11,14 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
-// segment is a stretch of text that is shown as it is, or the escape of one
-// character that must not be.
+// segment is a piece of text that is shown unchanged, or the escape of one character.
 type segment struct {
 	Text    string
 	Escaped bool
 }
 
-// visible returns text as it can be shown: names come from strangers, and hold
-// characters that cannot be seen, turn the direction of what follows, or are no
-// characters at all.
+// visible splits text for display. Names come from outside and may contain characters that are invisible,
+// change the direction of the text after them, or are invalid: these are escaped.
 func visible(s string) []segment {
 	var all []segment
 	for start := 0; start < len(s); {
@@ -45,11 +43,10 @@ func visible(s string) []segment {
 	return all
 }
 
-// shown reports whether a character of n bytes is shown as it is. Of the
-// spaces only the common one is.
+// shown reports whether a character of n bytes is shown unchanged. The only such space is U+0020.
 func shown(r rune, n int) bool { return unicode.IsPrint(r) && (r != utf8.RuneError || n > 1) }
 
-// grouped returns a number with its thousands apart.
+// grouped returns a number with separated thousands.
 func grouped(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -66,7 +63,7 @@ func seconds(s float64) string {
 // namedDigest is a checksum with the name of its algorithm.
 type namedDigest struct{ Algorithm, Value string }
 
-// inOrder returns checksums in the order in which package digest names them.
+// inOrder returns checksums in the order of digest.Names.
 func inOrder(digests map[string]string) []namedDigest {
 	var all []namedDigest
 	for _, name := range digest.Names() {

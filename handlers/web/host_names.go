@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// named lets a request pass whose Host is an IP address or one of
-// Config.Hosts. Another name is that of a site which had its name resolved to
-// this server, to read through its visitor's browser what only he can reach.
+// named accepts requests whose Host is an IP address or one of Config.Hosts. Any other name may belong to
+// a web site that resolves its name to this server, to read it through the browser of a visitor (DNS
+// rebinding).
 func (s *service) named(next http.HandlerFunc) http.HandlerFunc {
 	if len(s.config.Hosts) == 0 {
 		return next
@@ -22,7 +22,7 @@ func (s *service) named(next http.HandlerFunc) http.HandlerFunc {
 		}
 		_, err := netip.ParseAddr(strings.Trim(host, "[]"))
 		if err != nil && !slices.ContainsFunc(s.config.Hosts, func(name string) bool { return strings.EqualFold(name, host) }) {
-			answerError(w, http.StatusMisdirectedRequest, "This server is not known under that name")
+			answerError(w, http.StatusMisdirectedRequest, "This server does not answer under that name")
 			return
 		}
 		next(w, r)
