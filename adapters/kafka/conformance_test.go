@@ -17,13 +17,13 @@ import (
 
 func immediately(int) time.Duration { return 0 }
 
-// soon is for what is tried until a server has started, which needs the
-// processor, too.
+// soon is the delay between attempts to reach a server that starts on the same
+// processor.
 func soon(int) time.Duration { return 20 * time.Millisecond }
 
 func newPubSub(t *testing.T, c queue.Config) (*queue.Publisher, *queue.Subscriber) {
 	t.Helper()
-	// A member learns from its heartbeat that the group needs it; topics are new.
+	// A member learns of a rebalance by its heartbeat, and of new topics by metadata.
 	beat := []kgo.Opt{kgo.HeartbeatInterval(50 * time.Millisecond), kgo.MetadataMinAge(50 * time.Millisecond)}
 	s, err := queue.NewSubscriber(kafka.Driver{Log: c.Log, Options: beat}, c)
 	if err != nil {
@@ -56,13 +56,13 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// TestDurable runs our suite for what goes wrong.
+// TestDurable runs our suite for failing servers.
 func TestDurable(t *testing.T) {
 	s := newServer(t, 4)
 	pipelinetest.TestDurable(t, harness(s), s.restart)
 }
 
-// named makes queues of the topics of Watermill's suite.
+// named maps the topics of Watermill's suite to URLs of topics.
 type named struct {
 	s   kafkaServer
 	pub message.Publisher
@@ -77,7 +77,7 @@ func (n named) Publish(topic string, ms ...*message.Message) error {
 	return n.pub.Publish(n.url(topic, ""), ms...)
 }
 
-// groupOf is a subscriber of a group of Watermill's suite.
+// groupOf maps the topics of Watermill's suite to URLs with a group.
 type groupOf struct {
 	named
 	group string
@@ -113,15 +113,15 @@ func opener(s kafkaServer, concurrency int) tests.PubSubConstructor {
 }
 
 // TestWatermillSuite runs the conformance suite that Watermill has for every
-// publisher and subscriber. It is short, because its limits are in seconds of a
-// machine with nothing else to do; our own suites bring the load.
+// publisher and subscriber. It runs in its short form, because its time limits assume an
+// idle machine; our own suites test under load.
 func TestWatermillSuite(t *testing.T) {
 	s := newServer(t, 8)
 	tests.TestPubSub(t, tests.Features{Persistent: true, ConsumerGroups: true, ForceShort: true}, opener(s, 100), inGroups(s, 100))
 }
 
-// TestWatermillSuiteInOrder runs what the suite asks of ordered queues: with one
-// message in flight the order of a partition is kept.
+// TestWatermillSuiteInOrder runs the tests of the suite for ordered queues: with one
+// message in flight messages come in the order of the partition.
 func TestWatermillSuiteInOrder(t *testing.T) {
 	s := newServer(t, 1)
 	features := tests.Features{

@@ -3,43 +3,40 @@
 //	kafka://kafka.example.com:9092/objects?group=bucketsum
 //	kafka://kafka.example.com:9092/objects
 //
-// The first is a queue: the topic and the consumer group that all workers are
-// in. The second is a topic to send to. The broker's address is in the URL, as
-// with every other scheme, and not in the environment (gocloud's
-// kafka://GROUP?topic=… needs KAFKA_BROKERS), so that two URLs can name two
-// clusters. One broker is enough to find the others. The parameters are
+// The first is a queue: a topic and the consumer group of all workers. The second is
+// a topic to send to. The address of a broker is in the URL and not in the environment
+// (gocloud's kafka://GROUP?topic=… needs KAFKA_BROKERS), so that two URLs can name two
+// clusters. The driver finds the other brokers by this one. The parameters are
 //
 //	group    the consumer group; needed for a queue
-//	brokers  more addresses to begin with, separated by commas
-//	create   true: make the topic, with the cluster's defaults, if it is missing
-//	tls      true: with TLS
-//	sasl     plain (default), scram-sha-256 or scram-sha-512: how the user and
-//	         password of the URL, or else KAFKA_USERNAME and KAFKA_PASSWORD, are
-//	         told
+//	brokers  more addresses to try at the start, separated by commas
+//	create   true: create the topic, with the cluster's defaults, if it is missing
+//	tls      true: connect with TLS
+//	sasl     plain (default), scram-sha-256 or scram-sha-512: the mechanism for the
+//	         user and password of the URL, or of KAFKA_USERNAME and KAFKA_PASSWORD
 //
-// Nothing is created without create=true, because a topic decides about
+// The driver creates nothing without create=true, because a topic decides about
 // partitions (which bound how many workers have work), replicas and retention.
 // A new group begins with the oldest message.
 //
 // # Delivery
 //
-// At least once. A partition belongs to one worker at a time, and a message in
-// work to whoever has its partition: that is the lease. It is lost when the
-// partition is: work on it gets 5 seconds to finish, is then cancelled, and what
-// is finished is committed before the partition goes. A worker that was evicted
-// from its group cannot commit any more.
+// At least once. A partition belongs to one worker at a time. Its messages in work are
+// leased for as long as the partition belongs to the worker. When the worker has to give
+// a partition up, work on it has 5 seconds to finish and is then cancelled. The driver
+// commits the finished work before the partition goes. A worker that was evicted from
+// its group cannot commit.
 //
-// Only finished work is committed, also when it finishes out of order: the
-// committed offset is that of the oldest message that is not finished, and the
-// commit's metadata names those that are not finished after it. So whoever
-// comes next skips what is done. (That metadata is ours: other consumers of the
-// group would do it again.)
+// The driver commits only finished work, even if it finishes out of order: the committed
+// offset is that of the oldest unfinished message, and the metadata of the commit names
+// the unfinished messages after it. The next worker skips the finished ones. (Other
+// consumers of the group do not know this metadata and would do the work again.)
 //
-// Kafka cannot redeliver one message. A nacked one waits here and is handed out
-// again after its delay; the attempt counts deliveries since the partition came
-// here. Kafka has no dead letters: let the pipeline dead-letter messages that
-// fail too often, else one that always fails keeps the group's lag from ever
-// becoming zero. With one message in flight and none nacked the order is that of
+// Kafka cannot redeliver one message. A nacked message waits in the worker, which
+// delivers it again after its delay. The attempt counts deliveries since the partition
+// came to the worker. Kafka has no dead letters: let the pipeline dead-letter messages
+// that fail too often, otherwise a message that always fails keeps the lag of the group
+// above zero. With one message in flight and none nacked, messages come in the order of
 // each partition.
 package kafka
 
@@ -51,12 +48,12 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// Scheme is that of the URLs.
+// Scheme is the scheme of the URLs.
 const Scheme = "kafka"
 
 // Driver opens topics. The zero value is ready.
 type Driver struct {
-	// Options are for clients, beyond those that URL and environment give.
+	// Options are for clients, in addition to those from URL and environment.
 	Options []kgo.Opt
 	Log     *slog.Logger // default: discarded
 }

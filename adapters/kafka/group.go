@@ -15,8 +15,9 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// commit makes Kafka know the progress of a partition up to a version. Whoever
-// waits for one that is under way finds that another knew of his too.
+// commit commits the progress of a partition up to a version, and with it that of all
+// other partitions. A caller that waited for another commit may find its version
+// committed. p is nil to commit everything.
 func (q *member) commit(ctx context.Context, p *partition, version int64) error {
 	select {
 	case q.committing <- struct{}{}:
@@ -89,15 +90,15 @@ func (q *member) commit(ctx context.Context, p *partition, version int64) error 
 	case err == nil:
 		return nil
 	case errors.Is(err, kerr.IllegalGeneration), errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.FencedInstanceID):
-		// The group went on without us; somebody else does the work again.
+		// The group has evicted this worker; another one repeats the work.
 		return fmt.Errorf("commit: %w: %w", pipeline.ErrLeaseLost, err)
 	default:
 		return fmt.Errorf("commit: %w", err)
 	}
 }
 
-// fetched learns how far others came with the partitions that become ours. What
-// Kafka does not tell for now it is asked again, and the answer comes here, too.
+// fetched learns the progress of the partitions that this worker takes over. If Kafka
+// cannot tell it yet, the client asks again, and fetched gets that answer too.
 func (q *member) fetched(_ context.Context, _ *kgo.Client, response *kmsg.OffsetFetchResponse) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -125,8 +126,8 @@ func (q *member) fetched(_ context.Context, _ *kgo.Client, response *kmsg.Offset
 	return nil
 }
 
-// revoked gives partitions up: what is in work gets a moment, then what is
-// finished is committed, while the partitions are still ours.
+// revoked gives partitions up. Work on them has graceTime to finish. Then revoked commits
+// the finished work, while the partitions still belong to this worker.
 func (q *member) revoked(ctx context.Context, _ *kgo.Client, topics map[string][]int32) {
 	var going []*partition
 	var idle []chan struct{}
@@ -154,7 +155,7 @@ wait:
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if err := q.commit(ctx, nil, 0); err != nil {
-		q.log.Warn("finished work may be done again by whoever gets its partition", "topic", q.topic, "err", err)
+		q.log.Warn("finished work may be repeated by the next owner of its partition", "topic", q.topic, "err", err)
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -163,7 +164,7 @@ wait:
 	}
 }
 
-// lost is called when partitions are somebody else's already.
+// lost is called when partitions already belong to another worker.
 func (q *member) lost(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -182,7 +183,7 @@ func (q *member) drop(p *partition) {
 	}
 	for _, r := range p.held {
 		if r.lease != nil {
-			r.lease.Lose(fmt.Errorf("partition %d of topic %s is not ours any more", p.id, q.topic))
+			r.lease.Lose(fmt.Errorf("partition %d of topic %s belongs to another worker", p.id, q.topic))
 			continue
 		}
 		r.timer.Stop()

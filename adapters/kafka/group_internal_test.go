@@ -8,8 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// TestFetchedAgain: what Kafka tells at the second time is what counts, as it is
-// asked again while a transaction is open. Its answers are of two forms.
+// TestFetchedAgain: while a transaction is open, Kafka answers with an error, and the
+// client asks again. The second answer counts. Answers have two forms.
 func TestFetchedAgain(t *testing.T) {
 	metadata := "bucketsum1 5 3"
 	fault, good := kmsg.NewOffsetFetchResponseGroupTopicPartition(), kmsg.NewOffsetFetchResponseGroupTopicPartition()

@@ -61,10 +61,9 @@ func (w *worker) close() {
 	}
 }
 
-// TestEvictedWhileHashing: the work of a worker that its group has given up is
-// cancelled, and done again by whoever has the partition; what it had finished
-// is not.
-func TestEvictedWhileHashing(t *testing.T) {
+// TestEviction: when a group evicts a worker, its unfinished work is cancelled and
+// repeated by the next owner of the partition. Finished work is not repeated.
+func TestEviction(t *testing.T) {
 	s := newServer(t, 1)
 	url := s.topic()
 	w := newWorker(t, url, queue.Config{Concurrency: 2})
@@ -85,7 +84,7 @@ func TestEvictedWhileHashing(t *testing.T) {
 			t.Errorf("the work was cancelled because of %v, want ErrLeaseLost", cause)
 		}
 	}
-	long.Ack()   // too late: it counts for nothing
+	long.Ack()   // too late: it has no effect
 	later.Nack() // interrupted
 	for range 2 {
 		m := w.next()
@@ -104,20 +103,20 @@ func TestEvictedWhileHashing(t *testing.T) {
 	}
 }
 
-// TestFinishedOutOfOrder: a crash repeats what was not finished, and only that.
+// TestFinishedOutOfOrder: after a crash only unfinished messages are repeated.
 func TestFinishedOutOfOrder(t *testing.T) {
 	s := newServer(t, 1)
 	url := s.topic()
 	w := newWorker(t, url, queue.Config{Concurrency: 6})
 	w.send("0", "1", "2", "3", "4", "5")
-	held := make(map[string]*message.Message) // they are handed out at the same time
+	held := make(map[string]*message.Message) // they are delivered at the same time
 	for range 6 {
 		m := w.next()
 		held[m.UUID] = m
 	}
 	for _, id := range []string{"5", "1", "3"} {
 		held[id].Ack()
-		<-held[id].Context().Done() // Kafka knows
+		<-held[id].Context().Done() // it is committed
 		delete(held, id)
 	}
 	s.Evict("workers") // as if it had crashed
@@ -135,8 +134,8 @@ func TestFinishedOutOfOrder(t *testing.T) {
 	}
 }
 
-// TestRebalance: when another worker comes, partitions go to him after what is in
-// work there is finished; nothing is lost and nothing done twice.
+// TestRebalance: when another worker joins, it gets partitions after the work on them has
+// finished. No message is lost or handled twice.
 func TestRebalance(t *testing.T) {
 	s := newServer(t, 4)
 	url := s.topic()
@@ -174,7 +173,7 @@ func TestRebalance(t *testing.T) {
 	second.close()
 }
 
-// TestNackedWaitsAside: a message that fails holds up nobody, also when many do.
+// TestNackedWaitsAside: messages that fail do not delay others.
 func TestNackedWaitsAside(t *testing.T) {
 	s := newServer(t, 1)
 	url := s.topic()
@@ -187,7 +186,7 @@ func TestNackedWaitsAside(t *testing.T) {
 	} else {
 		m.Ack()
 	}
-	w.close() // which waits for no hour
+	w.close() // without waiting for an hour
 	again := newWorker(t, url, queue.Config{Concurrency: 1})
 	for _, want := range []string{"bad-1", "bad-2"} {
 		m := again.next()
@@ -198,9 +197,10 @@ func TestNackedWaitsAside(t *testing.T) {
 	}
 }
 
-// TestMoreFailThanMayWait: however many messages fail, all of them come again.
+// TestMoreFailThanMayWait: all failed messages are redelivered, even if more fail than
+// may wait.
 func TestMoreFailThanMayWait(t *testing.T) {
-	const concurrency, n = 2, 17*2 + 6 // 16 wait for each that may be in work
+	const concurrency, n = 2, 17*2 + 6 // 16 may wait for each that may be in flight
 	s := newServer(t, 1)
 	url := s.topic()
 	w := newWorker(t, url, queue.Config{Concurrency: concurrency, NackDelay: func(int) time.Duration { return 300 * time.Millisecond }})
@@ -227,7 +227,8 @@ func TestMoreFailThanMayWait(t *testing.T) {
 	w.close()
 }
 
-func TestWhatIsWrongWithURLs(t *testing.T) {
+// TestURLErrors opens what cannot be opened.
+func TestURLErrors(t *testing.T) {
 	s := newServer(t, 1)
 	pub, sub := newPubSub(t, queue.Config{})
 	for url, want := range map[string]string{

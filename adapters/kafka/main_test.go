@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// kafkaServer is a broker and the topics that tests have of it.
+// kafkaServer is a broker with new topics for tests.
 type kafkaServer struct{ *kafkatest.Server }
 
 func newServer(t *testing.T, partitions int) kafkaServer {
@@ -30,7 +30,7 @@ func (s kafkaServer) restart() {
 
 var topics atomic.Int64
 
-// topic returns the URL of a queue that nobody used before.
+// topic returns the URL of a new queue.
 func (s kafkaServer) topic() string {
 	return s.URL(fmt.Sprint("topic-", topics.Add(1)), "group=workers&create=true")
 }

@@ -23,7 +23,7 @@ import (
 
 const callTimeout = 10 * time.Second
 
-// address is what a URL says.
+// address is the content of a URL.
 type address struct {
 	brokers      []string
 	topic, group string
@@ -86,8 +86,8 @@ func credentials(u *url.URL, query url.Values) (sasl.Mechanism, error) {
 	return mechanism, nil
 }
 
-// OpenQueue opens a topic whose consumer group is joined by the first Receive: a
-// member that receives nothing would keep its partitions from the others.
+// OpenQueue opens a topic. The first Receive joins the consumer group: a member that does
+// not receive would keep its partitions from the others.
 func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (queue.Queue, error) {
 	a, err := parseAddress(url)
 	if err != nil {
@@ -99,7 +99,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (que
 	q := newMember(a.topic, concurrency, d.log())
 	options := append(a.options,
 		kgo.ConsumerGroup(a.group), kgo.ConsumeTopics(a.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		// A partition that becomes ours waits for the fetch of the others to end.
+		// The fetch of a new partition waits for the end of the current fetch.
 		kgo.FetchMaxWait(time.Second),
 		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.OnOffsetsFetched(q.fetched), kgo.OnPartitionsRevoked(q.revoked), kgo.OnPartitionsLost(q.lost),
@@ -121,8 +121,8 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) 
 		return nil, err
 	}
 	options := append(a.options, kgo.DefaultProduceTopic(a.topic), kgo.RecordDeliveryTimeout(callTimeout),
-		// Else a message that was on its way when the broker went away is waited for
-		// for as long as that is away, and with it whoever sends.
+		// Otherwise Send waits for a message that was on its way to a lost broker for
+		// as long as the broker is away.
 		kgo.AllowIdempotentProduceCancellation())
 	client, err := kgo.NewClient(append(options, d.Options...)...)
 	if err != nil {
@@ -131,7 +131,7 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) 
 	return &topic{client}, nil
 }
 
-// exists finds or makes the topic.
+// exists finds or creates the topic.
 func (d Driver) exists(ctx context.Context, a address) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

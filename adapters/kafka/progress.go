@@ -7,14 +7,15 @@ import (
 	"strings"
 )
 
-// mostMetadata is below 4,096 bytes, what a broker takes with a commit by default.
+// mostMetadata is less than 4,096 bytes, a broker's default limit for the metadata of a
+// commit.
 const mostMetadata = 4000
 
-// progress is what is done of one partition: everything before the offset next
-// but for open.
+// progress says which messages of a partition are finished: all before the offset next,
+// except the open ones.
 type progress struct {
 	next int64
-	open []int64 // ascending: delivered and not finished
+	open []int64 // ascending offsets: delivered and not finished
 }
 
 // done reports whether the message at an offset is finished.
@@ -41,7 +42,8 @@ func (p *progress) finish(offset int64) {
 	}
 }
 
-// offset is where somebody has to go on who knows nothing else.
+// offset is the offset to commit: a worker that does not know the metadata resumes
+// there.
 func (p *progress) offset() int64 {
 	if len(p.open) > 0 {
 		return p.open[0]
@@ -49,12 +51,12 @@ func (p *progress) offset() int64 {
 	return p.next
 }
 
-// metadataPrefix says that a commit's metadata is ours.
+// metadataPrefix begins the metadata of our commits.
 const metadataPrefix = "bucketsum1"
 
-// metadata says what is finished after the offset: "bucketsum1 NEXT OPEN…",
-// numbers that are relative to the offset, without the first open one, which is
-// 0. If there are more open ones than fit, it says less than is finished.
+// metadata says which messages after the offset are finished: "bucketsum1 NEXT OPEN…".
+// The numbers are relative to the offset. The first open one is left out, as it is 0. If
+// there are more open messages than fit, the metadata leaves out finished ones.
 func (p *progress) metadata() string {
 	from := p.offset()
 	if p.next == from {
@@ -74,7 +76,7 @@ func (p *progress) metadata() string {
 	return fmt.Sprintf("%s %d%s", metadataPrefix, p.next-from, open.String())
 }
 
-// resume returns the progress that was committed. Metadata of others is none.
+// resume returns the progress of a commit. It ignores metadata of other programs.
 func resume(offset int64, metadata string) progress {
 	p := progress{next: max(offset, 0)}
 	words := strings.Fields(metadata)

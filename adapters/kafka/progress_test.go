@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestProgress: whoever resumes from what is committed, at any time, does what is
-// not finished, and nothing that is.
+// TestProgress: a worker that resumes from a commit, at any time, repeats all unfinished
+// messages and no finished one.
 func TestProgress(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -42,8 +42,8 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestProgressThatDoesNotFit: with very many open messages some finished ones are
-// done again, and none is lost.
+// TestProgressThatDoesNotFit: with very many open messages the next worker repeats some
+// finished ones, and loses none.
 func TestProgressThatDoesNotFit(t *testing.T) {
 	p := resume(1_000_000, "")
 	const n = 20_000
@@ -83,7 +83,7 @@ func FuzzResume(f *testing.F) {
 		}
 		if !strings.HasPrefix(m, metadataPrefix) {
 			if p := resume(offset, m); p.done(offset + 1) {
-				t.Errorf("%q: somebody else's metadata is believed", m)
+				t.Errorf("%q: the metadata of another program is used", m)
 			}
 		}
 	})

@@ -2,8 +2,8 @@ package kafka
 
 import "context"
 
-// Reachable reports why the topic of a URL cannot be read now. It asks anew, as a member
-// of a group says nothing while it tries to reach its broker again, and makes nothing.
+// Reachable reports why the topic of a URL cannot be read now. It asks a broker, because
+// a member of a group reports nothing while it tries to reconnect. It creates nothing.
 func (d Driver) Reachable(ctx context.Context, url string) error {
 	a, err := parseAddress(url)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 func TestReachable(t *testing.T) {
-	url := newServer(t, 1).topic() // which opening it would make
+	url := newServer(t, 1).topic() // OpenQueue would create it
 	for range 2 {
 		if err := (kafka.Driver{}).Reachable(t.Context(), url); err == nil || !strings.Contains(err.Error(), "there is no topic") {
 			t.Fatalf("a topic that is not there: %v", err)

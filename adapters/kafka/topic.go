@@ -9,12 +9,11 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// topic is a topic to send to.
+// topic sends to a topic.
 type topic struct{ client *kgo.Client }
 
-// Send returns when all replicas that are in sync have the message. The client
-// tries again by itself without sending it twice, for callTimeout; after an error
-// the message may have been sent all the same.
+// Send returns when all in-sync replicas have the message. The client repeats it for
+// callTimeout without storing it twice. After an error Kafka may have stored the message.
 func (t *topic) Send(ctx context.Context, m *message.Message) error {
 	record := &kgo.Record{Value: m.Payload}
 	for k, v := range queue.Fold(m.UUID, m.Metadata, isHeader) {
@@ -28,10 +27,10 @@ func (t *topic) Close() error {
 	return nil
 }
 
-// isHeader reports whether a record can carry it: anything.
+// isHeader reports whether a record can carry a header: it carries any.
 func isHeader(string, string) bool { return true }
 
-// received translates a record.
+// received returns the message of a record.
 func received(r *kgo.Record) *message.Message {
 	headers := make(map[string]string, len(r.Headers))
 	for _, h := range r.Headers {

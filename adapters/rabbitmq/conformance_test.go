@@ -21,8 +21,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func immediately(int) time.Duration { return 0 }
 
-// soon is for what is tried until a server has started, which needs the
-// processor, too.
+// soon is the delay between attempts to reach a server that starts on the same
+// processor.
 func soon(int) time.Duration { return 20 * time.Millisecond }
 
 func newPubSub(t *testing.T, c queue.Config) (*queue.Publisher, *queue.Subscriber) {
@@ -54,7 +54,7 @@ func harness(s *rabbitmqtest.Server) func(*testing.T) pipelinetest.Queue {
 	}
 }
 
-// classic is a harness with queues of the older kind.
+// classic is a harness with classic queues, which are not quorum queues.
 func classic(s *rabbitmqtest.Server) func(*testing.T) pipelinetest.Queue {
 	return func(t *testing.T) pipelinetest.Queue {
 		q := harness(s)(t)
@@ -67,27 +67,27 @@ func classic(s *rabbitmqtest.Server) func(*testing.T) pipelinetest.Queue {
 	}
 }
 
-// TestRabbitMQ runs the suites on one server, because that starts slowly.
+// TestRabbitMQ runs all tests on one server, because a server starts slowly.
 func TestRabbitMQ(t *testing.T) {
 	s := rabbitmqtest.Start(t)
 	t.Run("Conformance", func(t *testing.T) { pipelinetest.TestQueue(t, harness(s)) })
 	t.Run("Watermill", func(t *testing.T) {
-		// What it publishes is confirmed one by one.
+		// The driver confirms published messages one by one, which is slow.
 		tests.TestPubSub(t, tests.Features{Persistent: true, ForceShort: true}, opener(s, 100), nil)
 	})
 	t.Run("WatermillInOrder", func(t *testing.T) { watermillInOrder(t, s) })
 	t.Run("Nacked", func(t *testing.T) { testNackedWaitsAside(t, s) })
 	t.Run("Draining", func(t *testing.T) { testDraining(t, s) })
-	t.Run("Warns", func(t *testing.T) { testWarns(t, s) })
+	t.Run("UncountedWarning", func(t *testing.T) { testUncountedWarning(t, s) })
 	t.Run("DeadLetters", func(t *testing.T) { testDeadLetters(t, s) })
-	t.Run("URLs", func(t *testing.T) { testWhatIsWrongWithURLs(t, s) })
+	t.Run("URLs", func(t *testing.T) { testURLErrors(t, s) })
 	t.Run("Topics", func(t *testing.T) { testTopics(t, s) })
 	t.Run("Durable", func(t *testing.T) { pipelinetest.TestDurable(t, harness(s), s.Restart) })
 	t.Run("Crash", func(t *testing.T) { pipelinetest.TestRestart(t, classic(s), s.Crash) })
 	t.Run("Lost", func(t *testing.T) { testLostLease(t, s) })
 }
 
-// named makes queues of the topics of Watermill's suite.
+// named maps the topics of Watermill's suite to URLs of queues.
 type named struct {
 	s   *rabbitmqtest.Server
 	pub message.Publisher
@@ -123,8 +123,8 @@ func opener(s *rabbitmqtest.Server, concurrency int) tests.PubSubConstructor {
 	}
 }
 
-// watermillInOrder runs what the suite asks of ordered queues: with one message
-// in flight the queue's order is kept.
+// watermillInOrder runs the tests of the suite for ordered queues: with one message in
+// flight messages come in the order of the queue.
 func watermillInOrder(t *testing.T, s *rabbitmqtest.Server) {
 	features := tests.Features{
 		Persistent: true, RequireSingleInstance: true, ForceShort: true,

@@ -3,43 +3,42 @@
 //	amqp://rabbit.example.com:5672/?queue=objects
 //	amqps://rabbit.example.com/vhost?exchange=objects&key=created
 //
-// The first is a queue, or a topic that sends to that queue; the second is a
-// topic that sends to an exchange. The URL is RabbitMQ's own, as its clients and
-// its operators write it, with the virtual host as the path (none: /), and what to
-// do there as parameters:
+// The first is a queue, or a topic that sends to that queue. The second is a topic that
+// sends to an exchange. The URL is RabbitMQ's own, with the virtual host as the path (no
+// path: the virtual host /) and these parameters:
 //
 //	queue     the queue; needed to receive
-//	exchange  to send to
+//	exchange  the exchange to send to
 //	key       the routing key, with exchange
-//	create    true: make the queue, and QUEUE.dead for its dead letters, if they
+//	create    true: create the queue, and QUEUE.dead for its dead letters, if they
 //	          are missing
 //
-// amqps is with TLS. The user and password are those of the URL, or else
-// RABBITMQ_USERNAME and RABBITMQ_PASSWORD, or guest's. They are never logged.
+// amqps connects with TLS. The user and password are those of the URL, or of
+// RABBITMQ_USERNAME and RABBITMQ_PASSWORD, or guest and guest. They are never logged.
 //
-// Nothing is created without create=true: the policy of a queue is its
-// operators'. A new queue is a quorum queue; a message that failed 20 deliveries
-// goes to QUEUE.dead, at least once too.
+// The driver creates nothing without create=true, because operators decide about the
+// policy of a queue. A new queue is a quorum queue. A message that failed 20 deliveries
+// moves to QUEUE.dead, at least once.
 //
 // # Delivery
 //
-// At least once. A message is ours from its delivery until it is settled, for as
-// long as the connection lasts: that is the lease, without heartbeats of its own.
-// When the connection or its channel ends, work is cancelled and others get the
-// message. RabbitMQ closes a channel whose message is not settled for 30 minutes
-// (consumer_timeout): raise that for objects that take longer.
+// At least once. A message is leased from its delivery until it is settled, for as long
+// as the connection lasts; there are no heartbeats for single messages. When the
+// connection or its channel ends, the work is cancelled and RabbitMQ redelivers the
+// message. RabbitMQ closes a channel with a message that is not settled for 30 minutes
+// (consumer_timeout): raise this limit for objects that take longer.
 //
-// No more messages are delivered to here than may be in flight: each slot is a
-// consumer with a prefetch of one. RabbitMQ cannot delay a redelivery: a
-// nacked message waits here, unsettled, and another consumer takes its slot. A
-// worker that stops ends its consumers at once, and finishes what it has.
-// The attempt is a quorum queue's x-delivery-count, plus one; of other queues,
-// which do not count, it is 1 or 2, and they are warned of. With one message in
-// flight and none nacked it is the queue's order.
+// RabbitMQ delivers no more messages than may be in flight: each slot has a consumer with
+// a prefetch of one. RabbitMQ cannot delay a redelivery. A nacked message waits in the
+// worker, unsettled, and another consumer takes its slot. A worker that stops cancels its
+// consumers at once and finishes the messages that it has. The attempt is the
+// x-delivery-count of a quorum queue plus one. Other queues do not count: the attempt is
+// 1 or 2, and the driver warns of them. With one message in flight and none nacked,
+// messages come in the order of the queue.
 //
-// AMQP does not confirm acks: one that is lost with the connection makes the
-// message come again. Publishing is confirmed, and refused if no queue takes the
-// message.
+// AMQP does not confirm acks: if an ack is lost with the connection, the message is
+// redelivered. The server confirms published messages and refuses those that no queue
+// takes.
 package rabbitmq
 
 import (

@@ -15,17 +15,18 @@ import (
 )
 
 const (
-	// callTimeout bounds a call. A quorum queue that has no leader, as after a
-	// crash, does not answer; if it has one later, it answers who connects anew.
+	// callTimeout bounds a call. A quorum queue without a leader, for example after a
+	// crash, does not answer. When it has a leader again, it answers only new
+	// connections.
 	callTimeout = 5 * time.Second
-	// heartbeat is how often both sides of a connection say that they live; three
+	// heartbeat is the interval of heartbeats in both directions of a connection. Three
 	// missed ones end it.
 	heartbeat = 10 * time.Second
-	// newDeliveryLimit is how many deliveries of a new queue's message may fail.
+	// newDeliveryLimit is the delivery limit of a new queue.
 	newDeliveryLimit = 20
 )
 
-// address is what a URL says.
+// address is the content of a URL.
 type address struct {
 	server               string // without parameters
 	host                 string
@@ -56,17 +57,16 @@ func parseAddress(raw string) (address, error) {
 	}
 	switch {
 	case a.queue != "" && (a.exchange != "" || a.key != ""):
-		return address{}, errors.New("queue=… is for itself; an exchange has a key=…")
+		return address{}, errors.New("queue=… excludes exchange=… and key=…")
 	case a.exchange != "" && a.create:
-		return address{}, errors.New("parameter create makes queues, not exchanges")
+		return address{}, errors.New("parameter create creates queues, not exchanges")
 	case len(a.queue) > 250 || len(a.exchange) > 255 || len(a.key) > 255:
-		return address{}, errors.New("names have 250 bytes at most")
+		return address{}, errors.New("a name has 250 bytes at most")
 	}
 	return a, nil
 }
 
-// connect opens a connection and a channel of it. Closing the connection closes
-// both.
+// connect opens a connection and a channel. Closing the connection closes both.
 func connect(ctx context.Context, a address) (*amqp.Connection, *amqp.Channel, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -89,17 +89,17 @@ func connect(ctx context.Context, a address) (*amqp.Connection, *amqp.Channel, e
 	return conn, ch, nil
 }
 
-// bounded ends the connection, and with it the calls that are under way, unless
-// what it returns is called in time: the client waits for answers for ever.
+// bounded closes the connection after callTimeout, which ends all calls on it, unless stop
+// is called before: the client waits for answers without limit.
 func bounded(conn *amqp.Connection) (stop func()) {
 	t := time.AfterFunc(callTimeout, func() { conn.CloseDeadline(time.Now()) })
 	return func() { t.Stop() }
 }
 
-// exists finds or makes the queue. The channel is closed if it is not there.
+// exists finds or creates the queue.
 func exists(conn *amqp.Connection, a address) error {
 	defer bounded(conn)()
-	ch, err := conn.Channel() // a fault closes it
+	ch, err := conn.Channel() // an error closes it
 	if err != nil {
 		return err
 	}
@@ -130,10 +130,10 @@ func create(conn *amqp.Connection, name string) error {
 	_, err = ch.QueueDeclare(name, true, false, false, false, amqp.Table{
 		"x-queue-type":              "quorum",
 		"x-delivery-limit":          int32(newDeliveryLimit),
-		"x-dead-letter-exchange":    "", // the one that knows each queue by its name
+		"x-dead-letter-exchange":    "", // the default exchange, which routes by queue name
 		"x-dead-letter-routing-key": dead,
 		"x-dead-letter-strategy":    "at-least-once",
-		"x-overflow":                "reject-publish", // which that needs
+		"x-overflow":                "reject-publish", // needed for at-least-once
 	})
 	if err != nil {
 		return fmt.Errorf("create queue %s: %w", name, err)
@@ -141,8 +141,8 @@ func create(conn *amqp.Connection, name string) error {
 	return nil
 }
 
-// OpenQueue opens a queue. It is consumed from the first Receive on: who
-// receives nothing is not to hold messages.
+// OpenQueue opens a queue. Its consumers start with the first Receive: a worker that does
+// not receive must not hold messages.
 func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (queue.Queue, error) {
 	a, err := parseAddress(url)
 	if err != nil {

@@ -58,7 +58,7 @@ func (w *worker) next() *message.Message {
 	}
 }
 
-// testNackedWaitsAside: messages that fail hold up nobody, and come again.
+// testNackedWaitsAside: messages that fail do not delay others, and are redelivered.
 func testNackedWaitsAside(t *testing.T, s *rabbitmqtest.Server) {
 	w := newWorker(t, newTopic(s), queue.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return 500 * time.Millisecond }})
 	w.send("bad-1", "bad-2", "good")
@@ -76,12 +76,12 @@ func testNackedWaitsAside(t *testing.T, s *rabbitmqtest.Server) {
 	if want := map[string]int{"good": 1, "bad-1": 2, "bad-2": 2}; !maps.Equal(attempts, want) {
 		t.Errorf("attempts are %v, want %v", attempts, want)
 	}
-	// As many as may be in work still are, and no more.
+	// Exactly as many messages as before are in flight.
 	w.send("a", "b")
 	a := w.next()
 	select {
 	case m := <-w.messages:
-		t.Errorf("%s is in work beside the one that may be", m.UUID)
+		t.Errorf("%s is in flight beside the only one that may be", m.UUID)
 	default:
 	}
 	a.Ack()
@@ -90,7 +90,7 @@ func testNackedWaitsAside(t *testing.T, s *rabbitmqtest.Server) {
 	slow := newWorker(t, newTopic(s), queue.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return time.Hour }})
 	slow.send("waits")
 	slow.next().Nack()
-	if err := slow.sub.Close(); err != nil { // which waits for no hour
+	if err := slow.sub.Close(); err != nil { // without waiting for an hour
 		t.Error(err)
 	}
 	if m := newWorker(t, slow.url, queue.Config{}).next(); m.UUID != "waits" {
@@ -100,8 +100,8 @@ func testNackedWaitsAside(t *testing.T, s *rabbitmqtest.Server) {
 	}
 }
 
-// testDraining: a worker that stops takes nothing any more while it finishes what
-// it has, also when that frees a slot; if it is wanted again it goes on.
+// testDraining: a worker that stops takes no messages while it finishes those that it
+// has, even if that frees a slot. A new subscription takes messages again.
 func testDraining(t *testing.T, s *rabbitmqtest.Server) {
 	pub, sub := newPubSub(t, queue.Config{Concurrency: 3})
 	defer pub.Close()
@@ -160,7 +160,7 @@ func testDraining(t *testing.T, s *rabbitmqtest.Server) {
 	}
 }
 
-// testDeadLetters: a message that fails too often is in the dead-letter queue.
+// testDeadLetters: a message that fails too often moves to the dead-letter queue.
 func testDeadLetters(t *testing.T, s *rabbitmqtest.Server) {
 	w := newWorker(t, newTopic(s), queue.Config{Concurrency: 1, NackDelay: immediately})
 	dead := newWorker(t, w.url+".dead", queue.Config{Concurrency: 1})
@@ -185,8 +185,9 @@ func testDeadLetters(t *testing.T, s *rabbitmqtest.Server) {
 	}
 }
 
-// testWarns: of queues that count no deliveries, and of these only.
-func testWarns(t *testing.T, s *rabbitmqtest.Server) {
+// testUncountedWarning: the driver warns of queues that do not count deliveries, and only
+// of these.
+func testUncountedWarning(t *testing.T, s *rabbitmqtest.Server) {
 	uncounted := fmt.Sprint("uncounted-", topics.Add(1))
 	s.Classic(uncounted)
 	for url, want := range map[string]int{newTopic(s): 0, s.URL("queue=" + uncounted): 1} {
@@ -206,8 +207,7 @@ func testWarns(t *testing.T, s *rabbitmqtest.Server) {
 	}
 }
 
-// testLostLease: work whose connection is lost is cancelled, and somebody gets
-// the message.
+// testLostLease: a lost connection cancels the work, and the message is redelivered.
 func testLostLease(t *testing.T, s *rabbitmqtest.Server) {
 	w := newWorker(t, newTopic(s), queue.Config{Concurrency: 1, ReopenDelay: soon})
 	w.send("long")
@@ -221,7 +221,7 @@ func testLostLease(t *testing.T, s *rabbitmqtest.Server) {
 	if cause := context.Cause(m.Context()); !errors.Is(cause, pipeline.ErrLeaseLost) {
 		t.Errorf("the work was cancelled because of %v, want ErrLeaseLost", cause)
 	}
-	m.Ack() // too late: it counts for nothing
+	m.Ack() // too late: it has no effect
 	again := w.next()
 	if again.UUID != "long" || pipeline.Attempt(again) < 1 {
 		t.Errorf("got %s at attempt %d", again.UUID, pipeline.Attempt(again))
@@ -229,17 +229,17 @@ func testLostLease(t *testing.T, s *rabbitmqtest.Server) {
 	again.Ack()
 }
 
-// testTopics: what no queue takes is an error, and the next message is sent.
+// testTopics: a message that no queue takes is an error, and the next one is sent.
 func testTopics(t *testing.T, s *rabbitmqtest.Server) {
 	w := newWorker(t, newTopic(s), queue.Config{})
 	name := fmt.Sprint("topic-", topics.Load())
 	url := s.URL("exchange=amq.direct&key=objects")
 	if err := w.pub.Publish(url, message.NewMessage("1", nil)); err == nil || !strings.Contains(err.Error(), "no queue takes the message") {
-		t.Errorf("publish with a key that nobody is bound to: %v", err)
+		t.Errorf("publish with a key without a binding: %v", err)
 	}
 	s.Bind(name, "amq.direct", "objects")
 	m := message.NewMessage("2", []byte("x"))
-	m.Metadata.Set("x-delivery-count", "7") // of another queue
+	m.Metadata.Set("x-delivery-count", "7") // left over from another queue
 	if err := w.pub.Publish(url, m); err != nil {
 		t.Error(err)
 	}
@@ -250,15 +250,16 @@ func testTopics(t *testing.T, s *rabbitmqtest.Server) {
 	got.Ack()
 }
 
-func testWhatIsWrongWithURLs(t *testing.T, s *rabbitmqtest.Server) {
+// testURLErrors opens what cannot be opened.
+func testURLErrors(t *testing.T, s *rabbitmqtest.Server) {
 	pub, sub := newPubSub(t, queue.Config{})
 	host := "amqp://geheim:geheim@127.0.0.1:" + s.Port()
 	for url, want := range map[string]string{
 		s.URL("queue=absent"):                         "no queue absent: make it",
 		s.URL(""):                                     "queue=NAME is missing",
 		s.URL("queue=a&prefetch=3"):                   `unknown parameter "prefetch"; valid are queue, exchange, key, create`,
-		s.URL("queue=a&exchange=b"):                   "queue=… is for itself",
-		s.URL("exchange=b&create=true"):               "makes queues, not exchanges",
+		s.URL("queue=a&exchange=b"):                   "queue=… excludes exchange",
+		s.URL("exchange=b&create=true"):               "creates queues, not exchanges",
 		s.URL("queue=a&create=2"):                     `create is "2", neither true nor false`,
 		s.URL("queue=" + strings.Repeat("long", 100)): "250 bytes",
 		host + "/?queue=a":                            "username or password not allowed",

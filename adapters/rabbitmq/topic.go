@@ -16,19 +16,19 @@ import (
 
 var (
 	errUnroutable = errors.New("no queue takes the message")
-	errRefused    = errors.New("the server refused the message: is its queue full?")
+	errRefused    = errors.New("the server refused the message; perhaps its queue is full")
 )
 
 // sendPause is the wait before another attempt to send.
 const sendPause = 100 * time.Millisecond
 
-// topic is a queue or exchange to send to. Messages are sent one at a time: what
-// is returned as unroutable is told apart by that.
+// topic sends to a queue or an exchange. It sends one message at a time, so that a
+// returned message is known to be the one just sent.
 type topic struct {
 	address address
-	turn    chan struct{} // full while somebody sends
+	turn    chan struct{} // full during a Send
 
-	conn     *amqp.Connection // of whoever has the turn
+	conn     *amqp.Connection // for the one that has the turn
 	ch       *amqp.Channel
 	returned chan amqp.Return
 	closed   bool
@@ -48,8 +48,8 @@ func (t *topic) connect(ctx context.Context) error {
 	return nil
 }
 
-// Send returns when the server has stored the message. It connects again if the
-// connection was lost, so that the server may get it twice.
+// Send returns when the server has stored the message. It reconnects after a lost
+// connection and repeats the message, so that the server may store it twice.
 func (t *topic) Send(ctx context.Context, m *message.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -85,14 +85,14 @@ func (t *topic) send(ctx context.Context, m *message.Message) error {
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
-	// When the connection is lost the confirmation is a refusal.
+	// A lost connection reads as a refusal.
 	acked, err := confirm.WaitContext(ctx)
 	if err != nil {
-		t.conn.CloseDeadline(time.Now()) // a late return would be taken for the next message's
+		t.conn.CloseDeadline(time.Now()) // a late return would look like one of the next message
 		return fmt.Errorf("publish: %w", err)
 	}
 	select {
-	case _, ok := <-t.returned: // it comes before the confirmation
+	case _, ok := <-t.returned: // returns come before the confirmation
 		if ok {
 			return errUnroutable
 		}
@@ -118,7 +118,8 @@ func (t *topic) Close() error {
 	return nil
 }
 
-// publishing translates a message. What begins with x- is RabbitMQ's.
+// publishing returns the AMQP form of a message. Header names that begin with x- are
+// reserved for RabbitMQ.
 func publishing(m *message.Message) amqp.Publishing {
 	p := amqp.Publishing{DeliveryMode: amqp.Persistent, Body: m.Payload, Headers: make(amqp.Table)}
 	id := m.UUID

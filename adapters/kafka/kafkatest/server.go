@@ -1,6 +1,6 @@
-// Package kafkatest runs franz-go's broker, which speaks Kafka's protocol, on
-// loopback for tests. It is a process of its own, so that it can be killed, and
-// its goroutines are not counted as those of the test.
+// Package kafkatest runs franz-go's fake broker, which speaks Kafka's protocol, on
+// loopback for tests. The broker is a process of its own: a test can kill it, and does
+// not count its goroutines.
 package kafkatest
 
 import (
@@ -24,16 +24,16 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/freeport"
 )
 
-// These environment variables make a test binary a broker that stores in a
-// folder.
+// These environment variables turn a test binary into a broker that stores in the folder.
 const (
 	serverFolder     = "TEST_KAFKA_SERVER_FOLDER"
 	serverPort       = "TEST_KAFKA_SERVER_PORT"
 	serverPartitions = "TEST_KAFKA_SERVER_PARTITIONS"
 )
 
-// Main is called first by the TestMain of whoever calls Start: the broker is the
-// test binary itself. If this process is one, Main ends it.
+// Main must be called first in the TestMain of a package that calls Start, because the
+// broker is the test binary itself. In a broker process Main runs the broker and does not
+// return.
 func Main() {
 	folder := os.Getenv(serverFolder)
 	if folder == "" {
@@ -75,7 +75,7 @@ type Server struct {
 	in      io.WriteCloser
 }
 
-// Start starts one, which is killed at the end of the test.
+// Start starts a cluster, which is killed at the end of the test.
 func Start(t testing.TB, partitions int) *Server {
 	t.Helper()
 	s := &Server{t: t, folder: t.TempDir(), partitions: partitions, port: freeport.Find(t)}
@@ -84,8 +84,8 @@ func Start(t testing.TB, partitions int) *Server {
 	return s
 }
 
-// Resume starts a broker again that was killed, with what it has stored and at
-// the same address.
+// Resume starts a killed broker again, at the same address and with the messages that it
+// has stored.
 func (s *Server) Resume() {
 	s.t.Helper()
 	s.process = exec.Command(os.Args[0])
@@ -105,30 +105,29 @@ func (s *Server) Resume() {
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		s.t.Fatalf("the broker says nothing: %v", err)
+		s.t.Fatalf("the broker does not answer: %v", err)
 	}
 	s.address = strings.TrimSpace(line)
 }
 
-// Kill ends it as a crash does.
+// Kill ends the broker as a crash does.
 func (s *Server) Kill() {
 	s.process.Process.Kill()
 	s.process.Wait() // that it was killed
 }
 
-// Partitions returns how many a new topic has.
+// Partitions returns the number of partitions of a new topic.
 func (s *Server) Partitions() int { return s.partitions }
 
 // Address returns the broker's HOST:PORT.
 func (s *Server) Address() string { return s.address }
 
-// URL returns that of a topic with these parameters.
+// URL returns the URL of a topic with these parameters.
 func (s *Server) URL(topic, parameters string) string {
 	return fmt.Sprintf("kafka://%s/%s?%s", s.address, topic, parameters)
 }
 
-// Left returns how many messages of a topic come after the offsets that a group
-// has committed.
+// Left returns the number of messages of a topic after the committed offsets of a group.
 func (s *Server) Left(topic, group string) int64 {
 	s.t.Helper()
 	ctx, client := s.client()
@@ -176,8 +175,7 @@ func (s *Server) Left(topic, group string) int64 {
 	return left
 }
 
-// Evict throws every member out of a group, as a coordinator does that does not
-// hear of them.
+// Evict removes all members from a group, as a coordinator does that gets no heartbeats.
 func (s *Server) Evict(group string) {
 	s.t.Helper()
 	ctx, client := s.client()
@@ -204,8 +202,8 @@ func (s *Server) Evict(group string) {
 	}
 }
 
-// Members returns the ids of those in a settled group that consume a topic. A member that
-// comes back after an eviction has another, and knows of what it lost.
+// Members returns the ids of the members of a settled group that consume a topic. A
+// member that comes back after an eviction has another id, and knows what it lost.
 func (s *Server) Members(group, topic string) (ids []string) {
 	s.t.Helper()
 	ctx, client := s.client()

@@ -16,10 +16,10 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/freeport"
 )
 
-// Debian's own command runs as another user, and not in a folder of ours.
+// Debian's own command runs as another user, who cannot use the test's folder.
 const rabbitCommand, epmdCommand = "/usr/lib/rabbitmq/bin/rabbitmq-server", "epmd"
 
-// Server is a real RabbitMQ, with all it has in a folder of the test.
+// Server is a real RabbitMQ that keeps its files in a folder of the test.
 type Server struct {
 	t            *testing.T
 	folder       string
@@ -31,7 +31,7 @@ type Server struct {
 	log     bytes.Buffer
 }
 
-// Start starts one; without RabbitMQ the test is skipped, except in CI.
+// Start starts a server. Without RabbitMQ it skips the test, except in CI.
 func Start(t *testing.T) *Server {
 	t.Helper()
 	if _, err := os.Stat(rabbitCommand); err != nil {
@@ -44,7 +44,7 @@ func Start(t *testing.T) *Server {
 	if err := os.WriteFile(filepath.Join(s.folder, "plugins"), []byte("[].\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// Erlang's name server, which else would outlive everything.
+	// Erlang's name server, which would otherwise survive the test.
 	epmd := exec.Command(epmdCommand, "-address", "127.0.0.1", "-port", s.epmd)
 	if err := epmd.Start(); err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func Start(t *testing.T) *Server {
 func (s *Server) start() {
 	s.t.Helper()
 	s.process = exec.Command(rabbitCommand)
-	s.process.Dir = s.folder // for what it leaves when it crashes
+	s.process.Dir = s.folder // for crash dumps
 	s.process.Env = append(os.Environ(),
 		"HOME="+s.folder, // the cookie
 		"RABBITMQ_NODENAME=bucketsum"+s.port+"@localhost",
@@ -87,22 +87,21 @@ func (s *Server) start() {
 			s.end(syscall.SIGKILL)
 			s.t.Fatalf("RabbitMQ does not start: %v\n%s", err, s.log.String())
 		}
-		time.Sleep(50 * time.Millisecond) // it needs the processor itself
+		time.Sleep(50 * time.Millisecond) // the server needs the processor
 	}
 }
 
-// Port returns the port of AMQP.
+// Port returns the port for AMQP.
 func (s *Server) Port() string { return s.port }
 
-// end ends it: SIGKILL as a crash does.
+// end ends the server with a signal; SIGKILL acts as a crash.
 func (s *Server) end(with syscall.Signal) {
 	syscall.Kill(-s.process.Process.Pid, with)
 	s.process.Wait() // that it was ended
 }
 
-// Restart stops the server in order and starts it again. Of 3.10.8 a quorum
-// queue of a single node often has no leader any more after a SIGKILL, whoever
-// its clients are.
+// Restart stops the server in order and starts it again. After a SIGKILL, a quorum queue
+// on a single node of 3.10.8 often has no leader any more, independent of its clients.
 func (s *Server) Restart() {
 	s.Stop()
 	s.Resume()
@@ -111,7 +110,7 @@ func (s *Server) Restart() {
 // Stop stops the server in order.
 func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 
-// Resume starts a server again that was stopped.
+// Resume starts a stopped server again.
 func (s *Server) Resume() { s.start() }
 
 // Crash kills the server and starts it again.
@@ -120,7 +119,7 @@ func (s *Server) Crash() {
 	s.start()
 }
 
-// URL returns one of the server with these parameters.
+// URL returns the URL of the server with these parameters.
 func (s *Server) URL(parameters string) string {
 	return fmt.Sprintf("amqp://127.0.0.1:%s/?%s", s.port, parameters)
 }
@@ -131,7 +130,7 @@ func (s *Server) Bind(queue, exchange, key string) {
 	s.admin(func(ch *amqp.Channel) error { return ch.QueueBind(queue, key, exchange, false, nil) })
 }
 
-// Classic makes a durable queue that is no quorum queue.
+// Classic creates a durable queue that is not a quorum queue.
 func (s *Server) Classic(name string) {
 	s.t.Helper()
 	s.admin(func(ch *amqp.Channel) error {
@@ -144,15 +143,15 @@ func (s *Server) Classic(name string) {
 func (s *Server) Empty(queue string) (empty bool) {
 	s.t.Helper()
 	s.admin(func(ch *amqp.Channel) error {
-		_, found, err := ch.Get(queue, false) // it goes back with the channel
+		_, found, err := ch.Get(queue, false) // the end of the channel gives it back
 		empty = !found
 		return err
 	})
 	return empty
 }
 
-// AwaitConsumers waits until a queue has n of them at most. A quorum queue of
-// 3.10 counts those that were cancelled and have unsettled messages, too.
+// AwaitConsumers waits until a queue has at most n consumers. A quorum queue of 3.10 also
+// counts cancelled consumers that have unsettled messages.
 func (s *Server) AwaitConsumers(queue string, n int) {
 	s.t.Helper()
 	s.admin(func(ch *amqp.Channel) error {
@@ -164,12 +163,12 @@ func (s *Server) AwaitConsumers(queue string, n int) {
 			case time.Now().After(deadline):
 				return fmt.Errorf("queue %s has %d consumers, want %d at most", queue, q.Consumers, n)
 			}
-			time.Sleep(20 * time.Millisecond) // it needs the processor itself
+			time.Sleep(20 * time.Millisecond) // the server needs the processor
 		}
 	})
 }
 
-// Version returns that of the server.
+// Version returns the version of the server.
 func (s *Server) Version() string {
 	s.t.Helper()
 	conn, err := amqp.Dial(fmt.Sprintf("amqp://127.0.0.1:%s/", s.port))
