@@ -166,7 +166,7 @@ func TestReadFileNow(t *testing.T) {
 	p := make([]byte, 4)
 	var got []byte
 	for {
-		n, err := ReadFileNow(f.Fd(), p)
+		n, err := readFileNow(int(f.Fd()), p)
 		if err == io.EOF {
 			t.Fatal("the end of the file is told without Read")
 		}
@@ -183,7 +183,7 @@ func TestReadFileNow(t *testing.T) {
 	if string(got) != "content" {
 		t.Errorf("got %q", got)
 	}
-	if _, err := ReadFileNow(^uintptr(0), p); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := readFileNow(-1, p); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("no file: %v", err)
 	}
 }

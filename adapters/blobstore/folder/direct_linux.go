@@ -2,7 +2,6 @@ package folder
 
 import (
 	"io"
-	"io/fs"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -40,7 +39,7 @@ func openDirect(dir int, key string) (io.ReadCloser, filebucket.Version, bool) {
 		_ = unix.Close(fd) // nothing was read
 		return nil, filebucket.Version{}, false
 	}
-	return &directFile{name: key, fd: fd}, versionOfStat(&opened), true
+	return digest.NewFile(fd, key), versionOfStat(&opened), true
 }
 
 // statDirect returns the version of the file of a key in the directory dir.
@@ -74,43 +73,4 @@ func isRegular(s *unix.Stat_t) bool { return s.Mode&unix.S_IFMT == unix.S_IFREG 
 
 func versionOfStat(s *unix.Stat_t) filebucket.Version {
 	return filebucket.Version{Modified: s.Mtim.Nano(), Changed: s.Ctim.Nano(), Size: s.Size}
-}
-
-// directFile is a file that is read from its start to its end, by one goroutine at a time.
-type directFile struct {
-	name    string
-	fd      int  // negative once it is closed
-	advised bool // that the system should read ahead
-}
-
-var _ digest.ReaderNow = (*directFile)(nil)
-
-func (f *directFile) Read(p []byte) (int, error) {
-	for {
-		n, err := unix.Read(f.fd, p)
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return 0, &fs.PathError{Op: "read", Path: f.name, Err: err}
-		case n == 0 && len(p) > 0:
-			return 0, io.EOF
-		default:
-			if n == len(p) && !f.advised { // it is not in memory, and there is more of it
-				digest.ReadAhead(uintptr(f.fd))
-				f.advised = true
-			}
-			return n, nil
-		}
-	}
-}
-
-func (f *directFile) ReadNow(p []byte) (int, error) { return digest.ReadFileNow(uintptr(f.fd), p) }
-
-func (f *directFile) Close() error {
-	fd := f.fd
-	f.fd = -1
-	if err := unix.Close(fd); err != nil {
-		return &fs.PathError{Op: "close", Path: f.name, Err: err}
-	}
-	return nil
 }
