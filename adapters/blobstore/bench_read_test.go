@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
@@ -79,7 +80,7 @@ func BenchmarkReadFolder(b *testing.B) {
 				b.Fatal(err)
 			}
 			o := pipeline.Object{Bucket: "test", Key: "a", Size: pipeline.UnknownSize}
-			benchmarkRead(b, openFolder(b, dir, blobstore.Config{}), o, int64(size))
+			benchmarkRead(b, drivertest.OpenFolder(b, dir, blobstore.Config{}), o, int64(size))
 		})
 	}
 }
@@ -126,7 +127,7 @@ func BenchmarkReadFiles(b *testing.B) {
 		})
 	})
 	b.Run("folder", func(b *testing.B) {
-		store := openFolder(b, dir, blobstore.Config{})
+		store := drivertest.OpenFolder(b, dir, blobstore.Config{})
 		digests := sync.Pool{New: func() any {
 			d, err := digest.New("md5")
 			if err != nil {
@@ -160,9 +161,9 @@ func BenchmarkReadS3(b *testing.B) {
 	server := awsenv.StartVersitygw(b)
 	for _, size := range readSizes {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
-			bucket := makeBucket(b, server, false)
-			o := bucket.put(b, "a", strings.Repeat("x", size))
-			benchmarkRead(b, bucket.open(b, blobstore.Config{}), o, int64(size))
+			bucket := drivertest.MakeS3Bucket(b, server, false)
+			o := bucket.Put(b, "a", strings.Repeat("x", size))
+			benchmarkRead(b, bucket.Open(b, blobstore.Config{}), o, int64(size))
 		})
 	}
 }

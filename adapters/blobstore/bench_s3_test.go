@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
@@ -25,15 +26,15 @@ import (
 func BenchmarkReadOneOnS3(b *testing.B) {
 	const size = 1 << 30
 	server := awsenv.StartVersitygw(b)
-	bucket := makeBucket(b, server, false)
-	f, err := os.Create(filepath.Join(server.Dir, bucket.name, "a"))
+	bucket := drivertest.MakeS3Bucket(b, server, false)
+	f, err := os.Create(filepath.Join(server.Dir, bucket.Name, "a"))
 	if err != nil {
 		b.Fatal(err)
 	}
 	if err := errors.Join(f.Truncate(size), f.Close()); err != nil {
 		b.Fatal(err)
 	}
-	store := bucket.open(b, blobstore.Config{})
+	store := bucket.Open(b, blobstore.Config{})
 	b.SetBytes(size)
 	block := make([]byte, 128<<10)
 	hash := func() time.Duration {
@@ -53,7 +54,7 @@ func BenchmarkReadOneOnS3(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		r, err := store.Open(b.Context(), pipeline.Object{Bucket: bucket.name, Key: "a", Size: pipeline.UnknownSize})
+		r, err := store.Open(b.Context(), pipeline.Object{Bucket: bucket.Name, Key: "a", Size: pipeline.UnknownSize})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -77,9 +78,9 @@ func BenchmarkReadOneOnS3(b *testing.B) {
 func BenchmarkSaveOnS3(b *testing.B) {
 	for _, checksums := range []string{"when_supported", "when_required"} {
 		b.Run(checksums, func(b *testing.B) {
-			bucket := makeBucket(b, awsenv.StartVersitygw(b), false)
-			u := strings.Replace(bucket.url(), "when_required", checksums, 1)
-			store, err := drivers.Open(b.Context(), u, bucket.name, blobstore.Config{})
+			bucket := drivertest.MakeS3Bucket(b, awsenv.StartVersitygw(b), false)
+			u := strings.Replace(bucket.Address(), "when_required", checksums, 1)
+			store, err := drivertest.Drivers.Open(b.Context(), u, bucket.Name, blobstore.Config{})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -92,7 +93,7 @@ func BenchmarkSaveOnS3(b *testing.B) {
 func benchmarkSave(b *testing.B, store *blobstore.Store) {
 	records := store.Bucket().Records
 	save := func(n int64) {
-		r := sumOf(fmt.Sprintf("%02x/%d", n%256, n), "e1", "01")
+		r := drivertest.SumOf(fmt.Sprintf("%02x/%d", n%256, n), "e1", "01")
 		if err := records.Save(b.Context(), r); err != nil {
 			b.Error(err)
 		}

@@ -4,13 +4,14 @@ import (
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 )
 
 func BenchmarkSaveAndLookup(b *testing.B) {
-	records := openFolder(b, b.TempDir(), blobstore.Config{}).Bucket().Records
+	records := drivertest.OpenFolder(b, b.TempDir(), blobstore.Config{}).Bucket().Records
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		r := sumOf("a", "e"+string(rune('0'+i%10)), "")
+		r := drivertest.SumOf("a", "e"+string(rune('0'+i%10)), "")
 		if err := records.Save(b.Context(), r); err != nil {
 			b.Fatal(err)
 		}
@@ -21,8 +22,8 @@ func BenchmarkSaveAndLookup(b *testing.B) {
 }
 
 func BenchmarkLookup(b *testing.B) {
-	records := openFolder(b, b.TempDir(), blobstore.Config{}).Bucket().Records
-	r := sumOf("a", "e1", "01")
+	records := drivertest.OpenFolder(b, b.TempDir(), blobstore.Config{}).Bucket().Records
+	r := drivertest.SumOf("a", "e1", "01")
 	if err := records.Save(b.Context(), r); err != nil {
 		b.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	gcs "google.golang.org/api/storage/v1"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/memory"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
@@ -28,7 +29,7 @@ func places(t *testing.T) map[string]func(t *testing.T) place {
 	return map[string]func(t *testing.T) place{
 		"folder": func(t *testing.T) place {
 			dir := t.TempDir()
-			store := openFolder(t, dir, blobstore.Config{})
+			store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 			return place{store, func(key, content string) pipeline.Object {
 				if err := os.WriteFile(filepath.Join(dir, key), []byte(content), 0o666); err != nil {
 					t.Fatal(err)
@@ -48,35 +49,35 @@ func places(t *testing.T) map[string]func(t *testing.T) place {
 			}}
 		},
 		"S3": func(t *testing.T) place {
-			b := makeBucket(t, awsenv.StartVersitygw(t), false)
-			return place{b.open(t, blobstore.Config{}), func(key, content string) pipeline.Object { return b.put(t, key, content) }}
+			b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
+			return place{b.Open(t, blobstore.Config{}), func(key, content string) pipeline.Object { return b.Put(t, key, content) }}
 		},
 		"S3 with versions": func(t *testing.T) place {
-			b := makeBucket(t, awsenv.StartVersitygw(t), true)
-			return place{b.open(t, blobstore.Config{}), func(key, content string) pipeline.Object { return b.put(t, key, content) }}
+			b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), true)
+			return place{b.Open(t, blobstore.Config{}), func(key, content string) pipeline.Object { return b.Put(t, key, content) }}
 		},
 		"S3 with records elsewhere": func(t *testing.T) place {
 			server := awsenv.StartVersitygw(t)
-			b, records := makeBucket(t, server, false), makeBucket(t, server, false)
-			return place{b.open(t, blobstore.Config{Records: blobstore.RecordOptions{Bucket: records.url()}}),
-				func(key, content string) pipeline.Object { return b.put(t, key, content) }}
+			b, records := drivertest.MakeS3Bucket(t, server, false), drivertest.MakeS3Bucket(t, server, false)
+			return place{b.Open(t, blobstore.Config{Records: blobstore.RecordOptions{Bucket: records.Address()}}),
+				func(key, content string) pipeline.Object { return b.Put(t, key, content) }}
 		},
 		"GCS": func(t *testing.T) place {
-			b := makeGCSBucket(t, awsenv.StartFakeGCS(t), false)
-			return place{b.open(t, blobstore.Config{}), func(key, content string) pipeline.Object {
-				return b.put(t, &gcs.Object{Name: key}, content)
+			b := drivertest.MakeGCSBucket(t, awsenv.StartFakeGCS(t), false)
+			return place{b.Open(t, blobstore.Config{}), func(key, content string) pipeline.Object {
+				return b.Put(t, &gcs.Object{Name: key}, content)
 			}}
 		},
 		"Azure": func(t *testing.T) place {
-			b := makeContainer(t, awsenv.StartAzurite(t))
-			return place{b.open(t, blobstore.Config{}), func(key, content string) pipeline.Object {
-				return b.put(t, key, content, nil)
+			b := drivertest.MakeContainer(t, awsenv.StartAzurite(t))
+			return place{b.Open(t, blobstore.Config{}), func(key, content string) pipeline.Object {
+				return b.Put(t, key, content, nil)
 			}}
 		},
 		"S3 with tags": func(t *testing.T) place {
-			b := makeBucket(t, awsenv.StartVersitygw(t), false)
-			return place{b.open(t, blobstore.Config{Records: blobstore.RecordOptions{To: []string{blobstore.ToTags}}}),
-				func(key, content string) pipeline.Object { return b.put(t, key, content) }}
+			b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
+			return place{b.Open(t, blobstore.Config{Records: blobstore.RecordOptions{To: []string{blobstore.ToTags}}}),
+				func(key, content string) pipeline.Object { return b.Put(t, key, content) }}
 		},
 	}
 }

@@ -11,20 +11,11 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/memory"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
-
-func claimsOf(t *testing.T, source pipeline.Source, o pipeline.Object) []pipeline.Claim {
-	t.Helper()
-	r, err := source.Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	return r.Claims(t.Context())
-}
 
 func TestClaimsOfAnyBucket(t *testing.T) {
 	sum := md5.Sum([]byte("hello"))
@@ -47,7 +38,7 @@ func TestClaimsOfAnyBucket(t *testing.T) {
 			}
 			store := blobstore.New(memory.New(bucket), "inbox", blobstore.Config{})
 			defer store.Close()
-			got := claimsOf(t, store, pipeline.Object{Bucket: "inbox", Key: "a"})
+			got := drivertest.ClaimsOf(t, store, pipeline.Object{Bucket: "inbox", Key: "a"})
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("claims (-want +got):\n%s", diff)
 			}
@@ -58,8 +49,8 @@ func TestClaimsOfAnyBucket(t *testing.T) {
 // A folder says nothing of its files.
 func TestClaimsOfAFolder(t *testing.T) {
 	dir := t.TempDir()
-	writeFile(t, dir+"/a", "hello")
-	if got := claimsOf(t, openFolder(t, dir, blobstore.Config{}), pipeline.Object{Bucket: "inbox", Key: "a"}); got != nil {
+	drivertest.WriteFile(t, dir+"/a", "hello")
+	if got := drivertest.ClaimsOf(t, drivertest.OpenFolder(t, dir, blobstore.Config{}), pipeline.Object{Bucket: "inbox", Key: "a"}); got != nil {
 		t.Errorf("claims %v", got)
 	}
 }

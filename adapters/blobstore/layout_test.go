@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
@@ -66,7 +67,7 @@ func TestRecordKey(t *testing.T) {
 		{"{dir}/.sums/{base}.{alg}", "{alg}/{base}", "{alg}/.sums/{base}.md5"},
 		{"{key}.{alg}", "{alg}", "{alg}.md5"},
 	} {
-		if got := mustLayout(t, test.template).RecordKey(test.key, "md5"); got != test.want {
+		if got := drivertest.MustLayout(t, test.template).RecordKey(test.key, "md5"); got != test.want {
 			t.Errorf("%s of %q: got %q, want %q", test.template, test.key, got, test.want)
 		}
 	}
@@ -94,7 +95,7 @@ func TestIsRecord(t *testing.T) {
 		{"{dir}/.sums/{base}.{alg}", "a.sums/b.md5", false},
 		{"{dir}/.sums/{base}.{alg}", "a/.sums/b/c.md5", false},
 	} {
-		if got := mustLayout(t, test.template).IsRecord(test.key); got != test.want {
+		if got := drivertest.MustLayout(t, test.template).IsRecord(test.key); got != test.want {
 			t.Errorf("%s: IsRecord(%q) = %v", test.template, test.key, got)
 		}
 	}
@@ -117,7 +118,7 @@ func FuzzLayout(f *testing.F) {
 		if key == "" {
 			return // no object has it
 		}
-		layout := mustLayout(t, layouts[template%uint(len(layouts))])
+		layout := drivertest.MustLayout(t, layouts[template%uint(len(layouts))])
 		alg := digest.Names()[algorithm%uint(len(digest.Names()))]
 		record := layout.RecordKey(key, alg)
 		if !layout.IsRecord(record) {

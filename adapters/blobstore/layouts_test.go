@@ -11,6 +11,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/memory"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
@@ -21,11 +22,11 @@ import (
 func TestLayoutChanges(t *testing.T) {
 	layouts := []string{blobstore.DefaultLayout, "checksums/{key}.{alg}", "{dir}/.sums/{base}.{alg}", "{alg}/{key}"}
 	key := strings.Repeat("ü", 200) + "/a" // three times as long in S3's metadata
-	r := sumOf(key, "e1", "01")
+	r := drivertest.SumOf(key, "e1", "01")
 	for name, open := range map[string]func(t *testing.T) func(c blobstore.Config) *blobstore.Store{
 		"folder": func(t *testing.T) func(c blobstore.Config) *blobstore.Store {
 			dir := t.TempDir()
-			return func(c blobstore.Config) *blobstore.Store { return openFolder(t, dir, c) }
+			return func(c blobstore.Config) *blobstore.Store { return drivertest.OpenFolder(t, dir, c) }
 		},
 		"memory": func(t *testing.T) func(c blobstore.Config) *blobstore.Store {
 			bucket := memblob.OpenBucket(nil)
@@ -33,8 +34,8 @@ func TestLayoutChanges(t *testing.T) {
 			return func(c blobstore.Config) *blobstore.Store { return blobstore.New(memory.New(bucket), "inbox", c) }
 		},
 		"S3": func(t *testing.T) func(c blobstore.Config) *blobstore.Store {
-			b := makeBucket(t, awsenv.StartVersitygw(t), false)
-			return func(c blobstore.Config) *blobstore.Store { return b.open(t, c) }
+			b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
+			return func(c blobstore.Config) *blobstore.Store { return b.Open(t, c) }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -46,18 +47,18 @@ func TestLayoutChanges(t *testing.T) {
 			reopen := open(t)
 			var records []string
 			for _, template := range layouts {
-				layout := mustLayout(t, template)
+				layout := drivertest.MustLayout(t, template)
 				if err := reopen(blobstore.Config{Layout: layout}).Bucket().Records.Save(t.Context(), r); err != nil {
 					t.Fatal(err)
 				}
 				records = append(records, layout.RecordKey(r.Source.Key, "md5"))
 			}
 			for _, template := range layouts {
-				layout := mustLayout(t, template)
+				layout := drivertest.MustLayout(t, template)
 				store := reopen(blobstore.Config{Layout: layout})
 				b := store.Bucket()
 				for _, record := range records {
-					o := object(record)
+					o := drivertest.Object(record)
 					_, openErr := b.Source.Open(t.Context(), o)
 					_, statErr := b.Source.Stat(t.Context(), o)
 					for what, err := range map[string]error{"Open": openErr, "Stat": statErr} {
@@ -67,7 +68,7 @@ func TestLayoutChanges(t *testing.T) {
 					}
 					// To another layout it may look like the record of something else.
 					if of, _, ok := layout.ObjectKey(record); ok && of != r.Source.Key {
-						if removed, err := b.Records.Remove(t.Context(), object(of)); removed || err != nil {
+						if removed, err := b.Records.Remove(t.Context(), drivertest.Object(of)); removed || err != nil {
 							t.Errorf("%s: Remove(%q): %v, %v", template, of, removed, err)
 						}
 					}
@@ -94,13 +95,13 @@ func TestCopyOfRecord(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
 	store := blobstore.New(memory.New(bucket), "inbox", blobstore.Config{})
 	defer store.Close()
-	if err := store.Bucket().Records.Save(t.Context(), sumOf("a", "e1", "01")); err != nil {
+	if err := store.Bucket().Records.Save(t.Context(), drivertest.SumOf("a", "e1", "01")); err != nil {
 		t.Fatal(err)
 	}
 	if err := bucket.Copy(t.Context(), "note.txt", "a.md5", nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := read(t, store, "note.txt"); err != nil {
+	if _, err := drivertest.Read(t, store, "note.txt"); err != nil {
 		t.Error(err)
 	}
 }
@@ -108,21 +109,21 @@ func TestCopyOfRecord(t *testing.T) {
 // A user's file with the name of an algorithm in it is a file like any other.
 func TestNameLikeARecord(t *testing.T) {
 	dir := t.TempDir()
-	store := openFolder(t, dir, blobstore.Config{})
-	r := sumOf("a", "e1", "01")
+	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
+	r := drivertest.SumOf("a", "e1", "01")
 	if err := store.Bucket().Records.Save(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	for key, content := range map[string]string{"md5/a": "his own\n", "checksums/a.md5": lineOf(r)} {
-		writeFile(t, filepath.Join(dir, key), content)
-		if got, err := read(t, openFolder(t, dir, blobstore.Config{Layout: mustLayout(t, "x/{key}.{alg}")}), key); err != nil || got != content {
+	for key, content := range map[string]string{"md5/a": "his own\n", "checksums/a.md5": drivertest.LineOf(r)} {
+		drivertest.WriteFile(t, filepath.Join(dir, key), content)
+		if got, err := drivertest.Read(t, drivertest.OpenFolder(t, dir, blobstore.Config{Layout: drivertest.MustLayout(t, "x/{key}.{alg}")}), key); err != nil || got != content {
 			t.Errorf("%s: %q, %v", key, got, err)
 		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, "a.md5"), []byte("his own\n"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := read(t, store, "a.md5"); err != nil || got != "his own\n" {
+	if got, err := drivertest.Read(t, store, "a.md5"); err != nil || got != "his own\n" {
 		t.Errorf("what replaced a record: %q, %v", got, err)
 	}
 }

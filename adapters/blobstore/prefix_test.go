@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
@@ -25,13 +26,13 @@ func keysOf(t *testing.T, store *blobstore.Store, prefix string) []string {
 func TestKeys(t *testing.T) {
 	dir := t.TempDir()
 	makeTree(t, dir)
-	b := makeBucket(t, awsenv.StartVersitygw(t), false)
+	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
 	for _, key := range []string{"a", "b/c", "b/c.md5", "b/d e", "b-"} {
-		b.put(t, key, "content")
+		b.Put(t, key, "content")
 	}
 	for name, store := range map[string]*blobstore.Store{
-		"folder": openFolder(t, dir, blobstore.Config{}),
-		"S3":     b.open(t, blobstore.Config{}),
+		"folder": drivertest.OpenFolder(t, dir, blobstore.Config{}),
+		"S3":     b.Open(t, blobstore.Config{}),
 	} {
 		for prefix, want := range map[string][]string{
 			"":   {"a", "b-", "b/c", "b/c.md5", "b/d e"},
@@ -51,6 +52,6 @@ func makeTree(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"a", "b/c", "b/c.md5", "b/d e", "b-"} {
-		writeFile(t, filepath.Join(dir, name), "content")
+		drivertest.WriteFile(t, filepath.Join(dir, name), "content")
 	}
 }

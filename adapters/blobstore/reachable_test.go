@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
@@ -22,34 +23,34 @@ func TestReachable(t *testing.T) {
 			if err := os.Mkdir(dir, 0o777); err != nil {
 				t.Fatal(err)
 			}
-			return openFolder(t, dir, blobstore.Config{}), func() {
+			return drivertest.OpenFolder(t, dir, blobstore.Config{}), func() {
 				if err := os.RemoveAll(dir); err != nil {
 					t.Fatal(err)
 				}
 			}
 		},
 		"S3": func(t *testing.T) (*blobstore.Store, func()) {
-			b := makeBucket(t, awsenv.StartVersitygw(t), false)
+			b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
 			door, kill := behindDoor(t, b.Server)
-			return b.through(door).open(t, blobstore.Config{}), kill
+			return b.Through(door).Open(t, blobstore.Config{}), kill
 		},
 		"GCS": func(t *testing.T) (*blobstore.Store, func()) {
-			b := makeGCSBucket(t, awsenv.StartFakeGCS(t), false)
+			b := drivertest.MakeGCSBucket(t, awsenv.StartFakeGCS(t), false)
 			door, kill := behindDoor(t, b.Server)
-			return b.through(door).open(t, blobstore.Config{}), kill
+			return b.Through(door).Open(t, blobstore.Config{}), kill
 		},
 		"Azure": func(t *testing.T) (*blobstore.Store, func()) {
-			b := makeContainer(t, awsenv.StartAzurite(t))
+			b := drivertest.MakeContainer(t, awsenv.StartAzurite(t))
 			door, kill := behindDoor(t, b.Server)
-			return b.through(door).open(t, blobstore.Config{}), kill
+			return b.Through(door).Open(t, blobstore.Config{}), kill
 		},
 		"records on Azure": func(t *testing.T) (*blobstore.Store, func()) {
-			b := makeContainer(t, awsenv.StartAzurite(t))
+			b := drivertest.MakeContainer(t, awsenv.StartAzurite(t))
 			door, kill := behindDoor(t, b.Server)
-			return openURL(t, "file://"+t.TempDir(), "inbox", blobstore.Config{Records: blobstore.RecordOptions{Bucket: b.through(door).url()}}), kill
+			return drivertest.OpenURL(t, "file://"+t.TempDir(), "inbox", blobstore.Config{Records: blobstore.RecordOptions{Bucket: b.Through(door).Address()}}), kill
 		},
 		"memory": func(t *testing.T) (*blobstore.Store, func()) {
-			store, err := drivers.Open(t.Context(), "mem://", "memory", blobstore.Config{})
+			store, err := drivertest.Drivers.Open(t.Context(), "mem://", "memory", blobstore.Config{})
 			if err != nil {
 				t.Fatal(err)
 			}

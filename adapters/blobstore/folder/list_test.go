@@ -1,4 +1,4 @@
-package blobstore_test
+package folder_test
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
@@ -25,10 +26,10 @@ func listed(t *testing.T, store *blobstore.Store) (keys []string, contents map[s
 			contents[o.Key] = "<" + string(pipeline.Classify(err)) + ">"
 			continue
 		}
-		if now, err := store.Stat(t.Context(), object(o.Key)); err != nil || now != o {
+		if now, err := store.Stat(t.Context(), drivertest.Object(o.Key)); err != nil || now != o {
 			t.Errorf("listed %+v, Stat: %+v, %v", o, now, err)
 		}
-		content, err := read(t, store, o.Key)
+		content, err := drivertest.Read(t, store, o.Key)
 		if err != nil {
 			t.Error(err)
 		}
@@ -39,12 +40,12 @@ func listed(t *testing.T, store *blobstore.Store) (keys []string, contents map[s
 
 func TestListFolder(t *testing.T) {
 	dir := t.TempDir()
-	store := openFolder(t, dir, blobstore.Config{})
+	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 	for _, key := range []string{
 		"b", "a-b", "a/x", "a/x.md5", "a/new\nline", "a/y.attrs", "a/b/__0x41__", "a0", "Z", "b.sha256",
 		".bucketsum/records/x", "a/.bucketsum/tmp/y", ".hidden", "empty/.keep", "not-\xff-utf8", "dir\xff/x",
 	} {
-		writeFile(t, filepath.Join(dir, key), key)
+		drivertest.WriteFile(t, filepath.Join(dir, key), key)
 	}
 	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o666); err != nil {
 		t.Fatal(err)
@@ -88,9 +89,9 @@ func TestListFolder(t *testing.T) {
 // A folder that vanishes or cannot be read is told of, the rest is listed.
 func TestListFolderErrors(t *testing.T) {
 	dir := t.TempDir()
-	store := openFolder(t, dir, blobstore.Config{})
+	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 	for _, key := range []string{"a/x", "b/x", "c/x"} {
-		writeFile(t, filepath.Join(dir, key), key)
+		drivertest.WriteFile(t, filepath.Join(dir, key), key)
 	}
 	var keys []string
 	for o, err := range store.List(t.Context()) {
@@ -122,10 +123,10 @@ func TestListFolderErrors(t *testing.T) {
 
 func TestListManyFiles(t *testing.T) {
 	dir := t.TempDir()
-	store := openFolder(t, dir, blobstore.Config{})
+	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 	const n = 3000
 	for i := range n {
-		writeFile(t, filepath.Join(dir, fmt.Sprintf("%d/%04d", i%2, i)), "")
+		drivertest.WriteFile(t, filepath.Join(dir, fmt.Sprintf("%d/%04d", i%2, i)), "")
 	}
 	last, count := "", 0
 	for o, err := range store.List(t.Context()) {
@@ -160,9 +161,9 @@ func TestRecorded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(dir, name)
 			for _, file := range tc.files {
-				writeFile(t, filepath.Join(dir, file), file)
+				drivertest.WriteFile(t, filepath.Join(dir, file), file)
 			}
-			store := openFolder(t, dir, blobstore.Config{Layout: tc.layout})
+			store := drivertest.OpenFolder(t, dir, blobstore.Config{Layout: tc.layout})
 			var got []string
 			for key, err := range store.Recorded(t.Context()) {
 				if err != nil {

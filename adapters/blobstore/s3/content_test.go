@@ -1,4 +1,4 @@
-package blobstore_test
+package s3_test
 
 import (
 	"bytes"
@@ -11,56 +11,14 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
-
-// cutter lets through so many bytes of each body that is asked for, one after the
-// other, and then closes the connection.
-type cutter struct {
-	mu   sync.Mutex
-	left []int64 // bytes
-	sent atomic.Int64
-}
-
-type cutWriter struct {
-	http.ResponseWriter
-	*cutter
-	left int64
-}
-
-func (c *cutter) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	c.mu.Lock()
-	left := int64(1 << 40)
-	if r.Method == http.MethodGet && len(c.left) > 0 {
-		left, c.left = c.left[0], c.left[1:]
-	}
-	c.mu.Unlock()
-	next.ServeHTTP(&cutWriter{w, c, left}, r)
-}
-
-func (w *cutWriter) Write(p []byte) (int, error) {
-	if int64(len(p)) < w.left {
-		w.left -= int64(len(p))
-		w.sent.Add(int64(len(p)))
-		return w.ResponseWriter.Write(p)
-	}
-	w.sent.Add(w.left)
-	n, err := w.ResponseWriter.Write(p[:w.left])
-	if err == nil {
-		// What was let through arrives.
-		err = http.NewResponseController(w.ResponseWriter).Flush()
-	}
-	if err != nil {
-		return n, err
-	}
-	panic(http.ErrAbortHandler)
-}
 
 // Bodies are cut a thousand times: every checksum is right, and no byte is asked
 // for that came already.
@@ -71,14 +29,14 @@ func TestBodiesThatBreakOff(t *testing.T) {
 		size    = 1 << 20
 	)
 	server := awsenv.StartVersitygw(t)
-	b := makeBucket(t, server, false)
-	var cut cutter
-	store := b.through(server.Before(t, cut.serve)).open(t, blobstore.Config{})
+	b := drivertest.MakeS3Bucket(t, server, false)
+	var cut drivertest.Cutter
+	store := b.Through(server.Before(t, cut.Serve)).Open(t, blobstore.Config{})
 	content := make([]byte, size)
 	if _, err := rand.Read(content); err != nil {
 		t.Fatal(err)
 	}
-	o, want := b.put(t, "a", string(content)), md5.Sum(content)
+	o, want := b.Put(t, "a", string(content)), md5.Sum(content)
 	random := mathrand.New(mathrand.NewPCG(1, 2))
 	for range objects {
 		offsets := make([]int64, cuts)
@@ -86,10 +44,10 @@ func TestBodiesThatBreakOff(t *testing.T) {
 			offsets[i] = random.Int64N(size)
 		}
 		slices.Sort(offsets)
-		cut.left, cut.sent = nil, atomic.Int64{}
+		cut.Left, cut.Sent = nil, atomic.Int64{}
 		last := int64(0)
 		for _, offset := range offsets {
-			cut.left = append(cut.left, max(offset-last, 1))
+			cut.Left = append(cut.Left, max(offset-last, 1))
 			last = max(offset, last+1)
 		}
 		r, err := store.Open(t.Context(), o)
@@ -104,10 +62,10 @@ func TestBodiesThatBreakOff(t *testing.T) {
 		if got := [md5.Size]byte(sum.Sum(nil)); n != size || got != want {
 			t.Fatalf("got %d bytes with checksum %x, want %x", n, got, want)
 		}
-		if len(cut.left) != 0 {
-			t.Errorf("%d cuts did not happen", len(cut.left))
+		if len(cut.Left) != 0 {
+			t.Errorf("%d cuts did not happen", len(cut.Left))
 		}
-		if again := cut.sent.Load() - size; again != 0 {
+		if again := cut.Sent.Load() - size; again != 0 {
 			t.Errorf("%d bytes were sent again", again)
 		}
 	}
@@ -116,12 +74,14 @@ func TestBodiesThatBreakOff(t *testing.T) {
 // A body that never gets on is given up, and says how far it came.
 func TestBodyThatNeverGetsOn(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	b := makeBucket(t, server, false)
-	o := b.put(t, "a", strings.Repeat("x", 5000))
+	b := drivertest.MakeS3Bucket(t, server, false)
+	o := b.Put(t, "a", strings.Repeat("x", 5000))
 	etag := `"` + o.ETag + `"`
 	for name, then := range map[string]func(w http.ResponseWriter, r *http.Request, next http.Handler){
-		"the store has a fault": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { answer(w, 500, "InternalError") },
-		"without another byte":  func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) },
+		"the store has a fault": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			drivertest.Answer(w, 500, "InternalError")
+		},
+		"without another byte": func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) },
 		"the store was asked for": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			w.Header().Set("Content-Length", "5000")
 			w.Header().Set("ETag", etag) // from the start, as a store does that knows no ranges
@@ -130,15 +90,15 @@ func TestBodyThatNeverGetsOn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cut := cutter{left: []int64{1000}}
+			cut := drivertest.Cutter{Left: []int64{1000}}
 			proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 				if r.Header.Get("Range") != "" {
 					then(w, r, next)
 					return
 				}
-				cut.serve(w, r, next)
+				cut.Serve(w, r, next)
 			})
-			content, _, err := readObject(t, b.through(proxy).open(t, blobstore.Config{}), o)
+			content, _, err := drivertest.ReadObject(t, b.Through(proxy).Open(t, blobstore.Config{}), o)
 			if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "1000 of 5000") {
 				t.Errorf("got %v", err)
 			}
@@ -153,8 +113,8 @@ func TestBodyThatNeverGetsOn(t *testing.T) {
 // ones, HTTP itself takes no more than was announced.
 func TestBodiesOfWrongLength(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	b := makeBucket(t, server, false)
-	o := b.put(t, "a", "content")
+	b := drivertest.MakeS3Bucket(t, server, false)
+	o := b.Put(t, "a", "content")
 	for name, body := range map[string]string{
 		"does not say":         "",
 		"without another byte": "cont",
@@ -177,7 +137,7 @@ func TestBodiesOfWrongLength(t *testing.T) {
 				fmt.Fprintf(rw, "HTTP/1.1 200 OK\r\nETag: %q\r\nContent-Length: %d\r\n\r\n%s", o.ETag, 7, body)
 				_ = rw.Flush()
 			})
-			content, _, err := readObject(t, b.through(proxy).open(t, blobstore.Config{}), o)
+			content, _, err := drivertest.ReadObject(t, b.Through(proxy).Open(t, blobstore.Config{}), o)
 			if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "does not say") {
 				t.Errorf("got %q, %v", content, err)
 			}
@@ -188,12 +148,12 @@ func TestBodiesOfWrongLength(t *testing.T) {
 // A body that arrives whole but differs from S3's own checksum of it is not summed.
 func TestBodyThatWasDamaged(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	b := makeBucket(t, server, false)
-	o := b.put(t, "a", "content")
+	b := drivertest.MakeS3Bucket(t, server, false)
+	o := b.Put(t, "a", "content")
 	proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		next.ServeHTTP(damager{w}, r)
 	})
-	_, _, err := readObject(t, b.through(proxy).open(t, blobstore.Config{}), o)
+	_, _, err := drivertest.ReadObject(t, b.Through(proxy).Open(t, blobstore.Config{}), o)
 	if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "checksum did not match") {
 		t.Errorf("got %v", err)
 	}

@@ -1,4 +1,4 @@
-package blobstore_test
+package s3_test
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
@@ -43,7 +44,7 @@ func TestErrorsThatQuoteKeys(t *testing.T) {
 				})
 				o := pipeline.Object{Bucket: "test", Key: key, ETag: "e", Size: pipeline.UnknownSize}
 				for form, to := range map[string][]string{"sidecar": nil, "tags": {blobstore.ToTags}} {
-					store := s3Bucket{server, "test", nil}.open(t, blobstore.Config{Records: blobstore.RecordOptions{To: to}})
+					store := drivertest.S3Bucket{Server: server, Name: "test"}.Open(t, blobstore.Config{Records: blobstore.RecordOptions{To: to}})
 					_, openErr := store.Open(t.Context(), o)
 					_, lookupErr := store.Bucket().Records.Lookup(t.Context(), o)
 					for what, err := range map[string]error{"Open": openErr, "Lookup": lookupErr} {
@@ -73,8 +74,8 @@ func TestRecordOfKeyThatIsNoXML(t *testing.T) {
 		}
 		plain.ServeHTTP(w, r)
 	})
-	records := s3Bucket{server, "test", nil}.open(t, blobstore.Config{}).Bucket().Records
-	r := record(pipeline.Object{Bucket: "test", Key: "a\x01b", ETag: "e", Size: 7})
+	records := drivertest.S3Bucket{Server: server, Name: "test"}.Open(t, blobstore.Config{}).Bucket().Records
+	r := drivertest.Record(pipeline.Object{Bucket: "test", Key: "a\x01b", ETag: "e", Size: 7})
 	if err := records.Save(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package blobstore_test
+package s3_test
 
 import (
 	"bytes"
@@ -15,16 +15,17 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
 // before calls do once, before the first request of that method for that key
 // reaches the server.
-func before(t *testing.T, b s3Bucket, method, key string, do func()) awsenv.Server {
+func before(t *testing.T, b drivertest.S3Bucket, method, key string, do func()) awsenv.Server {
 	var done atomic.Bool
 	return b.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		if r.Method == method && r.URL.Path == "/"+b.name+"/"+key && done.CompareAndSwap(false, true) {
+		if r.Method == method && r.URL.Path == "/"+b.Name+"/"+key && done.CompareAndSwap(false, true) {
 			do()
 		}
 		next.ServeHTTP(w, r)
@@ -33,10 +34,10 @@ func before(t *testing.T, b s3Bucket, method, key string, do func()) awsenv.Serv
 
 // version returns the record of one version of object a: the digest says which
 // content it has.
-func version(b s3Bucket, sequencer, content string) pipeline.Record {
+func version(b drivertest.S3Bucket, sequencer, content string) pipeline.Record {
 	return pipeline.Record{
 		Source: pipeline.Object{
-			Bucket: b.name, Key: "a", Size: 1, ETag: content, VersionID: "version" + sequencer, Sequencer: sequencer,
+			Bucket: b.Name, Key: "a", Size: 1, ETag: content, VersionID: "version" + sequencer, Sequencer: sequencer,
 		},
 		Digests: map[string]string{"md5": strings.Repeat(content, 32)},
 	}
@@ -46,14 +47,14 @@ func version(b s3Bucket, sequencer, content string) pipeline.Record {
 // the other wrote: whatever the order, that of the newest version stays.
 func TestNewestWins(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	type step func(t *testing.T, b s3Bucket, r pipeline.Recorder) error
+	type step func(t *testing.T, b drivertest.S3Bucket, r pipeline.Recorder) error
 	save := func(sequencer, content string) step {
-		return func(t *testing.T, b s3Bucket, r pipeline.Recorder) error {
+		return func(t *testing.T, b drivertest.S3Bucket, r pipeline.Recorder) error {
 			return r.Save(t.Context(), version(b, sequencer, content))
 		}
 	}
 	remove := func(sequencer string) step {
-		return func(t *testing.T, b s3Bucket, r pipeline.Recorder) error {
+		return func(t *testing.T, b drivertest.S3Bucket, r pipeline.Recorder) error {
 			o := version(b, sequencer, "").Source
 			o.ETag, o.VersionID = "", ""
 			_, err := r.Remove(t.Context(), o)
@@ -86,18 +87,18 @@ func TestNewestWins(t *testing.T) {
 		for _, known := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				b := makeBucket(t, server, false)
-				other := b.open(t, blobstore.Config{}).Bucket().Records
+				b := drivertest.MakeS3Bucket(t, server, false)
+				other := b.Open(t, blobstore.Config{}).Bucket().Records
 				if test.start != nil {
 					if err := test.start(t, b, other); err != nil {
 						t.Fatal(err)
 					}
 				}
-				worker := b.through(before(t, b, test.method, "a.md5", func() {
+				worker := b.Through(before(t, b, test.method, "a.md5", func() {
 					if err := test.other(t, b, other); err != nil {
 						t.Error(err)
 					}
-				})).open(t, blobstore.Config{}).Bucket().Records
+				})).Open(t, blobstore.Config{}).Bucket().Records
 				if known {
 					// From its first record on, the worker knows what the store can do.
 					r := version(b, "01", "a")
@@ -129,7 +130,7 @@ func TestNewestWins(t *testing.T) {
 // The answer to a write gets lost: what was written stays, and is no failure.
 func TestLostAnswers(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	b := makeBucket(t, server, false)
+	b := drivertest.MakeS3Bucket(t, server, false)
 	var lost atomic.Int64
 	proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if r.Method != http.MethodGet && lost.Add(1)%2 == 1 {
@@ -138,7 +139,7 @@ func TestLostAnswers(t *testing.T) {
 		}
 		next.ServeHTTP(w, r)
 	})
-	records := b.through(proxy).open(t, blobstore.Config{}).Bucket().Records
+	records := b.Through(proxy).Open(t, blobstore.Config{}).Bucket().Records
 	for _, sequencer := range []string{"01", "02", "03"} {
 		want := version(b, sequencer, "a")
 		if err := records.Save(t.Context(), want); err != nil {
@@ -151,7 +152,7 @@ func TestLostAnswers(t *testing.T) {
 	if _, err := records.Remove(t.Context(), version(b, "04", "").Source); err != nil {
 		t.Error(err)
 	}
-	if keys := b.keys(t); len(keys) != 0 {
+	if keys := b.Keys(t); len(keys) != 0 {
 		t.Errorf("left behind: %q", keys)
 	}
 }
@@ -170,19 +171,19 @@ func TestStoreWithoutConditions(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	for name, refuses := range map[string]bool{"refuses": true, "ignores": false} {
 		t.Run(name, func(t *testing.T) {
-			b := makeBucket(t, server, false)
+			b := drivertest.MakeS3Bucket(t, server, false)
 			// The conditions are signed, so that they cannot be taken away on the way:
 			// a store of another kind is needed.
 			store := new(plainStore)
 			proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 				if refuses && r.Method != http.MethodGet && r.Header.Get("If-Match")+r.Header.Get("If-None-Match") != "" {
-					answer(w, 501, "NotImplemented")
+					drivertest.Answer(w, 501, "NotImplemented")
 					return
 				}
 				store.ServeHTTP(w, r)
 			})
 			var log bytes.Buffer
-			records := b.through(proxy).open(t, blobstore.Config{Log: slog.New(slog.NewTextHandler(&log, nil))}).Bucket().Records
+			records := b.Through(proxy).Open(t, blobstore.Config{Log: slog.New(slog.NewTextHandler(&log, nil))}).Bucket().Records
 			for _, v := range []pipeline.Record{version(b, "02", "b"), version(b, "01", "a"), version(b, "03", "b"), version(b, "04", "c")} {
 				err := records.Save(t.Context(), v)
 				if late := v.Source.Sequencer == "01"; late != errors.Is(err, pipeline.ErrChanged) || err != nil && !late {
@@ -205,26 +206,26 @@ func TestStoreWithoutConditions(t *testing.T) {
 // Where a record bucket may not be written to, the work is retried and says why.
 func TestRecordBucketWithoutPermission(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	b, records := makeBucket(t, server, false), makeBucket(t, server, false)
+	b, records := drivertest.MakeS3Bucket(t, server, false), drivertest.MakeS3Bucket(t, server, false)
 	proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if r.Method == http.MethodPut || r.Method == http.MethodDelete {
-			answer(w, 403, "AccessDenied")
+			drivertest.Answer(w, 403, "AccessDenied")
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
-	c := blobstore.Config{Records: blobstore.RecordOptions{Bucket: records.through(proxy).url()}}
-	store := b.open(t, c)
+	c := blobstore.Config{Records: blobstore.RecordOptions{Bucket: records.Through(proxy).Address()}}
+	store := b.Open(t, c)
 	if err := store.Check(t.Context()); err != nil {
 		t.Errorf("what cannot be told without writing: %v", err)
 	}
-	o := b.put(t, "a", "content")
-	err := store.Bucket().Records.Save(t.Context(), record(o))
-	if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "s3:PutObject") || !strings.Contains(err.Error(), records.name) {
+	o := b.Put(t, "a", "content")
+	err := store.Bucket().Records.Save(t.Context(), drivertest.Record(o))
+	if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "s3:PutObject") || !strings.Contains(err.Error(), records.Name) {
 		t.Errorf("got %v", err)
 	}
-	c.Records.Bucket = records.url()
-	if err := b.open(t, c).Bucket().Records.Save(t.Context(), record(o)); err != nil {
+	c.Records.Bucket = records.Address()
+	if err := b.Open(t, c).Bucket().Records.Save(t.Context(), drivertest.Record(o)); err != nil {
 		t.Fatal(err)
 	}
 	_, err = store.Bucket().Records.Remove(t.Context(), o)
@@ -236,26 +237,26 @@ func TestRecordBucketWithoutPermission(t *testing.T) {
 // Several buckets keep their records in one.
 func TestRecordOptions(t *testing.T) {
 	server := awsenv.StartMoto(t)
-	records := makeBucket(t, server, false)
+	records := drivertest.MakeS3Bucket(t, server, false)
 	var heads []*s3.HeadObjectOutput
-	for _, b := range []s3Bucket{makeBucket(t, server, false), makeBucket(t, server, false)} {
-		store := b.open(t, blobstore.Config{Records: blobstore.RecordOptions{
-			Bucket: records.url(),
+	for _, b := range []drivertest.S3Bucket{drivertest.MakeS3Bucket(t, server, false), drivertest.MakeS3Bucket(t, server, false)} {
+		store := b.Open(t, blobstore.Config{Records: blobstore.RecordOptions{
+			Bucket: records.Address(),
 			RecordOptions: driver.RecordOptions{
 				KMSKey: "alias/aws/s3", StorageClass: "STANDARD_IA", Tags: map[string]string{"made by": "bucketsum + co=1", "team": "ü"},
 			},
 		}})
-		o := b.put(t, "dir/a", "content of "+b.name)
-		if err := errors.Join(store.Check(t.Context()), store.Bucket().Records.Save(t.Context(), record(o))); err != nil {
+		o := b.Put(t, "dir/a", "content of "+b.Name)
+		if err := errors.Join(store.Check(t.Context()), store.Bucket().Records.Save(t.Context(), drivertest.Record(o))); err != nil {
 			t.Fatal(err)
 		}
-		key := b.name + "/dir/a.md5"
-		head, err := records.client.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &records.name, Key: &key})
+		key := b.Name + "/dir/a.md5"
+		head, err := records.Client.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &records.Name, Key: &key})
 		if err != nil {
 			t.Fatal(err)
 		}
 		heads = append(heads, head)
-		tags, err := records.client.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: &records.name, Key: &key})
+		tags, err := records.Client.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: &records.Name, Key: &key})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -266,7 +267,7 @@ func TestRecordOptions(t *testing.T) {
 		if len(got) != 2 || got["made by"] != "bucketsum + co=1" || got["team"] != "ü" {
 			t.Errorf("tags %v", got)
 		}
-		if keys := b.keys(t); len(keys) != 1 {
+		if keys := b.Keys(t); len(keys) != 1 {
 			t.Errorf("the source bucket holds %q", keys)
 		}
 	}
@@ -280,11 +281,11 @@ func TestRecordOptions(t *testing.T) {
 
 // A lifecycle rule may take records to the archive together with their objects.
 func TestArchivedRecords(t *testing.T) {
-	b := makeBucket(t, awsenv.StartMoto(t), false)
-	records := b.open(t, blobstore.Config{}).Bucket().Records
+	b := drivertest.MakeS3Bucket(t, awsenv.StartMoto(t), false)
+	records := b.Open(t, blobstore.Config{}).Bucket().Records
 	archive := func(sequencer string) {
 		v := version(b, sequencer, "a")
-		b.put(t, "a.md5", v.Digests["md5"]+"  a\n", func(in *s3.PutObjectInput) {
+		b.Put(t, "a.md5", v.Digests["md5"]+"  a\n", func(in *s3.PutObjectInput) {
 			in.StorageClass = types.StorageClassDeepArchive
 			in.Metadata = map[string]string{
 				"written-by": "bucketsum", "source-key": "a", "source-etag": v.Source.ETag, "source-version-id": v.Source.VersionID,
@@ -294,8 +295,8 @@ func TestArchivedRecords(t *testing.T) {
 	}
 	archive("02")
 	_, err := records.Lookup(t.Context(), version(b, "", "").Source)
-	isA(t, err, pipeline.ErrNotFound) // what it says cannot be read
-	isA(t, records.Save(t.Context(), version(b, "01", "b")), pipeline.ErrChanged)
+	drivertest.IsA(t, err, pipeline.ErrNotFound) // what it says cannot be read
+	drivertest.IsA(t, records.Save(t.Context(), version(b, "01", "b")), pipeline.ErrChanged)
 	newer := version(b, "03", "c")
 	if err := records.Save(t.Context(), newer); err != nil {
 		t.Fatal(err)
@@ -305,11 +306,11 @@ func TestArchivedRecords(t *testing.T) {
 	}
 	archive("04")
 	_, err = records.Remove(t.Context(), version(b, "03", "").Source)
-	isA(t, err, pipeline.ErrChanged)
+	drivertest.IsA(t, err, pipeline.ErrChanged)
 	if removed, err := records.Remove(t.Context(), version(b, "05", "").Source); err != nil || !removed {
 		t.Errorf("Remove: %v, %v", removed, err)
 	}
-	b.put(t, "a.md5", "his own\n", func(in *s3.PutObjectInput) { in.StorageClass = types.StorageClassGlacier })
+	b.Put(t, "a.md5", "his own\n", func(in *s3.PutObjectInput) { in.StorageClass = types.StorageClassGlacier })
 	if err := records.Save(t.Context(), newer); pipeline.Classify(err) != pipeline.ClassPermanent {
 		t.Errorf("got %v, want a permanent error", err)
 	}
@@ -319,26 +320,26 @@ func TestArchivedRecords(t *testing.T) {
 // current, its record.
 func TestRequestsOfAnObject(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	b := makeBucket(t, server, true)
+	b := drivertest.MakeS3Bucket(t, server, true)
 	var requests []string
 	proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		requests = append(requests, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/"+b.name))
+		requests = append(requests, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/"+b.Name))
 		next.ServeHTTP(w, r)
 	})
-	bucket := b.through(proxy).open(t, blobstore.Config{}).Bucket()
-	if err := bucket.Records.Save(t.Context(), record(b.put(t, "first", ""))); err != nil {
+	bucket := b.Through(proxy).Open(t, blobstore.Config{}).Bucket()
+	if err := bucket.Records.Save(t.Context(), drivertest.Record(b.Put(t, "first", ""))); err != nil {
 		t.Fatal(err)
 	}
-	o := b.put(t, "a", "content")
+	o := b.Put(t, "a", "content")
 	requests = nil
 	_, err := bucket.Records.Lookup(t.Context(), o)
-	isA(t, err, pipeline.ErrNotFound)
-	opened := mustRead(t, bucket.Source, o, "content")
+	drivertest.IsA(t, err, pipeline.ErrNotFound)
+	opened := drivertest.MustRead(t, bucket.Source, o, "content")
 	now, err := bucket.Source.Stat(t.Context(), o)
 	if err != nil || now != opened {
 		t.Errorf("Stat: %+v, %v; opened %+v", now, err, opened)
 	}
-	if err := bucket.Records.Save(t.Context(), record(opened)); err != nil {
+	if err := bucket.Records.Save(t.Context(), drivertest.Record(opened)); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := strings.Join(requests, ", "), "GET /a.md5, GET /a, HEAD /a, PUT /a.md5"; got != want {
@@ -367,15 +368,15 @@ func TestRecordsThatTheStoreDoesNotTake(t *testing.T) {
 			t.Parallel()
 			server := nobody.Before(t, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 				if r.Method == http.MethodPut {
-					answer(w, 400, code)
+					drivertest.Answer(w, 400, code)
 					return
 				}
-				answer(w, 404, "NoSuchKey")
+				drivertest.Answer(w, 404, "NoSuchKey")
 			})
-			store := s3Bucket{server, "test", nil}.open(t, blobstore.Config{Records: blobstore.RecordOptions{
+			store := drivertest.S3Bucket{Server: server, Name: "test"}.Open(t, blobstore.Config{Records: blobstore.RecordOptions{
 				RecordOptions: driver.RecordOptions{KMSKey: "some key", StorageClass: "COLD", Tags: map[string]string{"team": "!"}},
 			}})
-			err := store.Bucket().Records.Save(t.Context(), record(pipeline.Object{Bucket: "test", Key: "a", ETag: "e", Size: 7}))
+			err := store.Bucket().Records.Save(t.Context(), drivertest.Record(pipeline.Object{Bucket: "test", Key: "a", ETag: "e", Size: 7}))
 			if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), code) {
 				t.Fatalf("got %v, want a transient error that says %s", err, code)
 			}

@@ -1,4 +1,4 @@
-package blobstore_test
+package folder_test
 
 import (
 	"errors"
@@ -11,21 +11,10 @@ import (
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
-
-// sumOf returns a record of a version, whose line tells the versions apart.
-func sumOf(key, etag, sequencer string) pipeline.Record {
-	o := object(key)
-	o.ETag, o.Sequencer = etag, sequencer
-	digit := etag[len(etag)-1:]
-	return pipeline.Record{Source: o, Digests: map[string]string{"md5": strings.Repeat(digit, 32)}}
-}
-
-func lineOf(r pipeline.Record) string {
-	return r.Digests["md5"] + "  " + filepath.Base(r.Source.Key) + "\n"
-}
 
 // notes returns the files in which a folder remembers records.
 func notes(t *testing.T, dir string) []string {
@@ -71,16 +60,16 @@ func (c *crashed) save(r pipeline.Record) {
 
 func (c *crashed) recorded(want pipeline.Record) {
 	c.Helper()
-	got, err := c.records.Lookup(c.Context(), object("a"))
+	got, err := c.records.Lookup(c.Context(), drivertest.Object("a"))
 	if err != nil || !got.Covers(want.Source, []string{"md5"}) {
 		c.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
-	c.holds(lineOf(want))
+	c.holds(drivertest.LineOf(want))
 }
 
 func (c *crashed) unrecorded() {
 	c.Helper()
-	if got, err := c.records.Lookup(c.Context(), object("a")); !errors.Is(err, pipeline.ErrNotFound) {
+	if got, err := c.records.Lookup(c.Context(), drivertest.Object("a")); !errors.Is(err, pipeline.ErrNotFound) {
 		c.Errorf("got %+v, %v; want ErrNotFound", got, err)
 	}
 }
@@ -96,17 +85,17 @@ func (c *crashed) holds(want string) {
 func (c *crashed) leftAlone(content string) {
 	c.Helper()
 	c.unrecorded()
-	if err := c.records.Save(c.Context(), sumOf("a", "e9", "09")); pipeline.Classify(err) != pipeline.ClassPermanent {
+	if err := c.records.Save(c.Context(), drivertest.SumOf("a", "e9", "09")); pipeline.Classify(err) != pipeline.ClassPermanent {
 		c.Errorf("Save: got %v, want a permanent error", err)
 	}
-	if removed, err := c.records.Remove(c.Context(), object("a")); removed || err != nil {
+	if removed, err := c.records.Remove(c.Context(), drivertest.Object("a")); removed || err != nil {
 		c.Errorf("Remove: got %v, %v", removed, err)
 	}
 	c.holds(content)
 }
 
 func TestCrash(t *testing.T) {
-	one, two := sumOf("a", "e1", "01"), sumOf("a", "e2", "02")
+	one, two := drivertest.SumOf("a", "e1", "01"), drivertest.SumOf("a", "e2", "02")
 	for name, test := range map[string]func(c *crashed){
 		"first note without sidecar": func(c *crashed) {
 			c.save(one)
@@ -118,7 +107,7 @@ func TestCrash(t *testing.T) {
 		"first note without sidecar, object deleted": func(c *crashed) {
 			c.save(one)
 			os.Remove(c.sidecar)
-			if removed, err := c.records.Remove(c.Context(), object("a")); removed || err != nil {
+			if removed, err := c.records.Remove(c.Context(), drivertest.Object("a")); removed || err != nil {
 				c.Errorf("Remove: got %v, %v", removed, err)
 			}
 			if left := notes(c.T, c.dir); len(left) != 0 {
@@ -128,19 +117,19 @@ func TestCrash(t *testing.T) {
 		"first note without sidecar, then a user's file": func(c *crashed) {
 			c.save(one)
 			os.Remove(c.sidecar)
-			writeFile(c.T, c.sidecar, "his own\n")
+			drivertest.WriteFile(c.T, c.sidecar, "his own\n")
 			c.leftAlone("his own\n")
 		},
 		"first note without sidecar, then a user's empty file": func(c *crashed) {
 			c.save(one)
 			os.Remove(c.sidecar)
-			writeFile(c.T, c.sidecar, "")
+			drivertest.WriteFile(c.T, c.sidecar, "")
 			c.leftAlone("")
 		},
 		"second note, first sidecar": func(c *crashed) {
 			c.save(one)
 			c.save(two)
-			writeFile(c.T, c.sidecar, lineOf(one))
+			drivertest.WriteFile(c.T, c.sidecar, drivertest.LineOf(one))
 			c.unrecorded() // nobody knows of which version it is
 			c.save(two)
 			c.recorded(two)
@@ -148,7 +137,7 @@ func TestCrash(t *testing.T) {
 		"second note, first sidecar, older event": func(c *crashed) {
 			c.save(one)
 			c.save(two)
-			writeFile(c.T, c.sidecar, lineOf(one))
+			drivertest.WriteFile(c.T, c.sidecar, drivertest.LineOf(one))
 			c.save(one)
 			c.recorded(one)
 			c.save(two)
@@ -157,8 +146,8 @@ func TestCrash(t *testing.T) {
 		"second note, first sidecar, object deleted": func(c *crashed) {
 			c.save(one)
 			c.save(two)
-			writeFile(c.T, c.sidecar, lineOf(one))
-			if removed, err := c.records.Remove(c.Context(), object("a")); !removed || err != nil {
+			drivertest.WriteFile(c.T, c.sidecar, drivertest.LineOf(one))
+			if removed, err := c.records.Remove(c.Context(), drivertest.Object("a")); !removed || err != nil {
 				c.Errorf("Remove: got %v, %v", removed, err)
 			}
 			if _, err := os.Lstat(c.sidecar); !errors.Is(err, fs.ErrNotExist) {
@@ -169,7 +158,7 @@ func TestCrash(t *testing.T) {
 			c.save(one)
 			os.RemoveAll(filepath.Join(c.dir, filebucket.Hidden))
 			c.save(one) // nothing is left to do
-			c.leftAlone(lineOf(one))
+			c.leftAlone(drivertest.LineOf(one))
 		},
 		"torn note": func(c *crashed) {
 			c.save(one)
@@ -178,12 +167,12 @@ func TestCrash(t *testing.T) {
 					c.Fatal(err)
 				}
 			}
-			c.leftAlone(lineOf(one))
+			c.leftAlone(drivertest.LineOf(one))
 		},
 		"note of another key": func(c *crashed) {
 			c.save(one)
 			from := notes(c.T, c.dir)[0]
-			other := sumOf("b", "e1", "01")
+			other := drivertest.SumOf("b", "e1", "01")
 			c.save(other)
 			for _, to := range notes(c.T, c.dir) {
 				if to != from {
@@ -192,12 +181,12 @@ func TestCrash(t *testing.T) {
 					}
 				}
 			}
-			c.leftAlone(lineOf(one))
+			c.leftAlone(drivertest.LineOf(one))
 		},
 		"temporary files": func(c *crashed) {
 			c.save(one)
 			for _, name := range []string{"X", "Y"} {
-				writeFile(c.T, filepath.Join(c.dir, filebucket.Hidden, "tmp", name), "half")
+				drivertest.WriteFile(c.T, filepath.Join(c.dir, filebucket.Hidden, "tmp", name), "half")
 			}
 			c.save(two)
 			c.recorded(two)
@@ -215,7 +204,7 @@ func TestCrash(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			store := openFolder(t, dir, blobstore.Config{})
+			store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 			test(&crashed{t, dir, filepath.Join(dir, "a.md5"), store, store.Bucket().Records})
 		})
 	}
@@ -232,9 +221,9 @@ func TestRecordsPlaceIsTaken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			records := openFolder(t, dir, blobstore.Config{}).Bucket().Records
-			r := sumOf("a", "e1", "01")
-			writeFile(t, filepath.Join(dir, "his"), lineOf(r))
+			records := drivertest.OpenFolder(t, dir, blobstore.Config{}).Bucket().Records
+			r := drivertest.SumOf("a", "e1", "01")
+			drivertest.WriteFile(t, filepath.Join(dir, "his"), drivertest.LineOf(r))
 			sidecar := filepath.Join(dir, "a.md5")
 			if err := take(sidecar); err != nil {
 				t.Fatal(err)
@@ -265,15 +254,15 @@ func TestRecordsPlaceIsTaken(t *testing.T) {
 
 // The folder in which a record should be is none.
 func TestRecordsFolderIsTaken(t *testing.T) {
-	layout := mustLayout(t, "checksums/{key}.{alg}")
-	r := sumOf("dir/a", "e1", "01")
+	layout := drivertest.MustLayout(t, "checksums/{key}.{alg}")
+	r := drivertest.SumOf("dir/a", "e1", "01")
 	for name, take := range map[string]func(name string) error{
 		"file":          func(name string) error { return os.WriteFile(name, []byte("his"), 0o666) },
 		"link outwards": func(name string) error { return os.Symlink(os.TempDir(), name) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			records := openFolder(t, dir, blobstore.Config{Layout: layout}).Bucket().Records
+			records := drivertest.OpenFolder(t, dir, blobstore.Config{Layout: layout}).Bucket().Records
 			if err := take(filepath.Join(dir, "checksums")); err != nil {
 				t.Fatal(err)
 			}
@@ -290,10 +279,10 @@ func TestRecordsFolderIsTaken(t *testing.T) {
 func TestLongNames(t *testing.T) {
 	dir := t.TempDir()
 	key := "dir/" + strings.Repeat("n", 253)
-	writeFile(t, filepath.Join(dir, key), "content")
-	store := openFolder(t, dir, blobstore.Config{})
-	r := sumOf(key, "e1", "01")
-	if got, err := read(t, store, key); err != nil || got != "content" {
+	drivertest.WriteFile(t, filepath.Join(dir, key), "content")
+	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
+	r := drivertest.SumOf(key, "e1", "01")
+	if got, err := drivertest.Read(t, store, key); err != nil || got != "content" {
 		t.Errorf("Open: got %q, %v", got, err)
 	}
 	records := store.Bucket().Records
@@ -308,7 +297,7 @@ func TestLongNames(t *testing.T) {
 	}
 
 	// And that is what helps.
-	records = openFolder(t, dir, blobstore.Config{Layout: mustLayout(t, "checksums/{alg}/{key}")}).Bucket().Records
+	records = drivertest.OpenFolder(t, dir, blobstore.Config{Layout: drivertest.MustLayout(t, "checksums/{alg}/{key}")}).Bucket().Records
 	if err := records.Save(t.Context(), r); err != nil {
 		t.Error(err)
 	}
@@ -321,14 +310,14 @@ func TestLongNames(t *testing.T) {
 // files of the user's.
 func TestNestedFolders(t *testing.T) {
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "sub", "a"), "content")
-	outer, inner := openFolder(t, dir, blobstore.Config{}), openFolder(t, filepath.Join(dir, "sub"), blobstore.Config{})
-	if err := inner.Bucket().Records.Save(t.Context(), sumOf("a", "e1", "01")); err != nil {
+	drivertest.WriteFile(t, filepath.Join(dir, "sub", "a"), "content")
+	outer, inner := drivertest.OpenFolder(t, dir, blobstore.Config{}), drivertest.OpenFolder(t, filepath.Join(dir, "sub"), blobstore.Config{})
+	if err := inner.Bucket().Records.Save(t.Context(), drivertest.SumOf("a", "e1", "01")); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, filepath.Join(dir, "a"), "content")
-	writeFile(t, filepath.Join(dir, "mounted", filebucket.Hidden, "tmp", "x"), "half a record")
-	writeFile(t, filepath.Join(dir, "mounted", "a"), "content")
+	drivertest.WriteFile(t, filepath.Join(dir, "a"), "content")
+	drivertest.WriteFile(t, filepath.Join(dir, "mounted", filebucket.Hidden, "tmp", "x"), "half a record")
+	drivertest.WriteFile(t, filepath.Join(dir, "mounted", "a"), "content")
 	var got []string
 	for o, err := range outer.List(t.Context()) {
 		if (o.Key == "sub/") != errors.Is(err, pipeline.ErrFiltered) {
@@ -356,13 +345,13 @@ func TestNestedFolders(t *testing.T) {
 
 func TestCheckWritable(t *testing.T) {
 	dir := t.TempDir()
-	store := openFolder(t, dir, blobstore.Config{})
+	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 	for range 2 {
 		if err := store.CheckWritable(); err != nil {
 			t.Error(err)
 		}
 	}
-	if keys := userKeys(t, dir); len(keys)+len(tempFiles(t, dir)) != 0 {
+	if keys := drivertest.UserKeys(t, dir); len(keys)+len(tempFiles(t, dir)) != 0 {
 		t.Errorf("left: %q", keys)
 	}
 	entries, err := os.ReadDir(dir)
@@ -371,8 +360,8 @@ func TestCheckWritable(t *testing.T) {
 	}
 
 	dir = t.TempDir()
-	writeFile(t, filepath.Join(dir, filebucket.Hidden), "his")
-	err = openFolder(t, dir, blobstore.Config{}).CheckWritable()
+	drivertest.WriteFile(t, filepath.Join(dir, filebucket.Hidden), "his")
+	err = drivertest.OpenFolder(t, dir, blobstore.Config{}).CheckWritable()
 	if err == nil || !strings.Contains(err.Error(), "bucket inbox: cannot write records to "+dir) {
 		t.Errorf("got %v", err)
 	}
@@ -385,7 +374,7 @@ func TestCheckWritable(t *testing.T) {
 	if err := os.Chmod(dir, 0o555); err != nil {
 		t.Fatal(err)
 	}
-	err = openFolder(t, dir, blobstore.Config{}).CheckWritable()
+	err = drivertest.OpenFolder(t, dir, blobstore.Config{}).CheckWritable()
 	if !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("got %v, want one of permission", err)
 	}

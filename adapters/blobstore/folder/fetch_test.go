@@ -1,4 +1,4 @@
-package blobstore_test
+package folder_test
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
@@ -32,8 +33,8 @@ func TestFileOfAnotherLength(t *testing.T) {
 		for _, fetches := range []bool{true, false} {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "a")
-			writeFile(t, path, string(content))
-			r, err := openFolder(t, dir, blobstore.Config{}).Open(t.Context(), object("a"))
+			drivertest.WriteFile(t, path, string(content))
+			r, err := drivertest.OpenFolder(t, dir, blobstore.Config{}).Open(t.Context(), drivertest.Object("a"))
 			if err != nil {
 				t.Fatal(err)
 			}

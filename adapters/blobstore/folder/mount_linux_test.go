@@ -1,4 +1,4 @@
-package blobstore_test
+package folder_test
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
@@ -32,8 +33,8 @@ func mount(t *testing.T, dir string) {
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	mount(t, dir)
-	records := openFolder(t, dir, blobstore.Config{}).Bucket().Records
-	one := sumOf("a", "e1", "01")
+	records := drivertest.OpenFolder(t, dir, blobstore.Config{}).Bucket().Records
+	one := drivertest.SumOf("a", "e1", "01")
 	if err := records.Save(t.Context(), one); err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +42,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.WriteFile(fill, make([]byte, 1<<20), 0o666); !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("the disk is not full: %v", err)
 	}
-	for _, r := range []pipeline.Record{sumOf("a", "e2", "02"), sumOf("b", "e1", "01")} {
+	for _, r := range []pipeline.Record{drivertest.SumOf("a", "e2", "02"), drivertest.SumOf("b", "e1", "01")} {
 		err := records.Save(t.Context(), r)
 		if pipeline.Classify(err) != pipeline.ClassTransient || !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("got %v, want a transient error", err)
@@ -59,7 +60,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Remove(fill); err != nil {
 		t.Fatal(err)
 	}
-	if err := records.Save(t.Context(), sumOf("a", "e2", "02")); err != nil {
+	if err := records.Save(t.Context(), drivertest.SumOf("a", "e2", "02")); err != nil {
 		t.Error(err)
 	}
 }
@@ -67,9 +68,9 @@ func TestFullDisk(t *testing.T) {
 func TestReadOnlyFolder(t *testing.T) {
 	dir := t.TempDir()
 	mount(t, dir)
-	store := openFolder(t, dir, blobstore.Config{})
-	one := sumOf("a", "e1", "01")
-	writeFile(t, filepath.Join(dir, "a"), "content")
+	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
+	one := drivertest.SumOf("a", "e1", "01")
+	drivertest.WriteFile(t, filepath.Join(dir, "a"), "content")
 	if err := store.Bucket().Records.Save(t.Context(), one); err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func TestReadOnlyFolder(t *testing.T) {
 	if !errors.Is(err, syscall.EROFS) || !strings.Contains(err.Error(), "cannot write records to "+dir) {
 		t.Errorf("CheckWritable: got %v", err)
 	}
-	if got, err := read(t, store, "a"); err != nil || got != "content" {
+	if got, err := drivertest.Read(t, store, "a"); err != nil || got != "content" {
 		t.Errorf("Open: got %q, %v", got, err)
 	}
 	records := store.Bucket().Records
@@ -88,7 +89,7 @@ func TestReadOnlyFolder(t *testing.T) {
 		t.Errorf("Lookup: got %+v, %v", got, err)
 	}
 	_, removeErr := records.Remove(t.Context(), one.Source)
-	for name, err := range map[string]error{"Save": records.Save(t.Context(), sumOf("a", "e2", "02")), "Remove": removeErr} {
+	for name, err := range map[string]error{"Save": records.Save(t.Context(), drivertest.SumOf("a", "e2", "02")), "Remove": removeErr} {
 		if pipeline.Classify(err) != pipeline.ClassTransient || !errors.Is(err, syscall.EROFS) {
 			t.Errorf("%s: got %v, want a transient error", name, err)
 		}
@@ -103,8 +104,8 @@ func TestMountInFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	mount(t, sub)
-	records := openFolder(t, dir, blobstore.Config{}).Bucket().Records
-	for _, r := range []pipeline.Record{sumOf("sub/a", "e1", "01"), sumOf("sub/a", "e2", "02")} {
+	records := drivertest.OpenFolder(t, dir, blobstore.Config{}).Bucket().Records
+	for _, r := range []pipeline.Record{drivertest.SumOf("sub/a", "e1", "01"), drivertest.SumOf("sub/a", "e2", "02")} {
 		if err := records.Save(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +113,7 @@ func TestMountInFolder(t *testing.T) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	}
-	if keys := userKeys(t, dir); len(keys) != 1 || keys[0] != "sub/a.md5" {
+	if keys := drivertest.UserKeys(t, dir); len(keys) != 1 || keys[0] != "sub/a.md5" {
 		t.Errorf("got %q", keys)
 	}
 	if left := tempFiles(t, sub); len(left) != 0 {

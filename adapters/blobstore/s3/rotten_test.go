@@ -1,4 +1,4 @@
-package blobstore_test
+package s3_test
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
@@ -17,21 +18,21 @@ import (
 
 // One byte of the file is another behind the server's back: every claim notices.
 func TestS3ClaimsOfRottenContent(t *testing.T) {
-	b := makeBucket(t, awsenv.StartVersitygw(t), false)
-	store, guarded := b.open(t, blobstore.Config{CallerVerifies: true}), b.open(t, blobstore.Config{})
+	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
+	store, guarded := b.Open(t, blobstore.Config{CallerVerifies: true}), b.Open(t, blobstore.Config{})
 	for _, o := range []pipeline.Object{
-		b.put(t, "single", "hello"),
-		b.put(t, "sha256", "hello", checksum(types.ChecksumAlgorithmSha256)),
-		b.weakly(t, "parts", minPart, minPart, 99),
-		b.multipart(t, "composite", types.ChecksumAlgorithmSha1, types.ChecksumTypeComposite, minPart, 99),
-		b.multipart(t, "whole", types.ChecksumAlgorithmCrc64nvme, types.ChecksumTypeFullObject, minPart, 99),
+		b.Put(t, "single", "hello"),
+		b.Put(t, "sha256", "hello", checksum(types.ChecksumAlgorithmSha256)),
+		weakly(t, b, "parts", minPart, minPart, 99),
+		multipart(t, b, "composite", types.ChecksumAlgorithmSha1, types.ChecksumTypeComposite, minPart, 99),
+		multipart(t, b, "whole", types.ChecksumAlgorithmCrc64nvme, types.ChecksumTypeFullObject, minPart, 99),
 	} {
 		for name, outcome := range outcomes(t, store, o) {
 			if outcome != digest.Match {
 				t.Errorf("%s: %s is a %s before anything happens", o.Key, name, outcome)
 			}
 		}
-		flip(t, filepath.Join(b.Dir, b.name, o.Key))
+		flip(t, filepath.Join(b.Dir, b.Name, o.Key))
 		got := outcomes(t, store, o)
 		for name, outcome := range got {
 			if outcome != digest.Mismatch {
@@ -43,7 +44,7 @@ func TestS3ClaimsOfRottenContent(t *testing.T) {
 		}
 		// A caller that does not verify is told where the store keeps a checksum of the
 		// whole.
-		_, _, err := readObject(t, guarded, o)
+		_, _, err := drivertest.ReadObject(t, guarded, o)
 		if told := o.Key != "composite"; told != (err != nil && strings.Contains(err.Error(), "checksum did not match")) {
 			t.Errorf("%s: read with %v", o.Key, err)
 		}

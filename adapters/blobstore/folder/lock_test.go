@@ -1,6 +1,6 @@
 //go:build unix
 
-package blobstore_test
+package folder_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
@@ -20,8 +21,8 @@ import (
 // its end.
 func TestLockOfAnother(t *testing.T) {
 	dir := t.TempDir()
-	records := openFolder(t, dir, blobstore.Config{}).Bucket().Records
-	r := sumOf("a", "e1", "01")
+	records := drivertest.OpenFolder(t, dir, blobstore.Config{}).Bucket().Records
+	r := drivertest.SumOf("a", "e1", "01")
 	if err := records.Save(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
@@ -59,23 +60,23 @@ func TestLockOfAnother(t *testing.T) {
 func TestLinkIsRetargeted(t *testing.T) {
 	first, second := t.TempDir(), t.TempDir()
 	link := filepath.Join(t.TempDir(), "link")
-	writeFile(t, filepath.Join(first, "a"), "first")
-	writeFile(t, filepath.Join(second, "a"), "second")
+	drivertest.WriteFile(t, filepath.Join(first, "a"), "first")
+	drivertest.WriteFile(t, filepath.Join(second, "a"), "second")
 	if err := os.Symlink(first, link); err != nil {
 		t.Fatal(err)
 	}
-	store := openFolder(t, link, blobstore.Config{})
+	store := drivertest.OpenFolder(t, link, blobstore.Config{})
 	if err := errors.Join(os.Remove(link), os.Symlink(second, link)); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := read(t, store, "a"); got != "first" || err != nil {
+	if got, err := drivertest.Read(t, store, "a"); got != "first" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
 
 func TestKeysOfNoFile(t *testing.T) {
-	b := openFolder(t, t.TempDir(), blobstore.Config{}).Bucket()
-	o := sumOf("a\x00b", "e1", "01")
+	b := drivertest.OpenFolder(t, t.TempDir(), blobstore.Config{}).Bucket()
+	o := drivertest.SumOf("a\x00b", "e1", "01")
 	_, statErr := b.Source.Stat(t.Context(), o.Source)
 	_, openErr := b.Source.Open(t.Context(), o.Source)
 	_, lookupErr := b.Records.Lookup(t.Context(), o.Source)
@@ -86,7 +87,7 @@ func TestKeysOfNoFile(t *testing.T) {
 		}
 	}
 	// What a terminal would act on is not in errors.
-	_, err := b.Source.Open(t.Context(), object("x\u202egpj.exe"))
+	_, err := b.Source.Open(t.Context(), drivertest.Object("x\u202egpj.exe"))
 	if err == nil || strings.Contains(err.Error(), "\u202e") || !strings.Contains(err.Error(), `\u202e`) {
 		t.Errorf("got %q", err)
 	}

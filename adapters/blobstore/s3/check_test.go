@@ -1,4 +1,4 @@
-package blobstore_test
+package s3_test
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
@@ -20,24 +21,24 @@ import (
 // succeeds then.
 func TestExpiredCredentials(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	b := makeBucket(t, server, false)
-	o := b.put(t, "a", "content")
+	b := drivertest.MakeS3Bucket(t, server, false)
+	o := b.Put(t, "a", "content")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "credentials.json")
 	credentials := func(key string) {
-		writeFile(t, file, `{"Version": 1, "AccessKeyId": "`+key+`", "SecretAccessKey": "`+awsenv.SecretKey+`"}`)
+		drivertest.WriteFile(t, file, `{"Version": 1, "AccessKeyId": "`+key+`", "SecretAccessKey": "`+awsenv.SecretKey+`"}`)
 	}
 	credentials("expired")
-	writeFile(t, filepath.Join(dir, "config"), "[profile worker]\ncredential_process = cat "+file+"\n")
+	drivertest.WriteFile(t, filepath.Join(dir, "config"), "[profile worker]\ncredential_process = cat "+file+"\n")
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(dir, "config"))
 	proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if strings.Contains(r.Header.Get("Authorization"), "Credential=expired/") {
-			answer(w, 400, "ExpiredToken")
+			drivertest.Answer(w, 400, "ExpiredToken")
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
-	store, err := drivers.Open(t.Context(), b.through(proxy).url()+"&profile=worker", b.name, blobstore.Config{})
+	store, err := drivertest.Drivers.Open(t.Context(), b.Through(proxy).Address()+"&profile=worker", b.Name, blobstore.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,49 +47,49 @@ func TestExpiredCredentials(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	credentials(awsenv.AccessKey)
-	mustRead(t, store, o, "content")
+	drivertest.MustRead(t, store, o, "content")
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	mustRead(t, store, o, "content") // they are kept
+	drivertest.MustRead(t, store, o, "content") // they are kept
 }
 
 func TestCheck(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	b := makeBucket(t, server, false)
+	b := drivertest.MakeS3Bucket(t, server, false)
 	dir := t.TempDir()
-	if err := b.open(t, blobstore.Config{Records: blobstore.RecordOptions{Bucket: "file://" + dir}}).Check(t.Context()); err != nil {
+	if err := b.Open(t, blobstore.Config{Records: blobstore.RecordOptions{Bucket: "file://" + dir}}).Check(t.Context()); err != nil {
 		t.Error(err)
 	}
 	says := func(code int, name string) awsenv.Server {
 		return server.Before(t, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			w.Header().Set("X-Amz-Bucket-Region", "eu-west-9")
-			answer(w, code, name)
+			drivertest.Answer(w, code, name)
 		})
 	}
 	none := awsenv.Server{URL: "http://127.0.0.1:1"} // nobody listens on port 1
 	gone := b
-	gone.name = "no-such-bucket"
+	gone.Name = "no-such-bucket"
 	for want, test := range map[string]struct {
-		source  s3Bucket
+		source  drivertest.S3Bucket
 		records string
 		query   string
 	}{
 		`there is no bucket "no-such-bucket": create it`: {source: gone},
-		"records of bucket":                                             {source: b, records: gone.url()},
-		"this program needs s3:ListBucket":                              {source: b.through(says(403, "AccessDenied"))},
-		"is in region eu-west-9, and was asked for in region us-east-1": {source: b.through(says(301, "PermanentRedirect"))},
-		"nothing listens":                                               {source: b.through(none)},
-		"name is unknown":                                               {source: b.through(awsenv.Server{URL: "http://no-such-host.invalid"})},
+		"records of bucket":                                             {source: b, records: gone.Address()},
+		"this program needs s3:ListBucket":                              {source: b.Through(says(403, "AccessDenied"))},
+		"is in region eu-west-9, and was asked for in region us-east-1": {source: b.Through(says(301, "PermanentRedirect"))},
+		"nothing listens":                                               {source: b.Through(none)},
+		"name is unknown":                                               {source: b.Through(awsenv.Server{URL: "http://no-such-host.invalid"})},
 		"there are no credentials":                                      {source: b, query: "&profile=nobody"},
 	} {
-		raw := test.source.url() + test.query
+		raw := test.source.Address() + test.query
 		if test.query != "" {
 			t.Setenv("AWS_CONFIG_FILE", filepath.Join(dir, "config"))
-			writeFile(t, filepath.Join(dir, "config"), "[profile nobody]\n")
+			drivertest.WriteFile(t, filepath.Join(dir, "config"), "[profile nobody]\n")
 			t.Setenv("AWS_ACCESS_KEY_ID", "")
 		}
-		store, err := drivers.Open(t.Context(), raw, b.name, blobstore.Config{Records: blobstore.RecordOptions{Bucket: test.records}})
+		store, err := drivertest.Drivers.Open(t.Context(), raw, b.Name, blobstore.Config{Records: blobstore.RecordOptions{Bucket: test.records}})
 		if err != nil {
 			t.Errorf("%s: %v", want, err)
 			continue
@@ -105,7 +106,7 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	// Nobody set a region.
-	store, err := drivers.Open(t.Context(), "s3://bucket", "bucket", blobstore.Config{})
+	store, err := drivertest.Drivers.Open(t.Context(), "s3://bucket", "bucket", blobstore.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +116,7 @@ func TestCheck(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := b.open(t, blobstore.Config{}).Check(ctx); !errors.Is(err, context.Canceled) {
+	if err := b.Open(t, blobstore.Config{}).Check(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -140,10 +141,10 @@ func TestBucketThatCannotBeListed(t *testing.T) {
 					w.WriteHeader(test.head)
 					return
 				}
-				answer(w, test.list, test.code)
+				drivertest.Answer(w, test.list, test.code)
 			})
 			var log bytes.Buffer
-			store := s3Bucket{server, "test", nil}.open(t, blobstore.Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
+			store := drivertest.S3Bucket{Server: server, Name: "test"}.Open(t, blobstore.Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
 			err := store.Check(t.Context())
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
@@ -157,10 +158,10 @@ func TestBucketThatCannotBeListed(t *testing.T) {
 
 // versitygw has a code of its own for an access key that nobody has.
 func TestAccessKeyThatVersitygwDoesNotKnow(t *testing.T) {
-	b := makeBucket(t, awsenv.StartVersitygw(t), false)
+	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
 	t.Setenv("AWS_ACCESS_KEY_ID", "nobody")
-	store := b.open(t, blobstore.Config{})
-	_, err := store.Open(t.Context(), pipeline.Object{Bucket: b.name, Key: "a", ETag: "e", Size: 7})
+	store := b.Open(t, blobstore.Config{})
+	_, err := store.Open(t.Context(), pipeline.Object{Bucket: b.Name, Key: "a", ETag: "e", Size: 7})
 	for what, err := range map[string]error{"Check": store.Check(t.Context()), "Open": err} {
 		if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "the credentials have expired or are not those of the store") {
 			t.Errorf("%s: got %v, want a transient error that says what to do", what, err)

@@ -1,4 +1,4 @@
-package blobstore_test
+package s3_test
 
 import (
 	"crypto/md5"
@@ -17,6 +17,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
@@ -29,18 +30,18 @@ const byDefault = "x-amz-checksum-crc64nvme"
 const minPart = 5 << 20
 
 // multipart uploads parts of so many bytes as one object.
-func (b s3Bucket) multipart(t *testing.T, key string, algorithm types.ChecksumAlgorithm, kind types.ChecksumType, sizes ...int) pipeline.Object {
+func multipart(t *testing.T, b drivertest.S3Bucket, key string, algorithm types.ChecksumAlgorithm, kind types.ChecksumType, sizes ...int) pipeline.Object {
 	t.Helper()
-	upload, err := b.client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
-		Bucket: &b.name, Key: &key, ChecksumAlgorithm: algorithm, ChecksumType: kind,
+	upload, err := b.Client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: &b.Name, Key: &key, ChecksumAlgorithm: algorithm, ChecksumType: kind,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	done, total := &types.CompletedMultipartUpload{}, 0
 	for i, size := range sizes {
-		part, err := b.client.UploadPart(t.Context(), &s3.UploadPartInput{
-			Bucket: &b.name, Key: &key, UploadId: upload.UploadId, PartNumber: aws.Int32(int32(i + 1)),
+		part, err := b.Client.UploadPart(t.Context(), &s3.UploadPartInput{
+			Bucket: &b.Name, Key: &key, UploadId: upload.UploadId, PartNumber: aws.Int32(int32(i + 1)),
 			Body: strings.NewReader(strings.Repeat(string(rune('a'+i)), size)), ChecksumAlgorithm: algorithm,
 		})
 		if err != nil {
@@ -53,14 +54,14 @@ func (b s3Bucket) multipart(t *testing.T, key string, algorithm types.ChecksumAl
 		})
 		total += size
 	}
-	out, err := b.client.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
-		Bucket: &b.name, Key: &key, UploadId: upload.UploadId, MultipartUpload: done, ChecksumType: kind,
+	out, err := b.Client.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+		Bucket: &b.Name, Key: &key, UploadId: upload.UploadId, MultipartUpload: done, ChecksumType: kind,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return pipeline.Object{
-		Bucket: b.name, Key: key, Size: int64(total),
+		Bucket: b.Name, Key: key, Size: int64(total),
 		ETag: strings.Trim(aws.ToString(out.ETag), `"`), VersionID: aws.ToString(out.VersionId),
 	}
 }
@@ -69,9 +70,9 @@ func (b s3Bucket) multipart(t *testing.T, key string, algorithm types.ChecksumAl
 const weak = "x-amz-checksum-crc32"
 
 // weakly is multipart such that the checksum of the whole is no stand-in for the ETag.
-func (b s3Bucket) weakly(t *testing.T, key string, sizes ...int) pipeline.Object {
+func weakly(t *testing.T, b drivertest.S3Bucket, key string, sizes ...int) pipeline.Object {
 	t.Helper()
-	return b.multipart(t, key, types.ChecksumAlgorithmCrc32, types.ChecksumTypeFullObject, sizes...)
+	return multipart(t, b, key, types.ChecksumAlgorithmCrc32, types.ChecksumTypeFullObject, sizes...)
 }
 
 // outcomes reads an object and returns what became of the claims about it. A guess
@@ -118,79 +119,79 @@ func outcomes(t *testing.T, source pipeline.Source, o pipeline.Object) map[strin
 type found = map[string]digest.Outcome
 
 func TestS3Claims(t *testing.T) {
-	b := makeBucket(t, awsenv.StartVersitygw(t), true)
-	store := b.open(t, blobstore.Config{})
+	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), true)
+	store := b.Open(t, blobstore.Config{})
 	sum := md5.Sum([]byte("hello"))
 	xxh := xxh3.HashString("hello")
 	for name, tc := range map[string]struct {
 		put  func(key string) pipeline.Object
 		want found
 	}{
-		"single": {func(key string) pipeline.Object { return b.put(t, key, "hello") },
+		"single": {func(key string) pipeline.Object { return b.Put(t, key, "hello") },
 			found{"etag": digest.Match, byDefault: digest.Match}},
-		"empty": {func(key string) pipeline.Object { return b.put(t, key, "") },
+		"empty": {func(key string) pipeline.Object { return b.Put(t, key, "") },
 			found{"etag": digest.Match, byDefault: digest.Match}},
 		"CRC32C": {func(key string) pipeline.Object {
-			return b.put(t, key, "hello", checksum(types.ChecksumAlgorithmCrc32c))
+			return b.Put(t, key, "hello", checksum(types.ChecksumAlgorithmCrc32c))
 		},
 			found{"etag": digest.Match, "x-amz-checksum-crc32c": digest.Match}},
 		"CRC64NVME": {func(key string) pipeline.Object {
-			return b.put(t, key, "hello", checksum(types.ChecksumAlgorithmCrc64nvme))
+			return b.Put(t, key, "hello", checksum(types.ChecksumAlgorithmCrc64nvme))
 		},
 			found{"etag": digest.Match, "x-amz-checksum-crc64nvme": digest.Match}},
-		"SHA1": {func(key string) pipeline.Object { return b.put(t, key, "hello", checksum(types.ChecksumAlgorithmSha1)) },
+		"SHA1": {func(key string) pipeline.Object { return b.Put(t, key, "hello", checksum(types.ChecksumAlgorithmSha1)) },
 			found{"etag": digest.Match, "x-amz-checksum-sha1": digest.Match}},
 		"SHA256": {func(key string) pipeline.Object {
-			return b.put(t, key, "hello", checksum(types.ChecksumAlgorithmSha256))
+			return b.Put(t, key, "hello", checksum(types.ChecksumAlgorithmSha256))
 		},
 			found{"etag": digest.Match, "x-amz-checksum-sha256": digest.Match}},
 		"XXHASH3": {func(key string) pipeline.Object {
-			return b.put(t, key, "hello", func(in *s3.PutObjectInput) {
+			return b.Put(t, key, "hello", func(in *s3.PutObjectInput) {
 				value := base64.StdEncoding.EncodeToString([]byte{byte(xxh >> 56), byte(xxh >> 48), byte(xxh >> 40), byte(xxh >> 32), byte(xxh >> 24), byte(xxh >> 16), byte(xxh >> 8), byte(xxh)})
 				in.ChecksumXXHASH3 = &value
 			})
 		}, found{"etag": digest.Match, "x-amz-checksum-xxhash3": digest.Match}},
 		"metadata of rclone": {func(key string) pipeline.Object {
-			return b.put(t, key, "hello", func(in *s3.PutObjectInput) {
+			return b.Put(t, key, "hello", func(in *s3.PutObjectInput) {
 				in.Metadata = map[string]string{"Md5chksum": base64.StdEncoding.EncodeToString(sum[:])}
 			})
 		}, found{"etag": digest.Match, byDefault: digest.Match, "md5chksum": digest.Match}},
 		"malformed metadata": {func(key string) pipeline.Object {
-			return b.put(t, key, "hello", func(in *s3.PutObjectInput) { in.Metadata = map[string]string{"md5chksum": "?"} })
+			return b.Put(t, key, "hello", func(in *s3.PutObjectInput) { in.Metadata = map[string]string{"md5chksum": "?"} })
 		}, found{"etag": digest.Match, byDefault: digest.Match, "md5chksum": digest.Unchecked}},
 		// Where there is a strong checksum of the whole, the parts are left alone.
-		"3 parts": {func(key string) pipeline.Object { return b.multipart(t, key, "", "", minPart, minPart, 1234567) },
+		"3 parts": {func(key string) pipeline.Object { return multipart(t, b, key, "", "", minPart, minPart, 1234567) },
 			found{byDefault: digest.Match}},
-		"3 parts, the last shorter": {func(key string) pipeline.Object { return b.weakly(t, key, minPart, minPart, 1234567) },
+		"3 parts, the last shorter": {func(key string) pipeline.Object { return weakly(t, b, key, minPart, minPart, 1234567) },
 			found{"etag": digest.Match, weak: digest.Match}},
-		"2 parts of one size": {func(key string) pipeline.Object { return b.weakly(t, key, minPart, minPart) },
+		"2 parts of one size": {func(key string) pipeline.Object { return weakly(t, b, key, minPart, minPart) },
 			found{"etag": digest.Match, weak: digest.Match}},
-		"1 part": {func(key string) pipeline.Object { return b.weakly(t, key, 9) },
+		"1 part": {func(key string) pipeline.Object { return weakly(t, b, key, 9) },
 			found{"etag": digest.Unchecked, weak: digest.Match}},
 		"composite of 1 part": {func(key string) pipeline.Object {
-			return b.multipart(t, key, types.ChecksumAlgorithmSha256, types.ChecksumTypeComposite, 9)
+			return multipart(t, b, key, types.ChecksumAlgorithmSha256, types.ChecksumTypeComposite, 9)
 		}, found{"etag": digest.Unchecked, "x-amz-checksum-sha256": digest.Match}},
 		"composite SHA256": {func(key string) pipeline.Object {
-			return b.multipart(t, key, types.ChecksumAlgorithmSha256, types.ChecksumTypeComposite, minPart, minPart, 99)
+			return multipart(t, b, key, types.ChecksumAlgorithmSha256, types.ChecksumTypeComposite, minPart, minPart, 99)
 		}, found{"etag": digest.Match, "x-amz-checksum-sha256": digest.Match}},
 		"composite CRC32": {func(key string) pipeline.Object {
-			return b.multipart(t, key, types.ChecksumAlgorithmCrc32, types.ChecksumTypeComposite, minPart, minPart, 99)
+			return multipart(t, b, key, types.ChecksumAlgorithmCrc32, types.ChecksumTypeComposite, minPart, minPart, 99)
 		}, found{"etag": digest.Match, "x-amz-checksum-crc32": digest.Match}},
 		"composite CRC32C": {func(key string) pipeline.Object {
-			return b.multipart(t, key, types.ChecksumAlgorithmCrc32c, types.ChecksumTypeComposite, minPart, 99)
+			return multipart(t, b, key, types.ChecksumAlgorithmCrc32c, types.ChecksumTypeComposite, minPart, 99)
 		}, found{"etag": digest.Match, "x-amz-checksum-crc32c": digest.Match}},
 		"CRC64NVME of parts as a whole": {func(key string) pipeline.Object {
-			return b.multipart(t, key, types.ChecksumAlgorithmCrc64nvme, types.ChecksumTypeFullObject, minPart, minPart, 99)
+			return multipart(t, b, key, types.ChecksumAlgorithmCrc64nvme, types.ChecksumTypeFullObject, minPart, minPart, 99)
 		}, found{"x-amz-checksum-crc64nvme": digest.Match}},
 		// Nothing tells the sizes: this store keeps no list, and the first part misleads.
 		"uneven parts": {func(key string) pipeline.Object {
-			return b.weakly(t, key, minPart+1, minPart, minPart, minPart+9)
+			return weakly(t, b, key, minPart+1, minPart, minPart, minPart+9)
 		},
 			found{"etag": digest.Unchecked, weak: digest.Match}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := tc.put("dir/" + name)
-			b.put(t, "dir/"+name, "a newer version") // which none of the claims is of
+			b.Put(t, "dir/"+name, "a newer version") // which none of the claims is of
 			if diff := cmp.Diff(tc.want, outcomes(t, store, o)); diff != "" {
 				t.Errorf("claims (-want +got):\n%s", diff)
 			}
@@ -205,8 +206,8 @@ func checksum(a types.ChecksumAlgorithm) func(*s3.PutObjectInput) {
 // TestS3ClaimsOfAnswers has a proxy change what the store says.
 func TestS3ClaimsOfAnswers(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	b := makeBucket(t, server, false)
-	single, parts := b.put(t, "single", "hello"), b.weakly(t, "parts", minPart+1, minPart, 99)
+	b := drivertest.MakeS3Bucket(t, server, false)
+	single, parts := b.Put(t, "single", "hello"), weakly(t, b, "parts", minPart+1, minPart, 99)
 	uneven := fmt.Sprintf(`<GetObjectAttributesResponse><ETag>%s</ETag><ObjectParts><PartsCount>3</PartsCount>`+
 		`<IsTruncated>%%s</IsTruncated><NextPartNumberMarker>2</NextPartNumberMarker>%%s</ObjectParts></GetObjectAttributesResponse>`, parts.ETag)
 	part := func(n, size int) string {
@@ -233,8 +234,8 @@ func TestS3ClaimsOfAnswers(t *testing.T) {
 	untyped := func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		next.ServeHTTP(&untypedWriter{w}, r)
 	}
-	composite := b.multipart(t, "composite", types.ChecksumAlgorithmSha256, types.ChecksumTypeComposite, minPart, 99)
-	whole := b.multipart(t, "whole", types.ChecksumAlgorithmCrc64nvme, types.ChecksumTypeFullObject, minPart, 99)
+	composite := multipart(t, b, "composite", types.ChecksumAlgorithmSha256, types.ChecksumTypeComposite, minPart, 99)
+	whole := multipart(t, b, "whole", types.ChecksumAlgorithmCrc64nvme, types.ChecksumTypeFullObject, minPart, 99)
 	for name, tc := range map[string]struct {
 		answer func(http.ResponseWriter, *http.Request, http.Handler)
 		object pipeline.Object
@@ -248,19 +249,19 @@ func TestS3ClaimsOfAnswers(t *testing.T) {
 		"malformed":         {header("X-Amz-Checksum-Sha256", "!"), single, found{"etag": digest.Match, byDefault: digest.Match, "x-amz-checksum-sha256": digest.Unchecked}},
 		"composite of 1 part, and wrong": {header("X-Amz-Checksum-Sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=-1"), single,
 			found{"etag": digest.Match, byDefault: digest.Match, "x-amz-checksum-sha256": digest.Mismatch}},
-		"malformed, of parts": {header("X-Amz-Checksum-Sha256", "!"), b.weakly(t, "malformed", minPart, 99),
+		"malformed, of parts": {header("X-Amz-Checksum-Sha256", "!"), weakly(t, b, "malformed", minPart, 99),
 			found{"etag": digest.Match, weak: digest.Match, "x-amz-checksum-sha256": digest.Unchecked}},
-		"too short, of parts": {header("X-Amz-Checksum-Sha256", "4waSgw=="), b.weakly(t, "short", minPart, 99),
+		"too short, of parts": {header("X-Amz-Checksum-Sha256", "4waSgw=="), weakly(t, b, "short", minPart, 99),
 			found{"etag": digest.Match, weak: digest.Match, "x-amz-checksum-sha256": digest.Unchecked}},
 		"composite, of nobody says how many": {header("X-Amz-Checksum-Type", "COMPOSITE"), single,
 			found{"etag": digest.Match, byDefault: digest.Unchecked}},
 		"parts beyond counting": {header("X-Amz-Checksum-Crc32c", "4waSgw==-99999999999999999999"), single,
 			found{"etag": digest.Match, byDefault: digest.Match, "x-amz-checksum-crc32c": digest.Unchecked}},
-		"more parts than the ETag": {header("X-Amz-Checksum-Crc32c", "4waSgw==-7"), b.weakly(t, "even", minPart, 99),
+		"more parts than the ETag": {header("X-Amz-Checksum-Crc32c", "4waSgw==-7"), weakly(t, b, "even", minPart, 99),
 			found{"etag": digest.Match, "x-amz-checksum-crc32c": digest.Unchecked, weak: digest.Match}},
 		// Who says neither of what a checksum is, nor of how many, is believed in both.
-		"of the whole, untyped":           {untyped, b.weakly(t, "untyped", minPart, 99), found{"etag": digest.Match, weak: digest.Match}},
-		"of one part as a whole, untyped": {untyped, b.weakly(t, "one", 9), found{"etag": digest.Unchecked, weak: digest.Match}},
+		"of the whole, untyped":           {untyped, weakly(t, b, "untyped", minPart, 99), found{"etag": digest.Match, weak: digest.Match}},
+		"of one part as a whole, untyped": {untyped, weakly(t, b, "one", 9), found{"etag": digest.Unchecked, weak: digest.Match}},
 		"CRC64NVME, untyped":              {untyped, whole, found{byDefault: digest.Match}},
 		"composite, untyped":              {untyped, composite, found{"etag": digest.Match, "x-amz-checksum-sha256": digest.Match}},
 		"neither of both, untyped": {func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -285,7 +286,7 @@ func TestS3ClaimsOfAnswers(t *testing.T) {
 					inner(w, r, next)
 				}
 			}
-			store := b.through(server.Before(t, tc.answer)).open(t, blobstore.Config{})
+			store := b.Through(server.Before(t, tc.answer)).Open(t, blobstore.Config{})
 			if diff := cmp.Diff(tc.want, outcomes(t, store, tc.object)); diff != "" {
 				t.Errorf("claims (-want +got):\n%s", diff)
 			}
@@ -320,19 +321,19 @@ func (w *untypedWriter) WriteHeader(status int) {
 // Only what needs it costs requests.
 func TestS3ClaimsCostLittle(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	b := makeBucket(t, server, false)
+	b := drivertest.MakeS3Bucket(t, server, false)
 	var requests atomic.Int32
-	store := b.through(server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	store := b.Through(server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		requests.Add(1)
 		next.ServeHTTP(w, r)
-	})).open(t, blobstore.Config{})
+	})).Open(t, blobstore.Config{})
 	for o, want := range map[pipeline.Object]struct {
 		requests int32
 		claims   int
 	}{
-		b.put(t, "single", "hello"): {1, 2},
-		b.multipart(t, "parts", types.ChecksumAlgorithmCrc32, types.ChecksumTypeComposite, minPart, minPart, 99): {2, 2},
-		b.multipart(t, "parts with a strong checksum", "", "", minPart, minPart, 99):                             {1, 1},
+		b.Put(t, "single", "hello"): {1, 2},
+		multipart(t, b, "parts", types.ChecksumAlgorithmCrc32, types.ChecksumTypeComposite, minPart, minPart, 99): {2, 2},
+		multipart(t, b, "parts with a strong checksum", "", "", minPart, minPart, 99):                             {1, 1},
 	} {
 		requests.Store(0)
 		r, err := store.Open(t.Context(), o)
@@ -351,10 +352,10 @@ func TestS3ClaimsCostLittle(t *testing.T) {
 
 // What was uploaded in uneven parts that look even is not said to be wrong.
 func TestS3PartsThatLookEven(t *testing.T) {
-	b := makeBucket(t, awsenv.StartVersitygw(t), false)
+	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
 	// 3 parts whose first and whole say 6, 6, 5.
-	o := b.weakly(t, "a", minPart+6, minPart, minPart+2)
-	r, err := b.open(t, blobstore.Config{}).Open(t.Context(), o)
+	o := weakly(t, b, "a", minPart+6, minPart, minPart+2)
+	r, err := b.Open(t, blobstore.Config{}).Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,7 +368,7 @@ func TestS3PartsThatLookEven(t *testing.T) {
 	if diff := cmp.Diff([]int64{minPart + 6, minPart, minPart + 2}, sizes); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	b.put(t, "a", "replaced")
+	b.Put(t, "a", "replaced")
 	if _, err := claim.Confirm(t.Context()); !errors.Is(err, pipeline.ErrChanged) {
 		t.Errorf("after it was replaced: %v", err)
 	}
@@ -375,12 +376,12 @@ func TestS3PartsThatLookEven(t *testing.T) {
 
 // moto knows fewer checksums, and nothing of it is taken for a mismatch.
 func TestS3ClaimsOnMoto(t *testing.T) {
-	b := makeBucket(t, awsenv.StartMoto(t), false)
-	store := b.open(t, blobstore.Config{})
+	b := drivertest.MakeS3Bucket(t, awsenv.StartMoto(t), false)
+	store := b.Open(t, blobstore.Config{})
 	for _, o := range []pipeline.Object{
-		b.put(t, "single", "hello"),
-		b.put(t, "sha256", "hello", checksum(types.ChecksumAlgorithmSha256)),
-		b.multipart(t, "parts", "", "", minPart, minPart, 99),
+		b.Put(t, "single", "hello"),
+		b.Put(t, "sha256", "hello", checksum(types.ChecksumAlgorithmSha256)),
+		multipart(t, b, "parts", "", "", minPart, minPart, 99),
 	} {
 		got := outcomes(t, store, o)
 		if got["etag"] == "" {

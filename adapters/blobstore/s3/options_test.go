@@ -1,4 +1,4 @@
-package blobstore_test
+package s3_test
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	s3driver "github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
@@ -33,7 +34,7 @@ func encrypted(t *testing.T, server awsenv.Server) awsenv.Server {
 		if given != "" {
 			key, err := base64.StdEncoding.DecodeString(r.Header.Get(header + "Key"))
 			if sum := md5.Sum(key); err != nil || len(key) != 32 || base64.StdEncoding.EncodeToString(sum[:]) != given || r.Header.Get(header+"Algorithm") != "AES256" {
-				answer(w, 400, "InvalidArgument")
+				drivertest.Answer(w, 400, "InvalidArgument")
 				return
 			}
 		}
@@ -47,15 +48,15 @@ func encrypted(t *testing.T, server awsenv.Server) awsenv.Server {
 		case needed == given:
 			next.ServeHTTP(w, r)
 		case needed == "" || given == "":
-			answer(w, 400, "InvalidRequest")
+			drivertest.Answer(w, 400, "InvalidRequest")
 		default:
-			answer(w, 403, "AccessDenied")
+			drivertest.Answer(w, 403, "AccessDenied")
 		}
 	})
 }
 
 func TestCustomerKey(t *testing.T) {
-	b := makeBucket(t, encrypted(t, awsenv.StartVersitygw(t)), false)
+	b := drivertest.MakeS3Bucket(t, encrypted(t, awsenv.StartVersitygw(t)), false)
 	key := make([]byte, 32)
 	if _, err := rand.Read(key); err != nil {
 		t.Fatal(err)
@@ -64,7 +65,7 @@ func TestCustomerKey(t *testing.T) {
 	for name, content := range map[string]string{
 		"raw": string(key), "base64": base64.StdEncoding.EncodeToString(key) + "\n", "wrong": "too short",
 	} {
-		writeFile(t, filepath.Join(dir, name), content)
+		drivertest.WriteFile(t, filepath.Join(dir, name), content)
 		got, err := s3driver.ReadCustomerKey(filepath.Join(dir, name))
 		if ok := name != "wrong"; ok != (err == nil) || ok && !bytes.Equal(got, key) {
 			t.Errorf("%s: got %x, %v", name, got, err)
@@ -75,36 +76,36 @@ func TestCustomerKey(t *testing.T) {
 	}
 
 	sum := md5.Sum(key)
-	o := b.put(t, "secret", "content", func(in *s3.PutObjectInput) {
+	o := b.Put(t, "secret", "content", func(in *s3.PutObjectInput) {
 		in.SSECustomerAlgorithm, in.SSECustomerKey = aws.String("AES256"), aws.String(base64.StdEncoding.EncodeToString(key))
 		in.SSECustomerKeyMD5 = aws.String(base64.StdEncoding.EncodeToString(sum[:]))
 	})
-	if _, err := b.open(t, blobstore.Config{}).Open(t.Context(), o); pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "--sse-c-key-file") {
+	if _, err := b.Open(t, blobstore.Config{}).Open(t.Context(), o); pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "--sse-c-key-file") {
 		t.Errorf("without the key: %v", err)
 	}
 
-	store := b.open(t, blobstore.Config{}, s3driver.Options{CustomerKey: key})
+	store := b.Open(t, blobstore.Config{}, s3driver.Options{CustomerKey: key})
 	records := store.Bucket().Records
-	plain := b.put(t, "plain", "open to all")
+	plain := b.Put(t, "plain", "open to all")
 	for o, content := range map[pipeline.Object]string{o: "content", plain: "open to all"} {
-		mustRead(t, store, o, content)
+		drivertest.MustRead(t, store, o, content)
 		if now, err := store.Stat(t.Context(), o); err != nil || !now.SameVersion(o) {
 			t.Errorf("Stat: %+v, %v", now, err)
 		}
-		if err := records.Save(t.Context(), record(o)); err != nil {
+		if err := records.Save(t.Context(), drivertest.Record(o)); err != nil {
 			t.Errorf("Save: %v", err)
 		}
 		if _, err := records.Lookup(t.Context(), o); err != nil {
 			t.Errorf("Lookup: %v", err)
 		}
-		if _, ok := b.get(t, o.Key+".md5"); !ok {
+		if _, ok := b.Get(t, o.Key+".md5"); !ok {
 			t.Errorf("the record of %s cannot be read without the key", o.Key)
 		}
 	}
 	_, err := store.Stat(t.Context(), pipeline.Object{Key: "gone"})
-	isA(t, err, pipeline.ErrNotFound)
+	drivertest.IsA(t, err, pipeline.ErrNotFound)
 
-	other := b.open(t, blobstore.Config{}, s3driver.Options{CustomerKey: bytes.Repeat([]byte("k"), 32)})
+	other := b.Open(t, blobstore.Config{}, s3driver.Options{CustomerKey: bytes.Repeat([]byte("k"), 32)})
 	if _, err := other.Open(t.Context(), o); pipeline.Classify(err) != pipeline.ClassTransient {
 		t.Errorf("with another key: %v", err)
 	}
@@ -112,24 +113,24 @@ func TestCustomerKey(t *testing.T) {
 
 func TestRequesterPays(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	b := makeBucket(t, server, false)
-	o := b.put(t, "a", "content")
+	b := drivertest.MakeS3Bucket(t, server, false)
+	o := b.Put(t, "a", "content")
 	proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if r.Header.Get("X-Amz-Request-Payer") != "requester" {
-			answer(w, 403, "AccessDenied")
+			drivertest.Answer(w, 403, "AccessDenied")
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
-	b = b.through(proxy)
-	if _, err := b.open(t, blobstore.Config{}).Open(t.Context(), o); pipeline.Classify(err) != pipeline.ClassTransient {
+	b = b.Through(proxy)
+	if _, err := b.Open(t, blobstore.Config{}).Open(t.Context(), o); pipeline.Classify(err) != pipeline.ClassTransient {
 		t.Errorf("got %v, want a transient error", err)
 	}
-	store := b.open(t, blobstore.Config{}, s3driver.Options{RequesterPays: true})
-	mustRead(t, store, o, "content")
+	store := b.Open(t, blobstore.Config{}, s3driver.Options{RequesterPays: true})
+	drivertest.MustRead(t, store, o, "content")
 	records := store.Bucket().Records
 	_, statErr := store.Stat(t.Context(), o)
-	saveErr := records.Save(t.Context(), record(o))
+	saveErr := records.Save(t.Context(), drivertest.Record(o))
 	_, lookupErr := records.Lookup(t.Context(), o)
 	_, removeErr := records.Remove(t.Context(), o)
 	for _, err := range store.List(t.Context()) {

@@ -1,4 +1,4 @@
-package blobstore_test
+package s3_test
 
 import (
 	"crypto/md5"
@@ -10,30 +10,31 @@ import (
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
 // Keys that gocloud would rewrite. versitygw has no name for some.
 func TestRawKeys(t *testing.T) {
-	b := makeBucket(t, awsenv.StartMoto(t), false)
-	store := b.open(t, blobstore.Config{})
+	b := drivertest.MakeS3Bucket(t, awsenv.StartMoto(t), false)
+	store := b.Open(t, blobstore.Config{})
 	records := store.Bucket().Records
 	var want []string
 	for _, key := range []string{
 		"../up", "a/../b", "./x", "a//b", "/lead", "//", "slash/", "\x01\x1f", "tab\t", "__0x2f__", "__0x41__/__0x0a__",
 		"a+b c", "%25", "ü\u2028", strings.Repeat("k", 1020), strings.Repeat("ü/", 339) + "123",
 	} {
-		o := b.put(t, key, "content of "+key)
-		mustRead(t, store, o, "content of "+key)
+		o := b.Put(t, key, "content of "+key)
+		drivertest.MustRead(t, store, o, "content of "+key)
 		if now, err := store.Stat(t.Context(), o); err != nil || now != o {
 			t.Errorf("Stat %q: %+v, %v", key, now, err)
 		}
-		r := record(o)
+		r := drivertest.Record(o)
 		if err := records.Save(t.Context(), r); err != nil {
 			t.Errorf("Save: %v", err)
 		}
-		if _, ok := b.get(t, key+".md5"); !ok {
+		if _, ok := b.Get(t, key+".md5"); !ok {
 			t.Errorf("%q has no record beside it", key)
 		}
 		if got, err := records.Lookup(t.Context(), o); err != nil || got.Digests["md5"] != r.Digests["md5"] {
@@ -46,12 +47,12 @@ func TestRawKeys(t *testing.T) {
 		}
 		want = append(want, key)
 	}
-	b.put(t, "folder/", "")
+	b.Put(t, "folder/", "")
 	slices.Sort(want)
 	var got []string
 	for o, err := range store.List(t.Context()) {
 		if o.Key == "folder/" {
-			isA(t, err, pipeline.ErrFiltered)
+			drivertest.IsA(t, err, pipeline.ErrFiltered)
 			continue
 		}
 		if err != nil {
@@ -67,9 +68,9 @@ func TestRawKeys(t *testing.T) {
 	}
 
 	// A key may be so long that there can be no record.
-	long := b.put(t, strings.Repeat("k", 1024), "content")
-	mustRead(t, store, long, "content")
-	if err := records.Save(t.Context(), record(long)); pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), "1028 bytes") {
+	long := b.Put(t, strings.Repeat("k", 1024), "content")
+	drivertest.MustRead(t, store, long, "content")
+	if err := records.Save(t.Context(), drivertest.Record(long)); pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), "1028 bytes") {
 		t.Errorf("got %v, want a permanent error that says how long its record's key would be", err)
 	}
 	if removed, err := records.Remove(t.Context(), long); removed || err != nil {
@@ -82,41 +83,41 @@ func TestRawKeys(t *testing.T) {
 }
 
 func TestFoldersAndEmptyObjects(t *testing.T) {
-	b := makeBucket(t, awsenv.StartVersitygw(t), false)
-	store := b.open(t, blobstore.Config{})
-	folder, empty := b.put(t, "folder/", ""), b.put(t, "empty", "")
-	mustRead(t, store, empty, "")
+	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
+	store := b.Open(t, blobstore.Config{})
+	folder, empty := b.Put(t, "folder/", ""), b.Put(t, "empty", "")
+	drivertest.MustRead(t, store, empty, "")
 	for _, size := range []int64{0, pipeline.UnknownSize} {
 		folder.Size = size
 		_, err := store.Open(t.Context(), folder)
-		isA(t, err, pipeline.ErrFiltered)
+		drivertest.IsA(t, err, pipeline.ErrFiltered)
 	}
 	_, err := store.Stat(t.Context(), folder)
-	isA(t, err, pipeline.ErrFiltered)
+	drivertest.IsA(t, err, pipeline.ErrFiltered)
 	_, err = store.Stat(t.Context(), pipeline.Object{Key: "gone/"})
-	isA(t, err, pipeline.ErrNotFound)
+	drivertest.IsA(t, err, pipeline.ErrNotFound)
 }
 
 // ListObjects of several pages asks for nothing but the pages.
 func TestListS3(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	b := makeBucket(t, server, false)
+	b := drivertest.MakeS3Bucket(t, server, false)
 	var want []string
-	for _, key := range manyKeys() {
-		b.put(t, key, key)
+	for _, key := range drivertest.ManyKeys() {
+		b.Put(t, key, key)
 		want = append(want, key)
 	}
-	b.put(t, want[0]+".md5", "a record, by its name")
+	b.Put(t, want[0]+".md5", "a record, by its name")
 	slices.Sort(want)
 	var requests atomic.Int64
 	proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		requests.Add(1)
 		next.ServeHTTP(w, r)
 	})
-	store := b.through(proxy).open(t, blobstore.Config{})
+	store := b.Through(proxy).Open(t, blobstore.Config{})
 	var got []string
 	for o, err := range store.List(t.Context()) {
-		if err != nil || o.Bucket != b.name || o.Size != int64(len(o.Key)) || o.ETag != fmt.Sprintf("%x", md5.Sum([]byte(o.Key))) {
+		if err != nil || o.Bucket != b.Name || o.Size != int64(len(o.Key)) || o.ETag != fmt.Sprintf("%x", md5.Sum([]byte(o.Key))) {
 			t.Fatalf("listed %+v, %v", o, err)
 		}
 		got = append(got, o.Key)
@@ -137,10 +138,10 @@ func TestEventsThatCannotBeAskedFor(t *testing.T) {
 	var requests atomic.Int64
 	server := nobody.Before(t, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		requests.Add(1)
-		answer(w, 404, "NoSuchKey")
+		drivertest.Answer(w, 404, "NoSuchKey")
 	})
-	store := s3Bucket{server, "test", nil}.open(t, blobstore.Config{})
-	tagged := s3Bucket{server, "test", nil}.open(t, tagging("md5"))
+	store := drivertest.S3Bucket{Server: server, Name: "test"}.Open(t, blobstore.Config{})
+	tagged := drivertest.S3Bucket{Server: server, Name: "test"}.Open(t, tagging("md5"))
 	for _, garbage := range []string{"\x01", "a\nb", "a\x7f", "ü", "a\xff"} {
 		for what, o := range map[string]pipeline.Object{
 			"ETag":       {Bucket: "test", Key: "a", ETag: garbage, Size: 7},
@@ -153,7 +154,7 @@ func TestEventsThatCannotBeAskedFor(t *testing.T) {
 				continue // tags are of a version, or of the current one
 			}
 			_, err := tagged.Bucket().Records.Lookup(t.Context(), o)
-			for method, err := range map[string]error{"Lookup": err, "Save": tagged.Bucket().Records.Save(t.Context(), record(o))} {
+			for method, err := range map[string]error{"Lookup": err, "Save": tagged.Bucket().Records.Save(t.Context(), drivertest.Record(o))} {
 				if pipeline.Classify(err) != pipeline.ClassPermanent {
 					t.Errorf("%s of version %q: got %v, want a permanent error", method, garbage, err)
 				}
@@ -165,5 +166,5 @@ func TestEventsThatCannotBeAskedFor(t *testing.T) {
 	}
 	// Of a version that has an id the ETag is not asked for.
 	_, err := store.Open(t.Context(), pipeline.Object{Bucket: "test", Key: "a", ETag: "\x01", VersionID: "v1", Size: 7})
-	isA(t, err, pipeline.ErrNotFound)
+	drivertest.IsA(t, err, pipeline.ErrNotFound)
 }

@@ -1,4 +1,4 @@
-package blobstore_test
+package s3_test
 
 import (
 	"crypto/md5"
@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 )
 
 // plainStore speaks as much of S3's protocol as a store needs that has never heard
@@ -26,7 +28,7 @@ type plainObject struct {
 func (s *plainStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		answer(w, 400, "IncompleteBody")
+		drivertest.Answer(w, 400, "IncompleteBody")
 		return
 	}
 	s.mu.Lock()
@@ -50,7 +52,7 @@ func (s *plainStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		o, ok := s.objects[r.URL.Path]
 		if !ok {
-			answer(w, 404, "NoSuchKey")
+			drivertest.Answer(w, 404, "NoSuchKey")
 			return
 		}
 		maps.Copy(w.Header(), o.header)

@@ -1,4 +1,4 @@
-package blobstore_test
+package folder_test
 
 import (
 	"context"
@@ -12,18 +12,19 @@ import (
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
 // Notes of what vanished while nobody looked do not pile up.
 func TestCleanUpNotes(t *testing.T) {
 	dir := t.TempDir()
-	store := openFolder(t, dir, blobstore.Config{Layout: mustLayout(t, "{dir}/.sums/{base}.{alg}")})
-	other := openFolder(t, dir, blobstore.Config{Algorithms: []string{"sha256"}})
+	store := drivertest.OpenFolder(t, dir, blobstore.Config{Layout: drivertest.MustLayout(t, "{dir}/.sums/{base}.{alg}")})
+	other := drivertest.OpenFolder(t, dir, blobstore.Config{Algorithms: []string{"sha256"}})
 	save := func(s *blobstore.Store, key string) {
 		t.Helper()
-		writeFile(t, filepath.Join(dir, key), key)
-		r := sumOf(key, "e1", "01")
+		drivertest.WriteFile(t, filepath.Join(dir, key), key)
+		r := drivertest.SumOf(key, "e1", "01")
 		r.Digests["sha256"] = strings.Repeat("0", 64)
 		if err := s.Bucket().Records.Save(t.Context(), r); err != nil {
 			t.Fatal(err)
@@ -81,9 +82,9 @@ func TestCleanUpUnreadable(t *testing.T) {
 		t.Skip("root reads everything")
 	}
 	dir := t.TempDir()
-	store := openFolder(t, dir, blobstore.Config{})
-	writeFile(t, filepath.Join(dir, "sub", "a"), "a")
-	if err := store.Bucket().Records.Save(t.Context(), sumOf("sub/a", "e1", "01")); err != nil {
+	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
+	drivertest.WriteFile(t, filepath.Join(dir, "sub", "a"), "a")
+	if err := store.Bucket().Records.Save(t.Context(), drivertest.SumOf("sub/a", "e1", "01")); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(filepath.Join(dir, "sub"), 0); err != nil {
@@ -106,7 +107,7 @@ func TestHiddenIsNoFolder(t *testing.T) {
 			if err := take(filepath.Join(dir, filebucket.Hidden)); err != nil {
 				t.Fatal(err)
 			}
-			err := openFolder(t, dir, blobstore.Config{}).CheckWritable()
+			err := drivertest.OpenFolder(t, dir, blobstore.Config{}).CheckWritable()
 			if err == nil || !strings.Contains(err.Error(), ".bucketsum is not a folder") || !strings.Contains(err.Error(), "move it away") {
 				t.Errorf("got %v", err)
 			}
@@ -121,7 +122,7 @@ func TestModesOfHidden(t *testing.T) {
 	if err := os.Chmod(dir, 0o777|fs.ModeSetgid); err != nil {
 		t.Fatal(err)
 	}
-	if err := openFolder(t, dir, blobstore.Config{}).Bucket().Records.Save(t.Context(), sumOf("a", "e1", "01")); err != nil {
+	if err := drivertest.OpenFolder(t, dir, blobstore.Config{}).Bucket().Records.Save(t.Context(), drivertest.SumOf("a", "e1", "01")); err != nil {
 		t.Fatal(err)
 	}
 	err := filepath.WalkDir(filepath.Join(dir, filebucket.Hidden), func(name string, e fs.DirEntry, err error) error {
@@ -141,10 +142,10 @@ func TestModesOfHidden(t *testing.T) {
 
 func BenchmarkCleanUp(b *testing.B) {
 	dir := b.TempDir()
-	store := openFolder(b, dir, blobstore.Config{})
+	store := drivertest.OpenFolder(b, dir, blobstore.Config{})
 	const notes = 10_000
 	for i := range notes {
-		r := sumOf(fmt.Sprintf("%d/%d", i%100, i), "e1", "01")
+		r := drivertest.SumOf(fmt.Sprintf("%d/%d", i%100, i), "e1", "01")
 		if err := store.Bucket().Records.Save(b.Context(), r); err != nil {
 			b.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package blobstore_test
+package folder_test
 
 import (
 	"errors"
@@ -15,22 +15,10 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
-
-func object(key string) pipeline.Object { return pipeline.Object{Bucket: "inbox", Key: key} }
-
-// read returns the content of an object, or why it cannot be read.
-func read(t *testing.T, s pipeline.Source, key string) (string, error) {
-	t.Helper()
-	r, err := s.Open(t.Context(), object(key))
-	if err != nil {
-		return "", err
-	}
-	content, err := io.ReadAll(r)
-	return string(content), errors.Join(err, r.Close())
-}
 
 // Whoever replaces a file by another of the same time and size (tar, cp -p,
 // SOURCE_DATE_EPOCH) or writes to it and sets the time back makes a new version.
@@ -48,12 +36,12 @@ func TestSameTimeAndSize(t *testing.T) {
 			t.Run(how+" "+name, func(t *testing.T) {
 				dir := t.TempDir()
 				path := filepath.Join(dir, name)
-				writeFile(t, path, "one")
-				store := openFolder(t, dir, blobstore.Config{})
+				drivertest.WriteFile(t, path, "one")
+				store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 				if err := os.Chtimes(path, at, at); err != nil {
 					t.Fatal(err)
 				}
-				old, err := store.Stat(t.Context(), object(name))
+				old, err := store.Stat(t.Context(), drivertest.Object(name))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -61,7 +49,7 @@ func TestSameTimeAndSize(t *testing.T) {
 				if err := change(path); err != nil {
 					t.Fatal(err)
 				}
-				now, err := store.Stat(t.Context(), object(name))
+				now, err := store.Stat(t.Context(), drivertest.Object(name))
 				if err != nil || now.SameVersion(old) {
 					t.Errorf("Stat: %+v, %v; was %+v", now, err, old)
 				}
@@ -83,7 +71,7 @@ func afterTick(t *testing.T, dir string) {
 	t.Helper()
 	probe := filepath.Join(dir, "tick")
 	stamp := func() time.Time {
-		writeFile(t, probe, "x")
+		drivertest.WriteFile(t, probe, "x")
 		info, err := os.Stat(probe)
 		if err != nil {
 			t.Fatal(err)
@@ -109,10 +97,10 @@ func TestReadWhileWritten(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%q %s", name, change), func(t *testing.T) {
 				dir := t.TempDir()
-				store := openFolder(t, dir, blobstore.Config{})
+				store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 				path := filepath.Join(dir, name)
-				writeFile(t, path, strings.Repeat("x", 1<<20))
-				r, err := store.Open(t.Context(), object(name))
+				drivertest.WriteFile(t, path, strings.Repeat("x", 1<<20))
+				r, err := store.Open(t.Context(), drivertest.Object(name))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -130,7 +118,7 @@ func TestReadWhileWritten(t *testing.T) {
 				}
 				// io.Copy, as it would take a way around Read if there were one.
 				_, err = io.Copy(io.Discard, r)
-				now, statErr := store.Stat(t.Context(), object(name))
+				now, statErr := store.Stat(t.Context(), drivertest.Object(name))
 				if change == "vanished" {
 					if err != nil || !errors.Is(statErr, pipeline.ErrNotFound) {
 						t.Errorf("read: %v, Stat: %v; want nil and ErrNotFound", err, statErr)
@@ -151,7 +139,7 @@ func TestReadWhileWritten(t *testing.T) {
 // What is no regular file is neither read nor waited for.
 func TestIrregularFiles(t *testing.T) {
 	dir := t.TempDir()
-	store := openFolder(t, dir, blobstore.Config{})
+	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -172,12 +160,12 @@ func TestIrregularFiles(t *testing.T) {
 		}
 	}
 	for _, key := range []string{"folder", "pipe", "odd\npipe", "socket", "to-pipe", "to-folder"} {
-		_, err := read(t, store, key)
+		_, err := drivertest.Read(t, store, key)
 		if !errors.Is(err, pipeline.ErrFiltered) || pipeline.Classify(err) != pipeline.ClassSuperseded {
 			t.Errorf("Open(%q): got %v, want ErrFiltered", key, err)
 		}
 		// To whoever wants to know whether the object is still there, it is not.
-		if _, err := store.Stat(t.Context(), object(key)); !errors.Is(err, pipeline.ErrFiltered) || !errors.Is(err, pipeline.ErrNotFound) {
+		if _, err := store.Stat(t.Context(), drivertest.Object(key)); !errors.Is(err, pipeline.ErrFiltered) || !errors.Is(err, pipeline.ErrNotFound) {
 			t.Errorf("Stat(%q): got %v, want ErrFiltered and ErrNotFound", key, err)
 		}
 	}
@@ -186,8 +174,8 @@ func TestIrregularFiles(t *testing.T) {
 func TestSymbolicLinks(t *testing.T) {
 	outside := t.TempDir()
 	dir := filepath.Join(t.TempDir(), "inbox")
-	writeFile(t, filepath.Join(outside, "secret"), "secret")
-	writeFile(t, filepath.Join(dir, "sub", "file"), "content")
+	drivertest.WriteFile(t, filepath.Join(outside, "secret"), "secret")
+	drivertest.WriteFile(t, filepath.Join(dir, "sub", "file"), "content")
 	for link, target := range map[string]string{
 		"relative":       "sub/file",
 		"sub/up":         "../sub/file",
@@ -212,25 +200,25 @@ func TestSymbolicLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{dir, linked} {
-		store := openFolder(t, dir, blobstore.Config{})
+		store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 		for _, key := range []string{"relative", "sub/up", "absolute", "folder/file", "absolute-dir/file", "chain"} {
-			if got, err := read(t, store, key); err != nil || got != "content" {
+			if got, err := drivertest.Read(t, store, key); err != nil || got != "content" {
 				t.Errorf("%s: got %q, %v", key, got, err)
 			}
 		}
 		for _, key := range []string{"out", "out-relative", "out-of-nothing", "out-dir/secret"} {
-			got, err := read(t, store, key)
+			got, err := drivertest.Read(t, store, key)
 			if pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(fmt.Sprint(err), "leads out of the bucket") {
 				t.Errorf("%s: got %q, %v; want a permanent error that says why", key, got, err)
 			}
-			if _, err := store.Stat(t.Context(), object(key)); pipeline.Classify(err) != pipeline.ClassPermanent {
+			if _, err := store.Stat(t.Context(), drivertest.Object(key)); pipeline.Classify(err) != pipeline.ClassPermanent {
 				t.Errorf("Stat(%s): got %v, want a permanent error", key, err)
 			}
 		}
-		if _, err := read(t, store, "dangling"); !errors.Is(err, pipeline.ErrNotFound) {
+		if _, err := drivertest.Read(t, store, "dangling"); !errors.Is(err, pipeline.ErrNotFound) {
 			t.Errorf("dangling: got %v, want ErrNotFound", err)
 		}
-		if _, err := read(t, store, "loop"); pipeline.Classify(err) != pipeline.ClassPermanent {
+		if _, err := drivertest.Read(t, store, "loop"); pipeline.Classify(err) != pipeline.ClassPermanent {
 			t.Errorf("loop: got %v, want a permanent error", err)
 		}
 	}
@@ -240,11 +228,11 @@ func TestSymbolicLinks(t *testing.T) {
 func TestNoRaceOutOfTheFolder(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	dir := t.TempDir()
-	writeFile(t, secret, "secret")
-	store := openFolder(t, dir, blobstore.Config{})
+	drivertest.WriteFile(t, secret, "secret")
+	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 	for _, name := range []string{"plain", "odd\nname"} {
 		path := filepath.Join(dir, name)
-		writeFile(t, path, "content")
+		drivertest.WriteFile(t, path, "content")
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -254,7 +242,7 @@ func TestNoRaceOutOfTheFolder(t *testing.T) {
 					return
 				default:
 				}
-				writeFile(t, path+".new", "content")
+				drivertest.WriteFile(t, path+".new", "content")
 				err := os.Rename(path+".new", path)
 				err = errors.Join(err, os.Symlink(secret, path+".new"), os.Rename(path+".new", path))
 				if err != nil {
@@ -264,7 +252,7 @@ func TestNoRaceOutOfTheFolder(t *testing.T) {
 			}
 		})
 		for range 1000 {
-			got, err := read(t, store, name)
+			got, err := drivertest.Read(t, store, name)
 			if strings.Contains(got, "secret") {
 				t.Errorf("%q: read outside of the folder", name)
 				break
@@ -281,16 +269,16 @@ func TestNoRaceOutOfTheFolder(t *testing.T) {
 // The user's .attrs files are not gocloud's, and nobody takes them for such.
 func TestAttrsOfTheUser(t *testing.T) {
 	dir := t.TempDir()
-	store := openFolder(t, dir, blobstore.Config{})
+	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 	want := map[string]string{"a": "content", "a.attrs": "not JSON", "b": "content", "b.attrs.attrs": "", "c": "x"}
 	for key, content := range want {
-		writeFile(t, filepath.Join(dir, key), content)
+		drivertest.WriteFile(t, filepath.Join(dir, key), content)
 	}
 	if err := syscall.Mkfifo(filepath.Join(dir, "c.attrs"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	for key, content := range want {
-		if got, err := read(t, store, key); err != nil || got != content {
+		if got, err := drivertest.Read(t, store, key); err != nil || got != content {
 			t.Errorf("%s: got %q, %v", key, got, err)
 		}
 	}
@@ -298,7 +286,7 @@ func TestAttrsOfTheUser(t *testing.T) {
 
 func TestDeepPaths(t *testing.T) {
 	dir := t.TempDir()
-	store := openFolder(t, dir, blobstore.Config{})
+	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -311,12 +299,12 @@ func TestDeepPaths(t *testing.T) {
 	if err := root.WriteFile(deep+"a", []byte("content"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := read(t, store, deep+"a"); err != nil || got != "content" {
+	if got, err := drivertest.Read(t, store, deep+"a"); err != nil || got != "content" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	o := object(deep + "a")
+	o := drivertest.Object(deep + "a")
 	o.ETag = "e"
-	if err := store.Bucket().Records.Save(t.Context(), record(o)); err != nil {
+	if err := store.Bucket().Records.Save(t.Context(), drivertest.Record(o)); err != nil {
 		t.Error(err)
 	}
 	if line, err := root.ReadFile(deep + "a.md5"); err != nil || !strings.HasSuffix(string(line), "  a\n") {
@@ -325,14 +313,14 @@ func TestDeepPaths(t *testing.T) {
 }
 
 func TestAddressable(t *testing.T) {
-	store := openFolder(t, t.TempDir(), blobstore.Config{})
+	store := drivertest.OpenFolder(t, t.TempDir(), blobstore.Config{})
 	for _, key := range []string{"a", "a/b", "..a", "a\nb", "__0x41__", "a.attrs", "\u0085", `a\b`} {
-		if _, err := store.Stat(t.Context(), object(key)); !errors.Is(err, pipeline.ErrNotFound) {
+		if _, err := store.Stat(t.Context(), drivertest.Object(key)); !errors.Is(err, pipeline.ErrNotFound) {
 			t.Error(err)
 		}
 	}
 	for _, key := range []string{"", ".", "..", "../a", "/a", "a/", "a//b", "a/../b", "./a", "a\x00b", "\xff", "dir\xff/a"} {
-		_, err := store.Stat(t.Context(), object(key))
+		_, err := store.Stat(t.Context(), drivertest.Object(key))
 		if pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), fmt.Sprintf("%q", key)) {
 			t.Errorf("%q: got %v, want a permanent error that names it", key, err)
 		}
@@ -349,12 +337,12 @@ func TestClosedFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := store.Bucket()
-	o := object("a")
+	o := drivertest.Object("a")
 	_, openErr := b.Source.Open(t.Context(), o)
 	_, lookupErr := b.Records.Lookup(t.Context(), o)
 	_, removeErr := b.Records.Remove(t.Context(), o)
 	for name, err := range map[string]error{
-		"Open": openErr, "Lookup": lookupErr, "Remove": removeErr, "Save": b.Records.Save(t.Context(), record(o)),
+		"Open": openErr, "Lookup": lookupErr, "Remove": removeErr, "Save": b.Records.Save(t.Context(), drivertest.Record(o)),
 		"CheckWritable": store.CheckWritable(), "CleanUp": store.CleanUp(t.Context()),
 	} {
 		if !errors.Is(err, fs.ErrClosed) || pipeline.Classify(err) != pipeline.ClassTransient {

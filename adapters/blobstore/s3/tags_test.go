@@ -1,4 +1,4 @@
-package blobstore_test
+package s3_test
 
 import (
 	"bytes"
@@ -19,15 +19,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
 // tags returns those of an object.
-func (b s3Bucket) tags(t *testing.T, key string) map[string]string {
+func tagsOf(t *testing.T, b drivertest.S3Bucket, key string) map[string]string {
 	t.Helper()
-	out, err := b.client.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: &b.name, Key: &key})
+	out, err := b.Client.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: &b.Name, Key: &key})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,13 +39,13 @@ func (b s3Bucket) tags(t *testing.T, key string) map[string]string {
 	return tags
 }
 
-func (b s3Bucket) tag(t *testing.T, key string, tags map[string]string) {
+func tag(t *testing.T, b drivertest.S3Bucket, key string, tags map[string]string) {
 	t.Helper()
 	set := &types.Tagging{TagSet: []types.Tag{}}
 	for name, value := range tags {
 		set.TagSet = append(set.TagSet, types.Tag{Key: &name, Value: &value})
 	}
-	if _, err := b.client.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{Bucket: &b.name, Key: &key, Tagging: set}); err != nil {
+	if _, err := b.Client.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{Bucket: &b.Name, Key: &key, Tagging: set}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -84,11 +85,11 @@ func TestTags(t *testing.T) {
 	for name, start := range map[string]func(testing.TB) awsenv.Server{"moto": awsenv.StartMoto, "versitygw": awsenv.StartVersitygw} {
 		for _, versioned := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, " versioned ", versioned), func(t *testing.T) {
-				b := makeBucket(t, start(t), versioned)
-				records := b.open(t, tagging("md5", "sha512")).Bucket().Records
-				o := b.put(t, "dir/a", "hello")
-				b.tag(t, o.Key, map[string]string{"owner": "x", "bucketsum-is": "not ours"})
-				named := pipeline.Object{Bucket: b.name, Key: o.Key, Size: pipeline.UnknownSize}
+				b := drivertest.MakeS3Bucket(t, start(t), versioned)
+				records := b.Open(t, tagging("md5", "sha512")).Bucket().Records
+				o := b.Put(t, "dir/a", "hello")
+				tag(t, b, o.Key, map[string]string{"owner": "x", "bucketsum-is": "not ours"})
+				named := pipeline.Object{Bucket: b.Name, Key: o.Key, Size: pipeline.UnknownSize}
 				if _, err := records.Lookup(t.Context(), o); !errors.Is(err, pipeline.ErrNotFound) {
 					t.Errorf("without a record: %v", err)
 				}
@@ -104,20 +105,20 @@ func TestTags(t *testing.T) {
 				if got := lookup(t, records, named); !got.Source.SameVersion(o) {
 					t.Errorf("Lookup of the current one: %+v", got.Source)
 				}
-				tags := b.tags(t, o.Key)
+				tags := tagsOf(t, b, o.Key)
 				if tags["owner"] != "x" || tags["bucketsum-is"] != "not ours" || tags["bucketsum:md5"] != want.Digests["md5"] || len(tags) != 6 {
 					t.Errorf("tags %v", tags)
 				}
 
 				// Nothing is taken for a record but what is one of this object.
-				if _, err := b.client.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: &b.name, Key: aws.String("copy"), CopySource: aws.String(b.name + "/dir/a")}); err != nil {
+				if _, err := b.Client.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: &b.Name, Key: aws.String("copy"), CopySource: aws.String(b.Name + "/dir/a")}); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := records.Lookup(t.Context(), pipeline.Object{Bucket: b.name, Key: "copy"}); !errors.Is(err, pipeline.ErrNotFound) {
+				if _, err := records.Lookup(t.Context(), pipeline.Object{Bucket: b.Name, Key: "copy"}); !errors.Is(err, pipeline.ErrNotFound) {
 					t.Errorf("a copy has the record of another object: %v", err)
 				}
 				// New content has no record of the old.
-				next := b.put(t, o.Key, "next")
+				next := b.Put(t, o.Key, "next")
 				if _, err := records.Lookup(t.Context(), named); !errors.Is(err, pipeline.ErrNotFound) {
 					t.Errorf("after it was overwritten: %v", err)
 				}
@@ -127,7 +128,7 @@ func TestTags(t *testing.T) {
 						t.Errorf("the old version has the record %+v", got)
 					}
 				}
-				b.delete(t, o.Key, "")
+				b.Delete(t, o.Key, "")
 				if _, err := records.Lookup(t.Context(), named); !errors.Is(err, pipeline.ErrNotFound) {
 					t.Errorf("after it was deleted: %v", err)
 				}
@@ -147,18 +148,18 @@ func TestTags(t *testing.T) {
 
 func TestTagsAreWrittenOnce(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	b := makeBucket(t, server, false)
+	b := drivertest.MakeS3Bucket(t, server, false)
 	var mu sync.Mutex
 	puts := 0
-	records := b.through(server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	records := b.Through(server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if r.Method == http.MethodPut {
 			mu.Lock()
 			puts++
 			mu.Unlock()
 		}
 		next.ServeHTTP(w, r)
-	})).open(t, tagging("md5", "sha1")).Bucket().Records
-	o := b.put(t, "a", "hello")
+	})).Open(t, tagging("md5", "sha1")).Bucket().Records
+	o := b.Put(t, "a", "hello")
 	for _, step := range []struct {
 		name   string
 		record pipeline.Record
@@ -195,9 +196,9 @@ func TestTagsAreWrittenOnce(t *testing.T) {
 
 // What an older reading has checked is not said of a newer one that checked nothing.
 func TestTagsOfWhatWasChecked(t *testing.T) {
-	b := makeBucket(t, awsenv.StartVersitygw(t), false)
-	records := b.open(t, tagging("md5")).Bucket().Records
-	o := b.put(t, "a", "hello")
+	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
+	records := b.Open(t, tagging("md5")).Bucket().Records
+	o := b.Put(t, "a", "hello")
 	checked := tagRecord(o, "01", "md5")
 	checked.Checks = []pipeline.Check{{Name: "etag", Algorithm: "md5", Verdict: digest.Verdict{Outcome: digest.Match}}}
 	save(t, records, checked)
@@ -221,23 +222,23 @@ func TestTagsOfWhatWasChecked(t *testing.T) {
 }
 
 func TestTagsAtTheLimit(t *testing.T) {
-	b := makeBucket(t, awsenv.StartVersitygw(t), false)
-	records := b.open(t, tagging("md5", "sha1")).Bucket().Records
-	o := b.put(t, "a", "hello")
+	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
+	records := b.Open(t, tagging("md5", "sha1")).Bucket().Records
+	o := b.Put(t, "a", "hello")
 	own := make(map[string]string)
 	for i := range 8 {
 		own[fmt.Sprint("own-", i)] = "x"
 	}
-	b.tag(t, o.Key, own)
+	tag(t, b, o.Key, own)
 	err := records.Save(t.Context(), tagRecord(o, "01", "md5", "sha1"))
 	if pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), "11 tags") {
 		t.Errorf("got %v", err)
 	}
-	if diff := cmp.Diff(own, b.tags(t, o.Key)); diff != "" {
+	if diff := cmp.Diff(own, tagsOf(t, b, o.Key)); diff != "" {
 		t.Errorf("tags (-want +got):\n%s", diff)
 	}
 	save(t, records, tagRecord(o, "01", "md5")) // the tenth
-	got := b.tags(t, o.Key)
+	got := tagsOf(t, b, o.Key)
 	if len(got) != 10 {
 		t.Errorf("tags %v", got)
 	}
@@ -257,7 +258,7 @@ func TestTagsAtTheLimit(t *testing.T) {
 	for range 20 {
 		many.Checks = append(many.Checks, pipeline.Check{Name: "x-amz-checksum-crc64nvme", Algorithm: "crc64nvme", Verdict: digest.Verdict{Outcome: digest.Match}})
 	}
-	b.tag(t, o.Key, nil)
+	tag(t, b, o.Key, nil)
 	save(t, records, many)
 	if n := len(lookup(t, records, o).Checks); n < 3 || n > 6 {
 		t.Errorf("%d checks are remembered", n)
@@ -266,11 +267,11 @@ func TestTagsAtTheLimit(t *testing.T) {
 
 // Tags that are garbage are no record, and are replaced.
 func TestTagsOfStrangers(t *testing.T) {
-	b := makeBucket(t, awsenv.StartVersitygw(t), false)
-	records := b.open(t, tagging("md5")).Bucket().Records
-	o := b.put(t, "a", "hello")
+	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
+	records := b.Open(t, tagging("md5")).Bucket().Records
+	o := b.Put(t, "a", "hello")
 	save(t, records, tagRecord(o, "01", "md5"))
-	good := b.tags(t, "a")
+	good := tagsOf(t, b, "a")
 	for name, spoil := range map[string]func(map[string]string){
 		"no source":   func(tags map[string]string) { delete(tags, "bucketsum") },
 		"no checksum": func(tags map[string]string) { delete(tags, "bucketsum:md5") },
@@ -285,29 +286,29 @@ func TestTagsOfStrangers(t *testing.T) {
 	} {
 		tags := maps.Clone(good)
 		spoil(tags)
-		b.tag(t, "a", tags)
+		tag(t, b, "a", tags)
 		if got, err := records.Lookup(t.Context(), o); !errors.Is(err, pipeline.ErrNotFound) {
 			t.Errorf("%s: got %+v, %v", name, got, err)
 		}
 		save(t, records, tagRecord(o, "01", "md5"))
-		if diff := cmp.Diff(good, b.tags(t, "a")); diff != "" {
+		if diff := cmp.Diff(good, tagsOf(t, b, "a")); diff != "" {
 			t.Errorf("%s: tags (-want +got):\n%s", name, diff)
 		}
 	}
 }
 
 func TestTagsBesideSidecars(t *testing.T) {
-	b := makeBucket(t, awsenv.StartVersitygw(t), false)
+	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
 	var log bytes.Buffer
 	c := tagging("md5")
 	c.Records.To = []string{blobstore.ToSidecar, blobstore.ToTags}
 	c.Log = slog.New(slog.NewTextHandler(&log, nil))
-	store := b.open(t, c)
+	store := b.Open(t, c)
 	records := store.Bucket().Records
-	o := b.put(t, "a", "hello")
+	o := b.Put(t, "a", "hello")
 	save(t, records, tagRecord(o, "01", "md5"))
-	if got, ok := b.get(t, "a.md5"); !ok || !strings.HasPrefix(got, "0a0a") || b.tags(t, "a")["bucketsum:md5"] == "" {
-		t.Errorf("sidecar %q, tags %v", got, b.tags(t, "a"))
+	if got, ok := b.Get(t, "a.md5"); !ok || !strings.HasPrefix(got, "0a0a") || tagsOf(t, b, "a")["bucketsum:md5"] == "" {
+		t.Errorf("sidecar %q, tags %v", got, tagsOf(t, b, "a"))
 	}
 	if !lookup(t, records, o).Covers(o, []string{"md5"}) || !records.IsRecord("a.md5") {
 		t.Error("there is no record")
@@ -315,13 +316,13 @@ func TestTagsBesideSidecars(t *testing.T) {
 	if !strings.Contains(log.String(), "no lock") {
 		t.Errorf("log %s", &log)
 	}
-	b.tag(t, "a", nil)
+	tag(t, b, "a", nil)
 	if _, err := records.Lookup(t.Context(), o); !errors.Is(err, pipeline.ErrNotFound) {
 		t.Errorf("one of both is gone: %v", err)
 	}
 	// In a bucket with tags alone, what looks like a sidecar is an object.
 	var keys []string
-	for o, err := range b.open(t, tagging("md5")).List(t.Context()) {
+	for o, err := range b.Open(t, tagging("md5")).List(t.Context()) {
 		keys = append(keys, o.Key)
 		if err != nil {
 			t.Error(err)
@@ -335,7 +336,7 @@ func TestTagsBesideSidecars(t *testing.T) {
 func TestTagsNeedS3(t *testing.T) {
 	for _, to := range []string{blobstore.ToTags, "stone"} {
 		c := blobstore.Config{Records: blobstore.RecordOptions{To: []string{to}}}
-		if store, err := drivers.Open(t.Context(), "file://"+t.TempDir(), "inbox", c); err == nil {
+		if store, err := drivertest.Drivers.Open(t.Context(), "file://"+t.TempDir(), "inbox", c); err == nil {
 			t.Errorf("%s: opened", to)
 			store.Close()
 		}

@@ -1,7 +1,6 @@
-package blobstore_test
+package s3_test
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -10,16 +9,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
-
-// answer answers as S3 does when something is wrong.
-func answer(w http.ResponseWriter, status int, code string) {
-	w.Header().Set("Content-Type", "application/xml")
-	w.WriteHeader(status)
-	fmt.Fprintf(w, "<?xml version=\"1.0\"?><Error><Code>%s</Code><Message>as told</Message></Error>", code)
-}
 
 func TestErrorsOfS3(t *testing.T) {
 	for _, test := range []struct {
@@ -54,23 +47,23 @@ func TestErrorsOfS3(t *testing.T) {
 			t.Parallel()
 			server := awsenv.Server{URL: "http://127.0.0.1:1"}.Before(t, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 				w.Header().Set("X-Amz-Bucket-Region", "eu-west-9")
-				answer(w, test.status, test.code)
+				drivertest.Answer(w, test.status, test.code)
 			})
-			store := s3Bucket{server, "test", nil}.open(t, blobstore.Config{})
+			store := drivertest.S3Bucket{Server: server, Name: "test"}.Open(t, blobstore.Config{})
 			o := pipeline.Object{Bucket: "test", Key: "a", ETag: "e", Size: pipeline.UnknownSize}
 			_, err := store.Open(t.Context(), o)
 			if got := pipeline.Classify(err); got != test.class {
 				t.Errorf("got %v (%q), want one of class %q", err, got, test.class)
 			}
 			if test.sentinel != nil {
-				isA(t, err, test.sentinel)
+				drivertest.IsA(t, err, test.sentinel)
 			}
 			if err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Errorf("%v does not say %q", err, test.says)
 			}
 			if test.class == pipeline.ClassTransient {
 				for name, err := range map[string]error{
-					"Save":  store.Bucket().Records.Save(t.Context(), record(o)),
+					"Save":  store.Bucket().Records.Save(t.Context(), drivertest.Record(o)),
 					"Check": store.Check(t.Context()),
 				} {
 					if pipeline.Classify(err) != pipeline.ClassTransient {
@@ -84,11 +77,11 @@ func TestErrorsOfS3(t *testing.T) {
 
 // A bucket that is gone must not look like objects that are.
 func TestBucketThatIsGone(t *testing.T) {
-	b := makeBucket(t, awsenv.StartVersitygw(t), false)
-	store := b.open(t, blobstore.Config{})
-	o := b.put(t, "a", "content")
-	b.delete(t, "a", "")
-	if _, err := b.client.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: &b.name}); err != nil {
+	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
+	store := b.Open(t, blobstore.Config{})
+	o := b.Put(t, "a", "content")
+	b.Delete(t, "a", "")
+	if _, err := b.Client.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: &b.Name}); err != nil {
 		t.Fatal(err)
 	}
 	_, statErr := store.Stat(t.Context(), o)
@@ -100,7 +93,7 @@ func TestBucketThatIsGone(t *testing.T) {
 	}
 	for name, err := range map[string]error{
 		"Stat": statErr, "Open": openErr, "Lookup": lookupErr, "Remove": removeErr, "List": listErr,
-		"Save": store.Bucket().Records.Save(t.Context(), record(o)),
+		"Save": store.Bucket().Records.Save(t.Context(), drivertest.Record(o)),
 	} {
 		if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "there is no bucket") {
 			t.Errorf("%s: got %v, want a transient error that says so", name, err)
@@ -111,22 +104,22 @@ func TestBucketThatIsGone(t *testing.T) {
 // A store with a fault or too much to do for a moment costs nothing but time.
 func TestBurstsOfFaults(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	b := makeBucket(t, server, false)
-	o := b.put(t, "a", "content")
+	b := drivertest.MakeS3Bucket(t, server, false)
+	o := b.Put(t, "a", "content")
 	var requests atomic.Int64
 	proxy := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		switch requests.Add(1) % 3 {
 		case 1:
-			answer(w, 503, "SlowDown")
+			drivertest.Answer(w, 503, "SlowDown")
 		case 2:
 			next.ServeHTTP(w, r)
 		default:
 			panic(http.ErrAbortHandler)
 		}
 	})
-	bucket := b.through(proxy).open(t, blobstore.Config{}).Bucket()
-	opened := mustRead(t, bucket.Source, o, "content")
-	r := record(opened)
+	bucket := b.Through(proxy).Open(t, blobstore.Config{}).Bucket()
+	opened := drivertest.MustRead(t, bucket.Source, o, "content")
+	r := drivertest.Record(opened)
 	if err := bucket.Records.Save(t.Context(), r); err != nil {
 		t.Error(err)
 	}
