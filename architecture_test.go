@@ -18,16 +18,17 @@ const module = "github.com/bucketsum/bucketsum"
 // rooms says which other rooms the packages of each room may import. A room is a
 // package and all packages below it. The longest matching name decides.
 var rooms = map[string][]string{
-	"cmd":                    {"handlers", "adapters", "pipeline"},
-	"cmd/bucketsum/internal": {"handlers", "adapters", "pipeline"},
-	"handlers":               {"pipeline"},
-	"adapters":               {"pipeline"},
-	"adapters/blobstore":     {"pipeline", "adapters/blobstore/driver"},
-	"testenv":                {"pipeline", "testenv"},
-	"pipeline":               {"pipeline/digest"},
-	"pipeline/digest":        {"pipeline/digest"},
-	"pipeline/queue":         {"pipeline"},
-	"pipeline/pipelinetest":  {"pipeline"},
+	"cmd":                           {"handlers", "adapters", "pipeline"},
+	"cmd/bucketsum/internal":        {"handlers", "adapters", "pipeline"},
+	"handlers":                      {"pipeline"},
+	"adapters":                      {"pipeline"},
+	"adapters/blobstore":            {"pipeline", "adapters/blobstore/driver"},
+	"adapters/blobstore/drivertest": {"adapters/blobstore", "pipeline", "testenv/awsenv"},
+	"testenv":                       {"pipeline", "testenv"},
+	"pipeline":                      {"pipeline/digest"},
+	"pipeline/digest":               {"pipeline/digest"},
+	"pipeline/queue":                {"pipeline"},
+	"pipeline/pipelinetest":         {"pipeline"},
 }
 
 // technologies are the modules that only adapters, cmd and testenv may import.
