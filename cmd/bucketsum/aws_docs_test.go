@@ -24,11 +24,11 @@ import (
 
 var backticked = regexp.MustCompile("`([^`]*)`")
 
-// docRows returns the rows of the table in docs/aws.md whose header begins so,
-// as their cells.
-func docRows(t *testing.T, header string) [][]string {
+// docRows returns the rows of the table in a page of docs whose header line starts
+// with header, as cells.
+func docRows(t *testing.T, page, header string) [][]string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "aws.md"))
+	data, err := os.ReadFile(filepath.Join("..", "..", "docs", page))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func quoted(cell string) []string {
 func TestDocumentedPermissions(t *testing.T) {
 	want, got := make(map[string][]string), make(map[string][]string)
 	resources := make(map[string][]string)
-	for _, cells := range docRows(t, "| statement | on |") {
+	for _, cells := range docRows(t, "aws.md", "| statement | on |") {
 		sid := quoted(cells[0])[0]
 		got[sid], resources[sid] = quoted(cells[2]), quoted(cells[1])
 		slices.Sort(got[sid])
@@ -128,7 +128,7 @@ func TestDocumentedCalls(t *testing.T) {
 	delete(counts, "sqs:ChangeMessageVisibility")
 	delete(counts, "sqs:ChangeMessageVisibilityBatch")
 	documented := make(map[string]bool)
-	for _, cells := range docRows(t, "| call | for each object |") {
+	for _, cells := range docRows(t, "aws.md", "| call | for each object |") {
 		name, most := quoted(cells[0])[0], strings.HasPrefix(cells[1], "at most ")
 		n, err := strconv.Atoi(strings.TrimPrefix(cells[1], "at most "))
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -92,24 +93,25 @@ func TestRequests(t *testing.T) {
 	handled("Object Created", "first", "recorded") // which finds out what the store can do
 
 	put("small", 64<<10)
+	documented := documentedRequests(t)
 	for _, test := range []struct {
-		name string
+		name string // as docs/performance.md has it
 		do   func() map[string]int
 		want map[string]int
 	}{
-		{"new", func() map[string]int { return handled("Object Created", "small", "recorded") }, map[string]int{"GET": 2, "HEAD": 2, "PUT": 1}},
-		{"again", func() map[string]int { return handled("Object Created", "small", "current") }, map[string]int{"GET": 1, "HEAD": 1}},
-		{"overwritten", func() map[string]int {
+		{"a new object", func() map[string]int { return handled("Object Created", "small", "recorded") }, map[string]int{"GET": 2, "HEAD": 2, "PUT": 1}},
+		{"the same event again", func() map[string]int { return handled("Object Created", "small", "current") }, map[string]int{"GET": 1, "HEAD": 1}},
+		{"an object that was overwritten", func() map[string]int {
 			put("small", 63<<10)
 			return handled("Object Created", "small", "recorded")
 		}, map[string]int{"GET": 10, "HEAD": 2, "PUT": 2}},
-		{"deleted", func() map[string]int { // of every algorithm there might be a record
+		{"a deleted object", func() map[string]int { // of every algorithm there might be a record
 			if err := bucket.Delete(t.Context(), "small"); err != nil {
 				t.Fatal(err)
 			}
 			return handled("Object Deleted", "small", "removed")
 		}, map[string]int{"GET": 8, "HEAD": 4, "DELETE": 1}},
-		{"large, with three checkpoints", func() map[string]int {
+		{"a large object, with three checkpoints", func() map[string]int {
 			put("large", 20<<20)
 			return handled("Object Created", "large", "recorded")
 		}, map[string]int{"GET": 4, "HEAD": 2, "PUT": 4, "DELETE": 1}},
@@ -117,8 +119,34 @@ func TestRequests(t *testing.T) {
 		if diff := cmp.Diff(test.want, test.do()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
+		if diff := cmp.Diff(test.want, documented[test.name]); diff != "" {
+			t.Errorf("%s (-want +docs/performance.md):\n%s", test.name, diff)
+		}
 	}
 	if status := s.stop(); status != exitOK {
 		t.Errorf("exit status is %d", status)
 	}
+}
+
+// documentedRequests returns the table of docs/performance.md: the number of requests of
+// each method, by the name of the event.
+func documentedRequests(t *testing.T) map[string]map[string]int {
+	t.Helper()
+	methods := []string{"GET", "HEAD", "PUT", "DELETE"}
+	documented := make(map[string]map[string]int)
+	for _, cells := range docRows(t, "performance.md", "| event | "+strings.Join(methods, " | ")+" |") {
+		count := make(map[string]int)
+		for i, method := range methods {
+			if cells[i+1] == "" {
+				continue
+			}
+			n, err := strconv.Atoi(cells[i+1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			count[method] = n
+		}
+		documented[cells[0]] = count
+	}
+	return documented
 }
