@@ -1,7 +1,7 @@
 // Package azure is the driver for containers of Azure Blob Storage: azblob://CONTAINER.
 //
-// gocloud says what its URLs mean; the SDK is asked for the rest: raw names (gocloud rewrites
-// some characters), conditions, content and state in one request.
+// It uses Azure's SDK, not gocloud: gocloud rewrites some characters of names, and has no
+// conditions on writes and no content and state in one request. URLs mean what they mean to gocloud.
 package azure
 
 import (
@@ -11,14 +11,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
-	gocloud "gocloud.dev/blob"
-	"gocloud.dev/blob/azureblob"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -26,16 +25,14 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
-// Driver opens containers with the parameters and the AZURE_STORAGE_… environment of
-// gocloud.
-var Driver = driver.Driver{Scheme: azureblob.Scheme, Example: "azblob://photos?storage_account=example", Open: open}
+// Driver opens containers. Opening sends no request to the store.
+var Driver = driver.Driver{Scheme: "azblob", Example: "azblob://photos?storage_account=example", Open: open}
 
 // bucket is a container of Azure Blob Storage.
 type bucket struct {
 	driver.Locks
 	name        string
 	client      *container.Client
-	opened      *gocloud.Bucket
 	connections *http.Transport
 }
 
@@ -47,18 +44,19 @@ func open(ctx context.Context, u *url.URL, _ driver.Options) (driver.Bucket, err
 		return nil, fmt.Errorf("bucket URL %q: %w", redact.URL(u.String()), err)
 	}
 	b := &bucket{name: u.Host, connections: driver.Transport()}
-	opener := azureblob.URLOpener{
-		ServiceURLOptions: *azureblob.NewDefaultServiceURLOptions(),
-		MakeClient: func(service azureblob.ServiceURL, containerName azureblob.ContainerName) (client *container.Client, err error) {
-			b.client, err = newClient(string(service), string(containerName), b.connections)
-			return b.client, err
-		},
+	at, err := configuredService().override(u.Query())
+	if err != nil {
+		return nil, fmt.Errorf("bucket URL %q: %w", u.Redacted(), err)
 	}
-	if credential() != sasToken {
-		opener.ServiceURLOptions.SASToken = "" // it would be sent along
+	token := ""
+	if credential() == sasToken {
+		token = os.Getenv("AZURE_STORAGE_SAS_TOKEN")
 	}
-	var err error
-	if b.opened, err = opener.OpenBucketURL(ctx, u); err != nil {
+	where, err := at.url(token)
+	if err != nil {
+		return nil, fmt.Errorf("bucket URL %q: %w", u.Redacted(), err)
+	}
+	if b.client, err = newClient(where, u.Host, b.connections); err != nil {
 		return nil, err
 	}
 	return b, nil
@@ -72,7 +70,7 @@ func (b *bucket) Traits() driver.Traits {
 // Close implements driver.Bucket.
 func (b *bucket) Close() error {
 	b.connections.CloseIdleConnections()
-	return b.opened.Close()
+	return nil
 }
 
 // Reachable implements driver.Bucket.

@@ -13,10 +13,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
-	"gocloud.dev/blob/azureblob"
 )
 
-// Kinds of credentials. Which there are the environment tells, as to gocloud.
+// Kinds of credentials. The environment decides which one is used, by the same variables as for gocloud.
 const (
 	accountKey = "AZURE_STORAGE_KEY"
 	sasToken   = "AZURE_STORAGE_SAS_TOKEN"
@@ -46,7 +45,7 @@ var accountName = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
 // urlFault explains what a URL must not decide: where a token is sent, as a
 // list of checksums may name URLs, too. With a key, requests are only signed.
 func urlFault(query url.Values) error {
-	account, configured := query.Get("storage_account"), azureblob.NewDefaultServiceURLOptions().AccountName
+	account, configured := query.Get("storage_account"), configuredService().account
 	kind := credential()
 	switch {
 	case account == "" && configured == "":
