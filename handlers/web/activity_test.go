@@ -36,7 +36,7 @@ func publish(t testing.TB, a *web.Activity, r pipeline.Result) {
 
 func end(t testing.TB, a *web.Activity, d pipeline.Delivery) { a.Observer().End(t.Context(), d) }
 
-// delivery is one of a message with one event that failed.
+// delivery returns a delivery of a message with one failed event.
 func delivery(fate pipeline.Fate, key string, err error) pipeline.Delivery {
 	return pipeline.Delivery{
 		MessageID: "m-" + key, Attempt: 2, Fate: fate, Err: err,
@@ -44,7 +44,7 @@ func delivery(fate pipeline.Fate, key string, err error) pipeline.Delivery {
 	}
 }
 
-// source opens endless objects of the size that they are asked with.
+// source opens endless objects that report the requested size.
 type source struct{ pipeline.Source }
 
 func (source) Open(_ context.Context, o pipeline.Object) (pipeline.Reader, error) {
@@ -98,7 +98,7 @@ func TestActivityTotals(t *testing.T) {
 	}
 }
 
-// TestActivityPartialFailure names those events of a message that failed.
+// TestActivityPartialFailure lists the failed events of a message.
 func TestActivityPartialFailure(t *testing.T) {
 	a := web.NewActivity()
 	failed := errors.New("denied")
@@ -112,8 +112,7 @@ func TestActivityPartialFailure(t *testing.T) {
 	}
 }
 
-// TestActivityFailureEnds lists an object's last failure only, and none once it
-// succeeded.
+// TestActivityFailureEnds lists only the last failure of an object, and none after its success.
 func TestActivityFailureEnds(t *testing.T) {
 	a := web.NewActivity()
 	end(t, a, delivery(pipeline.Nacked, "a", errors.New("first")))
@@ -131,7 +130,7 @@ func TestActivityFailureEnds(t *testing.T) {
 	}
 }
 
-// TestActivityMended counts only what is still wrong.
+// TestActivityMended counts only objects that still fail.
 func TestActivityMended(t *testing.T) {
 	a := web.NewActivity()
 	a.Fail(object("closed/", pipeline.UnknownSize), "permission denied")
@@ -184,7 +183,7 @@ func TestActivitySource(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second) // in the bubble: makes the second one later
+		time.Sleep(time.Second) // the second one begins later
 		second, err := s.Open(t.Context(), object("a", pipeline.UnknownSize))
 		if err != nil {
 			t.Fatal(err)
@@ -208,7 +207,7 @@ func TestActivitySource(t *testing.T) {
 	})
 }
 
-// atHand has zeros at hand.
+// atHand returns zeros without waiting.
 type atHand struct{ opened }
 
 func (r atHand) ReadNow(p []byte) (int, error) { return r.Read(p) }
@@ -219,7 +218,7 @@ func (s atHandSource) Open(ctx context.Context, o pipeline.Object) (pipeline.Rea
 	return atHand{opened{zeros{}, o}}, nil
 }
 
-// TestActivityReadsNow counts what is read because it is at hand.
+// TestActivityReadsNow counts bytes that ReadNow returns.
 func TestActivityReadsNow(t *testing.T) {
 	a := web.NewActivity()
 	for _, test := range []struct {

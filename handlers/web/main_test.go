@@ -31,7 +31,7 @@ type server struct {
 
 func (s *server) url(path string) string { return "http://" + s.addr + path }
 
-// start serves the configuration's handler on loopback until the test ends.
+// start serves the handler of a configuration on loopback until the test ends.
 func start(t testing.TB, config web.Config) *server {
 	t.Helper()
 	return startHandler(t, newHandler(t, config))
@@ -85,7 +85,7 @@ func (s *server) post(t testing.TB, contentType string, body io.Reader) (status 
 	return response.StatusCode, decode(t, response)
 }
 
-// decode reads an answer, which must be JSON and say so.
+// decode reads an answer, which must be JSON with the right content type.
 func decode(t testing.TB, response *http.Response) map[string]string {
 	t.Helper()
 	defer response.Body.Close()
@@ -123,7 +123,7 @@ func form(t testing.TB, content []byte) (contentType string, body []byte) {
 	return w.FormDataContentType(), buf.Bytes()
 }
 
-// endless is a form with one file of n bytes that exists only while it is read.
+// endless is a form with one file of n bytes, which are generated while it is read.
 func endless(n int64) (contentType string, body io.Reader) {
 	const head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n"
 	return formType, io.MultiReader(

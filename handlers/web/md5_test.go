@@ -17,7 +17,7 @@ import (
 	"github.com/bucketsum/bucketsum/handlers/web"
 )
 
-// crlf makes the lines of a form end as they must.
+// crlf ends the lines of a form with CR LF.
 func crlf(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 
 const (
@@ -28,7 +28,7 @@ const (
 	muchBefore = "Too much precedes the file part in the request"
 )
 
-// TestMD5 holds the answers to those of the service that this one replaces.
+// TestMD5 compares the answers with those of the service that this one replaces.
 func TestMD5(t *testing.T) {
 	const sum = "5d41402abc4b2a76b9719d911017c592" // of hello
 	const file = "--b\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\n\nhello\n"
@@ -93,8 +93,7 @@ func TestMD5(t *testing.T) {
 	}
 }
 
-// TestMD5Literal holds the bytes of an answer to those of the service that this
-// one replaces.
+// TestMD5Literal compares the bytes of an answer with those of the service that this one replaces.
 func TestMD5Literal(t *testing.T) {
 	s := start(t, web.Config{})
 	contentType, body := form(t, []byte("hello"))
@@ -138,7 +137,7 @@ func TestUploadTooLarge(t *testing.T) {
 	})
 }
 
-// TestUploadStreams proves that an upload is neither kept in memory nor on disk.
+// TestUploadStreams shows that an upload is kept neither in memory nor on disk.
 func TestUploadStreams(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
@@ -189,7 +188,7 @@ func TestUploadsConcurrently(t *testing.T) {
 	uploads.Wait()
 }
 
-// TestLogHoldsNoPayload looks for what a client sent in what is logged of it.
+// TestLogHoldsNoPayload searches the log for content that a client sent.
 func TestLogHoldsNoPayload(t *testing.T) {
 	var out syncBuffer
 	s := start(t, web.Config{Log: slog.New(slog.NewTextHandler(&out, nil))})

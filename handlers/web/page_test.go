@@ -19,7 +19,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// TestPageStatus looks for everything that the page has to show.
+// TestPageStatus searches the page for everything that it must show.
 func TestPageStatus(t *testing.T) {
 	status := sample(t)
 	s := start(t, web.Config{
@@ -52,7 +52,7 @@ func TestPageStatus(t *testing.T) {
 	}
 }
 
-// TestPageHostileNames proves that no name can be more than text.
+// TestPageHostileNames shows that every name is only text on the page.
 func TestPageHostileNames(t *testing.T) {
 	for name, tc := range map[string]struct{ key, shown string }{
 		"markup":           {`</bdi><script>alert(1)</script>`, `&lt;/bdi&gt;&lt;script&gt;alert(1)&lt;/script&gt;`},
@@ -95,8 +95,8 @@ func TestPageHostileNames(t *testing.T) {
 	}
 }
 
-// TestPagePolicy proves that the page's policy allows its own style and script
-// and nothing else, and that the page needs nothing else.
+// TestPagePolicy shows that the policy of the page permits only its own style and script, and that the page
+// needs nothing else.
 func TestPagePolicy(t *testing.T) {
 	s := start(t, web.Config{Status: web.NewActivity().Status, Records: map[string]web.Records{"inbox": records{}}})
 	response, html := s.get(t, "/")
@@ -128,8 +128,8 @@ func inlineHash(t *testing.T, html, tag string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// TestPageInBrowser gives the page to a real browser, which has to show a result
-// that came after the page was loaded, and no error of the script or the policy.
+// TestPageInBrowser loads the page in a real browser, which must show a result from after the loading, and no
+// error of the script or the policy.
 func TestPageInBrowser(t *testing.T) {
 	browser, err := exec.LookPath("chromium")
 	if err != nil {
@@ -153,7 +153,7 @@ func TestPageInBrowser(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	// Errors of the page go to its standard error.
+	// The browser writes errors of the page to its standard error.
 	cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
 		"--disable-background-networking", "--disable-component-update", "--no-first-run", "--user-data-dir="+t.TempDir(),
 		"--enable-logging=stderr", "--virtual-time-budget=5000", "--dump-dom", s.url("/"))

@@ -18,7 +18,7 @@ import (
 
 type checks = map[string]func(context.Context) error
 
-// probe asks the handler without a network.
+// probe calls the handler without a network.
 func probe(t *testing.T, h http.Handler, path string) (status int, reasons map[string]string) {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -75,8 +75,8 @@ func TestReadyNamesEveryReason(t *testing.T) {
 	})
 }
 
-// Many probes are one request to what they ask for, and one that never answers holds
-// neither them nor the end of the process up.
+// Many probes cause one check, and a check without an answer delays neither the probes nor the end of the
+// process.
 func TestReadyIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked, deaf atomic.Int64
@@ -118,7 +118,7 @@ func TestReadyIsBounded(t *testing.T) {
 	})
 }
 
-// Whoever stops waiting does not spoil the answer for the others.
+// A probe that stops waiting does not change the answer for the others.
 func TestProbeThatGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})

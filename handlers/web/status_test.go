@@ -23,11 +23,11 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// sample is a status with everything in it.
+// sample is a status with every field set.
 func sample(t *testing.T) web.Status {
 	t.Helper()
 	var s web.Status
-	synctest.Test(t, func(t *testing.T) { // whose clock stands at midnight, 2000-01-01 UTC
+	synctest.Test(t, func(t *testing.T) { // the clock of the bubble starts at midnight, 2000-01-01 UTC
 		a := web.NewActivity()
 		time.Sleep(1234567 * time.Microsecond)
 		o := object("photos/a b.jpg", 5)
@@ -92,7 +92,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// TestStatus holds the answer to the bytes that scripts know.
+// TestStatus compares the bytes of the answer with a golden file, because scripts read it.
 func TestStatus(t *testing.T) {
 	full := sample(t)
 	var empty web.Status
@@ -130,7 +130,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// records are those of a bucket in memory.
+// records are the records of a bucket in memory.
 type records map[string]pipeline.Record
 
 func (r records) Lookup(_ context.Context, o pipeline.Object) (pipeline.Record, error) {
@@ -196,7 +196,7 @@ func TestRecords(t *testing.T) {
 	}
 }
 
-// TestAbsent proves that what nothing is configured for is not there.
+// TestAbsent shows that routes that are not configured do not exist.
 func TestAbsent(t *testing.T) {
 	s := start(t, web.Config{})
 	for _, path := range []string{"/status", "/records?bucket=a&key=b"} {
@@ -212,7 +212,7 @@ func TestAbsent(t *testing.T) {
 	}
 }
 
-// TestReadOnly refuses methods that change things.
+// TestReadOnly shows that methods that would change something are refused.
 func TestReadOnly(t *testing.T) {
 	s := start(t, web.Config{Status: func() web.Status { return web.Status{} }, Records: map[string]web.Records{"inbox": records{}}})
 	for _, path := range []string{"/status", "/records"} {
@@ -227,7 +227,7 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// TestHosts answers no name that a web site could have made to lead here.
+// TestHosts shows that names that a web site could resolve to this server are not answered.
 func TestHosts(t *testing.T) {
 	config := web.Config{Status: func() web.Status { return web.Status{} }, Records: map[string]web.Records{"inbox": records{}}}
 	open := start(t, config)
