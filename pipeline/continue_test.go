@@ -14,10 +14,10 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// again puts continuations into the queue that they are of.
+// again sends continuations to the queue of their message.
 type again struct {
 	queue func() *queue
-	fail  func(n int) error // called before the nth is put, from 1
+	fail  func(n int) error // called before message n is sent, from 1
 	sent  atomic.Int32
 }
 
@@ -84,7 +84,7 @@ func TestContinued(t *testing.T) {
 	})
 }
 
-// TestContinuation looks at the message itself.
+// TestContinuation checks the message of a continuation.
 func TestContinuation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := &deadLetters{}
@@ -104,7 +104,7 @@ func TestContinuation(t *testing.T) {
 	})
 }
 
-// TestNoProgress holds that a slice in vain is bounded like any failure.
+// TestNoProgress shows that slices without progress are limited like failures.
 func TestNoProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &again{}
@@ -121,8 +121,7 @@ func TestNoProgress(t *testing.T) {
 	})
 }
 
-// TestContinuationNotSent holds that the message stays until its continuation is
-// safe.
+// TestContinuationNotSent shows that a message stays in the queue until its continuation is sent.
 func TestContinuationNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &again{fail: func(n int) error {
@@ -152,11 +151,10 @@ func TestContinuationNotSent(t *testing.T) {
 	})
 }
 
-// TestContinuedBesideOthers holds what becomes of a message of which one event is
-// cut.
+// TestContinuedBesideOthers shows the fate of a message with one unfinished event among others.
 func TestContinuedBesideOthers(t *testing.T) {
 	for name, tc := range map[string]struct {
-		other error // what the other event ends with
+		other error // the error of the other event
 		first pipeline.Fate
 	}{
 		"done":      {nil, pipeline.Continued},
@@ -193,8 +191,7 @@ func TestContinuedBesideOthers(t *testing.T) {
 	}
 }
 
-// TestUnfinishedWithoutQueue holds that nothing is lost where there is no way to
-// continue.
+// TestUnfinishedWithoutQueue shows that unfinished work is not lost without continuations.
 func TestUnfinishedWithoutQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64

@@ -26,7 +26,7 @@ func TestDecoderGetsBodyAndAttributes(t *testing.T) {
 	})
 }
 
-// Every kind but Ignored is the handler's.
+// Every event except an Ignored one goes to the handler.
 func TestIgnoredEventsDoNotReachTheHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handle, calls := answering(nil)
@@ -51,8 +51,7 @@ func TestIgnoredEventsDoNotReachTheHandler(t *testing.T) {
 	})
 }
 
-// A record that cannot be read does not cost the others their work, and is
-// kept with the message.
+// An event that cannot be decoded does not stop the others, and its message is dead-lettered.
 func TestPartlyDecodableMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handle, calls := answering(nil)

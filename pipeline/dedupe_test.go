@@ -15,8 +15,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// wantDuplicates compares the ids of the messages whose first event was a
-// duplicate.
+// wantDuplicates compares the ids of the messages whose first event was a duplicate.
 func (p *pipe) wantDuplicates(t *testing.T, want ...string) {
 	t.Helper()
 	var got []string
@@ -30,8 +29,7 @@ func (p *pipe) wantDuplicates(t *testing.T, want ...string) {
 	}
 }
 
-// gate is a handler that waits to be let through, call by call, and counts what
-// is inside.
+// gate is a handler whose calls wait until the test lets them return. It counts the calls that wait.
 type gate struct {
 	calls
 	inside atomic.Int32
@@ -82,7 +80,7 @@ func TestFailedMessageIsNoDuplicate(t *testing.T) {
 	}
 }
 
-// The second of two deliveries at once is acked only when the first is done.
+// The second of two simultaneous deliveries is acked only after the first is done.
 func TestTwoDeliveriesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
@@ -160,8 +158,7 @@ func TestOneObjectAtATime(t *testing.T) {
 	})
 }
 
-// Messages with the same objects in any order neither overlap nor wait for
-// each other for ever.
+// Messages with the same objects in different orders neither overlap nor deadlock.
 func TestManyMessagesOfFewObjects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const messages = 60
@@ -238,7 +235,7 @@ func TestDuplicateWithinOneMessage(t *testing.T) {
 	})
 }
 
-// What cannot be told from others is never taken for a duplicate.
+// An event without an identity is never a duplicate.
 func TestEventsWithoutIdentity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handle, calls := answering(nil)
@@ -255,7 +252,7 @@ func TestEventsWithoutIdentity(t *testing.T) {
 	})
 }
 
-// What was done is forgotten, oldest first, and then done again.
+// Old events are forgotten, oldest first, and then handled again.
 func TestMemoryOfWhatWasDoneIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const remembered = 16384

@@ -74,7 +74,7 @@ func TestReasonOfManyLongErrorsSaysHowMany(t *testing.T) {
 	})
 }
 
-// The event that asks for the most care decides about the message.
+// The event that needs the most care decides the fate of the message.
 func TestMixedFailures(t *testing.T) {
 	transient := errors.New("503")
 	permanent := pipeline.Permanent(errors.New("no room"))

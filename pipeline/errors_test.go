@@ -38,12 +38,12 @@ func TestClassify(t *testing.T) {
 		{"filtered", pipeline.ErrFiltered, pipeline.ClassSuperseded},
 		{"superseded with two names", fmt.Errorf("open a: %w: %w", pipeline.ErrNotFound, sdk), pipeline.ClassSuperseded},
 
-		// Our own stop may make anything fail in any way.
+		// A shutdown may cause any error.
 		{"permanent mark of a cancellation", pipeline.Permanent(fmt.Errorf("read: %w", context.Canceled)), pipeline.ClassTransient},
 		{"permanent mark of a timeout", pipeline.Permanent(context.DeadlineExceeded), pipeline.ClassTransient},
 		{"superseded by a cancellation", fmt.Errorf("%w: %w", pipeline.ErrNotFound, context.Canceled), pipeline.ClassTransient},
 
-		// Failures side by side: the one that asks for the most care decides.
+		// Joined failures: the one that needs the most care decides.
 		{"permanent and unknown", errors.Join(permanent, sdk), pipeline.ClassTransient},
 		{"unknown and permanent, wrapped", fmt.Errorf("save: %w", errors.Join(sdk, permanent)), pipeline.ClassTransient},
 		{"superseded and unknown", errors.Join(pipeline.ErrChanged, sdk), pipeline.ClassTransient},

@@ -22,7 +22,7 @@ func TestCompareSequencers(t *testing.T) {
 		{"0062E99A88DC41", "0062E99A88DC407460", 1}, // the shorter is newer
 		{"0062E99A88DC40", "0062E99A88DC407460", -1},
 		{"0062E99A88DC40", "0062E99A88DC400000", 0}, // padded on the right
-		{"9", "10", 1}, // no numbers
+		{"9", "10", 1}, // they are not numbers
 		{"A", "9", 1},
 	} {
 		if got := pipeline.CompareSequencers(tc.a, tc.b); got != tc.want {

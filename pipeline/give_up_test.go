@@ -13,13 +13,13 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// givenUp collects what is announced as given up.
+// givenUp collects announcements of events that were given up.
 type givenUp struct {
 	mu      sync.Mutex
-	fails   []error // of the first calls
+	fails   []error // returned by the first calls
 	calls   int
 	results []pipeline.Result
-	dead    func() int // how many dead letters there are
+	dead    func() int // number of dead letters
 	early   bool       // every announcement came before its dead letter
 }
 
@@ -35,7 +35,7 @@ func (g *givenUp) announce(_ context.Context, r pipeline.Result) error {
 	return nil
 }
 
-// startAnnouncing starts a pipeline that announces what it gives up.
+// startAnnouncing starts a pipeline that announces events that it gives up.
 func startAnnouncing(t *testing.T, g *givenUp, handle pipeline.Handler, change ...func(*pipeline.Config)) *pipe {
 	t.Helper()
 	g.dead = func() int { return 0 }
@@ -68,8 +68,8 @@ func TestGivenUpIsAnnounced(t *testing.T) {
 	})
 }
 
-// What nobody can be told of keeps its message.
-func TestGivenUpThatIsNotAnnounced(t *testing.T) {
+// A message stays in the queue while the announcement fails.
+func TestAnnouncementFails(t *testing.T) {
 	for name, down := range map[string]error{
 		"transient":  errors.New("topic is down"),
 		"permanent":  pipeline.Permanent(errors.New("topic is gone")),

@@ -58,8 +58,7 @@ func TestFates(t *testing.T) {
 	}
 }
 
-// What an observer learns about the events of a message tells those that
-// were done from duplicates, from those without work and from failures.
+// An observer can distinguish events that were done, duplicates, events without work and failures.
 func TestObserverSeesEveryEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gone := fmt.Errorf("open gone: %w", pipeline.ErrNotFound)
@@ -103,14 +102,14 @@ func TestObserverSeesEveryEvent(t *testing.T) {
 	})
 }
 
-func TestObserverIsToldBeforeTheAck(t *testing.T) {
+func TestObserverRunsBeforeTheAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		told, goOn := make(chan struct{}), make(chan struct{})
+		called, goOn := make(chan struct{}), make(chan struct{})
 		p := start(t, always(nil), func(c *pipeline.Config) {
-			c.Observer.End = func(context.Context, pipeline.Delivery) { close(told); <-goOn }
+			c.Observer.End = func(context.Context, pipeline.Delivery) { close(called); <-goOn }
 		})
 		p.queue.send("m", "a")
-		<-told
+		<-called
 		synctest.Wait()
 		p.wantSettled(t)
 		close(goOn)
@@ -133,7 +132,7 @@ func TestBrokenObserverDoesNotChangeTheFate(t *testing.T) {
 	})
 }
 
-// One line for each delivery, with fixed keys, and nothing of the payload.
+// The log has one line for each delivery, with fixed keys and without the payload.
 func TestLogLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fail := errors.New("503")
@@ -190,7 +189,7 @@ func TestLogLines(t *testing.T) {
 	})
 }
 
-func TestNothingNeedsToObserve(t *testing.T) {
+func TestWithoutObserver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, func(context.Context, pipeline.Event) error { return nil }, func(c *pipeline.Config) {
 			c.Observer, c.Log = pipeline.Observer{}, nil

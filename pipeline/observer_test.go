@@ -13,7 +13,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// watcher keeps what it is told, and has a trace of its own if it traces.
+// watcher collects the calls of an Observer. If it traces, it has its own trace.
 type watcher struct {
 	traces bool
 

@@ -22,9 +22,8 @@ import (
 
 const bucket = "inbox"
 
-// decode reads one event a line: the key, and after a # the sequencer. A line
-// that starts with ? is an event of a kind that nobody knows. Bodies that start
-// with ! are no events: "!garbage" cannot be decoded, "!panic" breaks the decoder.
+// decode reads one event a line: the key, and after a # the sequencer. A line that starts with ? is an event of an
+// unknown kind. Bodies that start with ! are not events: "!garbage" cannot be decoded, "!panic" panics.
 func decode(body []byte, _ map[string]string) ([]pipeline.Event, error) {
 	switch text := string(body); {
 	case text == "":
@@ -48,14 +47,12 @@ func decode(body []byte, _ map[string]string) ([]pipeline.Event, error) {
 	return events, nil
 }
 
-// pipe is a running pipeline and what lies around it, all in memory. It lives
-// in a synctest bubble.
+// pipe is a running pipeline with its queue and dead letters in memory. It runs in a synctest bubble.
 type pipe struct {
 	queue *queue
 	dead  *deadLetters
 	log   *logLines
-	// stop ends the pipeline and returns what Run did. A second call returns
-	// the same.
+	// stop ends the pipeline and returns the result of Run. A second call returns the same.
 	stop func() error
 	// cancel ends its context.
 	cancel context.CancelFunc
@@ -96,7 +93,7 @@ func start(t *testing.T, handle pipeline.Handler, change ...func(*pipeline.Confi
 	return p
 }
 
-// settle lets an hour pass: no retry or redelivery waits that long.
+// settle lets an hour pass, which is longer than any wait for a retry or redelivery.
 func (p *pipe) settle() {
 	time.Sleep(time.Hour)
 	synctest.Wait()
@@ -129,7 +126,7 @@ func (p *pipe) delivery(t *testing.T, n int) pipeline.Delivery {
 	return observed[n]
 }
 
-// deadLetter returns the dead letter that a message has become.
+// deadLetter returns the dead letter of a message.
 func (p *pipe) deadLetter(t *testing.T, id string) *message.Message {
 	t.Helper()
 	dead := p.dead.letters()[id]
@@ -139,8 +136,8 @@ func (p *pipe) deadLetter(t *testing.T, id string) *message.Message {
 	return dead
 }
 
-// wantSettled compares the ends of all deliveries. Those of one moment have no
-// order, so that they are compared by id and attempt.
+// wantSettled compares the ends of all deliveries, sorted by id and attempt, because ends at the same moment have
+// no order.
 func (p *pipe) wantSettled(t *testing.T, want ...settlement) {
 	t.Helper()
 	got := p.queue.settlements()
@@ -165,7 +162,7 @@ func (p *pipe) wantStopped(t *testing.T) {
 func acked(id string, attempt int) settlement  { return settlement{id, attempt, true} }
 func nacked(id string, attempt int) settlement { return settlement{id, attempt, false} }
 
-// withoutRetry lets a failure reach the queue at once.
+// withoutRetry gives a failed message back at once.
 func withoutRetry(c *pipeline.Config) { c.Retry.Max = -1 }
 
 func withoutDeadLetters(c *pipeline.Config) { c.DeadLetters = pipeline.DeadLetters{} }
@@ -197,8 +194,7 @@ func (c *calls) of(key string) int {
 	return c.n[key]
 }
 
-// answering returns a handler that returns the next of the errors for each call
-// with a key, then nil, and counts the calls.
+// answering returns a handler that returns the errors of a key one by one, then nil, and counts the calls.
 func answering(answers map[string][]error) (pipeline.Handler, *calls) {
 	c := &calls{}
 	return func(_ context.Context, e pipeline.Event) error {
@@ -215,7 +211,7 @@ func always(err error) pipeline.Handler {
 	return func(context.Context, pipeline.Event) error { return err }
 }
 
-// logLines keeps what a slog.JSONHandler writes.
+// logLines collects the lines of a slog.JSONHandler.
 type logLines struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

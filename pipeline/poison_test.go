@@ -55,7 +55,7 @@ func TestDeadLetterKeepsTheMessage(t *testing.T) {
 	}
 }
 
-// A subscriber may deliver the very same message again, so it stays as it was.
+// A subscriber may deliver the same message value again, so it must not change.
 func TestMessageItselfIsNotChanged(t *testing.T) {
 	for name, fail := range map[string]error{"kept": nil, "not kept": errors.New("dead-letter queue is down")} {
 		t.Run(name, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestMessageItselfIsNotChanged(t *testing.T) {
 	}
 }
 
-// A queue has no use for a transient or superseded message's dead letter.
+// Transient and superseded messages are not dead-lettered.
 func TestOnlyPermanentErrorsAreDeadLettered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handle, _ := answering(map[string][]error{
@@ -181,7 +181,7 @@ func TestMaxDeliveries(t *testing.T) {
 	})
 }
 
-// A handler that panics or always runs into a timeout is given up too.
+// A message whose handler panics or always times out is given up, too.
 func TestMaxDeliveriesOfWhateverIsTransient(t *testing.T) {
 	for _, tc := range []struct {
 		name, body, reason string
@@ -227,8 +227,7 @@ func TestRedrivenDeadLetter(t *testing.T) {
 	})
 }
 
-// Reasons quote object names and errors of any length and content; the
-// attributes of queues take little of both.
+// Reasons quote object names and errors of any length and content, but the attributes of queues are limited.
 func TestReasonIsShortPrintableText(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"line", "a\x01b\n\tc\xff", "a\uFFFDb  c\uFFFD"},

@@ -12,17 +12,15 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// queue is an at-least-once queue in memory, and its subscriber. It delivers as
-// many messages at once as there are, counts deliveries, and delivers what was
-// nacked again after redeliveryDelay. A message's context ends with that of
-// Subscribe.
+// queue is an at-least-once queue in memory and its subscriber. It delivers all messages at once, counts deliveries,
+// and redelivers a nacked message after redeliveryDelay. The contexts of messages derive from that of Subscribe.
 type queue struct {
 	subscribeErr error // returned by Subscribe
 	closeErr     error // returned by Close
 
 	stopOnce sync.Once
 	stopping chan struct{} // closed by Close
-	arrived  chan struct{} // has an element if something may be waiting
+	arrived  chan struct{} // has an element if messages may be waiting
 	running  sync.WaitGroup
 
 	mu      sync.Mutex
@@ -160,7 +158,7 @@ func (q *queue) Close() error {
 	return q.closeErr
 }
 
-// settlements returns the ends of deliveries.
+// settlements returns the ends of all deliveries.
 func (q *queue) settlements() []settlement {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -33,7 +33,7 @@ func TestPanicIsAnErrorWithItsStack(t *testing.T) {
 				p.settle()
 
 				p.wantSettled(t, nacked("m", 1), acked("m", 2))
-				for i, d := range p.observed() { // also when it was given up
+				for i, d := range p.observed() { // also after it was given up
 					panicked, ok := errors.AsType[*pipeline.PanicError](d.Err)
 					if !ok || !strings.Contains(panicked.Stack, tc.place) || panicked.Value == nil {
 						t.Errorf("observed %#v, want a PanicError with its stack", d.Err)

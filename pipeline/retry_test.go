@@ -87,7 +87,7 @@ func TestRetrySucceedsWithinOneDelivery(t *testing.T) {
 	})
 }
 
-// What cannot be mended or nobody needs is not repeated.
+// Permanent and superseded errors are not retried.
 func TestRetryOnlyTransientErrors(t *testing.T) {
 	for name, err := range map[string]error{
 		"permanent":  pipeline.Permanent(errors.New("no room")),
@@ -130,8 +130,8 @@ func TestRetryOnlyFailedEvents(t *testing.T) {
 	})
 }
 
-// A wait for the next repetition ends when the message's lease or the pipeline
-// does; what had failed is told, and the message goes back.
+// A wait before a retry ends with the lease of the message or with the pipeline. The message goes back to the queue
+// with the last error.
 func TestRetryWaitIsCancelled(t *testing.T) {
 	lost := errors.New("lease lost")
 	for name, cancel := range map[string]func(*pipe){

@@ -36,7 +36,7 @@ func TestStopWhileIdle(t *testing.T) {
 	})
 }
 
-// Intake stops at once; what is in flight is finished undisturbed.
+// The intake stops at once, and messages in flight are finished.
 func TestDrainFinishesWorkInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, func(ctx context.Context, e pipeline.Event) error {
@@ -64,8 +64,8 @@ func TestDrainFinishesWorkInFlight(t *testing.T) {
 	})
 }
 
-// Whatever a handler makes of its cancellation: its message goes back to the
-// queue, is neither lost nor dead-lettered, and Run says so.
+// However a handler reacts to its cancellation, its message goes back to the queue, is neither lost nor dead-lettered,
+// and Run reports it.
 func TestDrainTimeout(t *testing.T) {
 	for name, answer := range map[string]func(context.Context) error{
 		"context":    context.Context.Err,
@@ -163,8 +163,8 @@ func TestHandlerThatIgnoresItsContext(t *testing.T) {
 	})
 }
 
-// A failure while we stop is no proof: it is not repeated here, so that it
-// neither counts as the last one nor keeps us from stopping.
+// A failure during a shutdown proves nothing: it is not retried, does not count as the last delivery and does not delay
+// the shutdown.
 func TestFailureWhileStopping(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
@@ -196,7 +196,7 @@ func TestFailureWhileStopping(t *testing.T) {
 	}
 }
 
-// A lost lease says nothing about the message either.
+// A lost lease says nothing about the message.
 func TestLostLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lost := errors.New("lease lost")
@@ -278,7 +278,7 @@ func TestFaultOfTheCloseIsTold(t *testing.T) {
 	})
 }
 
-// hangingClose is a subscriber whose Close does not return before it may.
+// hangingClose is a subscriber whose Close waits for the test.
 type hangingClose struct {
 	*queue
 	may chan struct{}
@@ -303,8 +303,7 @@ func TestCloseThatHangs(t *testing.T) {
 	})
 }
 
-// hasty is a subscriber that closes its channel without waiting for what is in
-// flight.
+// hasty is a subscriber that closes its channel without waiting for messages in flight.
 type hasty struct {
 	out     chan *message.Message
 	closing chan struct{}
@@ -313,7 +312,7 @@ type hasty struct {
 func (h hasty) Subscribe(context.Context, string) (<-chan *message.Message, error) { return h.out, nil }
 func (h hasty) Close() error                                                       { close(h.out); close(h.closing); return nil }
 
-// Outside of a bubble: the router holds a mutex while it waits.
+// Not in a bubble, because the router holds a mutex while it waits.
 func TestSubscriberThatDoesNotWait(t *testing.T) {
 	s := hasty{make(chan *message.Message), make(chan struct{})}
 	g := newGate()
