@@ -253,7 +253,7 @@ func TestEventsWithoutIdentity(t *testing.T) {
 }
 
 // Old events are forgotten, oldest first, and then handled again.
-func TestMemoryOfWhatWasDoneIsBounded(t *testing.T) {
+func TestMemoryOfEventsIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const remembered = 16384
 		var body strings.Builder

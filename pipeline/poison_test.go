@@ -182,7 +182,7 @@ func TestMaxDeliveries(t *testing.T) {
 }
 
 // A message whose handler panics or always times out is given up, too.
-func TestMaxDeliveriesOfWhateverIsTransient(t *testing.T) {
+func TestMaxDeliveriesOfTransientErrors(t *testing.T) {
 	for _, tc := range []struct {
 		name, body, reason string
 		handle             pipeline.Handler

@@ -51,7 +51,7 @@ func TestPanicIsAnErrorWithItsStack(t *testing.T) {
 	}
 }
 
-func TestPanicLeavesOtherEventsAlone(t *testing.T) {
+func TestPanicDoesNotStopOtherEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls calls
 		p := start(t, func(ctx context.Context, e pipeline.Event) error {

@@ -127,7 +127,7 @@ func TestDrainTimeout(t *testing.T) {
 	}
 }
 
-func TestWorkDoneInSpiteOfItsCancellationIsDone(t *testing.T) {
+func TestWorkDoneDespiteCancellationIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, func(ctx context.Context, _ pipeline.Event) error {
 			<-ctx.Done()
@@ -268,7 +268,7 @@ func TestSubscriptionEndsByItself(t *testing.T) {
 	})
 }
 
-func TestFaultOfTheCloseIsTold(t *testing.T) {
+func TestFaultOfCloseIsReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, always(nil))
 		p.queue.closeErr = errors.New("connection reset")
