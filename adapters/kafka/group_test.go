@@ -237,7 +237,7 @@ func TestURLErrors(t *testing.T) {
 		s.URL("", "group=g"):                     "it must have the form kafka://HOST:9092/TOPIC?group=GROUP",
 		s.URL("t", "group=g&offset=oldest"):      `unknown parameter "offset"; valid are group, brokers, create, tls, sasl`,
 		s.URL("t", "group=g&sasl=plain"):         "needs a user and a password",
-		s.URL("t", "group=g&sasl=kerberos"):      "sasl=kerberos is none of",
+		s.URL("t", "group=g&sasl=kerberos"):      `parameter sasl is "kerberos", none of`,
 		s.URL("t", "group=g&create=1"):           `create is "1", neither true nor false`,
 		"kafka://u:geheim@127.0.0.1:1/t?group=g": "ask 127.0.0.1:1 for topic t",
 	} {

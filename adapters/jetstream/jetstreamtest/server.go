@@ -5,17 +5,15 @@ package jetstreamtest
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/bucketsum/bucketsum/testenv/freeport"
+	"github.com/bucketsum/bucketsum/testenv/subprocess"
 )
 
 // Version is the version of the server.
@@ -33,16 +31,10 @@ const (
 // server is the test binary itself. In a server process Main runs the server and does
 // not return.
 func Main() {
-	folder := os.Getenv(serverFolder)
-	if folder == "" {
-		return
-	}
-	port, _ := strconv.Atoi(os.Getenv(serverPort))
-	if err := serve(folder, port, os.Getenv(serverSafe) != ""); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	subprocess.Main(serverFolder, func(folder string) error {
+		port, _ := strconv.Atoi(os.Getenv(serverPort))
+		return serve(folder, port, os.Getenv(serverSafe) != "")
+	})
 }
 
 // serve runs a server until its standard input ends. Each line of the input is the name
@@ -83,9 +75,7 @@ type Server struct {
 	port   string
 	safe   bool
 
-	process *exec.Cmd
-	in      io.WriteCloser
-	out     *bufio.Reader
+	process *subprocess.Process
 }
 
 // Start starts a server, which is killed at the end of the test.
@@ -113,47 +103,21 @@ func start(t testing.TB, safe bool) *Server {
 // it has stored.
 func (s *Server) Resume() {
 	s.t.Helper()
-	s.process = exec.Command(os.Args[0])
-	s.process.Env = append(os.Environ(), serverFolder+"="+s.folder, serverPort+"="+s.port)
+	environ := []string{serverFolder + "=" + s.folder, serverPort + "=" + s.port}
 	if s.safe {
-		s.process.Env = append(s.process.Env, serverSafe+"=1")
+		environ = append(environ, serverSafe+"=1")
 	}
-	s.process.Stderr = os.Stderr
-	var err error
-	if s.in, err = s.process.StdinPipe(); err != nil {
-		s.t.Fatal(err)
-	}
-	out, err := s.process.StdoutPipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.out = bufio.NewReader(out)
-	if err := s.process.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.line() // it is ready
-}
-
-func (s *Server) line() string {
-	s.t.Helper()
-	line, err := s.out.ReadString('\n')
-	if err != nil {
-		s.t.Fatalf("the server does not answer: %v", err)
-	}
-	return strings.TrimSpace(line)
+	s.process = subprocess.Start(s.t, environ...)
+	s.process.Line() // it is ready
 }
 
 // Kill ends the server as a crash does.
-func (s *Server) Kill() {
-	s.process.Process.Kill()
-	s.process.Wait() // that it was killed
-}
+func (s *Server) Kill() { s.process.Kill() }
 
 // Cut ends the connections that have this name.
 func (s *Server) Cut(name string) {
 	s.t.Helper()
-	fmt.Fprintln(s.in, name)
-	s.line()
+	s.process.Ask(name)
 }
 
 // Address returns the server's HOST:PORT.

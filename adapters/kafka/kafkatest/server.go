@@ -4,15 +4,12 @@
 package kafkatest
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/bucketsum/bucketsum/testenv/freeport"
+	"github.com/bucketsum/bucketsum/testenv/subprocess"
 )
 
 // These environment variables turn a test binary into a broker that stores in the folder.
@@ -35,17 +33,11 @@ const (
 // broker is the test binary itself. In a broker process Main runs the broker and does not
 // return.
 func Main() {
-	folder := os.Getenv(serverFolder)
-	if folder == "" {
-		return
-	}
-	port, _ := strconv.Atoi(os.Getenv(serverPort))
-	partitions, _ := strconv.Atoi(os.Getenv(serverPartitions))
-	if err := serve(folder, port, partitions); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	subprocess.Main(serverFolder, func(folder string) error {
+		port, _ := strconv.Atoi(os.Getenv(serverPort))
+		partitions, _ := strconv.Atoi(os.Getenv(serverPartitions))
+		return serve(folder, port, partitions)
+	})
 }
 
 // serve runs a broker until its standard input ends.
@@ -71,8 +63,7 @@ type Server struct {
 	port       string
 	address    string
 
-	process *exec.Cmd
-	in      io.WriteCloser
+	process *subprocess.Process
 }
 
 // Start starts a cluster, which is killed at the end of the test.
@@ -88,33 +79,13 @@ func Start(t testing.TB, partitions int) *Server {
 // has stored.
 func (s *Server) Resume() {
 	s.t.Helper()
-	s.process = exec.Command(os.Args[0])
-	s.process.Env = append(os.Environ(), serverFolder+"="+s.folder, serverPort+"="+s.port,
+	s.process = subprocess.Start(s.t, serverFolder+"="+s.folder, serverPort+"="+s.port,
 		serverPartitions+"="+strconv.Itoa(s.partitions))
-	s.process.Stderr = os.Stderr
-	var err error
-	if s.in, err = s.process.StdinPipe(); err != nil {
-		s.t.Fatal(err)
-	}
-	out, err := s.process.StdoutPipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if err := s.process.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		s.t.Fatalf("the broker does not answer: %v", err)
-	}
-	s.address = strings.TrimSpace(line)
+	s.address = s.process.Line()
 }
 
 // Kill ends the broker as a crash does.
-func (s *Server) Kill() {
-	s.process.Process.Kill()
-	s.process.Wait() // that it was killed
-}
+func (s *Server) Kill() { s.process.Kill() }
 
 // Partitions returns the number of partitions of a new topic.
 func (s *Server) Partitions() int { return s.partitions }
