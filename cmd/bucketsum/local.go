@@ -60,7 +60,7 @@ func runLocal(ctx context.Context, p process, flags workerFlags, settle time.Dur
 	}
 	log := flags.log.logger(p.stderr)
 	worker := flags.Config
-	worker.Drivers, worker.Log = drivers(log), log
+	worker.Drivers, worker.Log = queueDrivers(log), log
 	err := app.Local(ctx, app.LocalConfig{
 		Dir: dir, Settle: settle, Layout: flags.layout, Out: p.stdout, Worker: worker, WorkerLog: workerLog,
 	})

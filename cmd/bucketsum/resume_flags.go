@@ -1,13 +1,12 @@
 package main
 
 import (
-	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
-	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/handlers"
 )
 
@@ -26,30 +25,25 @@ func (c *checkpointFlags) define(fs *pflag.FlagSet) {
 	c.sliceGiven = func() bool { return fs.Changed("slice") }
 }
 
-// validateQueue turns slices off for a queue of which the URL is not also that of
-// the topic which feeds it, and returns an error if they were asked for.
-func (c *checkpointFlags) validateQueue(queue string) error {
-	switch schemeOf(queue) {
-	case sqs.SchemeParallel, sqs.SchemeOrdered, "mem":
-		return nil
-	}
-	if c.slice <= 0 {
+// validateQueue turns slices off for a queue to which messages cannot be sent by its own
+// URL. It returns an error if the user has asked for slices.
+func (c *checkpointFlags) validateQueue(queueURL string) error {
+	if c.slice <= 0 || traitsOf(queueURL).OwnTopic {
 		return nil
 	}
 	c.slice = 0
-	if c.sliceGiven() {
-		return errors.New("--slice: it takes a queue that can be written to by its own URL: awssqs://, sqs:// or mem://")
+	if !c.sliceGiven() {
+		return nil
 	}
-	return nil
-}
-
-// topicOf returns the URL of the topic that feeds a queue which validateQueue lets
-// pass.
-func topicOf(queue string) string {
-	if schemeOf(queue) == "mem" {
-		queue, _, _ = strings.Cut(queue, "?") // its parameters are the subscription's
+	var valid []string
+	for _, d := range queueDrivers(nil) {
+		if t := d.Traits(); t.OwnTopic {
+			for _, s := range t.Schemes {
+				valid = append(valid, s.Name+"://")
+			}
+		}
 	}
-	return queue
+	return fmt.Errorf("--slice: it needs a queue to which messages can be sent by its own URL: %s", strings.Join(valid, ", "))
 }
 
 // resume returns what handlers do.

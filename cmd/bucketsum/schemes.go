@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
@@ -23,24 +22,19 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// scheme is a kind of URL that this program can open, with an example to show
-// to whoever gave another. This file alone links their drivers, but for those that
-// an adapter knows by itself.
-type scheme struct{ name, example string }
-
-var (
-	queueSchemes = []scheme{
-		{"awssqs", "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects"},
-		{"sqs", "sqs://sqs.eu-central-1.amazonaws.com/123456789012/objects.fifo (in order)"},
-		{jetstream.Scheme, "jetstream://nats.example.com:4222/OBJECTS?consumer=bucketsum"},
-		{kafka.Scheme, "kafka://kafka.example.com:9092/objects?group=bucketsum"},
-		{rabbitmq.Scheme, "amqp://rabbit.example.com:5672/?queue=objects"},
-		{rabbitmq.SchemeTLS, "amqps://rabbit.example.com/vhost?queue=objects"},
-		{gcppubsub.Scheme, "gcppubsub://projects/photos/subscriptions/bucketsum"},
-		{"azuresb", "azuresb://objects?subscription=bucketsum (untested; SERVICEBUS_CONNECTION_STRING)"},
-		{"mem", "mem://events (ends with the process)"},
+// queueDrivers returns the technologies that queues can be of. Here and in
+// bucketDrivers the program learns of a technology: a new one is one more line.
+func queueDrivers(log *slog.Logger) queue.Drivers {
+	return queue.Drivers{
+		&sqs.Driver{Log: log},
+		jetstream.Driver{Log: log},
+		kafka.Driver{Log: log},
+		rabbitmq.Driver{Log: log},
+		gcppubsub.Driver{Log: log},
+		servicebus.Driver{},
+		cloudpubsub.Driver{},
 	}
-)
+}
 
 // bucketDrivers returns the technologies that buckets can be on.
 func bucketDrivers(o s3.Options) blobstore.Drivers {
@@ -53,6 +47,17 @@ func bucketDrivers(o s3.Options) blobstore.Drivers {
 	}
 }
 
+// scheme is a URL scheme with an example for error messages.
+type scheme struct{ Name, Example string }
+
+func queueSchemes() []scheme {
+	var schemes []scheme
+	for _, s := range queueDrivers(nil).Schemes() {
+		schemes = append(schemes, scheme(s))
+	}
+	return schemes
+}
+
 func bucketSchemes() []scheme {
 	var schemes []scheme
 	for _, d := range bucketDrivers(s3.Options{}) {
@@ -61,69 +66,55 @@ func bucketSchemes() []scheme {
 	return schemes
 }
 
-// drivers returns the drivers of queues by scheme.
-func drivers(log *slog.Logger) map[string]queue.Driver {
-	byScheme := make(map[string]queue.Driver)
-	for _, d := range []queue.Driver{
-		&sqs.Driver{Log: log}, jetstream.Driver{Log: log}, kafka.Driver{Log: log}, rabbitmq.Driver{Log: log}, gcppubsub.Driver{Log: log},
-		servicebus.Driver{}, cloudpubsub.Driver{},
-	} {
-		for _, s := range d.Traits().Schemes {
-			byScheme[s.Name] = d
-		}
+// traitsOf returns the traits of a queue; zero if its scheme is unknown.
+func traitsOf(queueURL string) queue.Traits {
+	d, err := queueDrivers(nil).Of(queueURL)
+	if err != nil {
+		return queue.Traits{}
 	}
-	return byScheme
+	return d.Traits()
 }
 
-// mostDeliveries is how often a message is delivered at most where that is counted:
-// by what holds the messages or, of Kafka, by its worker. It is less than what
-// queues have by default, as RabbitMQ's new ones here have 20.
+// mostDeliveries is the number of deliveries after which the program dead-letters a
+// message. It is less than the usual limits of queues: RabbitMQ's is 20.
 const mostDeliveries = 10
 
-// maxDeliveries returns how often a message of the queue is delivered before it
-// becomes a dead letter, if there is a topic for these; 0: the queue decides.
-func maxDeliveries(rawURL string) int {
-	switch schemeOf(rawURL) {
-	case jetstream.Scheme, kafka.Scheme, rabbitmq.Scheme, rabbitmq.SchemeTLS, gcppubsub.Scheme:
+// maxDeliveries returns the number of deliveries of a message after which the program
+// dead-letters it, if there is a topic for dead letters; 0: the queue decides.
+func maxDeliveries(queueURL string) int {
+	if traitsOf(queueURL).LimitsDeliveries() {
 		return mostDeliveries
-	default:
-		return 0
+	}
+	return 0
+}
+
+// warnOf warns of a queue that is not fully tested, and of a missing topic for dead
+// letters.
+func warnOf(queueURL, deadLetter string, log *slog.Logger) {
+	t := traitsOf(queueURL)
+	if t.Warning != "" {
+		log.Warn(schemeOf(queueURL) + ":// " + t.Warning)
+	}
+	if t.NoDeadLetters != "" && deadLetter == "" {
+		log.Warn(schemeOf(queueURL) + ":// " + t.NoDeadLetters)
 	}
 }
 
-// warnOf warns of queues that lose messages, that nobody has tried, or whose
-// messages nobody puts away that always fail.
-func warnOf(rawURL, deadLetter string, log *slog.Logger) {
-	scheme := schemeOf(rawURL)
-	switch scheme {
-	case "azuresb":
-		log.Warn("azuresb:// is untested against Azure itself: its tests run on a stand-in")
-	}
-	if deadLetter != "" {
-		return
-	}
-	switch scheme {
-	case jetstream.Scheme, kafka.Scheme, "mem":
-		log.Warn(scheme + ":// has no dead letters of its own: what always fails comes again for ever; name a topic for it with --dead-letter")
-	case rabbitmq.Scheme, rabbitmq.SchemeTLS:
-		log.Warn(scheme + ":// has dead letters only where the queue has a dead-letter exchange: else what always fails is dropped at the delivery limit, or comes again for ever; name a topic for it with --dead-letter")
-	case gcppubsub.Scheme:
-		log.Warn(scheme + ":// has dead letters only where the subscription has a policy for them: else what always fails comes again for ever; name a topic for it with --dead-letter")
-	}
-}
+// sameBucket reports whether two URLs name one bucket, whatever their parameters.
+func sameBucket(a, b string) bool { return queue.Traits{}.SamePlace(a, b) }
 
 // checkURL reports why a URL cannot be opened, as far as its scheme tells.
 func checkURL(flag, raw string, valid []scheme) error {
 	examples := make([]string, len(valid))
 	for i, s := range valid {
-		examples[i] = s.example
+		examples[i] = s.Example
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" {
 		return fmt.Errorf("%s: %q is not a URL; valid are for example %s", flag, raw, strings.Join(examples, ", "))
 	}
 	for _, s := range valid {
-		if s.name == u.Scheme {
+		if s.Name == u.Scheme {
 			return nil
 		}
 	}
@@ -131,23 +122,6 @@ func checkURL(flag, raw string, valid []scheme) error {
 		return fmt.Errorf("%s: nats:// delivers at most once, so a message is lost when its worker stops; use jetstream://", flag)
 	}
 	return fmt.Errorf("%s: unknown scheme %q; valid are for example %s", flag, u.Scheme, strings.Join(examples, ", "))
-}
-
-// samePlace reports whether two URLs name one queue or bucket, whatever their
-// other parameters.
-func samePlace(a, b string) bool {
-	first, err := url.Parse(a)
-	second, err2 := url.Parse(b)
-	if err != nil || err2 != nil || first.Host != second.Host || first.Path != second.Path {
-		return false
-	}
-	if first.Scheme != rabbitmq.Scheme && first.Scheme != rabbitmq.SchemeTLS {
-		return true
-	}
-	// There the parameters are the place.
-	return !slices.ContainsFunc([]string{"queue", "exchange", "key"}, func(name string) bool {
-		return first.Query().Get(name) != second.Query().Get(name)
-	})
 }
 
 func schemeOf(rawURL string) string {

@@ -15,9 +15,10 @@ var update = flag.Bool("update", false, "write what the commands and the tests s
 // fact is what docs/queues.md says about a scheme and no end-to-end test finds out.
 type fact struct {
 	atLeastOnce, holds, order string
-	deadLetters               string // of what fails too often; where this program counts it says so itself
-	adapter                   string // in adapters, whose tests have the suites
+	deadLetters               string // of a message that always fails; table adds the program's own limit
+	adapter                   string // the folder in adapters whose tests run the suites
 	ours, watermills          bool
+	sameAs                    string // the scheme in whose row this one stands, too
 }
 
 const oneAtATime = "with `--concurrency 1`"
@@ -33,6 +34,7 @@ var facts = map[string]fact{
 		adapter: "kafka", ours: true, watermills: true},
 	"amqp": {atLeastOnce: "yes", holds: "the connection", order: oneAtATime,
 		deadLetters: "the queue's, after 20 deliveries", adapter: "rabbitmq", ours: true, watermills: true},
+	"amqps": {sameAs: "amqp"}, // with TLS
 	"gcppubsub": {atLeastOnce: "yes", holds: "the ack deadline, extended", order: "no",
 		deadLetters: "the subscription's policy", adapter: "gcppubsub", ours: true, watermills: true},
 	"azuresb": {atLeastOnce: "yes", holds: "the lock, renewed by a heartbeat", order: "no", deadLetters: "the queue's, after its maximum delivery count",
@@ -90,26 +92,28 @@ func table(t *testing.T, ran map[string]ranOn) string {
 		"| scheme | at least once | what holds a message in work | order | dead letters of what fails | conformance suites | end to end, on | stopped half-way |",
 		"|" + strings.Repeat("---|", 8),
 	}
-	for _, s := range queueSchemes {
-		if s.name == "amqps" {
-			continue // amqp with TLS, in the same row
-		}
-		f, ok := facts[s.name]
+	for _, s := range queueSchemes() {
+		f, ok := facts[s.Name]
 		if !ok {
-			t.Errorf("nothing is known of %s://", s.name)
+			t.Errorf("facts has no %s://", s.Name)
 		}
-		if n := maxDeliveries(s.name + "://x"); n > 0 {
+		if f.sameAs != "" {
+			continue
+		}
+		if n := maxDeliveries(s.Name + "://x"); n > 0 {
 			own := f.deadLetters
 			f.deadLetters = fmt.Sprintf("`--dead-letter`, after %d deliveries", n)
 			if own != "" {
 				f.deadLetters += "; else " + own
 			}
 		}
-		name, on, stopped := "`"+s.name+"://`", "not tested", ""
-		if s.name == "amqp" {
-			name += ", `amqps://`"
+		name, on, stopped := "`"+s.Name+"://`", "not tested", ""
+		for other, same := range facts {
+			if same.sameAs == s.Name {
+				name += ", `" + other + "://`"
+			}
 		}
-		if did, ok := ran[s.name]; ok {
+		if did, ok := ran[s.Name]; ok {
 			on = did.server
 			if did.stopped != "" {
 				stopped = did.stopped + ": nothing is lost"

@@ -18,13 +18,13 @@ func TestServeRefusesAtMostOnce(t *testing.T) {
 	}
 }
 
-// TestWarnsWithoutDeadLetters: who has nowhere to put away what always fails is
-// told so, unless the scheme does not allow that.
+// TestWarnsWithoutDeadLetters: the program warns of a queue without dead letters, unless
+// it has a topic for them.
 func TestWarnsWithoutDeadLetters(t *testing.T) {
-	const comes = "comes again for ever"
+	const comes = "is redelivered without limit"
 	for scheme, want := range map[string]string{
 		"kafka": comes, "jetstream": comes, "mem": comes, "amqp": comes, "amqps": comes, "gcppubsub": comes,
-		"awssqs": "", "sqs": "", // SQS has a redrive policy to be asked for
+		"awssqs": "", "sqs": "", // SQS can be asked for its redrive policy
 	} {
 		for _, deadLetter := range []string{"", "mem://failed"} {
 			var log strings.Builder
@@ -44,7 +44,7 @@ func TestWarnsWithoutDeadLetters(t *testing.T) {
 	}
 }
 
-// TestServeWarnsWithoutDeadLetters: the command says so, too.
+// TestServeWarnsWithoutDeadLetters: the command logs that warning.
 func TestServeWarnsWithoutDeadLetters(t *testing.T) {
 	var stderr strings.Builder
 	p := process{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &stderr, getenv: func(string) string { return "" }}
@@ -54,8 +54,8 @@ func TestServeWarnsWithoutDeadLetters(t *testing.T) {
 	}
 }
 
-// TestMaxDeliveries: --dead-letter bounds deliveries wherever they are counted, and
-// does so before a queue of RabbitMQ drops or moves what failed 20 of them.
+// TestMaxDeliveries: --dead-letter limits deliveries wherever they are counted, and to
+// less than the 20 deliveries after which RabbitMQ drops or moves a message.
 func TestMaxDeliveries(t *testing.T) {
 	for scheme, want := range map[string]int{
 		"kafka": 10, "jetstream": 10, "amqp": 10, "amqps": 10, "gcppubsub": 10,
@@ -67,7 +67,8 @@ func TestMaxDeliveries(t *testing.T) {
 	}
 }
 
-func TestSamePlace(t *testing.T) {
+// TestSameQueue: URLs name one queue if they differ in other parameters only.
+func TestSameQueue(t *testing.T) {
 	for _, tc := range []struct {
 		a, b string
 		same bool
@@ -77,16 +78,20 @@ func TestSamePlace(t *testing.T) {
 		{"amqp://h/?queue=a", "amqp://h/?queue=a&create=true", true},
 		{"amqp://h/?queue=a", "amqp://h/?queue=a.dead", false},
 		{"amqp://h/?queue=a", "amqp://h/v?queue=a", false},
+		{"amqp://h/?queue=a", "amqps://h/?queue=a", true},
+		{"awssqs://h/1/a", "sqs://h/1/a", true},
+		{"azuresb://a?subscription=b", "azuresb://a", true}, // the topic that feeds it
+		{"kafka://h/a", "jetstream://h/a", false},
 	} {
-		if got := samePlace(tc.a, tc.b); got != tc.same {
+		if got := queueDrivers(nil).SamePlace(tc.a, tc.b); got != tc.same {
 			t.Errorf("samePlace(%s, %s) is %v", tc.a, tc.b, got)
 		}
 	}
 }
 
-// TestAzureServiceBusOpens as far as it can without Azure: its driver is linked
-// and asks for what it needs.
-func TestAzureServiceBusOpens(t *testing.T) {
+// TestAzureServiceBusIsLinked: the command has the driver, warns that it is untested and
+// names the environment variable that is missing.
+func TestAzureServiceBusIsLinked(t *testing.T) {
 	t.Setenv("SERVICEBUS_CONNECTION_STRING", "")
 	t.Setenv("AZURE_SERVICEBUS_HOSTNAME", "")
 	var stderr strings.Builder

@@ -67,7 +67,7 @@ Whoever reaches --listen can read the names and checksums of objects there.`,
 func (f *serveFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&f.Queue, "queue", "", "URL of the queue that events come from; needed")
 	fs.StringArrayVar(&f.buckets, "bucket", nil, "[NAME=]URL of a bucket; needed, may be repeated (in the environment: separated by spaces)")
-	fs.StringVar(&f.DeadLetter, "dead-letter", "", "URL of the topic for messages that can never be handled; without it the queue's own policy decides, which jetstream, kafka and mem do not have")
+	fs.StringVar(&f.DeadLetter, "dead-letter", "", "URL of the topic for messages that can never be handled; without it the queue's own policy decides, if it has one")
 	f.store.define(fs)
 	f.workerFlags.define(fs, ":5000", slog.LevelInfo, 30*time.Second)
 	fs.BoolVar(&f.check, "check", false, "open the queues and the buckets as a worker does, then end: with 0, or with 1 and what cannot be reached")
@@ -80,16 +80,17 @@ func (f *serveFlags) validate(args []string) ([]app.BucketURL, error) {
 	if len(args) > 0 {
 		faults = append(faults, fmt.Errorf("unexpected argument %q", args[0]))
 	}
+	samePlace := queueDrivers(nil).SamePlace
 	if f.Queue == "" {
 		faults = append(faults, errors.New("--queue is missing"))
 	} else {
-		faults = append(faults, checkURL("--queue", f.Queue, queueSchemes), f.checkpoints.validateQueue(f.Queue))
+		faults = append(faults, checkURL("--queue", f.Queue, queueSchemes()), f.checkpoints.validateQueue(f.Queue))
 	}
 	faults = append([]error{f.workerFlags.validate()}, faults...)
 	if f.DeadLetter != "" {
-		faults = append(faults, checkURL("--dead-letter", f.DeadLetter, queueSchemes))
+		faults = append(faults, checkURL("--dead-letter", f.DeadLetter, queueSchemes()))
 		if samePlace(f.Queue, f.DeadLetter) {
-			faults = append(faults, errors.New("--dead-letter is the same as --queue: what can never be handled would go round for ever"))
+			faults = append(faults, errors.New("--dead-letter is the same as --queue: a message that always fails would go round without limit"))
 		}
 	}
 	if f.Results != "" {
@@ -119,7 +120,7 @@ func runServe(ctx context.Context, p process, f serveFlags, buckets []app.Bucket
 	}
 	defer func() { err = errors.Join(err, app.CloseStores(stores)) }()
 	worker := f.Config
-	worker.Drivers, worker.MaxDeliveries, worker.Continue = drivers(log), maxDeliveries(f.Queue), topicOf(f.Queue)
+	worker.Drivers, worker.MaxDeliveries, worker.Continue = queueDrivers(log), maxDeliveries(f.Queue), f.Queue
 	worker.Stores, worker.Sources, worker.Log = stores, make(map[string]string), log
 	for _, b := range buckets {
 		worker.Sources[b.Name] = cloudevents.SourceOf(b.Name, b.URL)

@@ -57,7 +57,7 @@ func (c *workerFlags) validate() error {
 		faults = append(faults, fmt.Errorf("--concurrency: %d is less than 1", c.concurrency))
 	}
 	if c.Results != "" {
-		faults = append(faults, checkURL("--results", c.Results, queueSchemes))
+		faults = append(faults, checkURL("--results", c.Results, queueSchemes()))
 	}
 	if c.DrainTimeout <= 0 {
 		faults = append(faults, fmt.Errorf("--drain-timeout: %s is not more than 0", c.DrainTimeout))

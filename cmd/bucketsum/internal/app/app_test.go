@@ -27,7 +27,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // inMemory are the drivers of these tests.
-var inMemory = map[string]queue.Driver{"mem": cloudpubsub.Driver{}}
+var inMemory = queue.Drivers{cloudpubsub.Driver{}}
 
 // folderWorker returns the Config of a worker on a folder, which is bucket inbox, and a
 // queue in memory.

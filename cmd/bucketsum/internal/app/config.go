@@ -19,8 +19,8 @@ import (
 
 // Config describes a worker: its pipeline and its HTTP side.
 type Config struct {
-	// Drivers are the drivers of queues, by URL scheme.
-	Drivers map[string]queue.Driver
+	// Drivers are the technologies that queues can be of.
+	Drivers queue.Drivers
 
 	Queue      string // URL; needed
 	DeadLetter string // URL of the topic for dead letters; empty: none

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -19,16 +18,16 @@ import (
 // methods are not safe for concurrent use.
 type Queues struct {
 	config  queue.Config
-	drivers map[string]queue.Driver // by scheme
-	closes  []func() error          // of what was opened, in order
+	drivers queue.Drivers
+	closes  []func() error // of what was opened, in order
 }
 
 // QueuesConfig configures Queues.
 type QueuesConfig struct {
-	Drivers      map[string]queue.Driver // by scheme
-	Concurrency  int                     // messages that each subscription holds, at most
-	DrainTimeout time.Duration           // of their work when the queues close
-	Watch        pipeline.LeaseWatch     // is told of what they hold; zero: nobody
+	Drivers      queue.Drivers
+	Concurrency  int                 // messages that each subscription holds, at most
+	DrainTimeout time.Duration       // of their work when the queues close
+	Watch        pipeline.LeaseWatch // is told of what they hold; zero: nobody
 	Log          *slog.Logger
 }
 
@@ -44,19 +43,10 @@ func NewQueues(c QueuesConfig) *Queues {
 	}
 }
 
-// driver returns the driver of the URL's scheme.
-func (q *Queues) driver(rawURL string) (queue.Driver, error) {
-	d := q.drivers[schemeOf(rawURL)]
-	if d == nil {
-		return nil, fmt.Errorf("unknown scheme %q", schemeOf(rawURL))
-	}
-	return d, nil
-}
-
 // Subscriber returns a subscriber whose queue at the URL is open already, so
 // that a wrong one shows, and nothing that is published from now on is missed.
 func (q *Queues) Subscriber(rawURL string) (*queue.Subscriber, error) {
-	d, err := q.driver(rawURL)
+	d, err := q.drivers.Of(rawURL)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +64,11 @@ func (q *Queues) reachable(ctx context.Context, s *queue.Subscriber, rawURL stri
 	if err := s.Fault(); err != nil {
 		return err
 	}
-	if ask := q.drivers[schemeOf(rawURL)].Traits().Reachable; ask != nil {
+	d, err := q.drivers.Of(rawURL)
+	if err != nil {
+		return err
+	}
+	if ask := d.Traits().Reachable; ask != nil {
 		return redact.Error(ask(ctx, rawURL), rawURL)
 	}
 	return nil
@@ -82,7 +76,7 @@ func (q *Queues) reachable(ctx context.Context, s *queue.Subscriber, rawURL stri
 
 // Publisher returns a publisher whose topic at the URL is open already.
 func (q *Queues) Publisher(ctx context.Context, rawURL string) (message.Publisher, error) {
-	d, err := q.driver(rawURL)
+	d, err := q.drivers.Of(rawURL)
 	if err != nil {
 		return nil, err
 	}
@@ -101,12 +95,4 @@ func (q *Queues) Close() error {
 		return fmt.Errorf("close the queues: %w", err)
 	}
 	return nil
-}
-
-func schemeOf(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return ""
-	}
-	return u.Scheme
 }

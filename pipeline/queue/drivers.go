@@ -1,0 +1,56 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Drivers are the technologies that a program supports. No two have a scheme in
+// common.
+type Drivers []Driver
+
+// Of returns the driver of a URL's scheme.
+func (ds Drivers) Of(rawURL string) (Driver, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, errors.New("not a URL") // the error of net/url may quote parts of a password
+	}
+	if i := ds.index(u.Scheme); i >= 0 {
+		return ds[i], nil
+	}
+	var valid []string
+	for _, s := range ds.Schemes() {
+		valid = append(valid, s.Name+"://")
+	}
+	return nil, fmt.Errorf("unknown scheme %q; valid are %s", u.Scheme, strings.Join(valid, ", "))
+}
+
+func (ds Drivers) index(scheme string) int {
+	return slices.IndexFunc(ds, func(d Driver) bool {
+		return slices.ContainsFunc(d.Traits().Schemes, func(s Scheme) bool { return s.Name == scheme })
+	})
+}
+
+// Schemes returns the schemes of all drivers, in their order.
+func (ds Drivers) Schemes() []Scheme {
+	var schemes []Scheme
+	for _, d := range ds {
+		schemes = append(schemes, d.Traits().Schemes...)
+	}
+	return schemes
+}
+
+// SamePlace reports whether two URLs name one queue or topic of one driver; see
+// Traits.SamePlace.
+func (ds Drivers) SamePlace(a, b string) bool {
+	first, err := url.Parse(a)
+	second, err2 := url.Parse(b)
+	if err != nil || err2 != nil {
+		return false
+	}
+	i := ds.index(first.Scheme)
+	return i >= 0 && i == ds.index(second.Scheme) && ds[i].Traits().SamePlace(a, b)
+}
