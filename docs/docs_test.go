@@ -32,6 +32,8 @@ var (
 	command  = regexp.MustCompile(`(?m)(?:^|[$|&] |cmd/)bucketsum +([a-z][a-z-]*)`)
 	flag     = regexp.MustCompile(`^--[a-z][a-z0-9-]*`)
 	variable = regexp.MustCompile(`BUCKETSUM_[A-Z_]+[A-Z]`)
+	// test finds the names of tests, but not those of other modules, such as tests.TestPubSub.
+	test = regexp.MustCompile(`(?:^|[^.\w])((?:Test|Fuzz|Example)[A-Z]\w+)`)
 )
 
 // readPages returns the Markdown files below the root, by their slash-separated path.
@@ -172,5 +174,33 @@ func TestCommandsAndFlags(t *testing.T) {
 	}
 	if found < 50 {
 		t.Errorf("found %d commands and flags only", found)
+	}
+}
+
+// TestTestsExist looks for each test that a page names.
+func TestTestsExist(t *testing.T) {
+	var sources strings.Builder
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(file)
+		sources.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for name, p := range readPages(t) {
+		for _, m := range test.FindAllStringSubmatch(p.prose+p.code, -1) {
+			found++
+			if !strings.Contains(sources.String(), "\nfunc "+m[1]+"(") {
+				t.Errorf("%s names %s, which does not exist", name, m[1])
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("found %d names of tests only", found)
 	}
 }

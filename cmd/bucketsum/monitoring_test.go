@@ -66,6 +66,8 @@ const (
 	dashboard = "chart/files/dashboard.json"
 	alerts    = "chart/files/alerts.yaml"
 	runbook   = "RUNBOOK.md"
+
+	metricsPage = "../docs/operations.md"
 )
 
 var (
@@ -93,9 +95,21 @@ func TestBundleNamesWhatIsExported(t *testing.T) {
 	if len(named) < 15 {
 		t.Errorf("%d metrics are named only", len(named))
 	}
+	listed := readBundle(t, metricsPage)
 	for family := range e.families {
-		if strings.HasPrefix(family, "bucketsum_") && !named[family] {
-			t.Errorf("%s is exported and nobody is told of it", family)
+		if !strings.HasPrefix(family, "bucketsum_") {
+			continue
+		}
+		if !named[family] {
+			t.Errorf("%s is exported and not named in dashboard, alerts or runbook", family)
+		}
+		if !strings.Contains(listed, "`"+family+"`") {
+			t.Errorf("%s is exported and not listed in %s", family, metricsPage)
+		}
+	}
+	for _, name := range metricName.FindAllString(listed, -1) {
+		if family := suffixes.ReplaceAllString(name, ""); !e.families[name] && !e.families[family] {
+			t.Errorf("%s lists %s, which is not exported", metricsPage, name)
 		}
 	}
 	labels := 0
@@ -115,7 +129,7 @@ func TestBundleNamesWhatIsExported(t *testing.T) {
 	if labels < 5 {
 		t.Errorf("%d labels are named only", labels)
 	}
-	_, reasons, found := strings.Cut(text, "| `reason` | |")
+	_, reasons, found := strings.Cut(text, "| `reason` | meaning |")
 	for _, line := range strings.Split(reasons, "\n")[2:] {
 		cells := strings.Split(line, "`")
 		if len(cells) < 3 {

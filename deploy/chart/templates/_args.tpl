@@ -1,5 +1,5 @@
-{{/* The arguments of the program: a list of strings. What the environment could
-     not carry (several values with spaces) goes the same way as all others. */}}
+{{/* The arguments of the program: a list of strings. All settings are arguments, because
+     an environment variable cannot carry several values that contain spaces. */}}
 {{- define "bucketsum.args" -}}
 {{- $v := .Values }}
 {{- $args := list "serve" "--listen=:5000" }}
@@ -41,7 +41,7 @@
 {{- end }}
 {{- $args = append $args (printf "--drain-timeout=%ds" (int64 $v.drainTimeoutSeconds)) }}
 {{- $args = append $args (printf "--max-upload=%d" (int64 $v.maxUpload)) }}
-{{- /* Kubernetes would expand $(NAME). */}}
+{{- /* Else Kubernetes expands $(NAME). */}}
 {{- range concat $args $v.extraArgs }}
 - {{ . | replace "$(" "$$(" | quote }}
 {{- end }}
@@ -51,8 +51,7 @@
 /run/secrets/bucketsum.io/sse-c
 {{- end }}
 
-{{/* The environment: what has secrets in it, the region, the
-     collector. */}}
+{{/* The environment: settings that hold secrets, the region, the collector. */}}
 {{- define "bucketsum.env" -}}
 {{- range $name, $place := dict "BUCKETSUM_QUEUE" .Values.queue "BUCKETSUM_DEAD_LETTER" .Values.deadLetter "BUCKETSUM_RESULTS" .Values.results }}
 {{- with $place.existingSecret }}

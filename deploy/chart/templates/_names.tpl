@@ -2,7 +2,7 @@
 {{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* 52 characters leave room for what KEDA and Kubernetes add. */}}
+{{/* 52 characters leave room for the suffixes of KEDA and Kubernetes. */}}
 {{- define "bucketsum.fullname" -}}
 {{- $name := include "bucketsum.name" . }}
 {{- if .Values.fullnameOverride }}
@@ -18,7 +18,7 @@
 {{- .Values.serviceAccount.name | default (include "bucketsum.fullname" .) }}
 {{- end }}
 
-{{/* Labels that pods of this release have; selectors of workers add a component. */}}
+{{/* Labels of all pods of this release; selectors of workers add a component. */}}
 {{- define "bucketsum.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "bucketsum.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -47,7 +47,7 @@ app.kubernetes.io/component: worker
 {{- end }}
 {{- end }}
 
-{{/* The URL of the queue in SQS's own form; empty if it is on something else. */}}
+{{/* The URL of the queue in SQS's own form; empty for another kind of queue. */}}
 {{- define "bucketsum.sqsUrl" -}}
 {{- if .Values.queue.sqsUrl }}
 {{- .Values.queue.sqsUrl }}

@@ -1,11 +1,11 @@
-{{/* The spec of a pod, from a dict: root, args (more arguments), worker (with port and
-     probes), grace (seconds that it has to end). */}}
+{{/* The spec of a pod, from a dict: root, args (additional arguments), worker (whether it has
+     the port and probes), grace (seconds until it is killed). */}}
 {{- define "bucketsum.pod" -}}
 {{- $v := .root.Values }}
 serviceAccountName: {{ include "bucketsum.serviceAccountName" .root }}
-# It never talks to the API server. What IRSA and Pod Identity mount does not depend on this.
+# Workers never talk to the API server. The tokens of IRSA and Pod Identity are mounted regardless.
 automountServiceAccountToken: false
-# A service named bucketsum would become BUCKETSUM_… variables, which are flags.
+# A service named bucketsum would set BUCKETSUM_… variables, which the program takes for flags.
 enableServiceLinks: false
 terminationGracePeriodSeconds: {{ .grace }}
 securityContext:
@@ -51,7 +51,7 @@ containers:
     {{- end }}
     {{- if .worker }}
     lifecycle:
-      # Until nobody sends it requests any more: whoever drains may have ended by then.
+      # Waits until no more requests are routed here, because a draining worker may end sooner.
       preStop:
         sleep:
           seconds: 5

@@ -1,4 +1,4 @@
-{{/* What the schema cannot say, each fault in a sentence, all at once. */}}
+{{/* Checks that the schema cannot express. All faults are reported at once, each in a sentence. */}}
 {{- define "bucketsum.validate" -}}
 {{- $v := .Values }}
 {{- $faults := list }}
@@ -11,14 +11,14 @@
 {{- if not $v.buckets }}
 {{- $faults = append $faults "buckets is empty: name at least one bucket, as buckets: [{url: s3://photos}]" }}
 {{- end }}
-{{- /* What is before the host: a user and a password, or a token. */}}
+{{- /* Credentials before the host: a user and a password, or a token. */}}
 {{- $secret := "^([a-z-]+=|--[a-z-]+=)*[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*@" }}
 {{- range $name, $place := dict "queue" $v.queue "deadLetter" $v.deadLetter "results" $v.results }}
 {{- if and $place.url $place.existingSecret.name }}
 {{- $faults = append $faults (printf "%s.url and %s.existingSecret are both set: give one of them" $name $name) }}
 {{- end }}
 {{- if regexMatch $secret $place.url }}
-{{- $faults = append $faults (printf "%s.url has a user, a password or a token in it, which everybody could read who may read Deployments: put the URL into a Secret and name that in %s.existingSecret" $name $name) }}
+{{- $faults = append $faults (printf "%s.url has a user, a password or a token in it, readable by everyone who may read Deployments: put the URL into a Secret and name that in %s.existingSecret" $name $name) }}
 {{- end }}
 {{- end }}
 {{- $urls := dict "recordBucket" $v.recordBucket "otlp.endpoint" $v.otlp.endpoint }}
@@ -33,14 +33,14 @@
 {{- end }}
 {{- range $name, $url := $urls }}
 {{- if regexMatch $secret $url }}
-{{- $faults = append $faults (printf "%s has a user, a password or a token in it, which everybody could read who may read Deployments: take it from a Secret that extraEnvFrom names" $name) }}
+{{- $faults = append $faults (printf "%s has a user, a password or a token in it, readable by everyone who may read Deployments: take it from a Secret that extraEnvFrom names" $name) }}
 {{- end }}
 {{- end }}
 {{- range $v.extraEnv }}
-{{- /* Flags, and these of others, have names and paths, no keys. */}}
+{{- /* The values of these variables are names and paths, not keys. */}}
 {{- $path := regexMatch "^(BUCKETSUM_.*|GOOGLE_APPLICATION_CREDENTIALS|NATS_KEY|OTEL_EXPORTER_OTLP_([A-Z]+_)?CLIENT_KEY)$" .name }}
 {{- if and (hasKey . "value") (not $path) (regexMatch "(?i)(KEY|SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIALS?|HEADERS|CONNECTION_STRING)$" .name) }}
-{{- $faults = append $faults (printf "extraEnv has the value of %s, which everybody could read who may read Deployments: take it from a Secret with valueFrom.secretKeyRef, or with extraEnvFrom" .name) }}
+{{- $faults = append $faults (printf "extraEnv has the value of %s, readable by everyone who may read Deployments: take it from a Secret with valueFrom.secretKeyRef, or with extraEnvFrom" .name) }}
 {{- end }}
 {{- end }}
 {{- if and $v.keda.enabled $v.hpa.enabled }}
@@ -55,12 +55,12 @@
 {{- end }}
 {{- if not $v.keda.triggers }}
 {{- if not (include "bucketsum.sqsUrl" .) }}
-{{- $faults = append $faults "keda cannot tell where the queue is: give queue.sqsUrl, or keda.triggers if it is not on SQS" }}
+{{- $faults = append $faults "keda cannot tell where the queue is: give queue.sqsUrl, or keda.triggers for a queue other than SQS" }}
 {{- else if not $v.region }}
 {{- $faults = append $faults "region is missing: keda needs the AWS region of the queue" }}
 {{- end }}
 {{- if not (or $v.keda.authentication.create $v.keda.authenticationRef.name) }}
-{{- $faults = append $faults "keda.authenticationRef.name is missing: with keda.authentication.create false, the TriggerAuthentication that is there" }}
+{{- $faults = append $faults "keda.authenticationRef.name is missing: with keda.authentication.create false, name an existing TriggerAuthentication" }}
 {{- end }}
 {{- if and $v.keda.authentication.roleArn $v.keda.authentication.identityOwner }}
 {{- $faults = append $faults "keda.authentication has both roleArn and identityOwner: KEDA takes one of them" }}
@@ -81,11 +81,11 @@
 {{- end }}
 {{- range $v.prometheusRule.disabled }}
 {{- if not (has . $alerts) }}
-{{- $faults = append $faults (printf "prometheusRule.disabled has %s, which is no alert: %s" . (join ", " $alerts)) }}
+{{- $faults = append $faults (printf "prometheusRule.disabled has %s, which is not an alert: %s" . (join ", " $alerts)) }}
 {{- end }}
 {{- end }}
 {{- if not (or $v.serviceAccount.create $v.serviceAccount.name) }}
-{{- $faults = append $faults "serviceAccount.name is missing: with serviceAccount.create false, the account that is there" }}
+{{- $faults = append $faults "serviceAccount.name is missing: with serviceAccount.create false, name an existing account" }}
 {{- end }}
 {{- if $faults }}
 {{- fail (printf "\n- %s" (join "\n- " $faults)) }}
