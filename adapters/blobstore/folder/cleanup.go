@@ -14,8 +14,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
-// cleanUp removes temporary files, and the notes of sidecars that are gone
-// together with their objects.
+// cleanUp removes temporary files, and the notes of records whose file and object are
+// gone.
 func (f *Bucket) cleanUp(ctx context.Context, r driver.Records) error {
 	return errors.Join(f.removeTemps(), f.removeNotes(ctx, r))
 }
@@ -31,8 +31,9 @@ func (f *Bucket) removeTemps() error {
 	return errors.Join(errs...)
 }
 
-// removeNotes opens only notes that no file in the folder has, as there may be
-// very many: which those are, the names alone tell.
+// removeNotes removes the notes of records whose file and object are gone. As there may
+// be very many notes, it compares their names with those that the files in the folder
+// would have, and opens only notes without a file.
 func (f *Bucket) removeNotes(ctx context.Context, r driver.Records) error {
 	dirs, err := f.entries(noteDir)
 	if len(dirs) == 0 || err != nil {
@@ -40,7 +41,7 @@ func (f *Bucket) removeNotes(ctx context.Context, r driver.Records) error {
 	}
 	there, err := f.hashNames(ctx, r.Possible)
 	if err != nil {
-		return ctx.Err() // what could not be looked at may be there
+		return ctx.Err() // a file that could not be listed may exist
 	}
 	var errs []error
 	for _, d := range dirs {
@@ -59,8 +60,8 @@ func (f *Bucket) removeNotes(ctx context.Context, r driver.Records) error {
 	return errors.Join(errs...)
 }
 
-// removeOrphans removes those of the notes in a directory whose sidecar and
-// object are gone. All of them have the same lock.
+// removeOrphans removes those of the notes in a directory whose record and object are
+// gone. All notes in a directory have the same lock.
 func (f *Bucket) removeOrphans(ctx context.Context, dir string, notes []string, r driver.Records) error {
 	unlock, err := f.lockNotes(ctx, filepath.Base(dir))
 	if err != nil {
@@ -90,7 +91,7 @@ func (f *Bucket) removeOrphans(ctx context.Context, dir string, notes []string, 
 	return errors.Join(errs...)
 }
 
-// hashNames returns what the notes of the files in the folder would be called, if the files
+// hashNames returns the ids of the notes that the files in the folder would have if they
 // were records.
 func (f *Bucket) hashNames(ctx context.Context, possible func(key string) bool) (map[uint64]struct{}, error) {
 	names := make(map[uint64]struct{})
@@ -113,8 +114,8 @@ func (f *Bucket) hashNames(ctx context.Context, possible func(key string) bool) 
 	return names, err
 }
 
-// noteID returns the beginning of a hash, which is all that is kept of it: if two
-// are the same, a note stays that could go.
+// noteID returns the first 8 bytes of a hash, to save memory. If those of two hashes are
+// the same, a note stays that could be removed.
 func noteID(hash string) (uint64, bool) {
 	b, err := hex.DecodeString(hash)
 	if err != nil || len(b) < 8 {
@@ -123,7 +124,7 @@ func noteID(hash string) (uint64, bool) {
 	return binary.BigEndian.Uint64(b), true
 }
 
-// entries returns the names in a directory; none if it is not there.
+// entries returns the names in a directory; none if the directory does not exist.
 func (f *Bucket) entries(dir string) ([]string, error) {
 	d, err := f.root.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {

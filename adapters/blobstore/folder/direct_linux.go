@@ -10,21 +10,21 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
-// direct is the shortest way to a file: the kernel itself walks there, in one call and
-// never out of the folder, where os.Root opens directory after directory. An os.File would
-// ask the system five things more.
+// The functions of this file look at files and open them in as few system calls as
+// possible: the kernel resolves the whole path in one call and never leaves the folder,
+// where os.Root opens directory after directory.
 //
-// It is only for regular files that no symbolic link leads to. What it does not do, os.Root
-// does after it, and says what is wrong.
+// They handle only regular files whose path has no symbolic link. If they fail, the
+// caller tries again through os.Root, which also returns the reason.
 
-// beneath is how the kernel is to walk.
+// beneath are the rules by which the kernel resolves a path.
 const beneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
 
 // openDirect opens the file of a key in the directory dir.
 func openDirect(dir int, key string) (io.ReadCloser, filebucket.Version, bool) {
 	var named, opened unix.Stat_t
-	// To open what is no file has effects, to look at it has none. It counts only if what
-	// is opened is the same.
+	// Opening something that is not a regular file may have effects, looking at it has
+	// none. The result counts only if both calls found the same file.
 	if look(dir, key, &named) != nil || !isRegular(&named) {
 		return nil, filebucket.Version{}, false
 	}
@@ -49,8 +49,8 @@ func statDirect(dir int, key string) (filebucket.Version, bool) {
 	return versionOfStat(&s), err == nil && isRegular(&s)
 }
 
-// look tells what a key in the directory dir names, be it a symbolic link. It goes
-// nowhere else: a link on the way may lead to where a look hangs or mounts something.
+// look returns the state of a key in the directory dir, also that of a symbolic link. It
+// follows no link: the target may be a place where a call hangs or mounts something.
 func look(dir int, key string, s *unix.Stat_t) error {
 	if strings.Contains(key, "/") {
 		return lookBeneath(dir, key, s)
@@ -58,14 +58,14 @@ func look(dir int, key string, s *unix.Stat_t) error {
 	return unix.Fstatat(dir, key, s, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT)
 }
 
-// lookBeneath is look for what no symbolic link leads to, at the cost of two more calls.
+// lookBeneath is look for a path without symbolic links. It needs two more calls.
 func lookBeneath(dir int, key string, s *unix.Stat_t) error {
 	fd, err := unix.Openat2(dir, key, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: beneath})
 	if err != nil {
 		return err
 	}
 	err = unix.Fstat(fd, s)
-	_ = unix.Close(fd) // only was looked at
+	_ = unix.Close(fd) // nothing was read
 	return err
 }
 

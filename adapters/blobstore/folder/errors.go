@@ -27,13 +27,13 @@ func translate(err error) error {
 	return err
 }
 
-// isNotFound reports whether an error says that there is no file of a name.
+// isNotFound reports whether an error means that there is no file with a name.
 func isNotFound(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
-// escapes reports whether os.Root refused a path that leads out of it. The
-// package has no exported error for that; a test notices if the text changes.
+// escapes reports whether os.Root refused a path that leads out of it. Package os exports
+// no error for this; a test fails if the text changes.
 func escapes(err error) bool {
 	var p *fs.PathError
 	return errors.As(err, &p) && p.Err.Error() == "path escapes from parent"

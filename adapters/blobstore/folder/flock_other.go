@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// flock does nothing: a folder must not be shared by several processes here.
+// flock does nothing: on this system several processes must not share a folder.
 func flock(context.Context, *os.File) error { return nil }

@@ -13,9 +13,9 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/backoff"
 )
 
-// flock waits for the exclusive lock on a file, which ends when the file is
-// closed, or for the end of ctx. A file system that has no such locks is none that
-// several processes can share safely; one process needs no more than its own.
+// flock waits for the exclusive lock on a file, or until ctx ends. The lock ends when the
+// file is closed. On a file system without such locks flock does nothing: several
+// processes cannot share it safely, and one process has its own locks.
 func flock(ctx context.Context, f *os.File) error {
 	waits := backoff.Backoff{First: time.Millisecond, Longest: 100 * time.Millisecond}
 	for attempt := 1; ; attempt++ {

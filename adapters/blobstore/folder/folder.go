@@ -1,15 +1,15 @@
 // Package folder is the driver for buckets that are folders of files: file:///path/to/folder.
 //
-// Files are opened as they are, not through gocloud's fileblob, which cannot
-// address all names and costs several times as much as the checksum of a small file. Nothing
-// outside of the folder is read, whatever symbolic links say; what is not a regular file is
-// not opened. The times of modification and change and the size of a file identify its
-// version, see package filebucket. A folder in the folder that has notes of its own is
-// another bucket and is not listed.
+// The driver opens files itself, not through gocloud's fileblob, which cannot address
+// all names and costs several times as much as the checksum of a small file. It reads
+// nothing outside of the folder, even through symbolic links, and opens only regular
+// files. Modification time, time of change and size of a file identify its version, see
+// package filebucket. A folder in the folder that has notes of its own is another bucket
+// and is not listed.
 //
-// A folder knows no metadata: that of a record is a note below .bucketsum.
-// Several processes may work on one folder, also by different users, if all of
-// them may write to it: whoever may use the folder may use the notes.
+// Files have no metadata, so that the metadata of a record is in a note below .bucketsum.
+// Several processes may work on one folder, also as different users, if all of them may
+// write to it: the notes have the permissions of the folder.
 package folder
 
 import (
@@ -48,7 +48,7 @@ var Driver = driver.Driver{
 			dir, err = filepath.Abs(dir)
 		}
 		if err != nil {
-			return u.Host // Open reports what is wrong with it
+			return u.Host // Open reports the fault
 		}
 		return filepath.Base(dir)
 	},
@@ -57,9 +57,9 @@ var Driver = driver.Driver{
 // Bucket is a folder of files.
 type Bucket struct {
 	dir string // absolute, without symbolic links
-	// root opens nothing outside of the folder, whatever symbolic links say.
+	// root opens nothing outside of the folder, even through symbolic links.
 	root  *os.Root
-	self  *os.File // the folder, as root has it
+	self  *os.File // the open folder
 	conn  syscall.RawConn
 	locks driver.Locks // of the 256 directories of notes
 }
@@ -71,7 +71,7 @@ func (f *Bucket) Traits() driver.Traits {
 	return driver.Traits{Name: "a folder", Local: true, Writable: f.writable, CleanUp: f.cleanUp}
 }
 
-// pathOf returns the folder that a URL names.
+// pathOf returns the path in a URL.
 func pathOf(u *url.URL) (string, error) {
 	switch {
 	case u.Host != "" && u.Host != ".":
@@ -90,7 +90,7 @@ func pathOf(u *url.URL) (string, error) {
 func Open(dir string) (*Bucket, error) {
 	full, err := filepath.Abs(dir)
 	if err == nil {
-		// What resolve finds is compared with it.
+		// resolve compares paths with it.
 		full, err = filepath.EvalSymlinks(full)
 	}
 	if err != nil {
@@ -120,8 +120,8 @@ func (f *Bucket) Reachable(context.Context) error {
 	return err
 }
 
-// statDirect and openDirect do nothing once the folder is closed: a late call would otherwise
-// find another file under the number of its descriptor.
+// statDirect and openDirect do nothing once the folder is closed. Otherwise a late call
+// could use the descriptor of another file, which has got the same number.
 func (f *Bucket) statDirect(key string) (version filebucket.Version, ok bool) {
 	err := f.conn.Control(func(fd uintptr) { version, ok = statDirect(int(fd), key) })
 	return version, ok && err == nil
@@ -139,7 +139,7 @@ func (f *Bucket) Check(key string) error {
 	case !utf8.ValidString(key):
 		reason = "it is not UTF-8, so that no event can carry it"
 	case strings.Contains(key, "\x00"), !fs.ValidPath(key), key == ".", filepath.Separator != '/' && !filepath.IsLocal(key):
-		reason = "it is not that of a file in the folder"
+		reason = "it is not the name of a file in the folder"
 	default:
 		return nil
 	}
@@ -161,13 +161,13 @@ func (f *Bucket) Stat(_ context.Context, key string) (driver.State, error) {
 	return stateOf(version), nil
 }
 
-// find returns the name under which root has an object's file, and the file.
+// find returns the name by which root can open an object's file, and its state.
 // Symbolic links are followed as long as they stay in the folder.
 func (f *Bucket) find(key string) (string, fs.FileInfo, error) {
 	name := filepath.FromSlash(key)
 	info, err := f.root.Stat(name)
 	if escapes(err) {
-		// That is what root says of every absolute link, be it to the inside.
+		// root also refuses absolute links that lead into the folder.
 		if inside, ok := f.resolve(name); ok {
 			name = inside
 			info, err = f.root.Stat(name)
@@ -177,14 +177,14 @@ func (f *Bucket) find(key string) (string, fs.FileInfo, error) {
 		return "", nil, translate(err)
 	}
 	if !info.Mode().IsRegular() {
-		// To whoever asks whether the object is there, it is not.
+		// A caller that asks whether the object exists learns that it does not.
 		return "", nil, fmt.Errorf("it is not a regular file (%s): %w (%w)", info.Mode().Type(), pipeline.ErrFiltered, pipeline.ErrNotFound)
 	}
 	return name, info, nil
 }
 
-// resolve returns the name in the folder of what a name with absolute symbolic
-// links leads to. It is a guess that root checks.
+// resolve returns the name in the folder of the target of a name with absolute symbolic
+// links. The caller opens it through root, which checks that it is in the folder.
 func (f *Bucket) resolve(name string) (string, bool) {
 	target, err := filepath.EvalSymlinks(filepath.Join(f.dir, name))
 	if err != nil {
@@ -214,8 +214,8 @@ func (f *Bucket) Open(_ context.Context, o pipeline.Object, offset int64) (drive
 	return driver.Content{State: stateOf(version), Body: file}, nil
 }
 
-// openFile opens the file and makes sure that it is the one that root found, as it
-// may have been replaced meanwhile. The version is that of the open file.
+// openFile opens the file of a key. It returns ErrChanged if the file is not the one that
+// find has seen. The version is that of the open file.
 func (f *Bucket) openFile(key string) (*os.File, filebucket.Version, error) {
 	name, found, err := f.find(key)
 	if err != nil {
@@ -232,7 +232,7 @@ func (f *Bucket) openFile(key string) (*os.File, filebucket.Version, error) {
 	return file, filebucket.VersionOf(opened), nil
 }
 
-// openFile opens a file without waiting for a writer, should it be a pipe.
+// openFile opens a file. If it is a pipe, openFile does not wait for a writer.
 func openFile(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
 	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -248,8 +248,8 @@ func openFile(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
 
 func stateOf(v filebucket.Version) driver.State { return driver.State{ETag: v.ETag(), Size: v.Size} }
 
-// writable tries what a record needs: a folder of our own, a file in it and
-// a new name beside the objects.
+// writable tries what writing a record needs: the hidden folder, a file in it, and
+// a new name next to the objects.
 func (f *Bucket) writable() error {
 	err := f.tryWriting()
 	switch {

@@ -20,7 +20,7 @@ func (f *Bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.En
 		l.Skip = func(string) bool { return false }
 	}
 	return func(yield func(driver.Entry, error) bool) {
-		// The error only ends the walk.
+		// All errors were yielded; this one only ended the walk.
 		_ = filebucket.Walk(f.openDir(l.Prefix), func(e filebucket.Entry) error {
 			key := l.Prefix + e.Key
 			switch {
@@ -40,14 +40,14 @@ func (f *Bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.En
 	}
 }
 
-// openDir returns what opens the folders below one for filebucket.Walk.
+// openDir returns a function that opens the folders in a folder, for filebucket.Walk.
 func (f *Bucket) openDir(above string) func(key string) (*os.File, error) {
 	return func(key string) (*os.File, error) {
 		return f.root.Open(filepath.Join(".", filepath.FromSlash(above+key)))
 	}
 }
 
-// listDir tells what is wrong with a directory.
+// listDir yields why a directory is not listed completely.
 func (f *Bucket) listDir(key string, e filebucket.Entry, yield func(driver.Entry, error) bool) error {
 	if errors.Is(e.Err, fs.ErrNotExist) && key != "" {
 		return fs.SkipDir // removed since its parent was read
@@ -64,14 +64,13 @@ func (f *Bucket) listDir(key string, e filebucket.Entry, yield func(driver.Entry
 	return fs.SkipDir
 }
 
-// isBucket reports whether a directory, whose key ends with a slash, has notes of
-// its own.
+// isBucket reports whether a directory has notes of its own. Its key ends with a slash.
 func (f *Bucket) isBucket(dir string) bool {
 	info, err := f.root.Lstat(filepath.Join(filepath.FromSlash(dir), noteDir))
 	return err == nil && info.IsDir()
 }
 
-// entry returns a file as it is listed. It is not ok if there is nothing to tell.
+// entry returns the entry of a file. It returns false for what is not listed.
 func (f *Bucket) entry(ctx context.Context, key string, keyOnly bool) (e driver.Entry, ok bool, err error) {
 	e.Key = key
 	if err := f.Check(key); err != nil || keyOnly {

@@ -1,0 +1,158 @@
+package folder
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// Get, Put and Delete store a record as a file. Its metadata is in a note below
+// .bucketsum, together with the content of the file and its previous content. A file
+// with other content is the user's own.
+//
+// Put writes the note first. If the process dies before the file is written, the file is
+// the old one, which the previous content in the note shows, or it is missing. Both files
+// appear with all of their content or not at all, and are on the disk when Put returns. A
+// blob without metadata is a file without a note.
+
+// Get implements driver.Bucket.
+func (f *Bucket) Get(_ context.Context, key string, limit int64) (*driver.Blob, error) {
+	data, err := f.readFile(filepath.FromSlash(key), limit)
+	switch {
+	case errors.Is(err, errIrregular):
+		return &driver.Blob{}, nil
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		return nil, tooLong(key, err)
+	case strings.Contains(key, "\x00"):
+		return nil, f.Check(key)
+	case err != nil:
+		return nil, translate(err)
+	}
+	b := &driver.Blob{Data: data}
+	n, err := f.readNote(key)
+	if err != nil {
+		return nil, err
+	}
+	switch string(data) {
+	case "": // an empty Previous means that there was no file
+	case n.Line:
+		b.Metadata = n.Metadata
+	case n.Previous:
+		b.Metadata, b.Interrupted = n.Metadata, true
+	}
+	return b, nil
+}
+
+// Put implements driver.Bucket.
+func (f *Bucket) Put(_ context.Context, key string, b *driver.Blob, c driver.Condition) error {
+	if c.Unseen {
+		return pipeline.ErrChanged // else the note would be written before the state of the file is known
+	}
+	if b.Metadata != nil {
+		n := note{Key: key, Line: string(b.Data), Metadata: b.Metadata}
+		if c.Old != nil {
+			n.Previous = string(c.Old.Data)
+		}
+		data, err := json.Marshal(n)
+		if err != nil {
+			return err
+		}
+		if err := f.put(noteName(key), data, f.root.Rename); err != nil {
+			return fmt.Errorf("its note: %w", err)
+		}
+	}
+	move := f.place
+	switch {
+	case c.Any:
+		move = f.root.Rename
+	case c.Old != nil:
+		move = func(temp, name string) error { return f.replace(temp, name, c.Old) }
+	}
+	err := f.put(filepath.FromSlash(key), b.Data, move)
+	switch {
+	case errors.Is(err, pipeline.ErrChanged):
+		// The file there is the user's, even if it has the same content.
+		return errors.Join(err, f.forget(key))
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		return tooLong(key, err)
+	case errors.Is(err, syscall.ENOTDIR):
+		return pipeline.Permanent(fmt.Errorf("there is a file where %q needs a folder: move it away, or choose other names with --record: %w", key, err))
+	case escapes(err):
+		return translate(err)
+	}
+	return err
+}
+
+// place moves a temporary file to a free name. It returns ErrChanged if the name is taken.
+func (f *Bucket) place(temp, name string) error {
+	// Unlike a rename, a hard link never replaces a file.
+	err := f.root.Link(temp, name)
+	if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.EXDEV) {
+		// Not every file system has hard links, and their errors differ.
+		_, err = f.root.Lstat(name)
+		switch {
+		case err == nil:
+			err = fs.ErrExist
+		case errors.Is(err, fs.ErrNotExist):
+			return f.root.Rename(temp, name)
+		}
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: %w", pipeline.ErrChanged, err)
+	}
+	return err
+}
+
+// replace moves a temporary file to the name of a file with the content of old. It returns
+// ErrChanged if the file has other content.
+func (f *Bucket) replace(temp, name string, old *driver.Blob) error {
+	if err := f.still(name, old); err != nil {
+		return err
+	}
+	return f.root.Rename(temp, name)
+}
+
+// still returns ErrChanged if a file no longer has the content of old.
+func (f *Bucket) still(name string, old *driver.Blob) error {
+	now, err := f.readFile(name, int64(len(old.Data))+1)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errIrregular), err == nil && !bytes.Equal(now, old.Data):
+		return fmt.Errorf("%w: the file was replaced or changed", pipeline.ErrChanged)
+	}
+	return err
+}
+
+// Delete implements driver.Bucket. With the zero Condition it deletes only the note of a
+// record whose file is gone.
+func (f *Bucket) Delete(_ context.Context, key string, c driver.Condition) error {
+	if c == (driver.Condition{}) {
+		return f.forget(key)
+	}
+	name := filepath.FromSlash(key)
+	if c.Old != nil {
+		if err := f.still(name, c.Old); err != nil {
+			return err
+		}
+	}
+	if err := f.root.Remove(name); err != nil {
+		return translate(err)
+	}
+	return errors.Join(f.forget(key), f.syncDir(filepath.Dir(name)))
+}
+
+// tooLong returns the error of a record whose name is too long for the file system.
+func tooLong(key string, err error) error {
+	return pipeline.Permanent(fmt.Errorf(
+		"the name %q would be longer (%d bytes) than the file system allows: choose a layout that adds nothing to the object's name, such as --record 'checksums/{alg}/{key}': %w",
+		path.Base(key), len(path.Base(key)), err))
+}

@@ -1,0 +1,154 @@
+package folder
+
+import (
+	"crypto/rand"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
+)
+
+// errIrregular is the error of a path that is not that of a regular file.
+var errIrregular = errors.New("not a regular file")
+
+// readFile reads the first limit bytes of a file. It follows no symbolic link.
+func (f *Bucket) readFile(name string, limit int64) ([]byte, error) {
+	info, err := f.root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errIrregular
+	}
+	file, info, err := openFile(f.root, name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if !info.Mode().IsRegular() {
+		return nil, errIrregular
+	}
+	return io.ReadAll(io.LimitReader(file, limit))
+}
+
+// put writes a temporary file and lets place move it to its name, so that no reader ever
+// sees a part of it. The file is on the disk when put returns.
+func (f *Bucket) put(name string, data []byte, place func(temp, name string) error) error {
+	err := f.putVia(tempDir, name, data, place)
+	if errors.Is(err, syscall.EXDEV) {
+		// Another file system is mounted in the folder, so that the temporary file
+		// must be next to the name.
+		err = f.putVia(filepath.Join(filepath.Dir(name), tempDir), name, data, place)
+	}
+	return err
+}
+
+func (f *Bucket) putVia(dir, name string, data []byte, place func(temp, name string) error) (err error) {
+	temp, err := f.temp(data, dir)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := f.root.Remove(temp); !errors.Is(e, fs.ErrNotExist) { // the rename has moved it
+			err = errors.Join(err, e)
+		}
+	}()
+	if err := f.inDir(name, func() error { return place(temp, name) }); err != nil {
+		return err
+	}
+	return f.syncDir(filepath.Dir(name))
+}
+
+// temp writes a temporary file to the disk and returns its name. If it fails it leaves no
+// file.
+func (f *Bucket) temp(data []byte, dir string) (string, error) {
+	name := filepath.Join(dir, rand.Text())
+	var file *os.File
+	err := f.inDir(name, func() (err error) {
+		file, err = f.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	_, err = file.Write(data)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return "", errors.Join(err, f.root.Remove(name))
+	}
+	return name, nil
+}
+
+// inDir calls do, which needs the directory of a name. If the directory is missing, inDir
+// makes it and calls do again.
+func (f *Bucket) inDir(name string, do func() error) error {
+	err := do()
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	dir := filepath.Dir(name)
+	if filebucket.IsHidden(filepath.ToSlash(dir)) {
+		err = f.makeHidden(dir)
+	} else {
+		err = f.root.MkdirAll(dir, 0o777)
+	}
+	if err != nil {
+		return err
+	}
+	return do()
+}
+
+// makeHidden makes a hidden directory and those above it. They get the permissions of the
+// folder that they are in: other users who may write to it may run bucketsum too.
+func (f *Bucket) makeHidden(dir string) error {
+	above := filepath.Dir(dir)
+	err := f.root.Mkdir(dir, 0o777)
+	if errors.Is(err, fs.ErrNotExist) {
+		if filebucket.IsHidden(filepath.ToSlash(above)) {
+			err = f.makeHidden(above)
+		} else {
+			err = f.root.MkdirAll(above, 0o777)
+		}
+		if err == nil {
+			err = f.root.Mkdir(dir, 0o777)
+		}
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !filebucket.IsHidden(filepath.ToSlash(above)) {
+		above = "."
+	}
+	info, err := f.root.Stat(above)
+	if err != nil {
+		return err
+	}
+	mode := info.Mode() & (fs.ModePerm | fs.ModeSetgid | fs.ModeSticky)
+	if err := f.root.Chmod(dir, mode|0o700); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
+
+// syncDir makes the names in a directory survive a crash of the machine, if the system
+// supports that.
+func (f *Bucket) syncDir(dir string) error {
+	d, err := f.root.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	return nil
+}
