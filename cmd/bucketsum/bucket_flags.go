@@ -11,7 +11,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
-// parseBuckets reads [NAME=]URL arguments.
+// parseBuckets returns the buckets of [NAME=]URL values, and all mistakes in them.
 func parseBuckets(args []string) ([]app.BucketURL, error) {
 	var (
 		buckets []app.BucketURL
@@ -29,7 +29,7 @@ func parseBuckets(args []string) ([]app.BucketURL, error) {
 		}
 		u, err := url.Parse(b.URL)
 		if err != nil {
-			continue // which checkURL has told of
+			continue // checkURL has reported it
 		}
 		if b.Name == "" {
 			b.Name = bucketDrivers(s3.Options{}).NameOf(u)

@@ -13,9 +13,9 @@ func environmentName(flag string) string {
 	return "BUCKETSUM_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// setFromEnvironment sets the flags that the command line did not. The values of a
-// flag that may be repeated are separated by spaces in the environment. It joins all
-// mistakes in a usageError.
+// setFromEnvironment sets the flags that are not on the command line from the
+// environment, where spaces separate the values of a flag that may be repeated. It
+// returns all mistakes as one usageError.
 func setFromEnvironment(fs *pflag.FlagSet, getenv func(string) string) error {
 	var faults []error
 	fs.VisitAll(func(f *pflag.Flag) {

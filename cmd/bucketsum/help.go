@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// printOverview prints what bucketsum without a command says of itself.
+// printOverview prints the help of bucketsum itself.
 func printOverview(w io.Writer, root *cobra.Command) {
 	fmt.Fprintf(w, "%s\n\nCommands:\n", root.Short)
 	for _, c := range root.Commands() {
@@ -21,7 +21,7 @@ func printOverview(w io.Writer, root *cobra.Command) {
 Try it:%s
 
 Every flag is an environment variable too: --drain-timeout is BUCKETSUM_DRAIN_TIMEOUT.
-bucketsum COMMAND --help tells more.
+bucketsum COMMAND --help shows the flags of a command.
 `, root.Example)
 }
 
@@ -50,8 +50,7 @@ func printHelp(w io.Writer, c *cobra.Command) {
 	}
 }
 
-// firstFlag returns the name of the first flag of a command but for --help; "" if it
-// has no other.
+// firstFlag returns the name of the first flag of a command other than --help, or "".
 func firstFlag(c *cobra.Command) string {
 	first := ""
 	c.Flags().VisitAll(func(f *pflag.Flag) {

@@ -19,16 +19,16 @@ func newLocal(p process) *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "local [flags] [DIR]",
-		Short: "the whole flow on this machine: a file lands in DIR, its checksum lies beside it",
+		Short: "run the whole flow on this machine: a file lands in DIR, its checksum appears beside it",
 		Long: `
-DIR is the bucket (default ./inbox, made if it is missing). Files that appear in
-it or change become events on a queue in memory, as S3 sends them, and go through
-the same pipeline as on AWS. What lies there without a current checksum is
-summed at the start. What is not finished at the end, the next start does.
+DIR is the bucket (default ./inbox, created if it is missing). A file that appears
+or changes there becomes an event, as S3 sends it, on a queue in memory, and goes
+through the same pipeline as on AWS. At the start, local sums all files that have
+no current checksum. The next start continues any work that is not finished.
 
-Symbolic links are not followed out of DIR. A folder in it on which local was run
-by itself is left alone. What bucketsum must remember lies in
-DIR/` + filebucket.Hidden + `.`,
+local does not follow symbolic links out of DIR. It skips a folder in DIR that has
+been the DIR of another run: that one is a bucket of its own. bucketsum keeps its
+own state in DIR/` + filebucket.Hidden + `.`,
 		Example: `
   bucketsum local ./inbox
   bucketsum local --algorithms md5,sha256 --record '{dir}/.sums/{base}.{alg}' /srv/photos
@@ -36,7 +36,7 @@ DIR/` + filebucket.Hidden + `.`,
 		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
 	}
 	flags.define(c.Flags(), "127.0.0.1:5000", slog.LevelWarn, 10*time.Second)
-	c.Flags().DurationVar(&settle, "settle", 500*time.Millisecond, "how long a file must not change to count as completely written")
+	c.Flags().DurationVar(&settle, "settle", 500*time.Millisecond, "a file that has not changed for so long is complete")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return runLocal(c.Context(), p, flags, settle, c.Flags().Changed("log-level"), args)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/telemetry"
 )
 
-// logFlags say what is logged, and how.
+// logFlags say which records the log has, and their format.
 type logFlags struct {
 	level logLevel
 	json  bool
@@ -24,8 +24,8 @@ func (c *logFlags) define(fs *pflag.FlagSet, level slog.Level) {
 	fs.Var(&either{&c.json, [2]string{"text", "json"}}, "log-format", "text or json")
 }
 
-// logger returns a logger that writes to w. If w is stderr, libraries that log by
-// themselves use it, too.
+// logger returns a logger that writes to w. If w is stderr, libraries with a logger of
+// their own use it, too.
 func (c *logFlags) logger(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.Level(c.level)}
 	var h slog.Handler = slog.NewTextHandler(w, options)

@@ -1,5 +1,5 @@
-// Command bucketsum puts the checksum of every object beside it: as an
-// event-driven worker on a bucket and a queue, or the whole flow on one machine.
+// Command bucketsum writes the checksum of every object beside it: as an event-driven
+// worker on a bucket and a queue, or as the whole flow on one machine.
 package main
 
 import (
@@ -24,7 +24,7 @@ import (
 const (
 	exitOK     = 0
 	exitFailed = 1 // the work failed in part or whole; stderr says how
-	exitUsage  = 2 // the command line or the environment is wrong; nothing was done
+	exitUsage  = 2 // the command line or the environment is wrong; no work was done
 )
 
 func main() {

@@ -320,7 +320,7 @@ func TestCompletion(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"s"}, "serve\tsum the objects that a queue's events name\nsum\t"},
+		{[]string{"s"}, "serve\treceive events from a queue, and write the checksum of each object beside it\nsum\t"},
 		{[]string{"help", "l"}, "local\n"},
 		{[]string{"serve", "--drain"}, "--drain-timeout\t"},
 		{[]string{"serve", "--on-delete", ""}, "remove\nkeep\n"},

@@ -7,12 +7,12 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
-// limitMemory tells the garbage collector how much memory the process's control group
-// has, less a tenth for memory that is not Go's. GOMEMLIMIT overrides it. Without a
-// control group that limits memory there is no limit.
+// limitMemory sets the garbage collector's limit to 90 % of the memory that the control
+// groups of the process allow; the rest is for memory that Go does not manage. GOMEMLIMIT
+// overrides it. Without a limit of a control group there is none.
 //
-// This is not memlimit.Set, which also reads AUTOMEMLIMIT and takes an empty GOMEMLIMIT
-// for a limit.
+// memlimit.Set would also read AUTOMEMLIMIT, and would treat an empty GOMEMLIMIT as a
+// limit.
 func limitMemory() {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return

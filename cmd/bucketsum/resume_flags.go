@@ -10,7 +10,7 @@ import (
 	"github.com/bucketsum/bucketsum/handlers"
 )
 
-// checkpointFlags says how the work on large objects survives its worker.
+// checkpointFlags say how work on a large object survives its worker.
 type checkpointFlags struct {
 	above, every byteSize
 	slice        time.Duration
@@ -19,9 +19,9 @@ type checkpointFlags struct {
 
 func (c *checkpointFlags) define(fs *pflag.FlagSet) {
 	c.above, c.every = 4<<30, 2<<30
-	fs.Var(&c.above, "checkpoint-above", "objects of more bytes, as 4GiB, have checkpoints: whoever goes on after an interruption begins there")
-	fs.Var(&c.every, "checkpoint-every", "bytes between two checkpoints; 0: none")
-	fs.DurationVar(&c.slice, "slice", 8*time.Hour, "time after which the work on an object with checkpoints goes on in a new message; 0: never")
+	fs.Var(&c.above, "checkpoint-above", "objects larger than this, for example 4GiB, have checkpoints, from which work resumes after an interruption")
+	fs.Var(&c.every, "checkpoint-every", "bytes between two checkpoints; 0: no checkpoints")
+	fs.DurationVar(&c.slice, "slice", 8*time.Hour, "time after which work on an object with checkpoints continues in a new message; 0: never")
 	c.sliceGiven = func() bool { return fs.Changed("slice") }
 }
 
@@ -46,7 +46,7 @@ func (c *checkpointFlags) validateQueue(queueURL string) error {
 	return fmt.Errorf("--slice: it needs a queue to which messages can be sent by its own URL: %s", strings.Join(valid, ", "))
 }
 
-// resume returns what handlers do.
+// resume returns the flags as handlers need them.
 func (c *checkpointFlags) resume() handlers.Resume {
 	return handlers.Resume{Above: int64(c.above), Every: int64(c.every), Slice: c.slice}
 }

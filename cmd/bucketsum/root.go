@@ -8,11 +8,11 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// newRoot returns the command bucketsum with all of its subcommands.
+// newRoot returns the command bucketsum with all subcommands.
 func newRoot(p process) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "bucketsum",
-		Short: "bucketsum puts the checksum of every object beside it.",
+		Short: "bucketsum writes the checksum of every object beside it.",
 		Example: `
   bucketsum local ./inbox        then copy a file into ./inbox`,
 		SilenceErrors: true, // exitStatus prints them
@@ -33,10 +33,10 @@ func newRoot(p process) *cobra.Command {
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { printHelp(p.stdout, c) })
 	root.SetHelpCommand(newHelp())
 	for _, c := range []*cobra.Command{newLocal(p), newServe(p), newSum(p), newVersion(p)} {
-		c.Args = cobra.ArbitraryArgs // each names surplus ones together with other mistakes
+		c.Args = cobra.ArbitraryArgs // each command reports surplus ones together with other mistakes
 		c.Flags().SortFlags = false
 		c.Flags().BoolP("help", "h", false, "")
-		_ = c.Flags().MarkHidden("help") // it is there
+		_ = c.Flags().MarkHidden("help") // cannot fail: the flag exists
 		completeChoices(c)
 		root.AddCommand(c)
 	}
@@ -44,7 +44,7 @@ func newRoot(p process) *cobra.Command {
 	return root
 }
 
-// runRoot runs bucketsum without a command that it knows.
+// runRoot runs bucketsum without a command, or with an unknown one.
 func runRoot(p process, root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		printOverview(p.stderr, root)
@@ -65,7 +65,7 @@ func addCompletion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	c, _, err := root.Find([]string{"completion"})
 	if err != nil {
-		panic(err) // it was just added
+		panic(err) // the line above added it
 	}
 	c.Short = "print the completion script of a shell"
 	c.Use = "completion [flags] SHELL"

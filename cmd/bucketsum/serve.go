@@ -26,28 +26,27 @@ func newServe(p process) *cobra.Command {
 	var flags serveFlags
 	c := &cobra.Command{
 		Use:   "serve [flags] --queue URL --bucket [NAME=]URL",
-		Short: "sum the objects that a queue's events name",
+		Short: "receive events from a queue, and write the checksum of each object beside it",
 		Long: `
-Receives events from a queue and puts the checksum of each object beside it.
-Only the buckets that are named with --bucket are ever touched. NAME is what
-events call the bucket; without it that is the URL's host or, for file://, the
+serve touches only the buckets that --bucket names. NAME is the name that events
+use for the bucket. Without NAME it is the host of the URL or, for file://, the
 last element of the path.
 
-What a store claims of an object (an ETag that is an MD5 or that of an upload in
-parts, checksums that it keeps) is compared with what was read. An object that is
-not what its store claims has no record and its event is dead-lettered, unless
---on-mismatch record. --results is told what became of each object.
+serve compares the content of an object with the claims of its store: an ETag that
+is an MD5 or that of a multipart upload, and checksums that the store keeps. An
+object that contradicts a claim gets no record, and its event is dead-lettered,
+unless --on-mismatch is record. --results receives the outcome for each object.
 
-Large objects have checkpoints, in .bucketsum/checkpoints/ of the bucket that has
-the records: whoever comes after an interruption goes on there. What takes longer
-than --slice goes on in a new message, as no lease on SQS lasts longer than 12
-hours. For that this program needs to send to the --queue.
+Large objects have checkpoints, in .bucketsum/checkpoints/ of the bucket that holds
+the records: after an interruption, a worker resumes from the last one. Work that
+takes longer than --slice continues in a new message, because no lease on SQS lasts
+longer than 12 hours. For that, serve needs the permission to send to --queue.
 
-On SIGTERM it takes no more messages, finishes what it has in work within
---drain-timeout and ends with 0, or with 1 if something went back to the queue.
-A second SIGTERM ends it at once.
+On SIGTERM, serve takes no more messages and finishes its work within
+--drain-timeout. It ends with 0, or with 1 if a message went back to the queue. A
+second SIGTERM ends it at once.
 
-Whoever reaches --listen can read the names and checksums of objects there.`,
+Anyone who can reach --listen can read the names and checksums of objects there.`,
 		Example: `
   bucketsum serve --queue 'awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects' --bucket 's3://photos?region=eu-central-1'
   bucketsum serve --queue mem://events --dead-letter mem://failed --results mem://results --bucket inbox=file:///srv/in`,
@@ -65,15 +64,15 @@ Whoever reaches --listen can read the names and checksums of objects there.`,
 }
 
 func (f *serveFlags) define(fs *pflag.FlagSet) {
-	fs.StringVar(&f.Queue, "queue", "", "URL of the queue that events come from; needed")
+	fs.StringVar(&f.Queue, "queue", "", "URL of the queue that delivers events; needed")
 	fs.StringArrayVar(&f.buckets, "bucket", nil, "[NAME=]URL of a bucket; needed, may be repeated (in the environment: separated by spaces)")
 	fs.StringVar(&f.DeadLetter, "dead-letter", "", "URL of the topic for messages that can never be handled; without it the queue's own policy decides, if it has one")
 	f.store.define(fs)
 	f.workerFlags.define(fs, ":5000", slog.LevelInfo, 30*time.Second)
-	fs.BoolVar(&f.check, "check", false, "open the queues and the buckets as a worker does, then end: with 0, or with 1 and what cannot be reached")
+	fs.BoolVar(&f.check, "check", false, "open the queues and buckets as a worker does, then end with 0, or with 1 and the name of each that cannot be reached")
 }
 
-// validate returns the buckets, or everything that is wrong.
+// validate returns the buckets, or all mistakes.
 func (f *serveFlags) validate(args []string) ([]app.BucketURL, error) {
 	buckets, bucketErr := parseBuckets(f.buckets)
 	faults := []error{bucketErr, f.store.validate(buckets)}
@@ -98,7 +97,7 @@ func (f *serveFlags) validate(args []string) ([]app.BucketURL, error) {
 			faults = append(faults, errors.New("--results is the same as --queue: each result would come back as an event"))
 		}
 		if samePlace(f.DeadLetter, f.Results) {
-			faults = append(faults, errors.New("--results is the same as --dead-letter: whoever sends dead letters back would send results as events"))
+			faults = append(faults, errors.New("--results is the same as --dead-letter: a redrive of the dead letters would send results as events"))
 		}
 	}
 	if len(f.buckets) == 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 )
 
-// storeFlags is what serve can be told about buckets and their records.
+// storeFlags are the flags about buckets and their records.
 type storeFlags struct {
 	records blobstore.RecordOptions
 	s3      s3.Options
@@ -22,16 +22,16 @@ type storeFlags struct {
 }
 
 func (c *storeFlags) define(fs *pflag.FlagSet) {
-	fs.StringSliceVar(&c.records.To, "record-to", []string{blobstore.ToSidecar}, "how records are kept: sidecar (an object for each), tags (of the object itself, on S3), or both")
-	fs.StringVar(&c.records.Bucket, "record-bucket", "", "URL of another bucket that takes the records, in a folder for each --bucket; without it they lie beside the objects")
+	fs.StringSliceVar(&c.records.To, "record-to", []string{blobstore.ToSidecar}, "where records are kept: sidecar (an object for each record), tags (of the object itself, on S3), or both")
+	fs.StringVar(&c.records.Bucket, "record-bucket", "", "URL of another bucket for the records, with a folder for each --bucket; without it they are beside the objects")
 	fs.StringVar(&c.records.KMSKey, "record-kms-key", "", "id or ARN of the KMS key that encrypts records on S3")
-	fs.StringVar(&c.records.StorageClass, "record-storage-class", "", "storage class of records on S3, as STANDARD_IA")
+	fs.StringVar(&c.records.StorageClass, "record-storage-class", "", "storage class of records on S3, for example STANDARD_IA")
 	fs.StringArrayVar(&c.tags, "record-tag", nil, "NAME=VALUE tag of records on S3; may be repeated, at most ten times")
-	fs.BoolVar(&c.s3.RequesterPays, "requester-pays", false, "pay for the requests to buckets whose owners ask for that")
-	fs.StringVar(&c.keyFile, "sse-c-key-file", "", "file with the key of objects that are encrypted with SSE-C: 32 bytes, or their base64")
+	fs.BoolVar(&c.s3.RequesterPays, "requester-pays", false, "pay for requests to requester-pays buckets")
+	fs.StringVar(&c.keyFile, "sse-c-key-file", "", "file with the key of objects that are encrypted with SSE-C: 32 bytes, raw or in base64")
 }
 
-// validate returns everything that is wrong, and reads the key.
+// validate reads the key file and returns all mistakes.
 func (c *storeFlags) validate(buckets []app.BucketURL) error {
 	var faults []error
 	for _, form := range c.records.To {
@@ -43,7 +43,7 @@ func (c *storeFlags) validate(buckets []app.BucketURL) error {
 		faults = append(faults, checkURL("--record-bucket", c.records.Bucket, bucketSchemes()))
 		for _, b := range buckets {
 			if sameBucket(b.URL, c.records.Bucket) && schemeOf(b.URL) != "mem" {
-				faults = append(faults, fmt.Errorf("--record-bucket is also the --bucket %s, whose objects the records would be", b.Name))
+				faults = append(faults, fmt.Errorf("--record-bucket is also the --bucket %s, so that records would be objects to sum", b.Name))
 			}
 		}
 	}

@@ -19,20 +19,20 @@ func newSum(p process) *cobra.Command {
 		Use:   "sum [flags] [PATH-or-URL]...",
 		Short: "print or check checksums of files and objects, as md5sum does",
 		Long: `
-Prints what md5sum, sha256sum and their relatives print, or, with --check, reads
-it and verifies the files it names. With no argument, or for -, standard input
-is read. With several algorithms each file is read once and gets one BSD-style
-line for each, which names its algorithm.
+sum prints what md5sum, sha256sum and their relatives print. With --check, it reads
+such lines and verifies the files that they name. Without an argument, or for -, it
+reads standard input. With several algorithms, it reads each file once and prints a
+BSD-style line for each algorithm, which names the algorithm.
 
-An argument with :// is the URL of an object; one that ends in / stands for all
-objects under it, in lexical order and printed by their keys. file:///path/ is
-a folder as a bucket. URLs are percent-encoded: a ? in a key is %3F, a # is %23,
+An argument with :// is the URL of an object. A URL that ends in / stands for all
+objects under it, in lexical order; their lines have the keys. file:///path/ is a
+folder as a bucket. URLs are percent-encoded: a ? in a key is %3F, a # is %23 and
 a % is %25.
 
---check takes the algorithm of a BSD-style line from the line. For others it is
-the one of --algorithms whose values have that length; without --algorithms the
-length decides between md5, sha1, sha256 and sha512. With --algorithms, lines of
-any other algorithm are not accepted.
+--check takes the algorithm of a BSD-style line from the line. For other lines, it
+is the one of --algorithms whose values have that length; without --algorithms, the
+length decides between md5, sha1, sha256 and sha512. With --algorithms, --check does
+not accept lines of other algorithms.
 
 The exit status is 1 if any file could not be read or did not match.`,
 		Example: `
@@ -60,18 +60,18 @@ type sumFlags struct {
 func (o *sumFlags) define(fs *pflag.FlagSet) {
 	fs.StringSliceVarP(&o.Algorithms, "algorithms", "a", digest.Names()[:1], "checksums to compute in one pass: "+strings.Join(digest.Names(), ", "))
 	fs.BoolVar(&o.Tag, "tag", false, "print BSD-style lines, which name the algorithm")
-	fs.BoolVarP(&o.Binary, "binary", "b", false, "mark names with an asterisk; the content is read alike")
+	fs.BoolVarP(&o.Binary, "binary", "b", false, "mark names with an asterisk; this does not change how files are read")
 	fs.BoolVarP(&o.Text, "text", "t", false, "do not mark names (the default)")
 	fs.BoolVarP(&o.Zero, "zero", "z", false, "end lines with NUL, and do not escape names")
 	o.concurrency = autoSlots
-	fs.Var(&o.concurrency, "concurrency", "files read at once, at most; a disk that has to seek is fastest with 1")
-	fs.Var(&o.memory, "memory", "what may be held of large objects that are read ahead, as 256MiB; auto: a quarter of the memory, at most 128MiB")
+	fs.Var(&o.concurrency, "concurrency", "how many files are read at the same time, at most; a disk that must seek is fastest with 1")
+	fs.Var(&o.memory, "memory", "memory for reading ahead in large objects, for example 256MiB; auto: a quarter of the memory, at most 128MiB")
 	fs.BoolVarP(&o.Check, "check", "c", false, "read checksums from the arguments and verify them")
-	fs.BoolVar(&o.IgnoreMissing, "ignore-missing", false, "with --check: pass over files that do not exist")
+	fs.BoolVar(&o.IgnoreMissing, "ignore-missing", false, "with --check: skip files that do not exist")
 	fs.BoolVar(&o.Quiet, "quiet", false, "with --check: do not print OK for files that match")
-	fs.BoolVar(&o.Status, "status", false, "with --check: print nothing, the exit status tells")
+	fs.BoolVar(&o.Status, "status", false, "with --check: print nothing; the exit status is the result")
 	fs.BoolVar(&o.Strict, "strict", false, "with --check: fail on improperly formatted lines too")
-	fs.BoolVarP(&o.Warn, "warn", "w", false, "with --check: tell which lines are improperly formatted")
+	fs.BoolVarP(&o.Warn, "warn", "w", false, "with --check: print a warning for each improperly formatted line")
 }
 
 func runSum(ctx context.Context, p process, o sumFlags, names []string) error {

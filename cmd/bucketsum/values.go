@@ -45,7 +45,7 @@ func (s *byteSize) Set(text string) error {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
 	if err != nil || n < 0 || n > math.MaxInt64/unit {
-		return fmt.Errorf("%q is no size; valid are for example 4GiB, 500MB, 4294967296", text)
+		return fmt.Errorf("%q is not a size; valid are for example 4GiB, 500MB, 4294967296", text)
 	}
 	*s = byteSize(n * unit)
 	return nil
@@ -54,13 +54,12 @@ func (s *byteSize) Set(text string) error {
 // Type implements pflag.Value.
 func (s *byteSize) Type() string { return "size" }
 
-// slots is a number of objects, or "auto".
+// slots is a flag that is a number of objects, or "auto".
 type slots int
 
-// autoSlots is enough to fill the lanes of MD5 on several CPUs and to hide the
-// latency of a store from small objects, with room for some huge ones beside them.
-// A slot in use costs one small buffer and one connection: what is read ahead is
-// bounded by --memory.
+// autoSlots is enough to fill the MD5 lanes of several CPUs and to hide the latency of a
+// store for small objects, beside some huge ones. A slot in use costs one small buffer
+// and one connection: --memory bounds the memory for reading ahead.
 const autoSlots = 64
 
 var _ pflag.Value = (*slots)(nil)
@@ -90,7 +89,7 @@ func (s *slots) String() string {
 // Type implements pflag.Value.
 func (s *slots) Type() string { return "N|auto" }
 
-// memorySize is a flag that is a size other than 0, or "auto", which is 0.
+// memorySize is a flag that is a size above 0, or "auto", which is stored as 0.
 type memorySize byteSize
 
 var _ pflag.Value = (*memorySize)(nil)
@@ -120,8 +119,8 @@ func (m *memorySize) String() string {
 // Type implements pflag.Value.
 func (m *memorySize) Type() string { return "SIZE|auto" }
 
-// memory returns what readers may hold of objects that they read ahead. Unless it is
-// said, that is a quarter of what the process may use, and at most 128 MiB.
+// memory returns the memory for reading ahead. "auto" is a quarter of the memory that the
+// process may use, and at most 128 MiB.
 func (m *memorySize) memory() *blobstore.Memory {
 	n := int64(*m)
 	if limit := debug.SetMemoryLimit(-1); n == 0 && limit/4 < autoMemory {
@@ -132,8 +131,8 @@ func (m *memorySize) memory() *blobstore.Memory {
 
 const autoMemory = 128 << 20
 
-// warn tells of a size that leaves less than half of what the process may use to
-// all else.
+// warn logs a warning if less than half of the memory that the process may use is left
+// for everything else.
 func (m *memorySize) warn(log *slog.Logger) {
 	if limit := debug.SetMemoryLimit(-1); int64(*m) > limit/2 {
 		log.Warn("--memory is more than half of what the process may use", "memory", m.String(), "limit", limit)

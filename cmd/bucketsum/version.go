@@ -26,12 +26,12 @@ func printVersion(p process) error {
 	return err
 }
 
-// What the linker writes into a release or an image (see deploy/image/build),
-// whose sources come without their history: a tag as v1.2.3, and a commit.
+// The linker sets these in a release or an image (see deploy/image/build), whose sources
+// have no history: a tag such as v1.2.3, and a commit.
 var release, commit string
 
-// version returns the release or the module version or, for a build from a
-// working tree, the commit it was built from.
+// version returns the release, the module version or, for a build from a working tree,
+// its commit.
 func version() string {
 	if release != "" && commit != "" {
 		return release + "+" + short(commit)
@@ -64,5 +64,5 @@ func version() string {
 	return "devel-" + short(revision) + dirty
 }
 
-// short returns the beginning of a commit's name, which is enough to find it.
+// short returns enough of a commit's name to find it.
 func short(commit string) string { return commit[:min(12, len(commit))] }

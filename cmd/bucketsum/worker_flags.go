@@ -14,9 +14,9 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// workerFlags are the flags that local and serve have in common.
+// workerFlags are the flags that local and serve share.
 type workerFlags struct {
-	app.Config  // what a flag sets as it is
+	app.Config  // flags set these fields directly
 	record      string
 	layout      blobstore.Layout // of record, set by validate
 	concurrency slots
@@ -28,25 +28,25 @@ type workerFlags struct {
 
 func (c *workerFlags) define(fs *pflag.FlagSet, listen string, level slog.Level, drain time.Duration) {
 	fs.StringSliceVar(&c.Algorithms, "algorithms", []string{"md5"}, "checksums to compute in one pass: "+strings.Join(digest.Names(), ", "))
-	fs.StringVar(&c.record, "record", blobstore.DefaultLayout, "where the record of an object is: {key} or {dir}/ and {base}, and {alg}")
+	fs.StringVar(&c.record, "record", blobstore.DefaultLayout, "key of the record of an object, made of {key} or of {dir}/ and {base}, and of {alg}")
 	c.concurrency = autoSlots
-	fs.Var(&c.concurrency, "concurrency", "objects in work at once, at most")
-	fs.Var(&c.memory, "memory", "what may be held of large objects that are read ahead, as 256MiB; auto: a quarter of the memory, at most 128MiB")
+	fs.Var(&c.concurrency, "concurrency", "how many objects are in work at the same time, at most")
+	fs.Var(&c.memory, "memory", "memory for reading ahead in large objects, for example 256MiB; auto: a quarter of the memory, at most 128MiB")
 	fs.StringVar(&c.listen, "listen", listen, "address of the HTTP side: the page, POST /md5, GET /status, /records, /metrics, /livez, /readyz; 'off' for none")
-	fs.StringVar(&c.Profiles, "pprof", "", "loopback address that Go's profiles are served on, as 127.0.0.1:6060; without it they are not")
-	fs.StringArrayVar(&c.Include, "include", nil, "sum only keys that match this glob, as 'photos/**/*.raw'; may be repeated")
-	fs.StringArrayVar(&c.Exclude, "exclude", nil, "do not sum keys that match this glob; may be repeated")
-	fs.Var(&either{&c.KeepRecords, [2]string{"remove", "keep"}}, "on-delete", "the record of an object that is deleted: remove or keep")
-	fs.StringVar(&c.Results, "results", "", "URL of the topic that is told of results, as CloudEvents")
-	fs.Var(&either{&c.IgnoreClaims, [2]string{"on", "off"}}, "native-checks", "compare objects with what their store claims of them (ETag, stored checksums): on or off")
-	fs.Var(&either{&c.RecordMismatches, [2]string{"dead-letter", "record"}}, "on-mismatch", "an object that is not what its store claims: dead-letter (without a record) or record")
-	fs.DurationVar(&c.DrainTimeout, "drain-timeout", drain, "time that work in flight has after a SIGTERM or Ctrl-C")
+	fs.StringVar(&c.Profiles, "pprof", "", "loopback address that serves Go's profiles, for example 127.0.0.1:6060; empty: no profiles")
+	fs.StringArrayVar(&c.Include, "include", nil, "sum only objects whose key matches this glob, for example 'photos/**/*.raw'; may be repeated")
+	fs.StringArrayVar(&c.Exclude, "exclude", nil, "do not sum objects whose key matches this glob; may be repeated")
+	fs.Var(&either{&c.KeepRecords, [2]string{"remove", "keep"}}, "on-delete", "what happens to the record of a deleted object: remove or keep")
+	fs.StringVar(&c.Results, "results", "", "URL of the topic that receives the results as CloudEvents")
+	fs.Var(&either{&c.IgnoreClaims, [2]string{"on", "off"}}, "native-checks", "compare objects with the claims of their store (ETag, stored checksums): on or off")
+	fs.Var(&either{&c.RecordMismatches, [2]string{"dead-letter", "record"}}, "on-mismatch", "what happens to an object that contradicts a claim of its store: dead-letter (it gets no record) or record")
+	fs.DurationVar(&c.DrainTimeout, "drain-timeout", drain, "how long work in flight may take to finish after a SIGTERM or Ctrl-C")
 	c.checkpoints.define(fs)
-	fs.Int64Var(&c.MaxUpload, "max-upload", 0, "largest upload to POST /md5 in bytes; 0: 5 TiB, -1: no limit")
+	fs.Int64Var(&c.MaxUpload, "max-upload", 0, "size of the largest upload to POST /md5 in bytes; 0: 5 TiB, -1: no limit")
 	c.log.define(fs, level)
 }
 
-// validate completes the Config and returns everything that is wrong.
+// validate completes the Config and returns all mistakes.
 func (c *workerFlags) validate() error {
 	var faults []error
 	var err error

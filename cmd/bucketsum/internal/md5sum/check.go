@@ -10,7 +10,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// check verifies the files that checksum files name.
+// check verifies the files that the lists name.
 func check(ctx context.Context, std Streams, o *Options, r *reader, lists []string) error {
 	failed := false
 	for _, list := range lists {
@@ -38,13 +38,13 @@ func check(ctx context.Context, std Streams, o *Options, r *reader, lists []stri
 	return nil
 }
 
-// writeError: what was found out cannot be printed, so that going on is in vain.
+// writeError means that results cannot be printed. It stops Run.
 type writeError struct{ error }
 
 func (e writeError) Error() string { return "write error: " + e.error.Error() }
 func (e writeError) Unwrap() error { return e.error }
 
-// checker verifies what one checksum file names, and counts.
+// checker verifies the files of one list and counts the outcomes.
 type checker struct {
 	std  Streams
 	o    *Options
@@ -56,11 +56,11 @@ type checker struct {
 	unread     int // files that could not be read
 	mismatched int
 	matched    int
-	ambiguous  error // why the first line whose algorithm is not known was refused
+	ambiguous  error // of the first line with an unknown algorithm
 }
 
-// run reports whether everything that counts matched. An error is one of the
-// checksum file itself.
+// run reports whether the list passed. An error means that the list itself cannot be
+// read.
 func (c *checker) run(ctx context.Context) (bool, error) {
 	in, err := c.r.content(ctx, c.list)
 	if err != nil {
@@ -96,22 +96,22 @@ func (c *checker) run(ctx context.Context) (bool, error) {
 	return c.conclude(), nil
 }
 
-// checkTask is a line of a checksum file.
+// checkTask is a line of a list.
 type checkTask struct {
 	number   int
-	improper error // why it cannot be used
+	improper error // why the line cannot be used
 	line     digest.Line
 	object   object
-	err      error // why its name cannot be one of an object
+	err      error // why its name cannot name an object
 }
 
-// checkOutcome is what became of it.
+// checkOutcome is the result of a task.
 type checkOutcome struct {
 	checkTask
 	sums map[string]string // by algorithm
 }
 
-// tell prints how one file compares, and counts it.
+// tell prints and counts the outcome of one line.
 func (c *checker) tell(done checkOutcome) error {
 	if done.improper != nil {
 		c.improper++
@@ -145,7 +145,7 @@ func (c *checker) print(name, outcome string) error {
 	if c.o.Status {
 		return nil
 	}
-	// As md5sum -c, which escapes only what would break the line.
+	// md5sum -c escapes a name only if it would break the line.
 	if strings.Contains(name, "\n") {
 		name = `\` + digest.EscapeName(name)
 	}
@@ -155,7 +155,7 @@ func (c *checker) print(name, outcome string) error {
 	return nil
 }
 
-// conclude prints what was counted and reports whether all is well.
+// conclude prints the counts and reports whether the list passed.
 func (c *checker) conclude() bool {
 	if c.proper == 0 {
 		fmt.Fprintf(c.std.Err, "bucketsum sum: %s: no properly formatted checksum lines found", c.listName())
@@ -184,7 +184,7 @@ func (c *checker) conclude() bool {
 	return c.matched > 0 && c.unread == 0 && c.mismatched == 0 && (c.improper == 0 || !c.o.Strict)
 }
 
-// listName is what messages call the checksum file.
+// listName returns the name of the list in messages.
 func (c *checker) listName() string {
 	if c.list.file == "-" {
 		return "standard input"

@@ -20,8 +20,7 @@ func isMissing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, pipeline.ErrNotFound)
 }
 
-// reasonOf returns the error as the tools that bucketsum stands in for give
-// it: the name has been said, and what was tried is plain.
+// reasonOf returns an error as coreutils print it: without the name and the operation.
 func reasonOf(err error) string {
 	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
 		return failed.Err.Error()

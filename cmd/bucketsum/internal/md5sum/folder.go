@@ -10,12 +10,11 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
-// listFolder yields the files of the folder root, whose name ends with a slash, in
-// the lexical order of their keys, and what of it cannot be read. It reports
-// whether there was anything to yield, and whether more is wanted.
+// listFolder yields the files of the folder root, which ends with a slash, in the lexical
+// order of their keys, and an error for each part that cannot be read. It reports whether
+// it yielded anything, and whether the caller wants more.
 //
-// Symbolic links to folders are not followed, and what bucketsum itself keeps in
-// a folder is left out.
+// It does not follow symbolic links to folders, and skips bucketsum's own files.
 func listFolder(ctx context.Context, root string, yield func(object, error) bool) (found, more bool) {
 	open := func(dir string) (*os.File, error) { return os.Open(root + dir) }
 	tell := func(o object, err error) error {
@@ -41,10 +40,10 @@ func listFolder(ctx context.Context, root string, yield func(object, error) bool
 	return found, err == nil
 }
 
-// fileIn returns the path of the file that an entry of the folder root, or of one in
-// it, is or is a link to. What a link leads to has to be in root, too: whoever may
-// put files there cannot have others read. That something cannot be looked at,
-// reading it will tell.
+// fileIn returns the path of the file that an entry below the folder root is, or links
+// to. The target of a link must be below root, so that a user who may only put files
+// there cannot make bucketsum read others. If the entry cannot be examined, fileIn
+// returns its path, and reading it will fail.
 func fileIn(root, path string, t fs.FileMode) (string, error) {
 	if t&fs.ModeSymlink == 0 {
 		if !t.IsRegular() {
@@ -67,7 +66,7 @@ func fileIn(root, path string, t fs.FileMode) (string, error) {
 	if err != nil {
 		return path, err
 	}
-	// A relative folder and an absolute link to what is in it have to compare.
+	// A relative folder must compare with the absolute target of a link.
 	if target, err = filepath.Abs(target); err != nil {
 		return path, err
 	}

@@ -12,12 +12,12 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// lineLimit is how long a line of a checksum file may be, in bytes. What is
-// longer holds no name that a file could have.
+// lineLimit is the longest line of a list in bytes. A longer line has no name that a
+// file could have.
 const lineLimit = 1 << 20
 
-// tasks yields the lines of a checksum file but for empty ones and comments. An
-// error is one of the file.
+// tasks yields the lines of a list without empty lines and comments. An error means that
+// the list cannot be read.
 func (c *checker) tasks(in io.Reader, yield func(checkTask) bool) error {
 	var (
 		lines  = bufio.NewReaderSize(in, 64<<10)
@@ -50,7 +50,7 @@ func (c *checker) tasks(in io.Reader, yield func(checkTask) bool) error {
 	}
 }
 
-// parse reads a line and finds out its algorithm.
+// parse reads a line and determines its algorithm.
 func (c *checker) parse(parser *digest.Parser, s string) (digest.Line, error) {
 	line, err := parser.Parse(s)
 	if err != nil {
@@ -68,9 +68,9 @@ func (c *checker) parse(parser *digest.Parser, s string) (digest.Line, error) {
 
 var errLongLine = errors.New("the line is too long")
 
-// readLine returns the next line without its newline; the last one need not
-// have one. io.EOF: there is none. errLongLine: it was longer than
-// lineLimit and passed over.
+// readLine returns the next line without its newline, which the last line may lack. It
+// returns io.EOF after the last line, and errLongLine after it has skipped a line longer
+// than lineLimit.
 func readLine(r *bufio.Reader) (string, error) {
 	var line []byte
 	for long := false; ; {
@@ -82,7 +82,7 @@ func readLine(r *bufio.Reader) (string, error) {
 		case err == bufio.ErrBufferFull:
 			continue
 		case err == io.EOF && (long || len(line) > 0):
-			// The last line; the next call finds the end again.
+			// The last line. The next call returns io.EOF.
 		case err != nil:
 			return "", err
 		}
@@ -93,7 +93,7 @@ func readLine(r *bufio.Reader) (string, error) {
 	}
 }
 
-// candidates returns which algorithms a checksum line without a tag may be of.
+// candidates returns the algorithms that a line without a tag may have.
 func (o *Options) candidates() []string {
 	if o.Chosen {
 		return o.Algorithms
@@ -101,7 +101,7 @@ func (o *Options) candidates() []string {
 	return []string{"md5", "sha1", "sha256", "sha512"}
 }
 
-// algorithm returns the algorithm of a checksum line.
+// algorithm returns the algorithm of a line.
 func (o *Options) algorithm(line digest.Line) (string, error) {
 	if line.Algorithm != "" {
 		if o.Chosen && !slices.Contains(o.Algorithms, line.Algorithm) {
@@ -121,7 +121,7 @@ func (o *Options) algorithm(line digest.Line) (string, error) {
 	return fitting[0], nil
 }
 
-// ambiguousError: the length of a value does not tell its algorithm.
+// ambiguousError means that the length of a value fits no algorithm, or several.
 type ambiguousError struct {
 	digits  int
 	fitting []string

@@ -1,5 +1,5 @@
-// Package md5sum prints and checks lists of checksums as md5sum and its relatives of
-// GNU coreutils do: the same lines, the same messages, for files and for objects.
+// Package md5sum prints and checks lists of checksums as md5sum and its relatives in
+// GNU coreutils do: the same lines and messages, for files and for objects.
 package md5sum
 
 import (
@@ -15,16 +15,16 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
-// Options say what Run does, as the options of md5sum do.
+// Options are those of md5sum, and some for objects.
 type Options struct {
 	Algorithms []string // computed in one pass
-	Chosen     bool     // the algorithms are the user's, not the default
+	Chosen     bool     // the user named the algorithms
 	Tag        bool     // BSD-style lines
 	Binary     bool     // an asterisk before names
 	Text       bool     // no asterisk before names; excludes Tag
 	Zero       bool     // NUL ends lines, names are not escaped
 
-	Check         bool // verify the files that lists name
+	Check         bool // verify the files that lists name; the options below need it
 	IgnoreMissing bool
 	Quiet         bool
 	Status        bool
@@ -42,11 +42,11 @@ type Streams struct {
 	Out, Err io.Writer
 }
 
-// ErrFailed means that something could not be read or did not match, which Run has
-// printed already.
+// ErrFailed means that something could not be read or did not match. Run has printed
+// what.
 var ErrFailed = errors.New("some checksums failed")
 
-// Validate sorts out the algorithms and returns everything that is wrong with the
+// Validate puts the algorithms into their usual form, and returns all mistakes in the
 // options and the names.
 func (o *Options) Validate(names []string) error {
 	var faults []error
@@ -94,10 +94,10 @@ func (o *Options) Validate(names []string) error {
 	return errors.Join(faults...)
 }
 
-// Run prints the checksums of what the names stand for or, with Check, verifies what
-// the lists with these names say. No name stands for standard input. ErrFailed tells
-// that a file failed; any other error ends all. Run ends soon after ctx does, though it
-// may leave a read behind that hangs.
+// Run prints the checksums of the named files and objects or, with Check, verifies the
+// lists with these names. Without a name it reads standard input. After ErrFailed all
+// other files were done; any other error stops Run. When ctx ends, Run returns within
+// about a second, even if a read hangs.
 func Run(ctx context.Context, std Streams, o *Options, names []string) error {
 	if len(names) == 0 {
 		names = []string{"-"}
@@ -112,12 +112,12 @@ func Run(ctx context.Context, std Streams, o *Options, names []string) error {
 	})
 }
 
-// grace is how long interrupted work may take to notice.
+// grace is how long interrupted work may take to end.
 const grace = time.Second
 
-// interruptibly does the work and ends early when ctx is done. Work that
-// hangs where no context reaches, in a read from a terminal, a FIFO or a dead
-// mount, is left to the end of the process.
+// interruptibly does the work, and returns early when ctx ends. Work that hangs in a
+// read from a terminal, a FIFO or a dead mount, which no context interrupts, lives until
+// the process ends.
 func interruptibly(ctx context.Context, work func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- work() }()
@@ -137,13 +137,12 @@ func interruptibly(ctx context.Context, work func() error) error {
 	return err
 }
 
-// complain prints why something that the command goes on without failed.
+// complain prints why one file failed.
 func complain(std Streams, name string, err error) {
 	fmt.Fprintf(std.Err, "bucketsum sum: %s: %s\n", visibleName(name), reasonOf(err))
 }
 
-// visibleName returns the name such that it stays on one line and cannot
-// command the terminal.
+// visibleName returns the name on one line and without control characters.
 func visibleName(name string) string {
 	switch {
 	case name == "":

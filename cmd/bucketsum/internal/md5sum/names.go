@@ -12,30 +12,28 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
-// object is something to read: the object of a bucket, standard input or a
-// file.
+// object is something to read: an object in a bucket, a file or standard input.
 type object struct {
-	listed bool   // nobody named it
-	name   string // as it is printed
+	listed bool   // it was found in a folder or under a prefix, not named
+	name   string // for output
 	bucket string // URL; empty for a file
-	key    string // "" or with a slash at its end: all objects under it
-	file   string // path; with a slash at its end, from a URL, all files under it
+	key    string // if empty or with a slash at its end: all objects under it
+	file   string // path; from a URL with a slash at its end: all files under it
 }
 
-// isStream reports whether o may be something that can be read only once, or that
-// asks somebody to type.
+// isStream reports whether o may be readable only once, or may wait for input from a
+// user.
 func (o object) isStream() bool {
 	return o.file == "-" || strings.HasPrefix(o.file, "/dev/") || strings.HasPrefix(o.file, "/proc/")
 }
 
-// urlForm is what sets a URL apart from a path. A path of this form is still
-// reachable with ./ before it.
+// urlForm distinguishes URLs from paths. A path of this form needs ./ before it.
 var urlForm = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*)://`)
 
 // schemes are those of the buckets that can be read.
 type schemes []string
 
-// check returns what is wrong with an argument that has the form of a URL.
+// check returns why an argument with the form of a URL is invalid, or nil.
 func (s schemes) check(arg string) error {
 	m := urlForm.FindStringSubmatch(arg)
 	if m == nil {
@@ -51,8 +49,8 @@ func (s schemes) check(arg string) error {
 
 func (s schemes) has(name string) bool { return slices.Contains(s, name) }
 
-// parse tells what to read for a name. One with the scheme of a bucket
-// is split into the bucket's URL and the key; any other is a path.
+// parse returns what a name refers to. A URL with the scheme of a bucket is split into
+// the bucket's URL and the key; any other name is a path.
 func (s schemes) parse(name string) (object, error) {
 	m := urlForm.FindStringSubmatch(name)
 	if m == nil || !s.has(strings.ToLower(m[1])) {
@@ -79,7 +77,7 @@ func (s schemes) parse(name string) (object, error) {
 	return o, nil
 }
 
-// fileOf returns the path that a file:// URL names.
+// fileOf returns the path of a file:// URL.
 func fileOf(u *url.URL) (string, error) {
 	switch {
 	case u.RawQuery != "" || u.ForceQuery:

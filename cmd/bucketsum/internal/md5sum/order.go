@@ -6,38 +6,38 @@ import (
 	"sync"
 )
 
-// window is how many results may wait for one before them, so that neither a
-// huge file holds up many small ones nor results pile up without end.
+// window is how many results may wait for an earlier one: one huge file does not hold up
+// many small ones, and memory stays bounded.
 const window = 4096
 
-// ordered does some work for each of many items, several at once, and tells of
-// the results in the order of the items.
+// ordered works on many items concurrently, and delivers the results in the order of
+// the items.
 type ordered[T, R any] struct {
 	width int
-	// alone reports that the work on an item is to begin when that on all before it
-	// has been told of, and to end before any after it begins.
+	// alone reports whether the work on an item must begin after the results of all items
+	// before it were delivered, and end before any later work begins.
 	alone func(T) bool
 	work  func(T) R
-	// tell is given results that follow each other, as soon as they are there. An
-	// error ends all.
+	// tell receives consecutive results as soon as they are there, in one call at a time.
+	// An error stops all work.
 	tell func([]R) error
 
-	taking sync.Mutex // held while an item is taken, and worked on alone
+	taking sync.Mutex // held while a worker takes an item, or works on it alone
 	ctx    context.Context
 	next   func() (T, bool)
 	taken  int
 
 	mu      sync.Mutex
-	changed sync.Cond // head has grown, or all is over
-	results map[int]R // that wait for their turn
-	head    int       // the first that was not told of
+	changed sync.Cond // head has grown, or err is set
+	results map[int]R // waiting for their turn
+	head    int       // of the first result that was not delivered
 	telling bool
 	err     error
 	workers int
 	ended   sync.WaitGroup
 }
 
-// run returns when all is done, and all goroutines have ended.
+// run returns when all work is done and all goroutines have ended.
 func (o *ordered[T, R]) run(ctx context.Context, items iter.Seq[T]) error {
 	next, stop := iter.Pull(items)
 	defer stop()
@@ -53,7 +53,7 @@ func (o *ordered[T, R]) run(ctx context.Context, items iter.Seq[T]) error {
 	return o.err
 }
 
-// spawn starts one more worker, if there may be one more.
+// spawn starts a worker unless width are running.
 func (o *ordered[T, R]) spawn() {
 	if o.workers < o.width {
 		o.workers++
@@ -64,7 +64,7 @@ func (o *ordered[T, R]) spawn() {
 	}
 }
 
-// step works on one item and reports whether to go on.
+// step works on one item and reports whether to continue.
 func (o *ordered[T, R]) step() bool {
 	o.taking.Lock()
 	item, ok := o.next()
@@ -86,8 +86,8 @@ func (o *ordered[T, R]) step() bool {
 	return ok && o.done(place, o.work(item))
 }
 
-// wait returns when all results before a place were told of, and reports whether
-// to go on.
+// wait waits until all results before a place were delivered, and reports whether to
+// continue.
 func (o *ordered[T, R]) wait(place int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -97,7 +97,7 @@ func (o *ordered[T, R]) wait(place int) bool {
 	return o.err == nil
 }
 
-// fail ends all.
+// fail stops all work.
 func (o *ordered[T, R]) fail(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -107,8 +107,8 @@ func (o *ordered[T, R]) fail(err error) {
 	o.changed.Broadcast()
 }
 
-// done adds a result, tells of those whose turn it is unless somebody is at it,
-// and reports whether to go on.
+// done adds a result and, unless another worker is at it, delivers the results whose
+// turn it is. It reports whether to continue.
 func (o *ordered[T, R]) done(place int, result R) bool {
 	o.mu.Lock()
 	o.results[place] = result

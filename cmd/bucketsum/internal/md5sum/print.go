@@ -10,19 +10,19 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// printTask is an argument to work on, or why that is not possible.
+// printTask is something to read, or the error that prevents it.
 type printTask struct {
 	object object
 	err    error
 }
 
-// printOutcome is what became of a task.
+// printOutcome is the result of a task.
 type printOutcome struct {
 	printTask
 	sums map[string]string // by algorithm
 }
 
-// printSums prints the checksums of what the arguments name.
+// printSums prints the checksums of the named files and objects.
 func printSums(ctx context.Context, std Streams, o *Options, r *reader, names []string) error {
 	failed := false
 	work := ordered[printTask, printOutcome]{
@@ -46,7 +46,7 @@ func printSums(ctx context.Context, std Streams, o *Options, r *reader, names []
 			}
 			for _, done := range turn {
 				if done.object.listed && errors.Is(done.err, pipeline.ErrOwnRecord) {
-					continue // a record is no object
+					continue // records are not objects
 				}
 				if done.err != nil {
 					if err := flush(); err != nil {
@@ -81,9 +81,9 @@ func printSums(ctx context.Context, std Streams, o *Options, r *reader, names []
 	return nil
 }
 
-// line returns what is printed for one checksum.
+// line returns the line of one checksum.
 func (o *Options) line(algorithm, value, name string) string {
-	// A plain line leaves it to the reader which of several algorithms it is of.
+	// A plain line does not name its algorithm.
 	tagged := o.Tag || len(o.Algorithms) > 1
 	separator := "  "
 	if o.Binary {
@@ -97,7 +97,7 @@ func (o *Options) line(algorithm, value, name string) string {
 	case o.Zero:
 		return value + separator + name + "\x00"
 	default:
-		// The first two spaces of a line are those before its name.
+		// The first two spaces of a line are the separator.
 		return strings.Replace(digest.FormatLine(value, name), "  ", separator, 1)
 	}
 }

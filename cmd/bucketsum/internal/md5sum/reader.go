@@ -14,8 +14,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
-// reader reads what arguments and checksum lines name: standard input for
-// "-", else files and objects. Safe for concurrent use, but for standard input.
+// reader reads files, objects and, for "-", standard input. Safe for concurrent use,
+// except for standard input.
 type reader struct {
 	stdin   io.Reader
 	memory  *blobstore.Memory
@@ -23,7 +23,7 @@ type reader struct {
 	schemes schemes // of drivers
 
 	mu      sync.Mutex
-	buckets map[string]*blobstore.Store // by URL, opened when first needed
+	buckets map[string]*blobstore.Store // by URL; opened when first needed
 	digests map[string]*sync.Pool       // of *digest.Digest, by algorithms
 }
 
@@ -39,9 +39,8 @@ func (r *reader) close() error {
 	return errors.Join(errs...)
 }
 
-// expand returns what an argument stands for: itself, or what is under a prefix
-// in the lexical order of keys. An error stands in the place of what could not
-// be found out, and only its name is known then.
+// expand yields the object that an argument names, or the objects under a prefix in the
+// lexical order of keys. With an error, only the name of the object is set.
 func (r *reader) expand(ctx context.Context, arg string) iter.Seq2[object, error] {
 	return func(yield func(object, error) bool) {
 		object, err := r.schemes.parse(arg)
@@ -80,7 +79,7 @@ func (r *reader) listBucket(ctx context.Context, prefix object, yield func(objec
 	}
 }
 
-// sums returns the checksums of one object, by algorithm.
+// sums returns the checksums of one object by algorithm.
 func (r *reader) sums(ctx context.Context, o object, algorithms []string) (map[string]string, error) {
 	in, err := r.content(ctx, o)
 	if err != nil {
@@ -102,7 +101,7 @@ func (r *reader) sums(ctx context.Context, o object, algorithms []string) (map[s
 	return d.Sums(), nil
 }
 
-// pool returns where digests of the algorithms are kept for the next file.
+// pool returns the pool of digests with these algorithms.
 func (r *reader) pool(algorithms []string) *sync.Pool {
 	id := strings.Join(algorithms, ",")
 	r.mu.Lock()
@@ -113,7 +112,7 @@ func (r *reader) pool(algorithms []string) *sync.Pool {
 	return r.digests[id]
 }
 
-// content opens what o names.
+// content opens an object.
 func (r *reader) content(ctx context.Context, o object) (io.ReadCloser, error) {
 	if o.file == "-" {
 		return io.NopCloser(r.stdin), nil
