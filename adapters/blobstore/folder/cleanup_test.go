@@ -16,7 +16,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
-// Notes of what vanished while nobody looked do not pile up.
+// Notes of records that were deleted while bucketsum did not run do not pile up.
 func TestCleanUpNotes(t *testing.T) {
 	dir := t.TempDir()
 	store := drivertest.OpenFolder(t, dir, blobstore.Config{Layout: drivertest.MustLayout(t, "{dir}/.sums/{base}.{alg}")})
@@ -49,7 +49,7 @@ func TestCleanUpNotes(t *testing.T) {
 		}
 	}
 	if got := len(notes(t, dir)); got != 10 {
-		t.Fatalf("%d notes before", got)
+		t.Fatalf("before the clean-up: %d notes", got)
 	}
 	if err := store.CleanUp(t.Context()); err != nil {
 		t.Error(err)
@@ -67,7 +67,7 @@ func TestCleanUpNotes(t *testing.T) {
 	slices.Sort(left)
 	want := []string{".sums/object only.md5", ".sums/sidecar only.md5", ".sums/stays.md5", "other layout stays.sha256", "sub/.sums/stays.md5"}
 	if !slices.Equal(left, want) {
-		t.Errorf("left are the notes of %q, want %q", left, want)
+		t.Errorf("got the notes of %q, want %q", left, want)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -76,7 +76,7 @@ func TestCleanUpNotes(t *testing.T) {
 	}
 }
 
-// Where a folder cannot be looked at, no note is known to be of no use.
+// If a folder cannot be read, no note is removed.
 func TestCleanUpUnreadable(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root reads everything")
@@ -96,8 +96,8 @@ func TestCleanUpUnreadable(t *testing.T) {
 	}
 }
 
-// What is in the way of the notes is named.
-func TestHiddenIsNoFolder(t *testing.T) {
+// The error names a file that is in the place of the notes.
+func TestHiddenIsAFile(t *testing.T) {
 	for name, take := range map[string]func(name string) error{
 		"file": func(name string) error { return os.WriteFile(name, nil, 0o666) },
 		"link": func(name string) error { return os.Symlink(os.TempDir(), name) },
@@ -115,8 +115,8 @@ func TestHiddenIsNoFolder(t *testing.T) {
 	}
 }
 
-// Whoever may write to the folder may run bucketsum on it, whatever the umask of
-// the one who did so first.
+// Every user who may write to the folder may run bucketsum on it, whatever umask the
+// first one had.
 func TestModesOfHidden(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o777|fs.ModeSetgid); err != nil {

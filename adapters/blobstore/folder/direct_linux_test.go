@@ -14,8 +14,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// TestDirect asserts which files the kernel is asked for directly, and that it gives what
-// os.Root would.
+// TestDirect asserts which files are opened directly, and that the result is that of
+// os.Root.
 func TestDirect(t *testing.T) {
 	above := t.TempDir()
 	dir := filepath.Join(above, "folder")
@@ -73,21 +73,21 @@ func TestDirect(t *testing.T) {
 	} {
 		var named unix.Stat_t
 		if err := look(int(folder.self.Fd()), key, &named); direct && (err == nil && isRegular(&named)) != want.direct {
-			t.Errorf("%s: a look finds mode %o, %v; want a file %v", key, named.Mode, err, want.direct)
+			t.Errorf("%s: look: got mode %o, %v; want a file: %v", key, named.Mode, err, want.direct)
 		}
 		version, looked := folder.statDirect(key)
 		c, opened, ok := folder.openDirect(key)
 		if ok {
 			got, err := io.ReadAll(c)
 			if err := errors.Join(err, c.Close()); err != nil || string(got) != want.content {
-				t.Errorf("%s: opened directly it has %q, %v; want %q", key, got, err, want.content)
+				t.Errorf("%s: opened directly: got %q, %v; want %q", key, got, err, want.content)
 			}
 			if _, info, err := folder.find(key); err != nil || version != opened || opened.Size != info.Size() {
 				t.Errorf("%s: versions %v and %v, %v", key, version, opened, err)
 			}
 		}
 		if looked != (want.direct && direct) || ok != looked {
-			t.Errorf("%s: looked at directly %v, opened %v; want %v", key, looked, ok, want.direct)
+			t.Errorf("%s: looked at directly: %v, opened directly: %v, want %v", key, looked, ok, want.direct)
 		}
 		r, err := store.Open(t.Context(), pipeline.Object{Key: key, Size: pipeline.UnknownSize})
 		if err != nil {
@@ -99,15 +99,15 @@ func TestDirect(t *testing.T) {
 		}
 		got, err := io.ReadAll(r)
 		if err := errors.Join(err, r.Close()); want.err != nil || err != nil || string(got) != want.content {
-			t.Errorf("%s: has %q, %v; want %q, %v", key, got, err, want.content, want.err)
+			t.Errorf("%s: got %q, %v; want %q, %v", key, got, err, want.content, want.err)
 		}
 	}
 }
 
 var errRefused = errors.New("it leads out of the bucket")
 
-// TestDirectAfterClose asks a folder that is closed for a file that another one has,
-// which the system gave the same descriptor.
+// TestDirectAfterClose asks a closed folder for a file of another folder, which has got
+// the same descriptor.
 func TestDirectAfterClose(t *testing.T) {
 	folder, err := Open(t.TempDir())
 	if err != nil {
@@ -127,14 +127,14 @@ func TestDirectAfterClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	// Of the numbers from this one on, the system gives the first that is free.
+	// The system gives the first free number from this one on.
 	again, err := unix.FcntlInt(dir.Fd(), unix.F_DUPFD_CLOEXEC, int(was))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(again)
 	if again != int(was) && dir.Fd() != was {
-		t.Fatalf("the descriptor %d went elsewhere: the folder has %d and %d", was, dir.Fd(), again)
+		t.Fatalf("descriptor %d is not that of the other folder, which has %d and %d", was, dir.Fd(), again)
 	}
 	o := pipeline.Object{Key: "x", Size: pipeline.UnknownSize}
 	if r, err := store.Open(t.Context(), o); !errors.Is(err, os.ErrClosed) {

@@ -14,8 +14,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// TestFileOfAnotherLength asserts that a file which gets longer or shorter once it is open
-// has no checksum, be it read or fetched by the hash from what the system has of it.
+// TestFileOfAnotherLength asserts that a file that gets longer or shorter while it is open
+// has no checksum, whether it is read or fetched by the hash from the system's memory.
 func TestFileOfAnotherLength(t *testing.T) {
 	content := bytes.Repeat([]byte("content\n"), 50_000)
 	for name, change := range map[string]func(path string) error{

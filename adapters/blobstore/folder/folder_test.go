@@ -20,8 +20,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// Whoever replaces a file by another of the same time and size (tar, cp -p,
-// SOURCE_DATE_EPOCH) or writes to it and sets the time back makes a new version.
+// A file that is replaced by another one of the same time and size (tar, cp -p,
+// SOURCE_DATE_EPOCH), or written to with its time set back, is a new version.
 func TestSameTimeAndSize(t *testing.T) {
 	at := time.Unix(1_000_000_000, 0)
 	for _, name := range []string{"plain", "odd\nname"} {
@@ -66,7 +66,7 @@ func TestSameTimeAndSize(t *testing.T) {
 	}
 }
 
-// afterTick returns when the clock by which the system stamps files has moved on.
+// afterTick returns when the clock of the system's file times has advanced.
 func afterTick(t *testing.T, dir string) {
 	t.Helper()
 	probe := filepath.Join(dir, "tick")
@@ -86,7 +86,7 @@ func afterTick(t *testing.T, dir string) {
 	}
 }
 
-// A file that somebody writes to while it is read is no version at all.
+// A file that is written to while it is read is of no version.
 func TestReadWhileWritten(t *testing.T) {
 	for _, name := range []string{"plain", "odd\nname"} {
 		for change, f := range map[string]func(file *os.File) error{
@@ -116,7 +116,7 @@ func TestReadWhileWritten(t *testing.T) {
 				if err := f(file); err != nil {
 					t.Fatal(err)
 				}
-				// io.Copy, as it would take a way around Read if there were one.
+				// io.Copy, which would use WriteTo instead of Read if there were one.
 				_, err = io.Copy(io.Discard, r)
 				now, statErr := store.Stat(t.Context(), drivertest.Object(name))
 				if change == "vanished" {
@@ -129,14 +129,14 @@ func TestReadWhileWritten(t *testing.T) {
 					t.Errorf("got %v, want ErrChanged", err)
 				}
 				if now.SameVersion(r.Object()) {
-					t.Errorf("Stat does not see the change: %+v", now)
+					t.Errorf("Stat: got the old version %+v", now)
 				}
 			})
 		}
 	}
 }
 
-// What is no regular file is neither read nor waited for.
+// Other than regular files are neither read nor waited for.
 func TestIrregularFiles(t *testing.T) {
 	dir := t.TempDir()
 	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
@@ -164,7 +164,7 @@ func TestIrregularFiles(t *testing.T) {
 		if !errors.Is(err, pipeline.ErrFiltered) || pipeline.Classify(err) != pipeline.ClassSuperseded {
 			t.Errorf("Open(%q): got %v, want ErrFiltered", key, err)
 		}
-		// To whoever wants to know whether the object is still there, it is not.
+		// A caller that asks whether the object still exists learns that it does not.
 		if _, err := store.Stat(t.Context(), drivertest.Object(key)); !errors.Is(err, pipeline.ErrFiltered) || !errors.Is(err, pipeline.ErrNotFound) {
 			t.Errorf("Stat(%q): got %v, want ErrFiltered and ErrNotFound", key, err)
 		}
@@ -194,7 +194,7 @@ func TestSymbolicLinks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// The folder itself may be reached through a link.
+	// The folder itself may be opened through a link.
 	linked := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(dir, linked); err != nil {
 		t.Fatal(err)
@@ -224,8 +224,8 @@ func TestSymbolicLinks(t *testing.T) {
 	}
 }
 
-// Somebody exchanges the file for a link between the look at it and its opening.
-func TestNoRaceOutOfTheFolder(t *testing.T) {
+// The file is replaced by a link between the look at it and its opening.
+func TestFileBecomesALink(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	dir := t.TempDir()
 	drivertest.WriteFile(t, secret, "secret")
@@ -266,8 +266,8 @@ func TestNoRaceOutOfTheFolder(t *testing.T) {
 	}
 }
 
-// The user's .attrs files are not gocloud's, and nobody takes them for such.
-func TestAttrsOfTheUser(t *testing.T) {
+// .attrs files of the user are objects, not gocloud's metadata.
+func TestAttrsFilesAreObjects(t *testing.T) {
 	dir := t.TempDir()
 	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 	want := map[string]string{"a": "content", "a.attrs": "not JSON", "b": "content", "b.attrs.attrs": "", "c": "x"}
@@ -292,7 +292,7 @@ func TestDeepPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	deep := strings.Repeat(strings.Repeat("d", 250)+"/", 18) // longer than the system takes in one
+	deep := strings.Repeat(strings.Repeat("d", 250)+"/", 18) // longer than the system accepts in one call
 	if err := root.MkdirAll(deep, 0o777); err != nil {
 		t.Fatal(err)
 	}

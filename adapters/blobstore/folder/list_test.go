@@ -15,8 +15,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// listed returns what a store lists: the content of each object, or its class
-// of error in brackets.
+// listed returns the keys that a store lists, and the content of each object, or its
+// class of error in brackets.
 func listed(t *testing.T, store *blobstore.Store) (keys []string, contents map[string]string) {
 	t.Helper()
 	contents = make(map[string]string)
@@ -75,7 +75,7 @@ func TestListFolder(t *testing.T) {
 		t.Errorf("contents (-want +got):\n%s", diff)
 	}
 	for range store.List(t.Context()) {
-		break // must not go on, which the iterator would panic about
+		break // the iterator must stop, else it panics
 	}
 	for _, key := range []string{"a/", "dir\xff/", "pipe"} {
 		for o := range store.List(t.Context()) {
@@ -86,7 +86,7 @@ func TestListFolder(t *testing.T) {
 	}
 }
 
-// A folder that vanishes or cannot be read is told of, the rest is listed.
+// A folder that vanishes or cannot be read is reported, and the rest is listed.
 func TestListFolderErrors(t *testing.T) {
 	dir := t.TempDir()
 	store := drivertest.OpenFolder(t, dir, blobstore.Config{})

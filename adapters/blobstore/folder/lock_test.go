@@ -17,9 +17,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
-// Another process that has a lock and does not go on must not keep this one from
-// its end.
-func TestLockOfAnother(t *testing.T) {
+// Another process that holds a lock without end must not keep this one from ending.
+func TestLockOfAnotherProcess(t *testing.T) {
 	dir := t.TempDir()
 	records := drivertest.OpenFolder(t, dir, blobstore.Config{}).Bucket().Records
 	r := drivertest.SumOf("a", "e1", "01")
@@ -56,7 +55,7 @@ func TestLockOfAnother(t *testing.T) {
 	}
 }
 
-// The link by which a folder is named may lead elsewhere while it is open.
+// The link by which a folder was opened may get another target meanwhile.
 func TestLinkIsRetargeted(t *testing.T) {
 	first, second := t.TempDir(), t.TempDir()
 	link := filepath.Join(t.TempDir(), "link")
@@ -74,7 +73,7 @@ func TestLinkIsRetargeted(t *testing.T) {
 	}
 }
 
-func TestKeysOfNoFile(t *testing.T) {
+func TestInvalidKeys(t *testing.T) {
 	b := drivertest.OpenFolder(t, t.TempDir(), blobstore.Config{}).Bucket()
 	o := drivertest.SumOf("a\x00b", "e1", "01")
 	_, statErr := b.Source.Stat(t.Context(), o.Source)
@@ -86,7 +85,7 @@ func TestKeysOfNoFile(t *testing.T) {
 			t.Errorf("%s: got %v, want a permanent error", name, err)
 		}
 	}
-	// What a terminal would act on is not in errors.
+	// Errors hold no characters that command a terminal.
 	_, err := b.Source.Open(t.Context(), drivertest.Object("x\u202egpj.exe"))
 	if err == nil || strings.Contains(err.Error(), "\u202e") || !strings.Contains(err.Error(), `\u202e`) {
 		t.Errorf("got %q", err)

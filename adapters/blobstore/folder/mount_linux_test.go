@@ -13,8 +13,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// mount mounts a small file system until the test ends. Where that is not
-// allowed it skips the test; in CI, which may, the test fails.
+// mount mounts a small file system until the test ends. If that is not permitted it skips
+// the test; in CI, where it is permitted, the test fails.
 func mount(t *testing.T, dir string) {
 	t.Helper()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
@@ -52,7 +52,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("the old record: got %+v, %v", got, err)
 	}
 	if left := tempFiles(t, dir); len(left) != 0 {
-		t.Errorf("left: %q", left)
+		t.Errorf("temporary files: got %q, want none", left)
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "b.md5")); err == nil {
 		t.Error("half a record is there")
@@ -96,7 +96,7 @@ func TestReadOnlyFolder(t *testing.T) {
 	}
 }
 
-// Another disk is mounted in the folder, to which nothing can be moved.
+// Another disk is mounted in the folder, so that no file can be moved there.
 func TestMountInFolder(t *testing.T) {
 	dir := t.TempDir()
 	sub := filepath.Join(dir, "sub")
@@ -117,6 +117,6 @@ func TestMountInFolder(t *testing.T) {
 		t.Errorf("got %q", keys)
 	}
 	if left := tempFiles(t, sub); len(left) != 0 {
-		t.Errorf("left: %q", left)
+		t.Errorf("temporary files: got %q, want none", left)
 	}
 }

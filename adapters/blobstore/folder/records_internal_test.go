@@ -35,8 +35,8 @@ func (f *Bucket) userWrites(t *testing.T, name, content string) {
 	}
 }
 
-// The user writes his own file between the look at a sidecar and its change.
-func TestUserIsFaster(t *testing.T) {
+// The user writes a file between the look at a record and its change.
+func TestUserWritesBefore(t *testing.T) {
 	fresh := &driver.Blob{Data: []byte("fresh\n"), Metadata: map[string]string{"written-by": "bucketsum"}}
 	old := &driver.Blob{Data: []byte("old\n"), Metadata: fresh.Metadata}
 	for name, change := range map[string]func(f *Bucket) error{
@@ -44,27 +44,27 @@ func TestUserIsFaster(t *testing.T) {
 		"replace": func(f *Bucket) error { return f.Put(t.Context(), "a.md5", fresh, driver.Condition{Old: old}) },
 		"remove":  func(f *Bucket) error { return f.Delete(t.Context(), "a.md5", driver.Condition{Old: old}) },
 	} {
-		for _, his := range []string{"his own\n", "", string(fresh.Data)} {
+		for _, usersOwn := range []string{"user's own\n", "", string(fresh.Data)} {
 			f := newFiles(t)
-			f.userWrites(t, "a.md5", his)
+			f.userWrites(t, "a.md5", usersOwn)
 			if err := change(f); !errors.Is(err, pipeline.ErrChanged) {
 				t.Errorf("%s: got %v, want ErrChanged", name, err)
 			}
-			if got, err := f.root.ReadFile("a.md5"); err != nil || string(got) != his {
-				t.Errorf("%s: his file holds %q, %v; want %q", name, got, err, his)
+			if got, err := f.root.ReadFile("a.md5"); err != nil || string(got) != usersOwn {
+				t.Errorf("%s: the user's file holds %q, %v; want %q", name, got, err, usersOwn)
 			}
 			if b, err := f.Get(t.Context(), "a.md5", noteLimit); err != nil || b.Metadata != nil {
-				t.Errorf("%s: his file %q is taken for ours: %v", name, his, err)
+				t.Errorf("%s: the user's file %q is taken for a record: %v", name, usersOwn, err)
 			}
 		}
 	}
 	f := newFiles(t)
 	if err := f.Put(t.Context(), "a.md5", fresh, driver.Condition{Old: old}); !errors.Is(err, pipeline.ErrChanged) {
-		t.Errorf("replace of what he removed: got %v, want ErrChanged", err)
+		t.Errorf("replace after the user removed the file: got %v, want ErrChanged", err)
 	}
 }
 
-func TestUserAtTheSameTime(t *testing.T) {
+func TestUserWritesMeanwhile(t *testing.T) {
 	f := newFiles(t)
 	r := blobstore.New(f, "inbox", blobstore.Config{}).Bucket().Records
 	for range 100 {
@@ -75,7 +75,7 @@ func TestUserAtTheSameTime(t *testing.T) {
 		var (
 			wg    sync.WaitGroup
 			saved error
-			his   bool
+			usersOwn   bool
 		)
 		wg.Go(func() { saved = r.Save(t.Context(), record) })
 		wg.Go(func() {
@@ -83,8 +83,8 @@ func TestUserAtTheSameTime(t *testing.T) {
 			if err != nil {
 				return
 			}
-			his = true
-			_, err = file.WriteString("his own\n")
+			usersOwn = true
+			_, err = file.WriteString("user's own\n")
 			if err := errors.Join(err, file.Close()); err != nil {
 				t.Error(err)
 			}
@@ -94,10 +94,10 @@ func TestUserAtTheSameTime(t *testing.T) {
 		switch {
 		case err != nil:
 			t.Fatal(err)
-		case his && (string(content) != "his own\n" || pipeline.Classify(saved) != pipeline.ClassPermanent):
-			t.Fatalf("his file holds %q, Save said %v", content, saved)
-		case !his && (string(content) != strings.Repeat("0", 32)+"  a\n" || saved != nil):
-			t.Fatalf("the record is %q, Save said %v", content, saved)
+		case usersOwn && (string(content) != "user's own\n" || pipeline.Classify(saved) != pipeline.ClassPermanent):
+			t.Fatalf("the user's file holds %q, Save returned %v", content, saved)
+		case !usersOwn && (string(content) != strings.Repeat("0", 32)+"  a\n" || saved != nil):
+			t.Fatalf("the record is %q, Save returned %v", content, saved)
 		}
 		if err := f.root.Remove("a.md5"); err != nil {
 			t.Fatal(err)
@@ -105,18 +105,18 @@ func TestUserAtTheSameTime(t *testing.T) {
 	}
 }
 
-// Not every file system has hard links; none has them for folders.
+// Not every file system has hard links; a folder, which can have none, stands for such.
 func TestCreateWithoutHardLinks(t *testing.T) {
 	f := newFiles(t)
 	if err := f.root.Mkdir("temp", 0o777); err != nil {
 		t.Fatal(err)
 	}
-	f.userWrites(t, "his", "his own")
+	f.userWrites(t, "his", "user's own")
 	if err := f.place("temp", "his"); !errors.Is(err, pipeline.ErrChanged) {
 		t.Errorf("got %v, want ErrChanged", err)
 	}
 	if err := f.place("temp", filepath.Join("no", "such")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("got %v, want one that asks for the folder", err)
+		t.Errorf("got %v, want an error about the missing folder", err)
 	}
 	if err := f.place("temp", "ours"); err != nil {
 		t.Error(err)
@@ -126,7 +126,7 @@ func TestCreateWithoutHardLinks(t *testing.T) {
 	}
 }
 
-// os.Root says in words only that a path leads out of it.
+// os.Root reports only by the text of the error that a path leads out of it.
 func TestEscapes(t *testing.T) {
 	f := newFiles(t)
 	if err := f.root.Symlink("../x", "out"); err != nil {
@@ -138,7 +138,7 @@ func TestEscapes(t *testing.T) {
 		}
 	}
 	if _, err := f.root.Stat("x"); escapes(err) || escapes(nil) {
-		t.Errorf("%v leads out of nothing", err)
+		t.Errorf("%v is taken for a path that leads out", err)
 	}
 }
 
@@ -151,7 +151,7 @@ func FuzzNote(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		n := parseNote(data)
 		if (n.Line == "" || n.Key == "") && (n.Line != "" || n.Key != "" || n.Previous != "" || n.Metadata != nil) {
-			t.Errorf("no note, and yet %+v", n)
+			t.Errorf("an invalid note: got %+v", n)
 		}
 	})
 }

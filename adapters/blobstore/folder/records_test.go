@@ -16,7 +16,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
-// notes returns the files in which a folder remembers records.
+// notes returns the names of the notes in a folder.
 func notes(t *testing.T, dir string) []string {
 	t.Helper()
 	var names []string
@@ -32,7 +32,7 @@ func notes(t *testing.T, dir string) []string {
 	return names
 }
 
-// tempFiles returns what is left half-written.
+// tempFiles returns the names of the temporary files in a folder.
 func tempFiles(t *testing.T, dir string) []string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, filebucket.Hidden, "tmp", "*"))
@@ -42,7 +42,7 @@ func tempFiles(t *testing.T, dir string) []string {
 	return names
 }
 
-// crashed is a folder after the process died between two steps.
+// crashed is a folder in which the process has died between two steps.
 type crashed struct {
 	*testing.T
 	dir     string
@@ -77,11 +77,11 @@ func (c *crashed) unrecorded() {
 func (c *crashed) holds(want string) {
 	c.Helper()
 	if got, err := os.ReadFile(c.sidecar); err != nil || string(got) != want {
-		c.Errorf("the sidecar holds %q, %v; want %q", got, err, want)
+		c.Errorf("the record's file holds %q, %v; want %q", got, err, want)
 	}
 }
 
-// leftAlone asks that nobody takes the sidecar for bucketsum's.
+// leftAlone asserts that the file is not taken for a record of bucketsum.
 func (c *crashed) leftAlone(content string) {
 	c.Helper()
 	c.unrecorded()
@@ -130,7 +130,7 @@ func TestCrash(t *testing.T) {
 			c.save(one)
 			c.save(two)
 			drivertest.WriteFile(c.T, c.sidecar, drivertest.LineOf(one))
-			c.unrecorded() // nobody knows of which version it is
+			c.unrecorded() // its version is unknown
 			c.save(two)
 			c.recorded(two)
 		},
@@ -151,13 +151,13 @@ func TestCrash(t *testing.T) {
 				c.Errorf("Remove: got %v, %v", removed, err)
 			}
 			if _, err := os.Lstat(c.sidecar); !errors.Is(err, fs.ErrNotExist) {
-				c.Errorf("the sidecar is there: %v", err)
+				c.Errorf("the record's file still exists: %v", err)
 			}
 		},
 		"sidecar without note": func(c *crashed) {
 			c.save(one)
 			os.RemoveAll(filepath.Join(c.dir, filebucket.Hidden))
-			c.save(one) // nothing is left to do
+			c.save(one) // this completes it
 			c.leftAlone(drivertest.LineOf(one))
 		},
 		"torn note": func(c *crashed) {
@@ -210,7 +210,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// What stands in the way of a record stays.
+// A file of the user in the place of a record stays.
 func TestRecordsPlaceIsTaken(t *testing.T) {
 	for name, take := range map[string]func(name string) error{
 		"folder":        func(name string) error { return os.Mkdir(name, 0o777) },
@@ -243,7 +243,7 @@ func TestRecordsPlaceIsTaken(t *testing.T) {
 				t.Errorf("Remove: got %v, %v", removed, err)
 			}
 			if after, err := os.Lstat(sidecar); err != nil || !os.SameFile(before, after) {
-				t.Errorf("it is another now: %v", err)
+				t.Errorf("it was replaced: %v", err)
 			}
 			if _, err := os.Lstat(filepath.Join(dir, "nothing")); err == nil {
 				t.Error("the link was written through")
@@ -252,7 +252,7 @@ func TestRecordsPlaceIsTaken(t *testing.T) {
 	}
 }
 
-// The folder in which a record should be is none.
+// The folder for a record is a file.
 func TestRecordsFolderIsTaken(t *testing.T) {
 	layout := drivertest.MustLayout(t, "checksums/{key}.{alg}")
 	r := drivertest.SumOf("dir/a", "e1", "01")
@@ -296,7 +296,7 @@ func TestLongNames(t *testing.T) {
 		t.Errorf("Remove: got %v, %v", removed, err)
 	}
 
-	// And that is what helps.
+	// The layout that the error proposes works.
 	records = drivertest.OpenFolder(t, dir, blobstore.Config{Layout: drivertest.MustLayout(t, "checksums/{alg}/{key}")}).Bucket().Records
 	if err := records.Save(t.Context(), r); err != nil {
 		t.Error(err)
@@ -306,8 +306,8 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
-// A folder with notes of its own is another bucket, whose records would look like
-// files of the user's.
+// A folder with notes of its own is another bucket. Its records would look like files of
+// the user.
 func TestNestedFolders(t *testing.T) {
 	dir := t.TempDir()
 	drivertest.WriteFile(t, filepath.Join(dir, "sub", "a"), "content")
@@ -376,6 +376,6 @@ func TestCheckWritable(t *testing.T) {
 	}
 	err = drivertest.OpenFolder(t, dir, blobstore.Config{}).CheckWritable()
 	if !errors.Is(err, fs.ErrPermission) {
-		t.Errorf("got %v, want one of permission", err)
+		t.Errorf("got %v, want a permission error", err)
 	}
 }
