@@ -27,7 +27,7 @@ run "pod_identity" {
   }
   assert {
     condition     = output.backend == null && output.scaler_role_arn != null
-    error_message = "a state bucket is made unasked, or KEDA has no role"
+    error_message = "a state bucket is made by default, or KEDA has no role"
   }
 }
 
@@ -51,7 +51,7 @@ run "irsa_auto_and_state" {
   }
   assert {
     condition     = output.scaler_role_arn == null
-    error_message = "KEDA has a role that nobody asked for"
+    error_message = "KEDA has a role without keda = true"
   }
 }
 

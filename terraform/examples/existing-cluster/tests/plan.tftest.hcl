@@ -39,7 +39,7 @@ run "documents" {
   }
   assert {
     condition     = output.scaler_role_arn == null
-    error_message = "KEDA has a role that nobody asked for"
+    error_message = "KEDA has a role without keda = true"
   }
 }
 

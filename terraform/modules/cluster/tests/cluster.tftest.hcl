@@ -26,20 +26,20 @@ run "managed" {
   }
   assert {
     condition     = aws_eks_cluster.this.access_config[0].authentication_mode == "API" && !aws_eks_cluster.this.access_config[0].bootstrap_cluster_creator_admin_permissions
-    error_message = "somebody has access without an access entry"
+    error_message = "an identity has access without an access entry"
   }
   assert {
     condition = (aws_eks_access_policy_association.admins["platform"].policy_arn == "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy" &&
     aws_eks_access_policy_association.admins["platform"].access_scope[0].type == "cluster")
-    error_message = "the admin is not one"
+    error_message = "the admin lacks the admin policy"
   }
   assert {
     condition     = aws_eks_cluster.this.deletion_protection && aws_eks_cluster.this.upgrade_policy[0].support_type == "STANDARD"
-    error_message = "the cluster can be deleted, or slides into paid support"
+    error_message = "the cluster can be deleted, or moves to paid support by itself"
   }
   assert {
     condition     = !aws_eks_cluster.this.compute_config[0].enabled && !aws_eks_cluster.this.storage_config[0].block_storage[0].enabled && !aws_eks_cluster.this.kubernetes_network_config[0].elastic_load_balancing[0].enabled
-    error_message = "Auto Mode is on in part"
+    error_message = "parts of Auto Mode are on"
   }
   assert {
     condition     = toset(keys(aws_eks_addon.before_nodes)) == toset(["eks-pod-identity-agent", "kube-proxy", "vpc-cni"]) && toset(keys(aws_eks_addon.on_nodes)) == toset(["coredns", "metrics-server"])
@@ -70,7 +70,7 @@ run "managed" {
   }
   assert {
     condition     = output.oidc_provider_arn == null
-    error_message = "there is an OIDC provider that nobody asked for"
+    error_message = "there is an OIDC provider without irsa"
   }
 }
 
@@ -83,11 +83,11 @@ run "auto" {
 
   assert {
     condition     = aws_eks_cluster.this.compute_config[0].enabled && aws_eks_cluster.this.storage_config[0].block_storage[0].enabled && aws_eks_cluster.this.kubernetes_network_config[0].elastic_load_balancing[0].enabled
-    error_message = "EKS takes Auto Mode's three parts together only"
+    error_message = "the three parts of Auto Mode must be on together"
   }
   assert {
     condition     = length(aws_eks_node_group.this) + length(aws_launch_template.nodes) + length(aws_eks_addon.before_nodes) + length(aws_iam_role.cni) == 0
-    error_message = "there is what Auto Mode has built in"
+    error_message = "there are resources that Auto Mode has built in"
   }
   assert {
     condition     = length(aws_iam_role_policy_attachment.cluster) == 5 && jsondecode(aws_iam_role.cluster.assume_role_policy).Statement[0].Action == ["sts:AssumeRole", "sts:TagSession"]
@@ -109,7 +109,7 @@ run "reachable_from_the_office" {
 
   assert {
     condition     = aws_eks_cluster.this.vpc_config[0].endpoint_public_access && aws_eks_cluster.this.vpc_config[0].public_access_cidrs == toset(["203.0.113.0/24"])
-    error_message = "the API server is reachable by others, or by nobody"
+    error_message = "the API server is reachable from other networks, or not at all"
   }
   assert {
     condition     = aws_iam_openid_connect_provider.this[0].url == "https://oidc.eks.eu-central-1.amazonaws.com/id/ABCDEF"
@@ -117,6 +117,6 @@ run "reachable_from_the_office" {
   }
   assert {
     condition     = aws_eks_access_policy_association.admins["deploy"].access_scope[0].type == "namespace" && aws_eks_access_policy_association.admins["deploy"].access_scope[0].namespaces == toset(["bucketsum"])
-    error_message = "who deploys may do so everywhere"
+    error_message = "a deployer has access to other namespaces"
   }
 }

@@ -40,7 +40,7 @@ run "one_subnet" {
   expect_failures = [var.subnet_ids]
 }
 
-run "nobody" {
+run "no_admin" {
   command = plan
 
   variables {

@@ -20,7 +20,7 @@ run "default" {
   }
   assert {
     condition     = !anytrue([for s in concat(values(aws_subnet.private), values(aws_subnet.public)) : coalesce(s.map_public_ip_on_launch, false)])
-    error_message = "a subnet gives out public addresses"
+    error_message = "a subnet assigns public addresses"
   }
   assert {
     condition     = length(aws_nat_gateway.this) == 3 && length(aws_route.nat) == 3
@@ -28,7 +28,7 @@ run "default" {
   }
   assert {
     condition     = aws_vpc_endpoint.s3.vpc_endpoint_type == "Gateway" && aws_vpc_endpoint.s3.service_name == "com.amazonaws.eu-central-1.s3" && length(aws_vpc_endpoint.s3.route_table_ids) > 0
-    error_message = "S3 is reached by NAT"
+    error_message = "S3 is reached through NAT"
   }
   assert {
     condition = toset([for e in aws_vpc_endpoint.interface : e.service_name if e.private_dns_enabled]) == toset([
@@ -40,7 +40,7 @@ run "default" {
   assert {
     condition = (aws_vpc_security_group_ingress_rule.endpoints[0].cidr_ipv4 == "10.64.0.0/16" &&
     aws_vpc_security_group_ingress_rule.endpoints[0].from_port == 443 && aws_vpc_security_group_ingress_rule.endpoints[0].to_port == 443)
-    error_message = "endpoints answer to others than the VPC, or on other ports"
+    error_message = "endpoints accept traffic from outside of the VPC, or on other ports"
   }
   assert {
     condition     = aws_vpc.this.enable_dns_hostnames && aws_vpc.this.enable_dns_support

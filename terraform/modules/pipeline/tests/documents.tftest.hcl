@@ -30,7 +30,7 @@ run "existing_bucket" {
   assert {
     condition = (aws_cloudwatch_event_target.queue["inbox"].arn == "arn:aws:sqs:eu-central-1:123456789012:sums" &&
     aws_cloudwatch_event_target.queue["inbox"].dead_letter_config[0].arn == "arn:aws:sqs:eu-central-1:123456789012:sums-undelivered")
-    error_message = "the rule's target or the queue of what it cannot deliver is another"
+    error_message = "wrong target of the rule, or wrong queue of undelivered events"
   }
 
   assert {
@@ -90,7 +90,7 @@ run "existing_bucket" {
 
   assert {
     condition     = alltrue([for q in aws_sqs_queue.this : q.sqs_managed_sse_enabled && q.receive_wait_time_seconds == 20])
-    error_message = "a queue is not encrypted, or is not polled long"
+    error_message = "a queue is not encrypted, or has no long polling"
   }
   assert {
     condition     = aws_sqs_queue.this["work"].visibility_timeout_seconds == 180
@@ -98,7 +98,7 @@ run "existing_bucket" {
   }
   assert {
     condition     = alltrue([for k in ["dead_letters", "undelivered"] : aws_sqs_queue.this[k].message_retention_seconds > aws_sqs_queue.this["work"].message_retention_seconds])
-    error_message = "dead letters expire before they are looked at"
+    error_message = "dead letters expire too early"
   }
 
   assert {
@@ -226,7 +226,7 @@ run "alarms" {
   assert {
     condition = alltrue([for a in concat([aws_cloudwatch_metric_alarm.oldest_message], values(aws_cloudwatch_metric_alarm.dead_letters), values(aws_cloudwatch_metric_alarm.lost_events)) :
     a.alarm_actions == toset(["arn:aws:sns:eu-central-1:123456789012:pager"])])
-    error_message = "an alarm tells nobody"
+    error_message = "an alarm has no actions"
   }
 }
 
@@ -271,7 +271,7 @@ run "irsa" {
   }
   assert {
     condition     = length(aws_eks_pod_identity_association.this) == 0
-    error_message = "there is a Pod Identity association beside IRSA"
+    error_message = "there is a Pod Identity association in addition to IRSA"
   }
   assert {
     condition = output.helm_values.serviceAccount == {
@@ -319,6 +319,6 @@ run "cloudtrail" {
   }
   assert {
     condition     = length(aws_s3_bucket_notification.eventbridge) == 0
-    error_message = "S3 sends events of its own, too"
+    error_message = "S3 sends its own events, too"
   }
 }

@@ -13,7 +13,7 @@ run "bucket_without_a_key_of_its_own" {
 
   assert {
     condition     = one(one(aws_s3_bucket_server_side_encryption_configuration.this["inbox"].rule).apply_server_side_encryption_by_default).sse_algorithm == "AES256"
-    error_message = "the bucket has not SSE-S3"
+    error_message = "the bucket does not use SSE-S3"
   }
   assert {
     condition     = aws_s3_bucket_versioning.this["inbox"].versioning_configuration[0].status == "Enabled"
@@ -41,7 +41,7 @@ run "bucket_without_a_key_of_its_own" {
       [rule.filter[0].prefix, rule.noncurrent_version_expiration[0].noncurrent_days, rule.expiration[0].expired_object_delete_marker]
       if rule.status == "Enabled" && length(rule.noncurrent_version_expiration) > 0
     ] == [[".bucketsum/", 1, true]]
-    error_message = "old checkpoints stay for ever, or old versions of something else do not: ${jsonencode(aws_s3_bucket_lifecycle_configuration.this["inbox"].rule)}"
+    error_message = "old checkpoints stay without limit, or old versions of other objects expire: ${jsonencode(aws_s3_bucket_lifecycle_configuration.this["inbox"].rule)}"
   }
   assert {
     condition     = aws_s3_bucket_notification.eventbridge["inbox"].eventbridge
@@ -49,7 +49,7 @@ run "bucket_without_a_key_of_its_own" {
   }
   assert {
     condition     = !anytrue([for a in output.documents.worker_actions : startswith(a, "kms:")])
-    error_message = "the worker may use keys that there are not"
+    error_message = "the worker may use keys that do not exist"
   }
 }
 
@@ -125,7 +125,7 @@ run "existing_bucket_with_its_key" {
 
   assert {
     condition     = alltrue([for q in aws_sqs_queue.this : q.sqs_managed_sse_enabled && q.kms_master_key_id == null])
-    error_message = "the queues have the bucket's key"
+    error_message = "the queues use the bucket's key"
   }
   assert {
     condition = [for s in output.documents.worker_policy.Statement : "${s.Sid} ${s.Resource[0]}" if startswith(s.Sid, "KeyOf")] == [

@@ -114,7 +114,7 @@ run "two_buckets" {
   }
   assert {
     condition     = keys(aws_s3_bucket_notification.eventbridge) == ["photos"]
-    error_message = "notifications are replaced where they must not be"
+    error_message = "notifications are replaced without permission"
   }
   assert {
     condition     = output.documents.worker_policy.Statement[2].Resource == ["arn:aws:s3:::acme-inbox/*.md5", "arn:aws:s3:::acme-photos/*.jpg.md5"]

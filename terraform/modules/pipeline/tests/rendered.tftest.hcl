@@ -20,7 +20,7 @@ run "defaults" {
 
   assert {
     condition     = length(setintersection(keys(output.helm_values), ["recordTo", "recordBucket", "recordTags", "nativeChecks", "results"])) == 0
-    error_message = "the worker is told what it does anyway: ${jsonencode(output.helm_values)}"
+    error_message = "values repeat the chart's defaults: ${jsonencode(output.helm_values)}"
   }
 }
 
@@ -84,7 +84,7 @@ run "record_bucket" {
   assert {
     condition = alltrue([for s in output.documents.worker_policy.Statement : alltrue([for r in s.Resource : strcontains(r, ":elsewhere-sums/")])
     if length(setintersection(s.Action, ["s3:PutObject", "s3:DeleteObject"])) > 0])
-    error_message = "something is written to the objects' bucket: ${jsonencode(output.documents.worker_policy)}"
+    error_message = "the worker may write to the objects' bucket: ${jsonencode(output.documents.worker_policy)}"
   }
   assert {
     condition = [for s in output.documents.worker_policy.Statement : "${s.Sid} ${join(" ", s.Action)}" if startswith(s.Sid, "KeyOf")] == [

@@ -15,7 +15,7 @@ run "default" {
   }
   assert {
     condition     = aws_ecr_repository.this.encryption_configuration[0].encryption_type == "AES256"
-    error_message = "images have no encryption, or need a key"
+    error_message = "images are not encrypted, or need a key"
   }
   assert {
     condition = { for r in jsondecode(aws_ecr_lifecycle_policy.this.policy).rules : r.selection.tagStatus => r.selection.countNumber } == {
@@ -25,7 +25,7 @@ run "default" {
   }
   assert {
     condition     = length(aws_ecr_repository_policy.pull) == 0
-    error_message = "others may pull"
+    error_message = "other accounts may pull"
   }
 }
 
@@ -39,7 +39,7 @@ run "key_and_pullers" {
 
   assert {
     condition     = aws_ecr_repository.this.encryption_configuration[0].encryption_type == "KMS" && aws_ecr_repository.this.encryption_configuration[0].kms_key == "arn:aws:kms:eu-central-1:123456789012:key/1"
-    error_message = "images do not have the key"
+    error_message = "images do not use the key"
   }
   assert {
     condition = jsondecode(aws_ecr_repository_policy.pull[0].policy).Statement == [{
@@ -48,7 +48,7 @@ run "key_and_pullers" {
       Principal = { AWS = ["arn:aws:iam::210987654321:root"] }
       Action    = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     }]
-    error_message = "others may do more than pull, or not pull"
+    error_message = "other accounts may do more than pull, or may not pull"
   }
 }
 

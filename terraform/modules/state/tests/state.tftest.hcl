@@ -12,7 +12,7 @@ run "default" {
 
   assert {
     condition     = aws_s3_bucket_versioning.this.versioning_configuration[0].status == "Enabled"
-    error_message = "a state that was overwritten is lost"
+    error_message = "old versions of the state are lost"
   }
   assert {
     condition     = !aws_s3_bucket.this.force_destroy
@@ -54,7 +54,7 @@ run "key" {
   assert {
     condition = alltrue([for r in aws_s3_bucket_server_side_encryption_configuration.this.rule :
     r.bucket_key_enabled && r.apply_server_side_encryption_by_default[0].kms_master_key_id == "arn:aws:kms:eu-central-1:123456789012:key/1"])
-    error_message = "the state does not have the key"
+    error_message = "the state does not use the key"
   }
 }
 
