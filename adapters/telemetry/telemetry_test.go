@@ -128,7 +128,7 @@ func (b *bench) run(handle pipeline.Handler) {
 		}
 	}
 	subscriber, err := queue.NewSubscriber(cloudpubsub.Driver{}, queue.Config{
-		Concurrency: 1, NackDelay: func(int) time.Duration { return 0 }, Watch: b.telemetry.Observer().LeaseWatch(),
+		Concurrency: 1, NackDelay: func(int) time.Duration { return 0 }, Observer: b.telemetry.Observer(),
 	})
 	if err != nil {
 		b.t.Fatal(err)

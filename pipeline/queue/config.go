@@ -27,7 +27,7 @@ type Config struct {
 	// their contexts, and a second later it gives the unsettled ones back to the
 	// queue, whatever their consumers say after that. Default 1 min.
 	CloseTimeout time.Duration
-	Watch        pipeline.LeaseWatch
+	Observer     pipeline.Observer
 	Log          *slog.Logger // default: discarded
 }
 
@@ -59,6 +59,7 @@ func (c Config) withDefaults(t Traits) Config {
 	if c.CloseTimeout == 0 {
 		c.CloseTimeout = time.Minute
 	}
+	c.Observer = pipeline.Observers(c.Observer)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

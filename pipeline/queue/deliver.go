@@ -29,7 +29,7 @@ func (s *Subscriber) deliver(intake context.Context, q *source, d Delivery, out 
 	if msg.UUID == "" {
 		msg.UUID = watermill.NewUUID()
 	}
-	defer s.config.Watch.Begin(lease)()
+	defer s.observe(lease)()
 	// An attempt that the message brings along is of another queue: it may be a
 	// redriven dead letter.
 	msg.Metadata.Set(pipeline.MetadataAttempt, strconv.Itoa(lease.Attempt()))
@@ -116,15 +116,35 @@ func (s *Subscriber) settle(intake context.Context, q *source, d Delivery, acked
 	ctx, quit := context.WithCancel(context.WithoutCancel(intake))
 	defer quit()
 	defer context.AfterFunc(s.overdue, func() { time.AfterFunc(2*settleTime, quit) })()
-	told := s.config.Watch.Settling(d.Message, acked)
-	var err error
-	if acked {
-		err = d.Lease.Ack(ctx)
-	} else {
-		err = d.Lease.Nack(ctx, delay)
+	step, tell := pipeline.StepAck, d.Lease.Ack
+	if !acked {
+		step, tell = pipeline.StepNack, func(ctx context.Context) error { return d.Lease.Nack(ctx, delay) }
 	}
-	told(err)
+	err := s.config.Observer.Do(contextOf(d.Message), step, pipeline.Object{}, func(context.Context) error { return tell(ctx) })
 	if err != nil {
 		s.config.Log.Warn("message may be delivered again", "queue", redact.URL(q.url), "message_id", d.Message.UUID, "acked", acked, "err", redact.Error(err, q.url))
+	}
+}
+
+// contextOf returns the context that the consumer gave to the message, if it has settled the message.
+func contextOf(m *message.Message) context.Context {
+	select {
+	case <-m.Acked():
+	case <-m.Nacked():
+	default:
+		return context.Background() // the consumer may still use the message
+	}
+	return m.Context()
+}
+
+// observe reports the extensions of a lease to the observer, and at the end whether it was lost.
+func (s *Subscriber) observe(l pipeline.Lease) (end func()) {
+	if held, ok := l.(*Held); ok {
+		held.OnExtend(func() { s.config.Observer.Lease(pipeline.LeaseExtended) })
+	}
+	return func() {
+		if errors.Is(context.Cause(l.Context()), pipeline.ErrLeaseLost) {
+			s.config.Observer.Lease(pipeline.LeaseLost)
+		}
 	}
 }

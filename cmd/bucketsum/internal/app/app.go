@@ -97,7 +97,7 @@ func (a *App) listen(context.Context) error {
 func (a *App) openQueues(context.Context) error {
 	queues := NewQueues(QueuesConfig{
 		Drivers: a.config.Drivers, Concurrency: a.config.Concurrency, DrainTimeout: a.config.DrainTimeout,
-		Watch: a.observer.LeaseWatch(), Log: a.config.Log,
+		Observer: a.observer, Log: a.config.Log,
 	})
 	a.queues = queues
 	a.closes = append(a.closes, queues.Close)

@@ -25,9 +25,9 @@ type Queues struct {
 // QueuesConfig configures Queues.
 type QueuesConfig struct {
 	Drivers      queue.Drivers
-	Concurrency  int                 // messages that each subscription holds, at most
-	DrainTimeout time.Duration       // of their work when the queues close
-	Watch        pipeline.LeaseWatch // is told of what they hold; zero: nobody
+	Concurrency  int               // messages that each subscription holds, at most
+	DrainTimeout time.Duration     // of their work when the queues close
+	Observer     pipeline.Observer // of leases, acks and nacks
 	Log          *slog.Logger
 }
 
@@ -36,7 +36,7 @@ func NewQueues(c QueuesConfig) *Queues {
 	return &Queues{
 		drivers: c.Drivers,
 		config: queue.Config{
-			Concurrency: c.Concurrency, Watch: c.Watch, Log: c.Log,
+			Concurrency: c.Concurrency, Observer: c.Observer, Log: c.Log,
 			// The pipeline drains; what it leaves behind goes back to the queue.
 			CloseTimeout: c.DrainTimeout + 10*time.Second,
 		},

@@ -13,27 +13,30 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// Whoever watches is told of each extension and loss when it happens, and of the end of
-// each message in the context that its consumer gave it.
-func TestLeasesAreWatched(t *testing.T) {
+// An observer sees each extension and loss of a lease when it happens, and the end of each message in the context that
+// the consumer gave it.
+func TestLeasesAreObserved(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		type mark struct{}
 		var extended, lost, acks, nacks, marked atomic.Int64
 		b.send(url, "a")
-		w := b.worker(url, queue.Config{Watch: pipeline.LeaseWatch{
-			Extended: func() { extended.Add(1) },
-			Lost:     func() { lost.Add(1) },
-			Settle: func(ctx context.Context, acked bool) func(error) {
+		w := b.worker(url, queue.Config{Observer: pipeline.Observer{
+			Lease: func(c pipeline.LeaseChange) {
+				if c == pipeline.LeaseExtended {
+					extended.Add(1)
+				} else {
+					lost.Add(1)
+				}
+			},
+			Stepped: func(ctx context.Context, s pipeline.Step, _ time.Time, err error) {
 				if ctx.Value(mark{}) != nil {
 					marked.Add(1)
 				}
-				return func(err error) {
-					switch {
-					case acked && err == nil:
-						acks.Add(1)
-					case err == nil:
-						nacks.Add(1)
-					}
+				switch {
+				case s == pipeline.StepAck && err == nil:
+					acks.Add(1)
+				case s == pipeline.StepNack && err == nil:
+					nacks.Add(1)
 				}
 			},
 		}})
