@@ -125,7 +125,7 @@ var (
 	checks = []pipeline.Check{
 		{Name: "etag", Algorithm: "md5", Verdict: digest.Verdict{
 			Outcome: digest.Match, Claimed: "25f9e794323b453885f5181f1b624d0b-2", Computed: "25f9e794323b453885f5181f1b624d0b-2"}},
-		{Name: "md5chksum", Algorithm: "md5", Verdict: digest.Verdict{Outcome: digest.Unchecked, Reason: `"x" is no value of md5`}},
+		{Name: "md5chksum", Algorithm: "md5", Verdict: digest.Verdict{Outcome: digest.Unchecked, Reason: `"x" is not a value of md5`}},
 	}
 )
 
@@ -150,7 +150,7 @@ func TestRecorded(t *testing.T) {
 		`"checksums_base64":{"crc32c":"4waSgw==","md5":"JfnnlDI7RTiF9RgfG2JNCw=="},` +
 		`"computed_at":"2025-03-14T14:09:26.535Z","duration_seconds":1.5,"source_event_id":"2d4ee3aa",` +
 		`"verified_against":[{"claim":"etag","algorithm":"md5","outcome":"match","claimed":"25f9e794323b453885f5181f1b624d0b-2","computed":"25f9e794323b453885f5181f1b624d0b-2"},` +
-		`{"claim":"md5chksum","algorithm":"md5","outcome":"unchecked","reason":"\"x\" is no value of md5"}]}`
+		`{"claim":"md5chksum","algorithm":"md5","outcome":"unchecked","reason":"\"x\" is not a value of md5"}]}`
 	if diff := cmp.Diff(want, string(e.Data())); diff != "" {
 		t.Errorf("data (-want +got):\n%s", diff)
 	}

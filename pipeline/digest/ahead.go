@@ -7,28 +7,28 @@ import (
 )
 
 const (
-	// aheadAfter is how many bytes a copy reads before it may read ahead: what is
-	// shorter is done before a second goroutine pays.
+	// aheadAfter is how many bytes a copy reads before it may read ahead. A shorter
+	// copy ends before a second goroutine pays off.
 	aheadAfter = 4 << 20
-	// aheadChunk is what the two goroutines hand over at once, in bytes. It costs
-	// a wake-up.
+	// aheadChunk is how many bytes one goroutine hands to the other at once. Each
+	// chunk costs a wake-up.
 	aheadChunk = 512 << 10
-	aheadDepth = 3 // chunks that are filled, hashed or between that
+	aheadDepth = 3 // chunks of one copy: being filled, being hashed, waiting
 )
 
-// chunk is a stretch of what is read ahead.
+// chunk is a piece of the content that is read ahead.
 type chunk struct {
-	buf [aheadChunk]byte
-	n   int
-	err error // that ended it
-	// panicked is what the reader panicked with.
-	panicked any
+	buf      [aheadChunk]byte
+	n        int
+	err      error // the reader's, after n bytes
+	panicked any   // the value that the reader panicked with; nil if it did not
 }
 
 var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
-// copyAhead copies like Copy, until s ends with an error, io.EOF included, ctx is
-// done or so many copies are under way that reading ahead has no use: nil.
+// copyAhead copies like Copy, and reads s in a goroutine of its own. It ends with the
+// error of s, io.EOF included, or with nil when ctx is done or so many copies run that
+// reading ahead is of no use.
 func copyAhead(ctx context.Context, d io.Writer, s *source, fetches bool) (total int64, err error) {
 	var (
 		filled = make(chan *chunk, aheadDepth)
@@ -68,10 +68,10 @@ func copyAhead(ctx context.Context, d io.Writer, s *source, fetches bool) (total
 			break
 		}
 		if c.panicked != nil {
-			panic(c.panicked) // where whoever called Copy can recover it
+			panic(c.panicked) // in the goroutine of Copy's caller, who can recover it
 		}
 		total += int64(c.n)
-		if err == nil { // what follows a failed write is lost
+		if err == nil { // nothing is hashed after a failed write
 			if _, err = d.Write(c.buf[:c.n]); err == nil {
 				err = c.err
 			} else {
@@ -79,7 +79,7 @@ func copyAhead(ctx context.Context, d io.Writer, s *source, fetches bool) (total
 			}
 		}
 		free <- c
-		// What was read must be hashed before this ends, unless all is in vain.
+		// Stop the reader, and go on until all that it has read is hashed.
 		if ctx.Err() != nil || !spare(fetches) {
 			leave()
 		}
@@ -94,7 +94,7 @@ func copyAhead(ctx context.Context, d io.Writer, s *source, fetches bool) (total
 	return total, err
 }
 
-// fill reads until the chunk is full, s fails or nobody wants more.
+// fill reads until the chunk is full, s fails or quit is closed.
 func (c *chunk) fill(s *source, quit <-chan struct{}) {
 	c.n, c.err, c.panicked = 0, nil, nil
 	defer func() { c.panicked = recover() }()

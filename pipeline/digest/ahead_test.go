@@ -13,13 +13,13 @@ import (
 	"testing/iotest"
 )
 
-// slowly reads in pieces of odd lengths.
-type slowly struct{ io.Reader }
+// inPieces is a reader whose Read returns at most 12,345 bytes.
+type inPieces struct{ io.Reader }
 
-func (r slowly) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), 12345)]) }
+func (r inPieces) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), 12345)]) }
 
 func TestCopyReadsAhead(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4)) // else there is no CPU to spare
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4)) // Copy reads ahead only if CPUs are free
 	content := make([]byte, 3*aheadAfter+1234)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(content) // it never fails
 	broken := errors.New("broken")
@@ -30,14 +30,14 @@ func TestCopyReadsAhead(t *testing.T) {
 	}{
 		{"ends", bytes.NewReader(nil), nil},
 		{"breaks", iotest.ErrReader(broken), broken},
-		{"brings nothing", nothing{}, io.ErrNoProgress},
+		{"empty reads", nothing{}, io.ErrNoProgress},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d, err := New("md5", "sha256")
 			if err != nil {
 				t.Fatal(err)
 			}
-			n, err := Copy(t.Context(), d, io.MultiReader(slowly{bytes.NewReader(content)}, test.tail))
+			n, err := Copy(t.Context(), d, io.MultiReader(inPieces{bytes.NewReader(content)}, test.tail))
 			if n != int64(len(content)) || d.Size() != n || !errors.Is(err, test.want) {
 				t.Errorf("got %d bytes, %v, want %d, %v", n, err, len(content), test.want)
 			}
@@ -48,12 +48,12 @@ func TestCopyReadsAhead(t *testing.T) {
 	}
 }
 
+// nothing is a reader of which every Read returns 0 bytes and no error.
 type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, nil }
 
-// readFunc is a reader whose first bytes, so many that Copy reads ahead, do not
-// matter.
+// readFunc is a reader of left arbitrary bytes, after which Read calls then.
 type readFunc struct {
 	left int
 	then func(p []byte) (int, error)
@@ -67,7 +67,7 @@ func (r *readFunc) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A cancelled copy ends as soon as its reader's Read does.
+// TestCopyAheadIsCancelled asserts that a cancelled copy ends after the Read that is running.
 func TestCopyAheadIsCancelled(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	d, err := New("md5")
@@ -95,7 +95,7 @@ func TestCopyAheadIsCancelled(t *testing.T) {
 	}
 }
 
-// Whoever called Copy can recover what its reader panics with.
+// TestCopyAheadPanics asserts that the caller of Copy can recover a panic of its reader.
 func TestCopyAheadPanics(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	d, err := New("md5")

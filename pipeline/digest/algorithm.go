@@ -26,7 +26,7 @@ type algorithm struct {
 	make func() hash.Hash
 }
 
-// algorithms holds all of them, the default first.
+// algorithms holds all algorithms, the default first.
 var algorithms = []algorithm{
 	{"md5", md5lanes.Size, md5lanes.New},
 	{"sha1", sha1.Size, sha1.New},
@@ -40,7 +40,7 @@ var algorithms = []algorithm{
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// tag is what BSD-style lines call the algorithm.
+// tag returns the algorithm's name in BSD-style lines.
 func (a algorithm) tag() string { return strings.ToUpper(a.name) }
 
 // Names returns the names of all algorithms, the default first.
@@ -52,14 +52,14 @@ func Names() []string {
 	return names
 }
 
-// Size returns the number of bytes of the algorithm's values, which have twice
-// as many digits; 0 if there is no such algorithm.
+// Size returns the number of bytes of the algorithm's values, which is half the number
+// of their digits. It returns 0 if there is no such algorithm.
 func Size(algorithm string) int {
 	a, _ := lookup(algorithm)
 	return a.size
 }
 
-// Resumable reports whether a [Digest] of the algorithm can be saved.
+// Resumable reports whether the algorithm's state can be saved, see [Verifier.Save].
 func Resumable(algorithm string) bool {
 	a, err := lookup(algorithm)
 	return err == nil && resumable(a.make())
@@ -71,14 +71,15 @@ func resumable(h hash.Hash) bool {
 	return saves && restores
 }
 
-// Base64 returns the value in the form that S3 and other object stores give
-// checksums: the base64 of its bytes, CRCs big-endian.
+// Base64 returns the value in the form in which S3 and other object stores state
+// checksums: the base64 of its bytes, CRCs big-endian. An unknown algorithm, or a value
+// that is not [Valid], is an error.
 func Base64(algorithm, value string) (string, error) {
 	if _, err := lookup(algorithm); err != nil {
 		return "", err
 	}
 	if !Valid(algorithm, value) {
-		return "", fmt.Errorf("%q is no value of %s", value, algorithm)
+		return "", fmt.Errorf("%q is not a value of %s", value, algorithm)
 	}
 	raw, err := hex.DecodeString(value)
 	return base64.StdEncoding.EncodeToString(raw), err

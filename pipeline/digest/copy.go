@@ -9,29 +9,30 @@ import (
 	"sync/atomic"
 )
 
-// bufferSize is what Copy asks a reader for at once, in bytes. It fits the inner caches
-// together with the state of every hash, and larger reads are not faster.
+// bufferSize is how many bytes Copy asks a reader for at once. A buffer of this size fits
+// into the inner caches together with the state of every hash. Larger reads are not faster.
 const bufferSize = 128 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// emptyReads is how many reads in a row may bring nothing before Copy gives up.
+// emptyReads is how many reads in a row may return 0 bytes and no error before Copy
+// gives up.
 const emptyReads = 100
 
-// copies is how many calls of Copy are under way.
+// copies is the number of calls of Copy that are running.
 var copies atomic.Int64
 
-// Copy writes what r has left to d, a [Digest] or [Verifier], and returns how
-// many bytes that was. It returns ctx's cause soon after ctx is done, but does not
-// interrupt a Read. It only ever calls Read: the WriteTo of a cloud reader would
-// allocate a large buffer for each object.
+// Copy reads r to its end, writes the bytes to d, a [Digest] or [Verifier], and returns
+// their number. It returns ctx's cause soon after ctx is done, but does not interrupt a
+// Read. A reader that returns 0 bytes and no error 100 times in a row is
+// [io.ErrNoProgress]. Copy never calls WriteTo, because that of a cloud reader allocates
+// a large buffer for each object.
 //
-// If r is a [ReaderNow] and d computes MD5 alone, what r has at hand is hashed without a
-// goroutine for it.
+// If r is a [ReaderNow] and d computes MD5 alone, Copy hashes the bytes that r has at hand
+// without waking a goroutine for them.
 //
-// While CPUs idle, because few copies are under way, what is long is read in a
-// second goroutine ahead of the hash. That goroutine has ended when Copy
-// returns.
+// While few copies run and CPUs idle, a second goroutine reads long content ahead of the
+// hash. That goroutine has ended when Copy returns.
 func Copy(ctx context.Context, d io.Writer, r io.Reader) (int64, error) {
 	copies.Add(1)
 	defer copies.Add(-1)
@@ -84,21 +85,21 @@ func Copy(ctx context.Context, d io.Writer, r io.Reader) (int64, error) {
 	}
 }
 
-// aheadOfFetch is with how many copies under way reading ahead beats a hash that fetches:
-// more of those share its lanes.
+// aheadOfFetch is the number of running copies up to which reading ahead is faster than a
+// hash that fetches. More copies that fetch share the lanes of one hash.
 const aheadOfFetch = 2
 
-// spare reports whether there are CPUs for goroutines that read ahead, and these are of
-// use to a copy that fetches or does not.
+// spare reports whether CPUs are free for a goroutine that reads ahead, and whether the
+// copy gains from one. fetches says whether the copy's hash fetches.
 func spare(fetches bool) bool {
 	n := copies.Load()
 	return n <= int64(runtime.GOMAXPROCS(0)/2) && !(fetches && n > aheadOfFetch)
 }
 
-// source is what is copied.
+// source is the reader of a copy.
 type source struct {
 	r     io.Reader
-	empty int // reads in a row that brought nothing
+	empty int // reads in a row that returned 0 bytes and no error
 }
 
 func (s *source) read(p []byte) (int, error) {

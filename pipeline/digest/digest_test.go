@@ -143,7 +143,7 @@ func TestOnePassEqualsSeparatePasses(t *testing.T) {
 	}
 }
 
-func TestSumsIsAPeek(t *testing.T) {
+func TestWriteAfterSums(t *testing.T) {
 	d := mustNew(t, digest.Names()...)
 	for i := range 100 {
 		if diff := cmp.Diff(sumAll(t, xxhashInput(i*10), digest.Names()...), d.Sums()); diff != "" {
@@ -174,7 +174,7 @@ func TestBase64(t *testing.T) {
 	for _, test := range []struct{ algorithm, value, want string }{
 		{"crc32c", "e3069283", "4waSgw=="},
 		{"crc64nvme", "ae8b14860a799888", "rosUhgp5mIg="},
-		{"md5", "d41d8cd98f00b204e9800998ecf8427e", "1B2M2Y8AsgTpgAmY7PhCfg=="}, // RFC 1864's way
+		{"md5", "d41d8cd98f00b204e9800998ecf8427e", "1B2M2Y8AsgTpgAmY7PhCfg=="}, // as in RFC 1864
 	} {
 		if got, err := digest.Base64(test.algorithm, test.value); err != nil || got != test.want {
 			t.Errorf("Base64(%s, %s) is %q, %v; want %q", test.algorithm, test.value, got, err, test.want)
@@ -194,8 +194,8 @@ func TestCopy(t *testing.T) {
 		"plain":                bytes.NewReader(content),
 		"byte by byte":         iotest.OneByteReader(bytes.NewReader(content)),
 		"data with the end":    iotest.DataErrReader(bytes.NewReader(content)),
-		"sometimes nothing":    &hesitant{r: bytes.NewReader(content)},
-		"offers to write":      offersWriteTo{bytes.NewReader(content)},
+		"empty reads":          &hesitant{r: bytes.NewReader(content)},
+		"has a WriteTo":        offersWriteTo{bytes.NewReader(content)},
 		"smaller than the buf": iotest.HalfReader(bytes.NewReader(content)),
 	} {
 		d := mustNew(t, "md5", "xxh3")
@@ -206,7 +206,7 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-// hesitant brings nothing every other time.
+// hesitant is a reader of which every other Read returns 0 bytes and no error.
 type hesitant struct {
 	r     io.Reader
 	calls int
@@ -219,10 +219,10 @@ func (h *hesitant) Read(p []byte) (int, error) {
 	return h.r.Read(p)
 }
 
-// offersWriteTo is a reader whose WriteTo must not be used.
+// offersWriteTo is a reader whose WriteTo must not be called.
 type offersWriteTo struct{ io.Reader }
 
-func (offersWriteTo) WriteTo(io.Writer) (int64, error) { return 0, errors.New("WriteTo was used") }
+func (offersWriteTo) WriteTo(io.Writer) (int64, error) { return 0, errors.New("WriteTo was called") }
 
 func TestCopyFailures(t *testing.T) {
 	broken := errors.New("the disk is gone")
@@ -232,7 +232,7 @@ func TestCopyFailures(t *testing.T) {
 		t.Errorf("broken reader: %d, %v", n, err)
 	}
 	if _, err := digest.Copy(t.Context(), d, nothing{}); !errors.Is(err, io.ErrNoProgress) {
-		t.Errorf("a reader that brings nothing: %v", err)
+		t.Errorf("a reader with empty reads only: %v", err)
 	}
 	if _, err := digest.Copy(t.Context(), d, iotest.ErrReader(io.ErrUnexpectedEOF)); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("cut short: %v", err)
@@ -253,7 +253,7 @@ func TestCopyHonoursContext(t *testing.T) {
 	}
 }
 
-// endless brings zeros for ever, and calls call once on the way.
+// endless is a reader of zeros without end. Its Read number after calls call.
 type endless struct {
 	after int
 	call  func()

@@ -18,14 +18,14 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
 
-// atHand is a reader that has some bytes at hand, then has to wait for as many as one Read
-// brings, and so on.
+// atHand is a reader of which ReadNow returns bytes, every in all, until it fails with
+// ErrWait. After a Read it has as many at hand again.
 type atHand struct {
 	io.Reader
 	every, left int
-	unsupported bool
-	waits       int
-	reads       int // by Read
+	unsupported bool // ReadNow always fails with errors.ErrUnsupported
+	waits       int  // calls of ReadNow that failed with ErrWait
+	reads       int  // calls of Read
 }
 
 func (r *atHand) Read(p []byte) (int, error) {
@@ -59,7 +59,7 @@ func TestCopyFetches(t *testing.T) {
 		}{
 			{"ends", bytes.NewReader(nil), nil},
 			{"breaks", iotest.ErrReader(broken), broken},
-			{"brings nothing", nothing{}, io.ErrNoProgress},
+			{"empty reads", nothing{}, io.ErrNoProgress},
 		} {
 			for _, unsupported := range []bool{false, true} {
 				r := &atHand{Reader: io.MultiReader(bytes.NewReader(content), test.tail), every: every, left: every, unsupported: unsupported}
@@ -79,9 +79,10 @@ func TestCopyFetches(t *testing.T) {
 	}
 }
 
-// What is checked as a whole is fetched, what several hashes need or is checked in parts is
-// read: the sums are right in any case.
-func TestCopyFetchesForVerifier(t *testing.T) {
+// TestCopyToVerifier copies to a Verifier with one algorithm and claims on the whole, where
+// Copy fetches, and to one with several algorithms or a claim on parts, where it reads. The
+// checksums are right with both.
+func TestCopyToVerifier(t *testing.T) {
 	content := make([]byte, 1<<20+1)
 	sum := fmt.Sprintf("%x", md5.Sum(content))
 	for _, names := range [][]string{{"md5"}, {"md5", "sha256"}} {
@@ -106,8 +107,8 @@ func TestCopyFetchesForVerifier(t *testing.T) {
 	}
 }
 
-// A copy that fetches ends soon after its context does.
-func TestCopyThatFetchesIsCancelled(t *testing.T) {
+// TestCopyFetchIsCancelled asserts that a copy that fetches ends soon after its context.
+func TestCopyFetchIsCancelled(t *testing.T) {
 	d, err := New("md5")
 	if err != nil {
 		t.Fatal(err)
@@ -125,8 +126,8 @@ func TestCopyThatFetchesIsCancelled(t *testing.T) {
 	}
 }
 
-// TestCopiesFetchTogether asserts that copies which fetch stay together in the lanes of one
-// hash when there are CPUs for reading ahead, unless they are hardly more than one.
+// TestCopiesFetchTogether asserts that more than two copies that fetch share the lanes of
+// one hash, although CPUs are free for reading ahead. Two copies read ahead.
 func TestCopiesFetchTogether(t *testing.T) {
 	if md5lanes.Kernels()[0] == "generic" {
 		t.Skip("this machine has no kernel")
@@ -151,8 +152,8 @@ func TestCopiesFetchTogether(t *testing.T) {
 	}
 }
 
-// TestReadFileNow reads a file from where it stands to its end, which it leaves to Read to
-// tell, and tells what cannot be.
+// TestReadFileNow reads a file to its end, which only Read may report, and asserts that a
+// closed descriptor is errors.ErrUnsupported.
 func TestReadFileNow(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a")
 	if err := os.WriteFile(name, []byte("content"), 0o600); err != nil {
@@ -168,7 +169,7 @@ func TestReadFileNow(t *testing.T) {
 	for {
 		n, err := readFileNow(int(f.Fd()), p)
 		if err == io.EOF {
-			t.Fatal("the end of the file is told without Read")
+			t.Fatal("readFileNow reports the end of the file")
 		}
 		if errors.Is(err, ErrWait) || errors.Is(err, errors.ErrUnsupported) {
 			n, err = f.Read(p)
@@ -184,6 +185,6 @@ func TestReadFileNow(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	if _, err := readFileNow(-1, p); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("no file: %v", err)
+		t.Errorf("closed descriptor: %v", err)
 	}
 }

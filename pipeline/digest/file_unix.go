@@ -8,19 +8,18 @@ import (
 	"syscall"
 )
 
-// File is a file that is read from its start to its end, by one goroutine at a
-// time. Reading it asks the system five things less than an [os.File] does, which is
-// most of the cost of a small file.
+// File is an open file that one goroutine at a time reads from start to end. Reading it
+// takes five system calls less than an [os.File], which are most of the cost of a small
+// file.
 type File struct {
 	name    string
-	fd      int  // negative once it is closed
+	fd      int  // negative after Close
 	advised bool // the system was told to read ahead
 }
 
 var _ ReaderNow = (*File)(nil)
 
-// NewFile returns the file with a descriptor, which it owns. The name is that in
-// errors.
+// NewFile returns a File that owns the descriptor. Its errors contain the name.
 func NewFile(fd int, name string) *File { return &File{name: name, fd: fd} }
 
 // Read implements io.Reader.
@@ -34,7 +33,7 @@ func (f *File) Read(p []byte) (int, error) {
 		case n == 0 && len(p) > 0:
 			return 0, io.EOF
 		default:
-			if n == len(p) && !f.advised { // it is not in memory, and there is more of it
+			if n == len(p) && !f.advised { // the file was not in memory, and has more bytes
 				readAhead(f.fd)
 				f.advised = true
 			}

@@ -9,17 +9,17 @@ import (
 
 // Line is one line of a checksum file as md5sum and its relatives print it.
 type Line struct {
-	Value     string // in lower case
+	Value     string // hexadecimal, in lower case
 	Name      string // unescaped
-	Algorithm string // of a BSD-style line ("MD5 (name) = value"); else empty
+	Algorithm string // from a BSD-style line ("MD5 (name) = value"); otherwise empty
 }
 
 // ErrNoLine is wrapped by the errors of [ParseLine] and [Parser.Parse].
 var ErrNoLine = errors.New("not a checksum line")
 
-// FormatLine returns the line that md5sum prints for a file of that name, with
-// its newline. A name that would break the line is escaped, and a backslash
-// before the value says so.
+// FormatLine returns the line that md5sum prints for a file of that name, including the
+// newline. It escapes a name that would break the line, and marks that with a backslash
+// before the value.
 func FormatLine(value, name string) string {
 	if escaped := EscapeName(name); escaped != name {
 		return `\` + value + "  " + escaped + "\n"
@@ -27,8 +27,8 @@ func FormatLine(value, name string) string {
 	return value + "  " + name + "\n"
 }
 
-// FormatTag returns the line that md5sum --tag prints, with its newline. It
-// names the algorithm, which [FormatLine] leaves to the reader.
+// FormatTag returns the line that md5sum --tag prints, including the newline. Unlike that
+// of [FormatLine], it names the algorithm.
 func FormatTag(algorithm, value, name string) string {
 	prefix, escaped := "", EscapeName(name)
 	if escaped != name {
@@ -37,20 +37,20 @@ func FormatTag(algorithm, value, name string) string {
 	return prefix + strings.ToUpper(algorithm) + " (" + escaped + ") = " + value + "\n"
 }
 
-// ParseLine reads one line, without its newline, in any form that md5sum -c
-// reads: two spaces, a space and an asterisk or a single space or tab before
-// the name, escaped names, upper-case values, BSD-style lines, a carriage
-// return at the end. For the lines of one file use a [Parser].
+// ParseLine reads one line, without its newline, in every form that md5sum -c reads: two
+// spaces, a space and an asterisk, or a single space or tab before the name; escaped
+// names; upper-case values; BSD-style lines; a carriage return at the end. Its errors wrap
+// [ErrNoLine]. For the lines of one file use a [Parser].
 func ParseLine(s string) (Line, error) {
 	var p Parser
 	return p.Parse(s)
 }
 
-// Parser reads the lines of one checksum file. As md5sum -c does, it holds the
-// file to the separator of its first untagged line: after a single space or tab
-// the rest of every line is the name, and after two spaces no single one is
-// taken, so that nobody can slip in a name that starts with a space. The zero
-// value is ready. A Parser is not safe for concurrent use.
+// Parser reads the lines of one checksum file. Like md5sum -c it requires that all untagged
+// lines have the separator of the first one. If that is a single space or tab, the rest of
+// every line is the name. If it is two spaces, a line with a single one is an error, so
+// that an attacker cannot add a name that starts with a space. The zero value is ready. A
+// Parser is not safe for concurrent use.
 type Parser struct{ separator separator }
 
 type separator int
@@ -84,7 +84,7 @@ func (p *Parser) parse(s string) (Line, error) {
 	}
 	end := strings.IndexAny(s, " \t")
 	if end < 0 || end == len(s)-1 {
-		return Line{}, errors.New("a value, a separator and a name are expected")
+		return Line{}, errors.New("expected a value, a separator and a name")
 	}
 	value, name := strings.ToLower(s[:end]), s[end+1:]
 	if !isHex(value) {
@@ -96,7 +96,7 @@ func (p *Parser) parse(s string) (Line, error) {
 	found := separatorDouble
 	if len(name) == 1 || name[0] != ' ' && name[0] != '*' {
 		if p.separator == separatorDouble {
-			return Line{}, errors.New("a single separator in a file of double ones")
+			return Line{}, errors.New("a single separator, but earlier lines have two spaces")
 		}
 		found = separatorSingle
 	} else if p.separator == separatorSingle {
@@ -119,13 +119,13 @@ func parseTagged(a algorithm, s string, escaped bool) (Line, error) {
 	s, ok := strings.CutPrefix(strings.TrimPrefix(s, " "), "(")
 	end := strings.LastIndexByte(s, ')')
 	if !ok || end < 0 {
-		return Line{}, errors.New("a name in parentheses is expected after " + a.tag())
+		return Line{}, errors.New("expected a name in parentheses after " + a.tag())
 	}
 	name := s[:end]
 	value, ok := strings.CutPrefix(strings.TrimLeft(s[end+1:], " \t"), "=")
 	value = strings.ToLower(strings.TrimLeft(value, " \t"))
 	if !ok || !Valid(a.name, value) {
-		return Line{}, fmt.Errorf("= and %d hexadecimal digits are expected after the name", 2*a.size)
+		return Line{}, fmt.Errorf("expected = and %d hexadecimal digits after the name", 2*a.size)
 	}
 	if escaped {
 		var err error
@@ -136,8 +136,8 @@ func parseTagged(a algorithm, s string, escaped bool) (Line, error) {
 	return Line{Value: value, Name: name, Algorithm: a.name}, nil
 }
 
-// Valid reports whether value could be one of the algorithm as this package
-// prints it.
+// Valid reports whether value has the form in which this package prints the algorithm's
+// values.
 func Valid(algorithm, value string) bool {
 	a, err := lookup(algorithm)
 	return err == nil && len(value) == 2*a.size && isHex(value) && strings.ToLower(value) == value
@@ -148,7 +148,7 @@ func isHex(s string) bool {
 	return err == nil
 }
 
-// isSize reports whether some algorithm has values of that many digits.
+// isSize reports whether an algorithm has values of that many digits.
 func isSize(digits int) bool {
 	for _, a := range algorithms {
 		if 2*a.size == digits {
@@ -160,10 +160,11 @@ func isSize(digits int) bool {
 
 var escaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`)
 
-// EscapeName returns the name as coreutils writes one that would break a line.
+// EscapeName returns the name with its backslashes, newlines and carriage returns escaped
+// as coreutils does.
 func EscapeName(name string) string { return escaper.Replace(name) }
 
-// unescape reverses EscapeName. Any other escape than its three is an error.
+// unescape reverses EscapeName. Any escape other than its three is an error.
 func unescape(s string) (string, error) {
 	var b strings.Builder
 	for {
@@ -184,7 +185,7 @@ func unescape(s string) (string, error) {
 		case 'r':
 			b.WriteByte('\r')
 		default:
-			return "", fmt.Errorf("the name has an unknown escape, backslash %q", s[i+1])
+			return "", fmt.Errorf("the name has an unknown escape: backslash %q", s[i+1])
 		}
 		s = s[i+2:]
 	}

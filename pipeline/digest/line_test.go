@@ -38,11 +38,11 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// parseTests are the forms that md5sum -c reads, and those that it does not.
+// parseTests are lines that md5sum -c reads and, at the end, lines that it does not read.
 var parseTests = []struct {
 	form string
 	line string
-	name string // empty: no line
+	name string // empty if it is not a checksum line
 }{
 	{"text", md5OfX + "  a", "a"},
 	{"binary", md5OfX + " *a", "a"},
@@ -125,7 +125,7 @@ func TestParseLine(t *testing.T) {
 	}
 }
 
-// TestParseLineAsMD5sum holds our table against the real thing.
+// TestParseLineAsMD5sum compares parseTests with what GNU md5sum does.
 func TestParseLineAsMD5sum(t *testing.T) {
 	md5sum := coreutils(t, "md5sum")
 	for _, test := range parseTests {
@@ -163,7 +163,7 @@ func TestParserKeepsTheSeparator(t *testing.T) {
 	double, single, binary := md5OfX+"  a", md5OfX+" a", md5OfX+" *a"
 	for _, test := range []struct {
 		lines []string
-		names []string // "" for no line
+		names []string // "" for a line that is refused
 	}{
 		{[]string{double, single, binary}, []string{"a", "", "a"}},
 		{[]string{single, double, binary}, []string{"a", " a", "*a"}},
@@ -205,8 +205,8 @@ func TestValid(t *testing.T) {
 	}
 }
 
-// coreutils returns the path of a tool of GNU coreutils. Where tests are
-// expected to be complete, the tool must be there.
+// coreutils returns the path of a tool of GNU coreutils. Without it the test is skipped,
+// except in CI, where it fails.
 func coreutils(t *testing.T, tool string) string {
 	t.Helper()
 	path, err := exec.LookPath(tool)
@@ -239,7 +239,7 @@ func FuzzParseLine(f *testing.F) {
 	})
 }
 
-// roundTrip checks that what is printed for line is read as line.
+// roundTrip asserts that the printed form of line is read as line.
 func roundTrip(t *testing.T, line digest.Line) {
 	t.Helper()
 	printed := digest.FormatTag(line.Algorithm, line.Value, line.Name)

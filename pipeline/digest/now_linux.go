@@ -17,7 +17,7 @@ func readFileNow(fd int, p []byte) (int, error) {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN, err == nil && n == 0 && len(p) > 0:
 			return 0, ErrWait
-		case err != nil: // Read will tell if there is more to it
+		case err != nil: // a lasting fault is also Read's error
 			return 0, errors.ErrUnsupported
 		default:
 			return n, nil

@@ -6,23 +6,23 @@ import (
 	"hash"
 )
 
-// parts computes the checksums of the checksums of the parts that content was
-// uploaded in.
+// parts computes checksums of content that was uploaded in parts: of each algorithm the
+// checksum of the parts' checksums.
 type parts struct {
-	sizes []int64 // bytes
-	inner *Digest // of the part at hand
-	outer []hash.Hash
+	sizes []int64     // bytes of each part
+	inner *Digest     // of the current part
+	outer []hash.Hash // of the checksums of the complete parts, by inner's algorithms
 
-	done int   // parts that are complete
-	left int64 // bytes that the part at hand still gets
-	over bool  // there was more content than parts
+	done int   // complete parts
+	left int64 // bytes that the current part lacks
+	over bool  // the content is longer than the parts
 }
 
 func newParts(sizes []int64) *parts {
 	return &parts{sizes: sizes, inner: &Digest{}, left: sizes[0]}
 }
 
-// add makes it compute another algorithm, before anything is written.
+// add makes p compute an algorithm. It must come before the first write.
 func (p *parts) add(a algorithm) {
 	if p.inner.add(a) {
 		p.outer = append(p.outer, a.make())
@@ -43,7 +43,7 @@ func (p *parts) write(b []byte) {
 	}
 }
 
-// turn goes on to the first part that is not complete.
+// turn completes each part that lacks nothing and moves on to the first one that does.
 func (p *parts) turn() {
 	for p.done < len(p.sizes) && p.left == 0 {
 		for i, h := range p.inner.hashes {
@@ -56,8 +56,8 @@ func (p *parts) turn() {
 	}
 }
 
-// sum returns the checksum of all parts, or an error if they are not those of
-// content of this many bytes.
+// sum returns the checksum of the parts' checksums, or an error if the parts do not add up
+// to the content, which has size bytes.
 func (p *parts) sum(algorithm string, size int64) (string, error) {
 	p.turn()
 	if p.over || p.done < len(p.sizes) {
@@ -72,5 +72,5 @@ func (p *parts) sum(algorithm string, size int64) (string, error) {
 			return hex.EncodeToString(p.outer[i].Sum(nil)), nil
 		}
 	}
-	return "", fmt.Errorf("%s of the parts was not computed", algorithm) // cannot be: add was called
+	return "", fmt.Errorf("%s of the parts was not computed", algorithm) // cannot happen: add was called
 }

@@ -13,43 +13,44 @@ import (
 
 // Errors of [Verifier.Save] and [Verifier.Restore].
 var (
-	// ErrNotResumable is wrapped when an algorithm's state cannot be saved.
+	// ErrNotResumable means that the state of an algorithm cannot be saved.
 	ErrNotResumable = errors.New("state cannot be saved")
-	// ErrBadState is wrapped when bytes cannot be a state of the Verifier.
+	// ErrBadState means that the bytes are not a state for this Verifier.
 	ErrBadState = errors.New("not a valid digest state")
 )
 
-// errNotFromStart is why a claim is unchecked whose algorithm has not seen the
-// beginning of the content.
-var errNotFromStart = errors.New("it was not computed of what was read before")
+// errNotFromStart is the reason of a claim that is unchecked because its algorithm did not
+// see the beginning of the content.
+var errNotFromStart = errors.New("its algorithm did not run from the start of the content")
 
-// The saved state of a Verifier is, integers big-endian:
+// The saved state of a Verifier, with big-endian integers:
 //
 //	digests of the whole content
 //	uint16  number of divisions into parts, then for each
 //	        SHA-256 of the sizes of the parts
-//	        uint32 parts that are complete; uint64 bytes that the current one still
-//	        gets; uint8 whether there was more content than parts
+//	        uint32 complete parts; uint64 bytes that the current part lacks; uint8 1 if
+//	        the content is longer than the parts, otherwise 0
 //	        digests of the current part
 //	        digests of the parts' digests
 //
-// Digests are:
+// Digests:
 //
 //	uint64  bytes written so far
 //	uint8   number of algorithms, then for each
 //	        uint8 length, name; uint16 length, state as its package marshals it
 //
 // The state has neither a version nor a checksum. Package handlers puts it into a
-// checkpoint, which has both: a change of the format needs a new version there.
+// checkpoint, which has both. A change of this format needs a new version there.
 
-// Size returns the number of bytes written so far. It includes those before
-// [Verifier.Restore].
+// Size returns the number of bytes written so far, including those that were written
+// before the state of [Verifier.Restore] was saved.
 func (v *Verifier) Size() int64 { return v.whole.Size() }
 
-// Save returns the state of v, from which [Verifier.Restore] continues, in this
-// process or another. v can be written to afterwards. The state does not contain the
-// claims. The error wraps [ErrNotResumable] and names the algorithms that cannot be
-// saved; algorithms that only claims need are left out instead.
+// Save returns the state of v. [Verifier.Restore] continues from it, in this process or
+// another, on any machine. v can be written to afterwards. The state does not contain the
+// claims. If the state of a named algorithm cannot be saved, the error wraps
+// [ErrNotResumable] and names the algorithm. Algorithms that only claims need are left out
+// instead.
 func (v *Verifier) Save() ([]byte, error) {
 	whole, left := v.whole.savable()
 	var unable []string
@@ -91,7 +92,8 @@ func (v *Verifier) Save() ([]byte, error) {
 	return state, nil
 }
 
-// savable returns d without the algorithms that cannot be saved, and their names.
+// savable returns d without the algorithms whose state cannot be saved, and the names of
+// these.
 func (d *Digest) savable() (*Digest, []string) {
 	s := &Digest{size: d.size}
 	var left []string
@@ -138,11 +140,12 @@ func (p *parts) division() [sha256.Size]byte {
 	return sha256.Sum256(all)
 }
 
-// Restore continues v, to which nothing was written, from a saved state. v must compute
-// the same algorithms as the saved Verifier, or fewer. A claim is unchecked if its
-// algorithm has not seen the beginning of the content. Bytes that cannot be such a
-// state are an error that wraps [ErrBadState]; v is then unchanged. The caller makes
-// sure that the bytes are the ones that were saved.
+// Restore gives v a saved state, from which it continues. Nothing may have been written to v
+// before, and its algorithms must be those of the saved Verifier, or fewer. A claim whose
+// algorithm did not see the beginning of the content is unchecked. Bytes that cannot be a
+// state are an error that wraps [ErrBadState]; v is then unchanged. Restore does not notice
+// a changed byte within the state of a hash, so the caller has to protect the bytes with a
+// checksum.
 func (v *Verifier) Restore(state []byte) error {
 	if err := v.restore(stateReader{rest: state}); err != nil {
 		return fmt.Errorf("%w: %w", ErrBadState, err)
@@ -150,7 +153,7 @@ func (v *Verifier) Restore(state []byte) error {
 	return nil
 }
 
-var errMisfit = errors.New("its parts do not fit together")
+var errMisfit = errors.New("its fields do not fit together")
 
 func (v *Verifier) restore(in stateReader) error {
 	whole, err := in.digest()
@@ -159,7 +162,7 @@ func (v *Verifier) restore(in stateReader) error {
 	}
 	for _, name := range v.names {
 		if !slices.Contains(whole.names, name) {
-			return fmt.Errorf("it is of %s, without %s", strings.Join(whole.names, ", "), name)
+			return fmt.Errorf("it has %s, but not %s", strings.Join(whole.names, ", "), name)
 		}
 	}
 	saved := make(map[[sha256.Size]byte]*parts)
@@ -179,7 +182,7 @@ func (v *Verifier) restore(in stateReader) error {
 			v.parts[i] = s
 		}
 	}
-	// The checks refer to what is replaced.
+	// The checks still refer to the digests that are replaced.
 	for i := range v.checks {
 		for c := &v.checks[i]; c != nil; c = c.or {
 			c.restore(whole, saved)
@@ -189,7 +192,7 @@ func (v *Verifier) restore(in stateReader) error {
 	return nil
 }
 
-// restore makes the check refer to digests that have seen the beginning.
+// restore makes the check refer to the restored digests, if these include its algorithm.
 func (c *check) restore(whole *Digest, saved map[[sha256.Size]byte]*parts) {
 	switch {
 	case c.err != nil:
@@ -207,8 +210,8 @@ func (c *check) restore(whole *Digest, saved map[[sha256.Size]byte]*parts) {
 	}
 }
 
-// stateReader takes a state apart. After a take of more bytes than are left it is short
-// and returns zeros.
+// stateReader takes a state apart. When a take asks for more bytes than are left, the
+// reader becomes short, and that take and all later ones return zeros.
 type stateReader struct {
 	rest  []byte
 	short bool
@@ -224,11 +227,11 @@ func (r *stateReader) take(n int) []byte {
 	return taken
 }
 
-// digest takes digests.
+// digest takes the state of a Digest.
 func (r *stateReader) digest() (*Digest, error) {
 	size := binary.BigEndian.Uint64(r.take(8))
 	if size > math.MaxInt64/2 { // so that later writes cannot overflow it
-		return nil, fmt.Errorf("it claims %d bytes", size)
+		return nil, fmt.Errorf("it has a size of %d bytes", size)
 	}
 	d := &Digest{size: int64(size)}
 	for range r.take(1)[0] {
@@ -243,7 +246,7 @@ func (r *stateReader) digest() (*Digest, error) {
 		}
 		h := a.make()
 		if !resumable(h) || slices.Contains(d.names, name) {
-			return nil, fmt.Errorf("it has a state of %s out of place", name)
+			return nil, fmt.Errorf("it has an unexpected state of %s", name)
 		}
 		if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(inner); err != nil {
 			return nil, fmt.Errorf("restore the state of %s: %w", name, err)
@@ -257,7 +260,8 @@ func (r *stateReader) digest() (*Digest, error) {
 	return d, nil
 }
 
-// parts takes the digests of parts. The state does not contain the sizes of the parts.
+// parts takes the division into parts and the state of the parts' digests. It cannot return
+// the sizes of the parts, because the state contains only their SHA-256.
 func (r *stateReader) parts() ([sha256.Size]byte, *parts, error) {
 	division := [sha256.Size]byte(r.take(sha256.Size))
 	p := &parts{

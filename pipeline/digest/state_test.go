@@ -58,7 +58,7 @@ func TestSaveAndRestore(t *testing.T) {
 	content := xxhashInput(3000)
 	want := sumAll(t, content, resumables...)
 	cuts := []int{1000, 1023, 1024, 1025, 2048, 2999, 3000}
-	for cut := range 200 { // several blocks of every algorithm
+	for cut := range 200 { // more than a block of every algorithm
 		cuts = append(cuts, cut)
 	}
 	for _, cut := range cuts {
@@ -68,7 +68,7 @@ func TestSaveAndRestore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v.Write([]byte("what the first process did afterwards"))
+		v.Write([]byte("not part of the state"))
 		restored := verifierOf(t, nil, resumables...)
 		if err := restored.Restore(state); err != nil {
 			t.Fatalf("after %d bytes: %v", cut, err)
@@ -78,7 +78,7 @@ func TestSaveAndRestore(t *testing.T) {
 		}
 		again, err := restored.Save()
 		if err != nil || !bytes.Equal(again, state) {
-			t.Fatalf("after %d bytes: saving what was restored gives another state, error %v", cut, err)
+			t.Fatalf("after %d bytes: the restored Verifier saves another state, error %v", cut, err)
 		}
 		restored.Write(content[cut:])
 		if diff := cmp.Diff(want, restored.Sums()); diff != "" {
@@ -87,8 +87,8 @@ func TestSaveAndRestore(t *testing.T) {
 	}
 }
 
-// TestRestoreOldState reads a state that an earlier build saved: a format change needs
-// a new version of the checkpoints in package handlers.
+// TestRestoreOldState restores a state that an earlier build saved. If the format changes,
+// the checkpoints in package handlers need a new version.
 func TestRestoreOldState(t *testing.T) {
 	saved, err := hex.DecodeString("" +
 		"000000000000000502036d6435005c6d64350167452301efcdab8998badcfe" +
@@ -112,8 +112,8 @@ func TestRestoreOldState(t *testing.T) {
 	}
 }
 
-// TestRestoreRefusesNonsense restores states that Save cannot have returned.
-func TestRestoreRefusesNonsense(t *testing.T) {
+// TestRestoreRefusesInvalidStates tries to restore states that Save cannot have returned.
+func TestRestoreRefusesInvalidStates(t *testing.T) {
 	part := func(name, inner string) string {
 		length := binary.BigEndian.AppendUint16(nil, uint16(len(inner)))
 		return string(rune(len(name))) + name + string(length) + inner
@@ -130,14 +130,14 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 		"negative size":          strings.Repeat("\xff", 8) + "\x01" + md5Part + noParts,
 		"fewer than claimed":     size + "\x02" + md5Part,
 		"more than claimed":      size + "\x01" + md5Part + md5Part + noParts,
-		"twice":                  size + "\x02" + md5Part + md5Part + noParts,
+		"algorithm twice":        size + "\x02" + md5Part + md5Part + noParts,
 		"unknown algorithm":      size + "\x01" + part("md4", "x") + noParts,
 		"not resumable":          size + "\x01" + part("blake3", "x") + noParts,
-		"another's state":        size + "\x01" + part("sha1", md5Part[6:]) + noParts,
+		"state of another":       size + "\x01" + part("sha1", md5Part[6:]) + noParts,
 		"empty inner state":      size + "\x01" + part("md5", "") + noParts,
 		"length past the end":    size + "\x01\x03md5\xff\xff",
 		"name past the end":      size + "\x01\xffmd5",
-		"megabytes":              size + "\x01" + strings.Repeat("x", 1<<20),
+		"a megabyte":             size + "\x01" + strings.Repeat("x", 1<<20),
 		"cut in the inner state": size + "\x01" + md5Part[:len(md5Part)-1],
 		"without parts":          size + "\x01" + md5Part,
 		"fewer parts":            size + "\x01" + md5Part + "\x00\x01",

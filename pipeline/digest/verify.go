@@ -13,27 +13,28 @@ import (
 	"strings"
 )
 
-// claimed holds the algorithms that others claim checksums of and that are
-// never recorded.
+// claimed holds the algorithms that stores state checksums of and that bucketsum does not
+// record.
 var claimed = []algorithm{
 	{"crc32", crc32.Size, func() hash.Hash { return crc32.NewIEEE() }},
 }
 
-// Claim says which checksum some content has.
+// Claim is a checksum that a store or a user states of some content.
 type Claim struct {
-	Algorithm string // one of [Names], or crc32, the one of zip and Ethernet
-	// Value is hexadecimal or base64. Where it ends with "-N" it is that of content
-	// in N parts, as S3 has it: the checksum of the parts' checksums one after the
-	// other.
+	Algorithm string // one of [Names], or crc32, the CRC-32 of zip and Ethernet
+	// Value is hexadecimal or base64. If it ends with "-N", the content was uploaded in N
+	// parts, and the value is S3's checksum of such content: that of the concatenated
+	// checksums of the parts.
 	Value string
-	Parts []int64 // bytes of each part; of content in parts only
-	// Either says that nobody knows whether a Value with "-N" is that of the parts or
-	// of the content as a whole: it is fulfilled if it is one of them, and else
-	// unchecked.
+	Parts []int64 // bytes of each part, if Value ends with "-N"
+	// Either means that it is not known whether a Value with "-N" is that of the parts or
+	// that of the whole content. The claim matches if it is one of the two, and is
+	// otherwise unchecked.
 	Either bool
 }
 
-// WellFormed reports whether the value is one of a known algorithm.
+// WellFormed reports whether the algorithm is known and the value has its form. It does not
+// check the "-N".
 func (c Claim) WellFormed() bool {
 	a, err := lookupClaimed(c.Algorithm)
 	if err == nil {
@@ -43,26 +44,26 @@ func (c Claim) WellFormed() bool {
 	return err == nil
 }
 
-// Outcome is what became of a claim.
+// Outcome is the result of checking a claim.
 type Outcome string
 
 // The outcomes of claims.
 const (
 	Match     Outcome = "match"
 	Mismatch  Outcome = "mismatch"
-	Unchecked Outcome = "unchecked" // nothing was learnt of the content; see Verdict.Reason
+	Unchecked Outcome = "unchecked" // the claim says nothing about the content; see Verdict.Reason
 )
 
-// Verdict is what became of a claim.
+// Verdict is the outcome of a claim with the two checksums.
 type Verdict struct {
 	Outcome  Outcome
-	Claimed  string // in hexadecimal, with its "-N"; empty if it could not be read
-	Computed string // likewise; empty if unchecked
-	Reason   string // why it is unchecked
+	Claimed  string // hexadecimal, with its "-N"; empty if the value is malformed
+	Computed string // hexadecimal, with its "-N"; empty if unchecked
+	Reason   string // why the claim is unchecked
 }
 
-// Verifier computes checksums, as a [Digest] does, and in the same pass those that
-// claims need. It is not safe for concurrent use.
+// Verifier computes checksums like a [Digest] and checks claims in the same pass. It is not
+// safe for concurrent use.
 type Verifier struct {
 	names  []string
 	whole  *Digest
@@ -70,19 +71,19 @@ type Verifier struct {
 	checks []check
 }
 
-// check is a claim that was read.
+// check is one reading of a claim.
 type check struct {
 	algorithm string
-	want      string // in hexadecimal
-	suffix    string // "-N"; empty for content as a whole
-	parts     *parts // likewise nil
-	err       error  // why it cannot be checked
-	or        *check // another reading of the claim; nil if there is none
+	want      string // hexadecimal
+	suffix    string // "-N"; empty for the whole content
+	parts     *parts // nil for the whole content
+	err       error  // why the claim cannot be checked
+	or        *check // the other reading of the claim; nil if there is one only
 }
 
-// NewVerifier returns a Verifier that computes the named algorithms, if any, and
-// checks the claims. What is wrong with a name is an error; what is wrong with a
-// claim is its verdict.
+// NewVerifier returns a Verifier that computes the named algorithms, if any, and checks the
+// claims. An unknown name is an error. A claim that cannot be checked is not: its verdict
+// says so.
 func NewVerifier(names []string, claims []Claim) (*Verifier, error) {
 	whole := &Digest{}
 	if len(names) > 0 {
@@ -98,7 +99,7 @@ func NewVerifier(names []string, claims []Claim) (*Verifier, error) {
 	return v, nil
 }
 
-// add prepares for a claim.
+// add makes v compute what the claim needs and returns the check.
 func (v *Verifier) add(c Claim) check {
 	a, err := lookupClaimed(c.Algorithm)
 	if err != nil {
@@ -122,11 +123,11 @@ func (v *Verifier) add(c Claim) check {
 	n, err := strconv.Atoi(count)
 	switch {
 	case err != nil || n < 1 || strconv.Itoa(n) != count:
-		k.err = fmt.Errorf("%.100q is no number of parts", count)
+		k.err = fmt.Errorf("%.100q is not a number of parts", count)
 	case c.Parts == nil:
 		k.err = errors.New("the sizes of its parts are not known")
 	case len(c.Parts) != n:
-		k.err = fmt.Errorf("it is of %d parts, and %d are known", n, len(c.Parts))
+		k.err = fmt.Errorf("it has %d parts, but sizes for %d", n, len(c.Parts))
 	default:
 		k.err = checkSizes(c.Parts)
 	}
@@ -163,8 +164,8 @@ func (v *Verifier) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Sums returns the checksums of what was written so far, of the named algorithms
-// alone.
+// Sums returns the checksums of the bytes written so far, by algorithm. It has the named
+// algorithms only, not those that only claims need.
 func (v *Verifier) Sums() map[string]string {
 	sums, named := v.whole.Sums(), make(map[string]string, len(v.names))
 	for _, name := range v.names {
@@ -173,8 +174,8 @@ func (v *Verifier) Sums() map[string]string {
 	return named
 }
 
-// Verdicts returns what became of the claims, in their order, once the whole
-// content was written.
+// Verdicts returns the verdicts on the claims, in the order of [NewVerifier]'s argument. The
+// whole content must have been written.
 func (v *Verifier) Verdicts() []Verdict {
 	sums := v.whole.Sums()
 	verdicts := make([]Verdict, len(v.checks))
@@ -187,7 +188,7 @@ func (v *Verifier) Verdicts() []Verdict {
 	return verdicts
 }
 
-// either returns what two readings of one claim tell.
+// either returns the verdict on a claim that has two readings.
 func either(parts, whole Verdict) Verdict {
 	switch {
 	case parts.Outcome == Match:
@@ -195,10 +196,10 @@ func either(parts, whole Verdict) Verdict {
 	case whole.Outcome == Match:
 		return whole
 	}
-	return Verdict{Outcome: Unchecked, Claimed: whole.Claimed, Reason: "it is not that of the whole, and may be of parts that are not known"}
+	return Verdict{Outcome: Unchecked, Claimed: whole.Claimed, Reason: "it is not the checksum of the whole content, and may be one of parts of unknown sizes"}
 }
 
-// verdict returns what became of one reading of a claim.
+// verdict returns the verdict on one reading of a claim.
 func (v *Verifier) verdict(c check, sums map[string]string) Verdict {
 	got, err := sums[c.algorithm], c.err
 	if c.parts != nil {
@@ -232,8 +233,8 @@ func lookupClaimed(name string) (algorithm, error) {
 	return lookup(name)
 }
 
-// decode reads a value in hexadecimal or base64, of which no algorithm's values
-// have the same length.
+// decode reads a hexadecimal or base64 value. Except for CRC-32, the length tells the two
+// forms apart.
 func (a algorithm) decode(value string) ([]byte, error) {
 	var (
 		raw []byte
@@ -242,11 +243,11 @@ func (a algorithm) decode(value string) ([]byte, error) {
 	if len(value) == 2*a.size {
 		raw, err = hex.DecodeString(value)
 	}
-	if len(value) != 2*a.size || err != nil { // CRC-32 is the exception, and ends with "=="
+	if len(value) != 2*a.size || err != nil { // a CRC-32 in base64 ends with "=="
 		raw, err = base64.StdEncoding.Strict().DecodeString(value)
 	}
 	if err != nil || len(raw) != a.size || strings.ContainsAny(value, "\r\n") {
-		return nil, fmt.Errorf("%.100q is no value of %s", value, a.name)
+		return nil, fmt.Errorf("%.100q is not a value of %s", value, a.name)
 	}
 	return raw, nil
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// claimsOn returns content in parts of these sizes and claims that it fulfils, of
-// the whole and of the parts.
+// claimsOn returns content in parts of these sizes and claims that match it: one on the
+// whole, one on the parts.
 func claimsOn(sizes ...int64) ([]byte, []digest.Claim) {
 	var content, sums []byte
 	for i, n := range sizes {
@@ -41,12 +41,12 @@ func verifierOf(t *testing.T, claims []digest.Claim, names ...string) *digest.Ve
 	return v
 }
 
-// TestVerifierGoesOnAnywhere cuts the content at each byte, on the borders of parts
-// and beside them.
-func TestVerifierGoesOnAnywhere(t *testing.T) {
+// TestVerifierResumesAtEveryByte saves and restores the state after each byte of the
+// content, on the borders of parts and beside them.
+func TestVerifierResumesAtEveryByte(t *testing.T) {
 	sizes := []int64{70, 70, 1, 64}
 	content, claims := claimsOn(sizes...)
-	for _, c := range claims[:2] { // which may be of the parts or of the whole
+	for _, c := range claims[:2] { // the same values, with Either
 		c.Value, _, _ = strings.Cut(c.Value, "-")
 		claims = append(claims, digest.Claim{Algorithm: c.Algorithm, Value: c.Value + "-4", Parts: sizes, Either: true})
 	}
@@ -59,13 +59,13 @@ func TestVerifierGoesOnAnywhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		first.Write([]byte("what comes after the state is not in it"))
+		first.Write([]byte("not part of the state"))
 		second := verifierOf(t, claims, "md5", "sha256")
 		if err := second.Restore(state); err != nil {
 			t.Fatal(err)
 		}
 		if got := second.Size(); got != int64(n) {
-			t.Errorf("the state of %d bytes is restored as one of %d", n, got)
+			t.Errorf("the state after %d bytes is restored with size %d", n, got)
 		}
 		second.Write(content[n:])
 		if diff := cmp.Diff(whole.Sums(), second.Sums()); diff != "" {
@@ -77,13 +77,13 @@ func TestVerifierGoesOnAnywhere(t *testing.T) {
 	}
 	for _, verdict := range whole.Verdicts() {
 		if verdict.Outcome != digest.Match {
-			t.Errorf("the claims are not fulfilled: %v", whole.Verdicts())
+			t.Errorf("a claim does not match: %v", whole.Verdicts())
 		}
 	}
 }
 
-// TestVerifierRestoredMismatch holds that what was wrong before the state is found
-// after it.
+// TestVerifierRestoredMismatch asserts that wrong content before the state is a mismatch
+// after the state was restored.
 func TestVerifierRestoredMismatch(t *testing.T) {
 	content, claims := claimsOn(100, 50)
 	wrong := bytes.Clone(content)
@@ -103,9 +103,8 @@ func TestVerifierRestoredMismatch(t *testing.T) {
 	}
 }
 
-// TestVerifierOtherClaims restores a state when the store says something else than
-// it did before.
-func TestVerifierOtherClaims(t *testing.T) {
+// TestVerifierNewClaims restores a state with claims that the saved Verifier did not have.
+func TestVerifierNewClaims(t *testing.T) {
 	content, claims := claimsOn(100, 50)
 	first := verifierOf(t, nil, "md5")
 	first.Write(content[:10])
@@ -128,9 +127,9 @@ func TestVerifierOtherClaims(t *testing.T) {
 	}
 }
 
-// TestVerifierUnresumable tells a named algorithm, without which there is no state,
-// from one that only a claim needs.
-func TestVerifierUnresumable(t *testing.T) {
+// TestVerifierNotResumable asserts that an algorithm whose state cannot be saved makes Save
+// fail if it is named, and leaves a claim unchecked if only the claim needs it.
+func TestVerifierNotResumable(t *testing.T) {
 	if _, err := verifierOf(t, nil, "md5", "xxh3").Save(); !errors.Is(err, digest.ErrNotResumable) || !strings.Contains(err.Error(), "xxh3") {
 		t.Errorf("got %v", err)
 	}
@@ -154,8 +153,9 @@ func TestVerifierUnresumable(t *testing.T) {
 	}
 }
 
-// TestVerifierBadState changes each byte and each length of a state with parts. A changed
-// byte of a hash state cannot be seen here; the checksum of the checkpoint shows it.
+// TestVerifierBadState changes each byte and each length of a state with parts. Restore
+// cannot notice a changed byte within the state of a hash; the checksum of the checkpoint
+// shows that.
 func TestVerifierBadState(t *testing.T) {
 	content, claims := claimsOn(100, 50)
 	first := verifierOf(t, claims, "md5")
@@ -175,7 +175,7 @@ func TestVerifierBadState(t *testing.T) {
 		}
 		v.Write(content)
 		if got := v.Verdicts()[1].Outcome; got != digest.Match || v.Size() != int64(len(content)) {
-			t.Errorf("%s: it has changed: %v", what, got)
+			t.Errorf("%s: the Verifier has changed: %v", what, got)
 		}
 		return err
 	}
@@ -195,7 +195,8 @@ func TestVerifierBadState(t *testing.T) {
 	refused("other algorithm", stateOf(t, nil, "sha1"))
 }
 
-// FuzzVerifierRestore looks for states that are no error and yet break something.
+// FuzzVerifierRestore asserts that a Verifier can be used after any Restore, also after one
+// that failed.
 func FuzzVerifierRestore(f *testing.F) {
 	content, claims := claimsOn(100, 50)
 	v, err := digest.NewVerifier([]string{"md5"}, claims)

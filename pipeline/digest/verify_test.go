@@ -18,7 +18,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// inParts returns the checksum of the checksums of the parts, in hexadecimal.
+// inParts returns the checksum of the checksums of the content's parts, in hexadecimal.
 func inParts(content string, sizes []int64, algorithm func() hash.Hash) string {
 	outer := algorithm()
 	for _, n := range sizes {
@@ -53,7 +53,7 @@ func TestVerifier(t *testing.T) {
 		"md5 in hexadecimal":     {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b"}, digest.Match, ""},
 		"md5 in upper case":      {nineDigits, digest.Claim{Algorithm: "md5", Value: "25F9E794323B453885F5181F1B624D0B"}, digest.Match, ""},
 		"md5 in base64":          {nineDigits, digest.Claim{Algorithm: "md5", Value: "JfnnlDI7RTiF9RgfG2JNCw=="}, digest.Match, ""},
-		"md5 of something else":  {"12345678", digest.Claim{Algorithm: "md5", Value: "JfnnlDI7RTiF9RgfG2JNCw=="}, digest.Mismatch, ""},
+		"md5 of other content":   {"12345678", digest.Claim{Algorithm: "md5", Value: "JfnnlDI7RTiF9RgfG2JNCw=="}, digest.Mismatch, ""},
 		"crc32 in base64":        {nineDigits, digest.Claim{Algorithm: "crc32", Value: "y/Q5Jg=="}, digest.Match, ""},
 		"crc32 in hexadecimal":   {nineDigits, digest.Claim{Algorithm: "crc32", Value: "cbf43926"}, digest.Match, ""},
 		"crc32c":                 {nineDigits, digest.Claim{Algorithm: "crc32c", Value: "4waSgw=="}, digest.Match, ""},
@@ -62,11 +62,11 @@ func TestVerifier(t *testing.T) {
 		"sha256":                 {"", digest.Claim{Algorithm: "sha256", Value: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}, digest.Match, ""},
 		"no content":             {"", digest.Claim{Algorithm: "md5", Value: "d41d8cd98f00b204e9800998ecf8427e"}, digest.Match, ""},
 		"unknown algorithm":      {nineDigits, digest.Claim{Algorithm: "xxhash128", Value: "x"}, digest.Unchecked, `unknown algorithm "xxhash128"`},
-		"malformed":              {nineDigits, digest.Claim{Algorithm: "md5", Value: "!"}, digest.Unchecked, `"!" is no value of md5`},
-		"empty":                  {nineDigits, digest.Claim{Algorithm: "md5"}, digest.Unchecked, `"" is no value`},
-		"too short":              {nineDigits, digest.Claim{Algorithm: "sha1", Value: "JfnnlDI7RTiF9RgfG2JNCw=="}, digest.Unchecked, "is no value of sha1"},
-		"broken base64":          {nineDigits, digest.Claim{Algorithm: "md5", Value: "JfnnlDI7RTiF9RgfG2JN\nCw=="}, digest.Unchecked, "is no value"},
-		"bits that are left":     {nineDigits, digest.Claim{Algorithm: "crc32c", Value: "4waSg5=="}, digest.Unchecked, "is no value"},
+		"malformed":              {nineDigits, digest.Claim{Algorithm: "md5", Value: "!"}, digest.Unchecked, `"!" is not a value of md5`},
+		"empty":                  {nineDigits, digest.Claim{Algorithm: "md5"}, digest.Unchecked, `"" is not a value`},
+		"too short":              {nineDigits, digest.Claim{Algorithm: "sha1", Value: "JfnnlDI7RTiF9RgfG2JNCw=="}, digest.Unchecked, "is not a value of sha1"},
+		"broken base64":          {nineDigits, digest.Claim{Algorithm: "md5", Value: "JfnnlDI7RTiF9RgfG2JN\nCw=="}, digest.Unchecked, "is not a value"},
+		"base64 with extra bits": {nineDigits, digest.Claim{Algorithm: "crc32c", Value: "4waSg5=="}, digest.Unchecked, "is not a value"},
 		"in parts":               {long, digest.Claim{Algorithm: "md5", Value: inParts(long, uneven, md5.New) + "-5", Parts: uneven}, digest.Match, ""},
 		"in parts in base64":     {long, digest.Claim{Algorithm: "sha256", Value: base64Of(inParts(long, uneven, sha256.New)) + "-5", Parts: uneven}, digest.Match, ""},
 		"crc32 in parts":         {long, digest.Claim{Algorithm: "crc32", Value: base64Of(inParts(long, uneven, newIEEE)) + "-5", Parts: uneven}, digest.Match, ""},
@@ -74,18 +74,18 @@ func TestVerifier(t *testing.T) {
 		"one empty part":         {"", digest.Claim{Algorithm: "md5", Value: "59adb24ef3cdbe0297f05b395827453f-1", Parts: []int64{0}}, digest.Match, ""},
 		"other parts":            {nineDigits, digest.Claim{Algorithm: "md5", Value: inParts(nineDigits, []int64{5, 4}, md5.New) + "-2", Parts: []int64{4, 5}}, digest.Mismatch, ""},
 		"parts that are unknown": {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2"}, digest.Unchecked, "not known"},
-		"fewer parts":            {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{9}}, digest.Unchecked, "of 2 parts, and 1 are known"},
+		"fewer parts":            {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{9}}, digest.Unchecked, "has 2 parts, but sizes for 1"},
 		"parts that are shorter": {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{4, 4}}, digest.Unchecked, "parts have 8 bytes, the content has 9"},
 		"parts that are longer":  {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{9, 1}}, digest.Unchecked, "parts have 10 bytes, the content has 9"},
 		"either, in parts":       {nineDigits, digest.Claim{Algorithm: "md5", Value: inParts(nineDigits, []int64{5, 4}, md5.New) + "-2", Parts: []int64{5, 4}, Either: true}, digest.Match, ""},
 		"either, as a whole":     {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{5, 4}, Either: true}, digest.Match, ""},
 		"either, no parts known": {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Either: true}, digest.Match, ""},
-		"neither":                {"12345678", digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{5, 3}, Either: true}, digest.Unchecked, "not that of the whole"},
-		"either, malformed":      {nineDigits, digest.Claim{Algorithm: "md5", Value: "!-2", Parts: []int64{5, 4}, Either: true}, digest.Unchecked, "no value of md5"},
-		"no number of parts":     {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-x"}, digest.Unchecked, "no number of parts"},
-		"no parts":               {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-0", Parts: []int64{}}, digest.Unchecked, "no number of parts"},
-		"less than no part":      {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{10, -1}}, digest.Unchecked, "-1 bytes"},
-		"parts beyond counting":  {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{math.MaxInt64, 10}}, digest.Unchecked, "cannot have"},
+		"neither":                {"12345678", digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{5, 3}, Either: true}, digest.Unchecked, "not the checksum of the whole"},
+		"either, malformed":      {nineDigits, digest.Claim{Algorithm: "md5", Value: "!-2", Parts: []int64{5, 4}, Either: true}, digest.Unchecked, "not a value of md5"},
+		"count of parts is text": {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-x"}, digest.Unchecked, "not a number of parts"},
+		"zero parts":             {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-0", Parts: []int64{}}, digest.Unchecked, "not a number of parts"},
+		"negative part":          {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{10, -1}}, digest.Unchecked, "-1 bytes"},
+		"sizes overflow":         {nineDigits, digest.Claim{Algorithm: "md5", Value: "25f9e794323b453885f5181f1b624d0b-2", Parts: []int64{math.MaxInt64, 10}}, digest.Unchecked, "cannot have"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, err := digest.NewVerifier([]string{"sha1"}, []digest.Claim{tc.claim})
@@ -112,8 +112,9 @@ func TestVerifier(t *testing.T) {
 	}
 }
 
-// Many claims of one object are checked in one pass, each by itself.
-func TestVerifierOfSeveralClaims(t *testing.T) {
+// TestVerifierSeveralClaims checks several claims on the same content in one pass. Each has
+// its own verdict.
+func TestVerifierSeveralClaims(t *testing.T) {
 	halves, thirds := []int64{5, 4}, []int64{3, 3, 3}
 	claims := []digest.Claim{
 		{Algorithm: "md5", Value: inParts(nineDigits, halves, md5.New) + "-2", Parts: halves},
@@ -147,7 +148,7 @@ func TestVerifierOfSeveralClaims(t *testing.T) {
 	}
 }
 
-func TestVerifierOfNoKnownName(t *testing.T) {
+func TestNewVerifierUnknownName(t *testing.T) {
 	for _, names := range [][]string{{"md4"}, {"crc32"}, {"md5", ""}} {
 		if _, err := digest.NewVerifier(names, nil); err == nil {
 			t.Errorf("%q are accepted", names)
@@ -155,8 +156,8 @@ func TestVerifierOfNoKnownName(t *testing.T) {
 	}
 }
 
-// FuzzVerifier holds the parts to their definition, whatever the sizes and writes
-// are, and malformed claims to being no more than unchecked.
+// FuzzVerifier asserts that a right claim on parts matches with any sizes of parts and
+// writes, and that Verdicts takes any claimed value.
 func FuzzVerifier(f *testing.F) {
 	f.Add([]byte("123456789"), []byte{5, 4}, byte(2), "x")
 	f.Add([]byte(""), []byte{0, 0}, byte(1), "JfnnlDI7RTiF9RgfG2JNCw==-3")

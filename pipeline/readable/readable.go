@@ -1,5 +1,5 @@
-// Package readable says figures as people read them, on the terminal and on the
-// page alike.
+// Package readable formats figures and foreign text for people: in the terminal, in logs
+// and on the page.
 package readable
 
 import (

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Name returns a name for a terminal or a log. A name that could command the
-// terminal, break the line or turn the direction of the text comes quoted and
-// escaped, as does one that is not UTF-8.
+// Name returns a name for a terminal or a log. It quotes and escapes a name that is not
+// UTF-8 or that could control the terminal, break the line or change the direction of the
+// text.
 func Name(s string) string {
 	if strings.ContainsFunc(s, garbles) {
 		return strconv.Quote(s)
@@ -17,7 +17,7 @@ func Name(s string) string {
 	return s
 }
 
-// Text returns a text with each character escaped that [Name] would not show.
+// Text returns a text in which each character that [Name] would escape is escaped.
 func Text(s string) string {
 	if !strings.ContainsFunc(s, garbles) {
 		return s
@@ -36,12 +36,12 @@ func Text(s string) string {
 	return b.String()
 }
 
-// garbles reports whether a character must not reach a terminal as it is.
-// U+FFFD also stands for bytes that are not UTF-8.
+// garbles reports whether a character must not reach a terminal unescaped. U+FFFD is one,
+// because it also stands for bytes that are not UTF-8.
 func garbles(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }
 
-// Error returns err with its text as [Text] returns it: errors of the system
-// quote names as they are. The result wraps err.
+// Error returns an error that wraps err and has its text as [Text] returns it. The operating
+// system's errors contain names unescaped.
 func Error(err error) error {
 	if err == nil || !strings.ContainsFunc(err.Error(), garbles) {
 		return err
