@@ -105,6 +105,16 @@ func (d Drivers) Schemes() []string {
 	return schemes
 }
 
+// Same reports whether two URLs name one bucket, whatever their parameters.
+func (d Drivers) Same(a, b string) bool {
+	first, err := url.Parse(a)
+	second, err2 := url.Parse(b)
+	if err != nil || err2 != nil || first.Scheme != second.Scheme || first.Host != second.Host || first.Path != second.Path {
+		return false
+	}
+	return !slices.ContainsFunc(d, func(technology driver.Driver) bool { return technology.Scheme == first.Scheme && technology.Private })
+}
+
 // NameOf returns the name that events use for the bucket of a URL: the host, or the last
 // element of the path for a folder.
 func (d Drivers) NameOf(u *url.URL) string {

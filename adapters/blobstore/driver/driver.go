@@ -25,6 +25,8 @@ type Driver struct {
 	// Open opens the bucket of a URL. It does not need to reach the store: Bucket.Reachable
 	// and Traits.Usable do that.
 	Open func(ctx context.Context, u *url.URL, o Options) (Bucket, error)
+	// Private: each Open makes an empty bucket of its own.
+	Private bool
 	// NameOf returns the name that events use for the bucket of a URL. nil: the URL's host.
 	NameOf func(u *url.URL) string
 }

@@ -26,6 +26,7 @@ import (
 var Driver = driver.Driver{
 	Scheme:  memblob.Scheme,
 	Example: "mem:// (ends with the process)",
+	Private: true,
 	Open: func(ctx context.Context, u *url.URL, _ driver.Options) (driver.Bucket, error) {
 		b, err := (&memblob.URLOpener{}).OpenBucketURL(ctx, u)
 		if err != nil {
