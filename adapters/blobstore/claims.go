@@ -7,7 +7,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// rememberChecks puts what became of claims into the metadata of a record.
+// rememberChecks writes the outcome of each check into the metadata of a record.
 func rememberChecks(metadata map[string]string, checks []pipeline.Check) {
 	named := func(outcome digest.Outcome) string {
 		var names []string
@@ -26,8 +26,7 @@ func rememberChecks(metadata map[string]string, checks []pipeline.Check) {
 	}
 }
 
-// rememberedChecks is the inverse of rememberChecks, in which those that were not
-// made are lost.
+// rememberedChecks is the inverse of rememberChecks. Checks without an outcome are lost.
 func rememberedChecks(metadata map[string]string) []pipeline.Check {
 	var checks []pipeline.Check
 	add := func(key string, outcome digest.Outcome) {

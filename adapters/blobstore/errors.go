@@ -7,9 +7,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// joined returns an error of the class of the one that asks for the most care,
-// with the texts of all: a sidecar that is superseded must not hide another that
-// failed.
+// joined returns an error of the class that needs the most care, with the texts of all: a
+// sidecar that is superseded must not hide another one that failed.
 func joined(errs []error) error {
 	rank := map[pipeline.Class]int{pipeline.ClassSuperseded: 1, pipeline.ClassPermanent: 2, pipeline.ClassTransient: 3}
 	var worst error

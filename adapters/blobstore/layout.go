@@ -34,8 +34,8 @@ func ParseLayout(template string) (Layout, error) {
 		return Layout{}, fmt.Errorf("record layout %q: %s; for example %q, %q or %q",
 			template, reason, DefaultLayout, "checksums/{key}.{alg}", "{dir}/.sums/{base}.{alg}")
 	}
-	// Whatever the key is, its record must match: dir is empty or ends with the
-	// last slash, base may be empty.
+	// Every key must have a record that matches: dir is empty or ends with the last slash, base
+	// may be empty.
 	expr := regexp.QuoteMeta(template)
 	for variable, pattern := range map[string]string{
 		"{key}":  `(?P<key>.+)`,
@@ -52,7 +52,7 @@ func ParseLayout(template string) (Layout, error) {
 	return Layout{template, record}, nil
 }
 
-// layoutFault returns what is wrong with a template; empty if nothing is.
+// layoutFault returns what is wrong with a template; empty if it is valid.
 func layoutFault(template string) string {
 	count := make(map[string]int)
 	for _, v := range layoutVariable.FindAllString(template, -1) {
@@ -102,8 +102,8 @@ func (l Layout) RecordKey(key, algorithm string) string {
 		Replace(l.String())
 }
 
-// ObjectKey is the inverse of RecordKey for any known algorithm. It is not ok
-// if the key cannot be that of a record.
+// ObjectKey is the inverse of RecordKey for all known algorithms. It is not ok if the key
+// cannot be that of a record.
 func (l Layout) ObjectKey(recordKey string) (key, algorithm string, ok bool) {
 	l = l.orDefault()
 	for i, value := range l.record.FindStringSubmatch(recordKey) {
@@ -117,9 +117,9 @@ func (l Layout) ObjectKey(recordKey string) (key, algorithm string, ok bool) {
 	return key, algorithm, key != ""
 }
 
-// IsRecord reports whether the key is one that RecordKey could have returned
-// for some object and any known algorithm. Such an object is never summed, whoever
-// put it there: what looks like a record must not get a record of its own.
+// IsRecord reports whether RecordKey can return the key for some object and some known
+// algorithm. No matter who wrote such an object, it is never summed: what looks like a record
+// must not get a record of its own.
 func (l Layout) IsRecord(key string) bool {
 	_, _, ok := l.ObjectKey(key)
 	return ok

@@ -12,18 +12,17 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
-// List returns every object of the bucket that is not a record, with its ETag
-// and size, in the lexical order of keys. What cannot be read or cannot be an object
-// at all (a name that is not UTF-8, a folder that cannot be read, a device) comes
-// with an error, so that nothing is left out in silence; its other fields are
-// then unknown. The listing continues after an error, except that of the store as a
-// whole or the end of ctx. Symbolic links to folders are not followed. A folder in a
-// folder that is a bucket of its own, as it has notes of its records, comes as one
-// ErrFiltered.
+// List returns every object of the bucket that is not a record, with its ETag and size, in the
+// lexical order of keys. What cannot be read or cannot be an object at all (a name that is not
+// UTF-8, a folder that cannot be read, a device) comes with an error, so that nothing is left
+// out in silence; its other fields are then unknown. The listing continues after an error,
+// except after an error of the whole store or the end of ctx. Symbolic links to folders are not
+// followed. A folder in a folder that is a bucket of its own, as it has notes of its records,
+// comes as one ErrFiltered.
 //
-// In a folder it takes the memory of the names of one directory for each level. S3
-// lists ETags and sizes, but no versions. gs:// and azblob:// list what Stat tells, mem://
-// is asked for each object.
+// A listing of a folder takes memory for the names of one directory on each level. S3 lists
+// ETags and sizes, but no versions. gs:// and azblob:// list what Stat tells; mem:// is asked
+// for each object.
 func (s *Store) List(ctx context.Context) iter.Seq2[pipeline.Object, error] {
 	return func(yield func(pipeline.Object, error) bool) {
 		for e, err := range s.bucket.List(ctx, driver.Listing{Skip: s.recorder.IsRecord}) {
@@ -31,7 +30,7 @@ func (s *Store) List(ctx context.Context) iter.Seq2[pipeline.Object, error] {
 				err = cmp.Or(checkKey(s.bucket, s.traits, e.Key), s.isObject(ctx, e.Key, e.State))
 			}
 			if errors.Is(err, pipeline.ErrOwnRecord) {
-				continue // by another layout
+				continue // a record by another layout
 			}
 			o := e.Of(pipeline.Object{Bucket: s.name, Key: e.Key})
 			if err != nil {
@@ -45,9 +44,8 @@ func (s *Store) List(ctx context.Context) iter.Seq2[pipeline.Object, error] {
 	}
 }
 
-// Recorded yields the keys of the objects that have a record, whether the objects still
-// exist or not, with a key once for each algorithm that is recorded. Errors are as those of
-// List.
+// Recorded yields the keys of the objects that have a record, whether the objects still exist
+// or not. A key comes once for each algorithm that is recorded. Errors are those of List.
 func (s *Store) Recorded(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		notRecord := func(key string) bool { return !s.records.layout.IsRecord(key) }
@@ -63,10 +61,10 @@ func (s *Store) Recorded(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// Keys returns the keys that begin with a prefix, those of records included, in
-// their lexical order; in a folder the prefix has to end with a slash or be empty, and
-// records are not included. The store is asked for keys only, so that they are what users
-// put there. A listing ends with its first error, except in a folder, see [Store.List].
+// Keys returns the keys that begin with a prefix, including those of records, in their lexical
+// order. In a folder the prefix must be empty or end with a slash, and records are left out. It
+// asks for keys only, and so lists whatever users put there. The first error ends the listing,
+// except in a folder, see [Store.List].
 func (s *Store) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for e, err := range s.bucket.List(ctx, driver.Listing{Prefix: prefix, KeysOnly: !s.traits.Local}) {

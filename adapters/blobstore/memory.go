@@ -6,21 +6,20 @@ import (
 )
 
 const (
-	// partBytes is how long a range of an object is, unless its own parts say better.
+	// partBytes is the length of a range, if the store does not say a better one.
 	partBytes = 8 << 20
-	// defaultMemory is enough for as many ranges as one object uses.
+	// defaultMemory is enough for all the ranges that one object uses.
 	defaultMemory = wide * partBytes
 )
 
-// Memory bounds what readers hold of objects that they read ahead, in bytes. When
-// none is left they read no further ahead, but never wait for it. It is safe for
-// concurrent use.
+// Memory bounds how many bytes readers hold of objects that they read ahead. When no memory is
+// left, they stop reading ahead; they never wait for memory. It is safe for concurrent use.
 type Memory struct {
 	left    atomic.Int64
 	buffers sync.Pool // of *[]byte
 }
 
-// NewMemory returns a Memory of so many bytes; 0 means 128 MiB.
+// NewMemory returns a Memory of that many bytes; 0 means 128 MiB.
 func NewMemory(bytes int64) *Memory {
 	if bytes == 0 {
 		bytes = defaultMemory
@@ -42,7 +41,7 @@ func (m *Memory) take(n int64) []byte {
 	return make([]byte, n)
 }
 
-// give takes back what take returned.
+// give returns a buffer of take.
 func (m *Memory) give(b []byte) {
 	m.left.Add(int64(len(b)))
 	m.buffers.Put(&b)

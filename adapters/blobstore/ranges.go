@@ -10,34 +10,33 @@ import (
 )
 
 const (
-	// wide is how many requests for content of large objects a process has under way
-	// before ranges stop being worth their memory: as many fill the network without
-	// them. Small objects do not, as they mostly wait for the store's answer.
+	// wide is how many requests for content of large objects a process sends at a time before
+	// ranges are no longer worth their memory: that many requests fill the network without
+	// them. Small objects do not count, as they mostly wait for the answer of the store.
 	wide = 16
-	// rangesFrom is the size in bytes of the smallest object that is ever read in
-	// ranges.
+	// rangesFrom is the size in bytes of the smallest object that is read in ranges.
 	rangesFrom = 4 * partBytes
-	// warmUp is how many bytes are read before anything is judged: whoever reads
-	// may only read ahead from there on.
+	// warmUp is how many bytes are read before the first sample: the reader may begin to read
+	// ahead only then.
 	warmUp = partBytes / 2
-	// soon and later are how many bytes are read before parts that could not be had
-	// are wanted again: soon where asking for them cost nothing, later where it took
-	// a new request to go on without.
+	// soon and later are how many bytes are read before parts that could not be had are tried
+	// again: soon if the attempt cost nothing, later if the reading had to continue with a new
+	// request.
 	soon  = partBytes
 	later = 8 * partBytes
 )
 
-// largeRequests is how many requests for content of objects of at least rangesFrom this
-// process has under way.
+// largeRequests is how many requests for content of objects of at least rangesFrom this process
+// has under way.
 var largeRequests atomic.Int64
 
-// ranges is the content of one version of a large object. It begins as the body
-// of one request. When whoever reads it waits for bytes most of the time, the next
-// ranges are asked for side by side, as many as make it faster. They come in order. It
-// is used by one goroutine at a time.
+// ranges is the content of one version of a large object. It begins as the body of one request.
+// While its reader waits for bytes most of the time, it asks for the next ranges side by side,
+// as many as make the reading faster. The reader gets them in order. It is used by one
+// goroutine at a time.
 type ranges struct {
-	first  *resuming // that tells which version it is
-	body   *resuming // until cut; nil once it is read
+	first  *resuming // has the version
+	body   *resuming // up to cut; nil: parts are read
 	cut    int64
 	offset int64 // of the next byte to read
 	next   int64 // of the next byte to ask for
@@ -51,23 +50,23 @@ type ranges struct {
 	pace    pace
 	closed  bool
 
-	skip   int64     // bytes until the sample begins
+	skip   int64     // bytes before the sample begins
 	began  time.Time // of the sample
-	sample int64     // bytes that it takes to judge
-	read   int64     // bytes, in the sample
+	sample int64     // length in bytes
+	read   int64     // bytes of the sample so far
 	waited time.Duration
 }
 
 // part is a range. Its buffer may be read once ready is closed.
 type part struct {
 	buf    []byte
-	rest   []byte // that was not read
+	rest   []byte // not read yet
 	ready  chan struct{}
 	err    error
 	source *resuming
 }
 
-// newRanges returns c, or what reads c in ranges if enough is left of it.
+// newRanges returns what reads c in ranges, or c itself if too little is left for that.
 func newRanges(c *resuming) io.ReadCloser {
 	if c.content.RangeBytes == 0 || c.end-c.offset < rangesFrom {
 		return c
@@ -123,7 +122,7 @@ func (r *ranges) Read(p []byte) (int, error) {
 
 // leave ends the request of the body.
 func (r *ranges) leave() {
-	// Of what follows something may be on its way already. It will come again.
+	// Bytes after the cut may be on their way already. They are sent again.
 	r.body.drop()
 	r.body = nil
 	largeRequests.Add(-1)
@@ -134,7 +133,7 @@ func (r *ranges) leave() {
 // readPart reads from the first part.
 func (r *ranges) readPart(p []byte, start time.Time) (int, error) {
 	part := r.parts[0]
-	<-part.ready // it ends with the context of whoever opened the object
+	<-part.ready // the context of the reader ends it
 	r.waited += time.Since(start)
 	if part.err != nil {
 		return 0, part.err
@@ -152,8 +151,8 @@ func (r *ranges) readPart(p []byte, start time.Time) (int, error) {
 	return n, nil
 }
 
-// stream goes on with one request, as no parts are wanted or there is no memory for
-// them or enough else to read.
+// stream continues with one request: no parts are wanted, there is no memory for them, or other
+// objects fill the network.
 func (r *ranges) stream() {
 	r.body = r.from(r.offset, r.size)
 	r.cut, r.next = r.size, r.size
@@ -164,14 +163,14 @@ func (r *ranges) stream() {
 	largeRequests.Add(1)
 }
 
-// measure begins a sample of so many bytes when others, that tell of what was before,
-// are read.
+// measure begins a sample of that many bytes, after skipping bytes that still belong to what
+// was before.
 func (r *ranges) measure(skip, sample int64) {
 	r.skip, r.began, r.sample, r.read, r.waited = skip, time.Now(), sample, 0, 0
 }
 
-// judge lets the pace decide at the end of each sample, but not while the reading
-// goes over from a body to parts or back.
+// judge lets the pace decide at the end of each sample, except during the change from a body to
+// parts or back.
 func (r *ranges) judge() {
 	parts := r.pace.want()
 	if r.skip > 0 || r.read < r.sample || (r.body == nil) != (parts > 0) {
@@ -189,7 +188,7 @@ func (r *ranges) judge() {
 		r.measure(0, r.sample)
 		return
 	case parts == 0:
-		// The body goes on while the parts after it are on their way.
+		// The body continues while the parts after it are on their way.
 		r.cut = (r.offset/r.length + 2) * r.length
 		r.next = r.cut
 		if r.cut < r.size {
@@ -204,11 +203,11 @@ func (r *ranges) judge() {
 	default:
 		r.ask()
 	}
-	// It takes as many parts as there are under way until it shows.
+	// The effect shows after as many parts as there are under way.
 	r.measure(int64(max(parts, want))*r.length, int64(want+1)*r.length)
 }
 
-// ask asks for parts until there are as many as are wanted, or can be had.
+// ask asks for parts until there are as many as wanted, or no more can be had.
 func (r *ranges) ask() {
 	want := r.pace.want()
 	for want > 0 && len(r.parts) <= want && r.next < r.size && largeRequests.Load() < wide {
@@ -231,7 +230,7 @@ func (p *part) fetch() {
 	defer close(p.ready)
 	defer largeRequests.Add(-1)
 	_, p.err = io.ReadFull(p.source, p.buf)
-	_ = p.source.Close() // it has given all, or failed
+	_ = p.source.Close() // it was read completely, or failed
 }
 
 // Close implements io.Closer. When it returns, no request is under way.

@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	// recordLimit is how many bytes of a record are read at most. A record
-	// has a few hundred; what is longer was not written by bucketsum.
+	// recordLimit is how many bytes of a record are read at most. A record has a few hundred;
+	// bucketsum did not write what is longer.
 	recordLimit = 64 << 10
 	// recordAttempts is how often a record is read and written again when another process,
-	// which knows no lock of this one, writes it at the same instant.
+	// which does not share the lock, writes it at the same instant.
 	recordAttempts = 8
 )
 
@@ -27,7 +27,7 @@ const (
 type records struct {
 	layout     Layout
 	algorithms []string
-	former     []string // algorithms of which there may be records from before
+	former     []string // algorithms that may have records from before
 	bucket     driver.Bucket
 	traits     driver.Traits         // of bucket
 	prefix     string                // of the keys of all records, in a bucket of their own
@@ -47,8 +47,8 @@ func newRecords(c Config, b driver.Bucket) *records {
 	}
 }
 
-// reserved returns what reports whether a bucket keeps things at a key that are neither
-// objects nor records.
+// reserved returns a function that reports whether a bucket keeps its own files at a key, such
+// as checkpoints.
 func reserved(t driver.Traits) func(key string) bool {
 	if t.Local {
 		return filebucket.IsHidden
@@ -56,15 +56,15 @@ func reserved(t driver.Traits) func(key string) bool {
 	return isCheckpoint
 }
 
-// IsRecord implements pipeline.Recorder. Where records have a bucket of their own,
-// what looks like one beside an object is the user's and is summed; but never what
-// lies where bucketsum would put it, should both buckets turn out to be one.
+// IsRecord implements pipeline.Recorder. Where records have a bucket of their own, an object
+// that looks like a record belongs to the user and is summed; except where bucketsum would
+// write a record if both buckets turn out to be one.
 func (r *records) IsRecord(key string) bool {
 	rest, ok := strings.CutPrefix(key, r.prefix)
 	return ok && r.layout.IsRecord(rest) || r.reserved(key)
 }
 
-// key returns where a record is.
+// key returns the key of a record.
 func (r *records) key(o pipeline.Object, alg string) string {
 	return r.prefix + r.layout.RecordKey(o.Key, alg)
 }
@@ -100,10 +100,10 @@ func (r *records) fault(key string) error {
 
 // write stores a sidecar under a condition.
 //
-// Where a condition compares no more than the data, two records of different versions with
-// the same content would look the same, and a worker that is late could replace the newer
-// one, taking it for the older one that it had read. There a line that replaces the same line
-// gets, or loses, the asterisk of md5sum --binary, which means nothing to those who read it.
+// Where the condition compares data only, two records of different versions with the same
+// content look the same, so that a late worker could replace the newer record, taking it for
+// the older one that it has read. A line that replaces the same line therefore gets, or loses,
+// the asterisk of md5sum --binary, which has no meaning for readers of the line.
 func (r *records) write(ctx context.Context, key string, s *sidecar, c driver.Condition) error {
 	if err := r.fault(key); err != nil {
 		return err
@@ -115,8 +115,8 @@ func (r *records) write(ctx context.Context, key string, s *sidecar, c driver.Co
 	return r.bucket.Put(ctx, key, &driver.Blob{Data: []byte(line), ContentType: "text/plain; charset=utf-8", Metadata: s.metadata}, c)
 }
 
-// Lookup implements pipeline.Recorder. If the records of several algorithms are
-// of different versions, the newest decides and the others do not count.
+// Lookup implements pipeline.Recorder. If the records of several algorithms are of different
+// versions, the newest version decides and the other records do not count.
 func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Record, error) {
 	var found pipeline.Record
 	for _, alg := range r.algorithms {
@@ -142,10 +142,10 @@ func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Recor
 	return found, nil
 }
 
-// Save implements pipeline.Recorder. What is recorded already is not written
-// again. The records of algorithms that are configured no more, and of another
-// version, are removed: they would be wrong from now on. An object store is
-// looked through for them only if the record replaces one of another version.
+// Save implements pipeline.Recorder. It does not write again what is recorded already. It
+// removes records of another version that belong to algorithms which are no longer configured,
+// as they would be wrong from now on. In an object store it looks for them only if the record
+// replaces one of another version.
 func (r *records) Save(ctx context.Context, record pipeline.Record) error {
 	var errs []error
 	overwritten := r.traits.Local
@@ -188,12 +188,12 @@ func (r *records) save(ctx context.Context, record pipeline.Record, alg, value s
 		case err != nil:
 			return false, err
 		case !old.ours() && old.line == fresh.line:
-			return false, nil // somebody had the same idea; it stays theirs
+			return false, nil // the user wrote the same line; the file stays theirs
 		case !old.ours():
 			return false, pipeline.Permanent(fmt.Errorf(
-				"bucketsum did not write what is there as %q and leaves it alone: move it away, or choose other names with --record", key))
+				"bucketsum did not write %q and leaves it alone: move it away, or choose other names with --record", key))
 		case old.newerThan(o, alg):
-			return false, fmt.Errorf("%w: that of a newer version is there", pipeline.ErrChanged)
+			return false, fmt.Errorf("%w: the record of a newer version is there", pipeline.ErrChanged)
 		case old.says(fresh, o, alg):
 			return false, nil
 		}
@@ -205,7 +205,7 @@ func (r *records) save(ctx context.Context, record pipeline.Record, alg, value s
 			return old != nil && old.outdated(o, alg), err
 		}
 	}
-	return false, fmt.Errorf("others write %q all the time", key)
+	return false, fmt.Errorf("other processes write %q all the time", key)
 }
 
 // Remove implements pipeline.Recorder. It removes the records of all algorithms,
@@ -214,15 +214,15 @@ func (r *records) Remove(ctx context.Context, o pipeline.Object) (bool, error) {
 	return r.removeAll(ctx, o, allAlgorithms, func(*sidecar, pipeline.Object, string) bool { return true })
 }
 
-// sidecarTest asks something of the sidecar of an object.
+// sidecarTest is a question about the sidecar of an object.
 type sidecarTest func(s *sidecar, o pipeline.Object, alg string) bool
 
-// removeAll removes the records of an object for which is holds.
-func (r *records) removeAll(ctx context.Context, o pipeline.Object, algorithms []string, is sidecarTest) (bool, error) {
+// removeAll removes the records of an object to which the test applies.
+func (r *records) removeAll(ctx context.Context, o pipeline.Object, algorithms []string, applies sidecarTest) (bool, error) {
 	removed := false
 	var errs []error
 	for _, alg := range algorithms {
-		done, err := r.remove(ctx, o, alg, is)
+		done, err := r.remove(ctx, o, alg, applies)
 		removed = removed || done
 		if err != nil {
 			errs = append(errs, fmt.Errorf("remove the %s record of %s: %w", alg, printable(o), readable.Error(err)))
@@ -231,11 +231,11 @@ func (r *records) removeAll(ctx context.Context, o pipeline.Object, algorithms [
 	return removed, joined(errs)
 }
 
-// remove removes the record of one algorithm if is holds.
-func (r *records) remove(ctx context.Context, o pipeline.Object, alg string, is sidecarTest) (bool, error) {
+// remove removes the record of one algorithm if the test applies to it.
+func (r *records) remove(ctx context.Context, o pipeline.Object, alg string, applies sidecarTest) (bool, error) {
 	key := r.key(o, alg)
 	if !slices.Contains(r.algorithms, alg) {
-		// Mostly there is none, which needs no lock.
+		// Mostly there is no record. Finding that out needs no lock.
 		switch s, err := r.read(ctx, key); {
 		case errors.Is(err, pipeline.ErrNotFound), errors.Is(err, syscall.ENAMETOOLONG):
 			return false, nil
@@ -262,20 +262,20 @@ func (r *records) remove(ctx context.Context, o pipeline.Object, alg string, is 
 			return false, err
 		case err != nil:
 			return false, err
-		case !old.of(o) || !is(old, o, alg):
+		case !old.of(o) || !applies(old, o, alg):
 			return false, nil
 		case old.recordedAfter(o, alg):
-			return false, fmt.Errorf("%w: it is of a newer version", pipeline.ErrChanged)
+			return false, fmt.Errorf("%w: the record is of a newer version", pipeline.ErrChanged)
 		}
 		err = r.bucket.Delete(ctx, key, driver.Condition{Old: old.blob})
 		switch {
 		case err == nil:
 			return true, nil
 		case errors.Is(err, pipeline.ErrNotFound):
-			return false, nil // somebody else removed it
+			return false, nil // another process removed it
 		case !errors.Is(err, pipeline.ErrChanged):
 			return false, err
 		}
 	}
-	return false, fmt.Errorf("others write %q all the time", key)
+	return false, fmt.Errorf("other processes write %q all the time", key)
 }

@@ -24,33 +24,33 @@ const (
 	metaSequencer = "source-sequencer"
 	metaComputed  = "computed-at" // RFC 3339
 
-	// What the store claimed of the content, as "etag md5, content-md5 md5".
+	// Outcome of the checks against the claims of the store, as "etag md5, content-md5 md5".
 	metaVerified        = "verified"         // match or mismatch; missing if nothing could be checked
-	metaVerifiedAgainst = "verified-against" // claims that the content fulfils
-	metaMismatchWith    = "mismatch-with"    // claims that it does not
+	metaVerifiedAgainst = "verified-against" // claims that match the content
+	metaMismatchWith    = "mismatch-with"    // claims that do not
 
 	marker = "bucketsum"
 )
 
 var allAlgorithms = digest.Names()
 
-// maxLine is more bytes than the line of any sidecar has whose object could have
-// a sidecar: a value has 128, a key on S3 1,024, and half of it may be escaped.
+// maxLine is more bytes than the line of any sidecar has: a value has 128, a key on S3 1,024,
+// and half of the key may be escaped.
 const maxLine = 4 << 10
 
 // sidecar is a record as it is stored.
 type sidecar struct {
 	line     string            // as md5sum prints it, with its newline
 	metadata map[string]string // nil if bucketsum did not write it
-	archived bool              // its line cannot be read, but its metadata can
-	blob     *driver.Blob      // as it was read; nil if it was not
+	archived bool              // only its metadata can be read
+	blob     *driver.Blob      // as it was read; nil for a new one
 }
 
-// sidecarOf reads what is stored.
+// sidecarOf interprets what is stored.
 func sidecarOf(b *driver.Blob) *sidecar {
 	s := &sidecar{line: string(b.Data), metadata: b.Metadata, archived: b.Archived, blob: b}
 	if b.Interrupted {
-		// It is ours, but from what it was computed is not known any more.
+		// bucketsum wrote it, but what the line was computed from is no longer known.
 		s.metadata = map[string]string{metaMarker: marker, metaKey: b.Metadata[metaKey]}
 	}
 	if s.ours() {
@@ -94,15 +94,14 @@ func (s *sidecar) ours() bool { return isOurs(s.metadata) }
 
 func isOurs(metadata map[string]string) bool { return metadata[metaMarker] == marker }
 
-// of reports whether bucketsum wrote the sidecar for the object: another layout
-// may have that of another object in the same place, and whoever copies a sidecar
-// may copy its metadata along.
+// of reports whether bucketsum wrote the sidecar for the object. Another layout may have the
+// sidecar of another object at the same key, and a copy of a sidecar may have its metadata.
 func (s *sidecar) of(o pipeline.Object) bool {
 	return s.ours() && s.metadata[metaKey] == sourceKey(o.Key)
 }
 
-// sourceKey returns what metadata has of an object's key. S3 takes 2 KiB of
-// metadata, in which a key of 1,024 bytes may take thrice its length.
+// sourceKey returns what metadata holds of an object's key. S3 takes 2 KiB of metadata, in
+// which a key of 1,024 bytes may take three times its length.
 func sourceKey(key string) string {
 	if len(url.PathEscape(key)) > 1024 {
 		return "sha256-" + hashOf(key)
@@ -110,14 +109,14 @@ func sourceKey(key string) string {
 	return key
 }
 
-// mayBeRecord reports whether some layout could have a record at the key: it
-// then has the name of the algorithm in it.
+// mayBeRecord reports whether some layout can have a record at the key: such a key contains the
+// name of an algorithm.
 func mayBeRecord(key string) bool {
 	return slices.ContainsFunc(allAlgorithms, func(alg string) bool { return strings.Contains(key, alg) })
 }
 
 // ownRecord returns ErrOwnRecord if the object with this key and metadata is a sidecar that
-// bucketsum wrote there, also if it did by another layout.
+// bucketsum wrote there, also by another layout.
 func ownRecord(metadata map[string]string, key string) error {
 	if source := metadata[metaKey]; isOurs(metadata) && source != "" && source != key && mayBeRecord(key) {
 		return fmt.Errorf("it %w, of %q by another layout", pipeline.ErrOwnRecord, source)
@@ -125,9 +124,8 @@ func ownRecord(metadata map[string]string, key string) error {
 	return nil
 }
 
-// record reads the sidecar as that of an object. It is none if bucketsum did not
-// write it for the object, or its line is not one of the algorithm and the object's
-// name.
+// record reads the sidecar as the record of an object. It is not ok if bucketsum did not write
+// it for the object, or if its line is not one of the algorithm and the object's name.
 func (s *sidecar) record(o pipeline.Object, alg string) (pipeline.Record, bool) {
 	if !s.of(o) {
 		return pipeline.Record{}, false
@@ -149,31 +147,29 @@ func (s *sidecar) record(o pipeline.Object, alg string) (pipeline.Record, bool) 
 	}, true
 }
 
-// newerThan reports whether the sidecar is of a version of the object that is
-// known to be newer than o.
+// newerThan reports whether the sidecar is of a version of the object that is known to be newer
+// than o.
 func (s *sidecar) newerThan(o pipeline.Object, alg string) bool {
 	r, ok := s.record(o, alg)
 	return ok && !r.Source.SameVersion(o) && pipeline.CompareSequencers(r.Source.Sequencer, o.Sequencer) > 0
 }
 
-// outdated reports whether bucketsum wrote the sidecar for the object and it is
-// not of this version of it, nor known to be of a newer one.
+// outdated reports whether bucketsum wrote the sidecar for the object and it is neither of this
+// version nor known to be of a newer one.
 func (s *sidecar) outdated(o pipeline.Object, alg string) bool {
 	r, ok := s.record(o, alg)
 	return s.of(o) && (!ok || !r.Source.SameVersion(o) && pipeline.CompareSequencers(r.Source.Sequencer, o.Sequencer) <= 0)
 }
 
-// recordedAfter reports whether the sidecar tells of an event that is known to
-// be newer than that of o. For a deletion that decides alone: the same content
-// may have been put back since.
+// recordedAfter reports whether the sidecar is from an event that is known to be newer than
+// that of o. For a deletion this alone decides: the same content may have been put back since.
 func (s *sidecar) recordedAfter(o pipeline.Object, alg string) bool {
 	r, ok := s.record(o, alg)
 	return ok && pipeline.CompareSequencers(r.Source.Sequencer, o.Sequencer) > 0
 }
 
-// says reports whether the sidecar already tells everything that fresh would: the
-// same line of the same version, with the same outcome of what was checked, known
-// from the same event or a newer one.
+// says reports whether the sidecar already tells everything that fresh would: the same line of
+// the same version, with the same outcome of the checks, from the same event or a newer one.
 func (s *sidecar) says(fresh *sidecar, o pipeline.Object, alg string) bool {
 	r, ok := s.record(o, alg)
 	verified := fresh.metadata[metaVerified]

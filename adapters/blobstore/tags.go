@@ -16,12 +16,12 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// Names of tags. They and their values keep to what S3 allows: letters, digits,
-// spaces and + - = . _ : / @, 256 characters.
+// Names of tags. Names and values use only what S3 allows: letters, digits, spaces and + - = .
+// _ : / @, 256 characters.
 const (
-	tagSource   = "bucketsum"          // what was read: "etag=… size=… of=… at=… sequencer=…"
-	tagVerified = "bucketsum:verified" // what was checked: "etag/md5=match …"
-	tagDigest   = "bucketsum:"         // and the name of an algorithm: the checksum in hexadecimal
+	tagSource   = "bucketsum"          // the version that was read: "etag=… size=… of=… at=… sequencer=…"
+	tagVerified = "bucketsum:verified" // outcomes of checks: "etag/md5=match …"
+	tagDigest   = "bucketsum:"         // followed by the name of an algorithm: the checksum in hexadecimal
 
 	tagLimit      = 10  // of one object
 	tagValueLimit = 256 // characters
@@ -29,13 +29,12 @@ const (
 
 var tagValue = regexp.MustCompile(`^[\pL\pN\pZ+\-=._:/@]*$`)
 
-// tagRecords implements pipeline.Recorder with tags of the objects themselves: one
-// that names the version that was read, one for each checksum, and one for what was
-// checked.
+// tagRecords implements pipeline.Recorder with tags of the objects themselves: one tag names
+// the version that was read, one has the outcome of the checks, and each checksum has one.
 //
-// A request replaces all tags of an object, and S3 has no condition for it: what
-// another program tags in the same instant is lost, or what bucketsum does. Within
-// this process one object is tagged at a time.
+// A request replaces all tags of an object, and S3 has no condition for it: of two programs
+// that tag an object at the same instant, one loses its tags. Within this process one object is
+// tagged at a time.
 type tagRecords struct {
 	tags       driver.Tagger
 	algorithms []string
@@ -47,11 +46,11 @@ var _ pipeline.Recorder = (*tagRecords)(nil)
 // IsRecord implements pipeline.Recorder: tags have no keys.
 func (r *tagRecords) IsRecord(key string) bool { return isCheckpoint(key) }
 
-// Remove implements pipeline.Recorder: the tags of an object go with it.
+// Remove implements pipeline.Recorder: the tags disappear with their object.
 func (r *tagRecords) Remove(context.Context, pipeline.Object) (bool, error) { return false, nil }
 
-// Lookup implements pipeline.Recorder. Each version has its own tags; it returns
-// those of the one that o names, else of the current one.
+// Lookup implements pipeline.Recorder. Each version has its own tags; it returns those of the
+// version that o names, else of the current one.
 func (r *tagRecords) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Record, error) {
 	tags, version, err := r.tags.ReadTags(ctx, o)
 	if err != nil {
@@ -64,7 +63,7 @@ func (r *tagRecords) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Re
 	return record, nil
 }
 
-// Save implements pipeline.Recorder. All tags but bucketsum's stay.
+// Save implements pipeline.Recorder. Tags of others stay.
 func (r *tagRecords) Save(ctx context.Context, record pipeline.Record) error {
 	if err := r.save(ctx, record); err != nil {
 		return fmt.Errorf("tag %s: %w", printable(record.Source), err)
@@ -102,10 +101,10 @@ func (r *tagRecords) save(ctx context.Context, record pipeline.Record) error {
 	case verified != "":
 		fresh[tagVerified] = verified
 	case same && record.ComputedAt.After(old.ComputedAt):
-		delete(fresh, tagVerified) // it is of a reading that counts no more
+		delete(fresh, tagVerified) // it belongs to an earlier reading
 	}
 	if same && maps.Equal(fresh, tags) && (newer || o.Sequencer == "" || o.Sequencer == old.Source.Sequencer) {
-		return nil // it is recorded already
+		return nil // everything is recorded already
 	}
 	if !newer {
 		fresh[tagSource] = formatSource(record)
@@ -119,8 +118,8 @@ func (r *tagRecords) save(ctx context.Context, record pipeline.Record) error {
 	return r.tags.WriteTags(ctx, o, fresh)
 }
 
-// parse reads tags as the record of an object. They are none if they were copied
-// from another object along with its content.
+// parse reads tags as the record of an object. It is not ok if the tags were copied from
+// another object along with its content.
 func (r *tagRecords) parse(o pipeline.Object, version string, tags map[string]string) (pipeline.Record, bool) {
 	fields := make(map[string]string)
 	for field := range strings.FieldsSeq(tags[tagSource]) {
@@ -151,14 +150,13 @@ func formatSource(r pipeline.Record) string {
 	return s
 }
 
-// nameHash stands for the name of an object, which a tag may be too short for.
+// nameHash stands for the name of an object, which may be too long for a tag.
 func nameHash(o pipeline.Object) string {
 	sum := sha256.Sum256([]byte(o.Bucket + "/" + o.Key))
 	return hex.EncodeToString(sum[:8])
 }
 
-// formatChecks returns what became of claims, mismatches first, as far as a tag
-// can hold it.
+// formatChecks returns the outcomes of checks, mismatches first, as many as a tag can hold.
 func formatChecks(checks []pipeline.Check) string {
 	var all []string
 	for _, outcome := range []digest.Outcome{digest.Mismatch, digest.Match} {

@@ -100,9 +100,6 @@ func warnOf(queueURL, deadLetter string, log *slog.Logger) {
 	}
 }
 
-// sameBucket reports whether two URLs name one bucket, whatever their parameters.
-func sameBucket(a, b string) bool { return queue.Traits{}.SamePlace(a, b) }
-
 // checkURL reports why a URL cannot be opened, as far as its scheme tells.
 func checkURL(flag, raw string, valid []scheme) error {
 	examples := make([]string, len(valid))

@@ -1,7 +1,8 @@
 // Package azure is the driver for containers of Azure Blob Storage: azblob://CONTAINER.
 //
-// It uses Azure's SDK, not gocloud: gocloud rewrites some characters of names, and has no
-// conditions on writes and no content and state in one request. URLs mean what they mean to gocloud.
+// gocloud interprets the URL. All requests go through the SDK, which has what gocloud does not:
+// raw names (gocloud rewrites some characters), conditions, and content and state in one
+// request.
 package azure
 
 import (
@@ -25,7 +26,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
-// Driver opens containers. Opening sends no request to the store.
+// Driver opens containers with the parameters and the AZURE_STORAGE_… environment of gocloud.
 var Driver = driver.Driver{Scheme: "azblob", Example: "azblob://photos?storage_account=example", Open: open}
 
 // bucket is a container of Azure Blob Storage.
@@ -80,8 +81,9 @@ func (b *bucket) Reachable(ctx context.Context) error {
 	return b.translate(err)
 }
 
-// Check implements driver.Bucket. Not every name stands for itself: HTTP and Azure fold "." and
-// "..", Azure drops dots at the end of an element and makes a slash of a backslash.
+// Check implements driver.Bucket. Some names become other ones on their way: HTTP and Azure
+// resolve "." and "..", Azure drops dots at the end of an element and turns a backslash into a
+// slash.
 func (b *bucket) Check(key string) error {
 	odd := strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' })
 	for element := range strings.SplitSeq(key, "/") {
@@ -99,7 +101,7 @@ func (b *bucket) Stat(ctx context.Context, key string) (driver.State, error) {
 	return s, err
 }
 
-// properties returns what the store tells about a blob that has the ETag; empty: any.
+// properties returns what the store says about a blob that has the ETag; empty: any ETag.
 func (b *bucket) properties(ctx context.Context, key, etag string) (driver.State, []pipeline.Claim, error) {
 	out, err := b.client.NewBlobClient(key).GetProperties(ctx, &blob.GetPropertiesOptions{AccessConditions: ifMatch(etag)})
 	if err != nil {
@@ -108,7 +110,7 @@ func (b *bucket) properties(ctx context.Context, key, etag string) (driver.State
 	return answered(out.ETag, out.ContentLength, out.Metadata, out.ContentMD5)
 }
 
-// answered returns what an answer says about a blob. It is ErrFiltered for a folder, as
+// answered returns what an answer says about a blob. The error is ErrFiltered for a folder, as
 // a hierarchical namespace marks it.
 func answered(tag *azcore.ETag, size *int64, named map[string]*string, md5 []byte) (driver.State, []pipeline.Claim, error) {
 	if tag == nil || size == nil {
@@ -125,8 +127,9 @@ func folderMark(metadata map[string]string) error {
 	return nil
 }
 
-// Open implements driver.Bucket. It takes one request for a whole blob, as its answer has
-// everything. An answer with a part of it says neither its length for sure nor its MD5.
+// Open implements driver.Bucket. For a whole blob it takes one request, whose answer has
+// everything. For a part it asks for the properties first: an answer with a part does not
+// always have the length of the blob, nor its MD5.
 func (b *bucket) Open(ctx context.Context, o pipeline.Object, offset int64) (c driver.Content, err error) {
 	if !driver.IsPrintable(o.ETag) {
 		return c, pipeline.Permanent(fmt.Errorf("no object has an ETag like %q", o.ETag))
@@ -153,7 +156,7 @@ func (b *bucket) Open(ctx context.Context, o pipeline.Object, offset int64) (c d
 		err = b.translate(err)
 	}
 	if errors.Is(err, pipeline.ErrChanged) {
-		// A blob that is gone does not fulfil the condition either.
+		// A blob that is gone does not meet the condition either.
 		if _, there := b.Stat(ctx, o.Key); errors.Is(there, pipeline.ErrNotFound) {
 			err = there
 		}
@@ -161,7 +164,7 @@ func (b *bucket) Open(ctx context.Context, o pipeline.Object, offset int64) (c d
 	return c, err
 }
 
-// download asks for the content from a byte on, if it still has the ETag.
+// download asks for the content from a byte on, if the blob still has the ETag.
 func (b *bucket) download(ctx context.Context, key, etag string, offset int64) (blob.DownloadStreamResponse, error) {
 	return b.client.NewBlobClient(key).DownloadStream(ctx, &blob.DownloadStreamOptions{
 		Range:            blob.HTTPRange{Offset: offset},
@@ -169,8 +172,8 @@ func (b *bucket) download(ctx context.Context, key, etag string, offset int64) (
 	})
 }
 
-// ifMatch returns the condition that what is there has the ETag; none if that
-// is unknown.
+// ifMatch returns the condition that the blob has the ETag; no condition if the ETag is
+// unknown.
 func ifMatch(etag string) *blob.AccessConditions {
 	if etag == "" {
 		return nil
@@ -189,8 +192,8 @@ func claimsOf(metadata map[string]string, md5 []byte) []pipeline.Claim {
 	return all
 }
 
-// translate turns an error into one of the pipeline's classes, by code. Only a
-// missing blob is superseded, not a missing container.
+// translate turns an error into one of the pipeline's classes, by code. A missing blob is
+// superseded, a missing container is not.
 func (b *bucket) translate(err error) error {
 	var answer *azcore.ResponseError
 	var broken *url.Error
@@ -205,7 +208,7 @@ func (b *bucket) translate(err error) error {
 	case bloberror.HasCode(err, bloberror.ConditionNotMet, bloberror.TargetConditionNotMet, bloberror.BlobAlreadyExists):
 		return fmt.Errorf("%w (%w)", pipeline.ErrChanged, err)
 	case bloberror.HasCode(err, bloberror.BlobArchived):
-		// No event that this program knows tells of its return.
+		// This program knows no event of its return.
 		return pipeline.Permanent(fmt.Errorf("it is in the archive tier: rehydrate it, then send its event again: %w", err))
 	case bloberror.HasCode(err, bloberror.InvalidResourceName, bloberror.InvalidURI):
 		return pipeline.Permanent(err)
@@ -217,7 +220,7 @@ func (b *bucket) translate(err error) error {
 	return err
 }
 
-// fault is the answer of a store in one line: the SDK's text has the whole.
+// fault is the answer of a store in one line; the text of the SDK has the whole answer.
 type fault struct{ answer *azcore.ResponseError }
 
 func (f fault) Error() string {

@@ -15,12 +15,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 )
 
-// Kinds of credentials. The environment decides which one is used, by the same variables as for gocloud.
+// Kinds of credentials. The environment decides which kind is used, as for gocloud.
 const (
 	accountKey = "AZURE_STORAGE_KEY"
 	sasToken   = "AZURE_STORAGE_SAS_TOKEN"
 	connection = "AZURE_STORAGE_CONNECTION_STRING"
-	identity   = "an identity" // of the machine, the pod or whoever is logged in
+	identity   = "an identity" // of the machine, the pod or the user
 )
 
 // credential returns the kind of credential that is used.
@@ -42,8 +42,9 @@ func connectionString() string {
 
 var accountName = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
 
-// urlFault explains what a URL must not decide: where a token is sent, as a
-// list of checksums may name URLs, too. With a key, requests are only signed.
+// urlFault explains what is wrong with the parameters of a URL. A URL must not decide where a
+// token is sent, as a list of checksums may name URLs, too. With a key, requests are only
+// signed.
 func urlFault(query url.Values) error {
 	account, configured := query.Get("storage_account"), configuredService().account
 	kind := credential()
@@ -69,7 +70,8 @@ func urlFault(query url.Values) error {
 func newClient(service, name string, connections *http.Transport) (*container.Client, error) {
 	options := &container.ClientOptions{ClientOptions: policy.ClientOptions{
 		Transport: &http.Client{Transport: connections},
-		// Shorter than the SDK's: what it gives up comes back from the queue, as from S3.
+		// The waits are shorter than those of the SDK: the queue delivers again what fails, as
+		// with S3.
 		Retry: policy.RetryOptions{MaxRetries: 2, RetryDelay: 100 * time.Millisecond, MaxRetryDelay: 5 * time.Second},
 	}}
 	where, err := url.JoinPath(service, name)

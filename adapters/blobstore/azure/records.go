@@ -18,8 +18,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// Get implements driver.Bucket. A lifecycle rule may take a record to the archive together
-// with its object.
+// Get implements driver.Bucket. A lifecycle rule may move a record to the archive together with
+// its object.
 func (b *bucket) Get(ctx context.Context, key string, limit int64) (*driver.Blob, error) {
 	out, err := b.download(ctx, key, "", 0)
 	if bloberror.HasCode(err, bloberror.BlobArchived) {
@@ -45,12 +45,12 @@ func etagOf(tag *azcore.ETag) string {
 	return driver.TrimETag(string(*tag))
 }
 
-// Put implements driver.Bucket. The store refuses what would undo the work of another
-// process: each write has an ETag of its own.
+// Put implements driver.Bucket. Each write creates an ETag, so that the store refuses what
+// would undo the work of another process.
 func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c driver.Condition) error {
 	named := make(map[string]*string, len(data.Metadata))
 	for k, v := range driver.EscapeMetadata(data.Metadata) {
-		named[strings.ReplaceAll(k, "-", "_")] = &v // names there are identifiers
+		named[strings.ReplaceAll(k, "-", "_")] = &v // names of metadata are identifiers
 	}
 	_, err := b.client.NewBlockBlobClient(key).Upload(ctx, streaming.NopCloser(bytes.NewReader(data.Data)), &blockblob.UploadOptions{
 		Metadata:         named,
@@ -75,8 +75,7 @@ func conditions(c driver.Condition) *blob.AccessConditions {
 	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: &anything}}
 }
 
-// metadataOf is the inverse of what Put does to metadata. The case of names is
-// not kept by HTTP.
+// metadataOf is the inverse of what Put does to metadata. HTTP does not keep the case of names.
 func metadataOf(named map[string]*string) map[string]string {
 	metadata := make(map[string]string, len(named))
 	for k, v := range named {

@@ -1,7 +1,8 @@
-// Package gcs is the driver for buckets on Google Cloud Storage: gs://NAME, by its JSON API.
+// Package gcs is the driver for buckets on Google Cloud Storage: gs://NAME. It uses the JSON
+// API.
 //
-// gocloud's driver for it would link the SDK with gRPC and xDS, which makes the program 7 MB
-// larger, and takes a denied access for an object that is gone.
+// gocloud's driver would link the SDK with gRPC and xDS, which makes the program 7 MB larger,
+// and it reports an object as gone when access is denied.
 package gcs
 
 import (
@@ -121,7 +122,7 @@ func (b *bucket) Stat(ctx context.Context, key string) (driver.State, error) {
 	return stateOf(o), nil
 }
 
-// object returns what the store tells of a generation of an object; 0: of the live one.
+// object returns what the store says about a generation of an object; 0: the live one.
 func (b *bucket) object(ctx context.Context, key string, generation int64) (*storage.Object, error) {
 	call := b.api.Objects.Get(b.name, key).Context(ctx)
 	if generation != 0 {
@@ -135,14 +136,14 @@ func (b *bucket) object(ctx context.Context, key string, generation int64) (*sto
 	return o, nil
 }
 
-// stateOf uses the generation as the version: it identifies versions also where the store
-// keeps no old ones.
+// stateOf uses the generation as the version. It identifies versions even where the store keeps
+// no old ones.
 func stateOf(o *storage.Object) driver.State {
 	return driver.State{ETag: driver.TrimETag(o.Etag), Size: int64(o.Size), VersionID: strconv.FormatInt(o.Generation, 10), Metadata: o.Metadata}
 }
 
-// Open implements driver.Bucket. It takes two requests: the answer with the content has neither
-// metadata nor, for sure, the ETag that events have. Both ask for one generation.
+// Open implements driver.Bucket. It takes two requests: the answer with the content has no
+// metadata, and not always the ETag that events have. Both requests are for one generation.
 func (b *bucket) Open(ctx context.Context, o pipeline.Object, offset int64) (driver.Content, error) {
 	var generation int64
 	if id := o.VersionID; id != "" {
@@ -190,13 +191,13 @@ func (b *bucket) media(ctx context.Context, key string, generation, offset int64
 		return nil, b.translate(err, "storage.objects.get")
 	}
 	if r.StatusCode != want {
-		_ = r.Body.Close() // it is not what was asked for
+		_ = r.Body.Close() // other bytes were asked for
 		return nil, fmt.Errorf("the store was asked for the bytes from %d on and answers with status %d", offset, r.StatusCode)
 	}
 	return r.Body, nil
 }
 
-// claimsOf returns the store's checksums. What was composed of other objects has no MD5.
+// claimsOf returns the store's checksums. An object that was composed of others has no MD5.
 func claimsOf(o *storage.Object) []pipeline.Claim {
 	all := driver.MetadataClaims(o.Metadata)
 	for _, c := range []struct{ name, algorithm, value string }{{"md5hash", "md5", o.Md5Hash}, {"crc32c", "crc32c", o.Crc32c}} {
@@ -232,7 +233,7 @@ func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.En
 	}
 }
 
-// statusOf returns the status of an answer that is an error; 0 if there was none.
+// statusOf returns the status of an answer that is an error; 0 for any other error.
 func statusOf(err error) int {
 	var e *googleapi.Error
 	if errors.As(err, &e) {
@@ -241,8 +242,8 @@ func statusOf(err error) int {
 	return 0
 }
 
-// translate turns an error into one of the pipeline's classes, and says which
-// permission is missing.
+// translate turns an error into one of the pipeline's classes, and says which permission is
+// missing.
 func (b *bucket) translate(err error, permission string) error {
 	switch statusOf(err) {
 	case http.StatusNotFound:
@@ -257,8 +258,8 @@ func (b *bucket) translate(err error, permission string) error {
 	return err
 }
 
-// plainly returns cause, which has no class, where err is superseded by a fault
-// that nothing supersedes.
+// plainly returns cause instead of an ErrNotFound that means the bucket: a bucket that is gone
+// supersedes nothing.
 func plainly(err, cause error) error {
 	if errors.Is(err, pipeline.ErrNotFound) {
 		return cause
@@ -266,8 +267,8 @@ func plainly(err, cause error) error {
 	return err
 }
 
-// whatIsGone finds out whether it is the object or the bucket, when the answer to
-// a request is that something is not found.
+// whatIsGone finds out whether the object or the bucket is gone, when the answer to a request
+// is "not found".
 func (b *bucket) whatIsGone(ctx context.Context, err error) error {
 	if !errors.Is(err, pipeline.ErrNotFound) {
 		return err

@@ -16,7 +16,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// getAttempts is how often a blob is read again that is replaced between the two requests.
+// getAttempts is how often a blob is read again that was replaced between the two requests.
 const getAttempts = 8
 
 // Get implements driver.Bucket. It asks for the metadata and then for the data of one generation.
@@ -37,10 +37,10 @@ func (b *bucket) Get(ctx context.Context, key string, limit int64) (*driver.Blob
 			return &driver.Blob{Data: data, Metadata: o.Metadata, Tag: strconv.FormatInt(o.Generation, 10)}, nil
 		}
 	}
-	return nil, fmt.Errorf("others write %q all the time: %v", key, gone) // it is not gone
+	return nil, fmt.Errorf("other processes write %q all the time: %v", key, gone) // not ErrNotFound: the blob exists
 }
 
-// data returns what a generation holds.
+// data returns the content of a generation.
 func (b *bucket) data(ctx context.Context, key string, o *storage.Object, limit int64) ([]byte, error) {
 	if o.Size == 0 {
 		return nil, nil
@@ -54,7 +54,7 @@ func (b *bucket) data(ctx context.Context, key string, o *storage.Object, limit 
 	return data, err
 }
 
-// generation returns the generation that a blob may replace; 0: it may replace nothing.
+// generation returns the generation that a blob may replace; 0: the blob must not exist.
 func generation(c driver.Condition) (int64, error) {
 	if c.Old == nil {
 		return 0, nil
@@ -62,8 +62,8 @@ func generation(c driver.Condition) (int64, error) {
 	return strconv.ParseInt(c.Old.Tag, 10, 64)
 }
 
-// Put implements driver.Bucket. The store refuses what would undo the work of another
-// process: each write has a generation of its own.
+// Put implements driver.Bucket. Each write creates a generation, so that the store refuses what
+// would undo the work of another process.
 func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c driver.Condition) error {
 	old, err := generation(c)
 	if err != nil {

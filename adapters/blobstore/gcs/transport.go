@@ -6,18 +6,18 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 )
 
-// transport does what the API's package does not let callers ask for. It asks for
-// content that is stored packed as it is, else the store unpacks it, and asks again
-// for what the store could not answer at once.
+// transport does what the API's package has no option for. It asks for compressed content as it
+// is stored, which the store would otherwise decompress, and repeats a request that the store
+// could not answer.
 type transport struct{ http.RoundTripper }
 
-// attempts is how often the store is asked for the same.
+// attempts is how often a request is sent at most.
 const attempts = 3
 
 // RoundTrip implements http.RoundTripper.
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method != http.MethodGet {
-		return t.RoundTripper.RoundTrip(r) // what is written, the pipeline tries again
+		return t.RoundTripper.RoundTrip(r) // the pipeline repeats writes
 	}
 	r = r.Clone(r.Context())
 	if r.URL.Query().Get("alt") == "media" {
@@ -30,7 +30,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			return answer, err
 		}
 		if busy {
-			_ = answer.Body.Close() // it only says that there is none
+			_ = answer.Body.Close() // it has no content
 		}
 		if !driver.Backoff.Wait(r.Context(), failures) {
 			return nil, r.Context().Err()

@@ -10,13 +10,12 @@ import (
 	"unicode/utf8"
 )
 
-// readableErrors makes the errors of a store XML that a parser takes. S3 quotes
-// the key in them, and with it characters that XML 1.0 does not have: without this,
-// the code of such an error would be lost, and a record that is not there would
-// look like a fault of the store.
+// readableErrors turns the error documents of a store into XML that a parser accepts. S3 quotes
+// the key in them, also with characters that XML 1.0 does not have. The code of such an error
+// would be lost, and a missing record would look like a fault of the store.
 type readableErrors struct{ http.RoundTripper }
 
-// errorLimit is more than any error of S3 takes, in bytes.
+// errorLimit is more bytes than any error of S3 has.
 const errorLimit = 1 << 20
 
 // RoundTrip implements http.RoundTripper.
@@ -30,11 +29,11 @@ func (t readableErrors) RoundTrip(r *http.Request) (*http.Response, error) {
 	body = readableXML(body)
 	response.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), failing{err}))
 	response.ContentLength = int64(len(body))
-	response.Header.Del("Content-Length") // that of the body that came
+	response.Header.Del("Content-Length") // it is the length of the original body
 	return response, nil
 }
 
-// failing is the end of a body: err, if it broke off.
+// failing is the end of a body: err if the body broke off.
 type failing struct{ err error }
 
 // Read implements io.Reader.
@@ -47,8 +46,8 @@ func (f failing) Read([]byte) (int, error) {
 
 var characterReference = regexp.MustCompile(`&#(x[0-9A-Fa-f]+|[0-9]+);`)
 
-// readableXML returns a document with U+FFFD in place of what XML 1.0 does not
-// have, whether it is there as it is or by reference.
+// readableXML returns a document with U+FFFD in place of characters that XML 1.0 does not have,
+// as they are or as references.
 func readableXML(doc []byte) []byte {
 	doc = characterReference.ReplaceAllFunc(doc, func(reference []byte) []byte {
 		digits, base := string(reference[2:len(reference)-1]), 10

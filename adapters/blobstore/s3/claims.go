@@ -15,18 +15,18 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// withChecksums makes S3 send the checksums that it keeps, and the SDK leave them
-// alone: it would compute them again, and cannot resume where a body broke off.
+// withChecksums makes S3 send the checksums that it keeps. The SDK must not check them: it
+// would compute them a second time, and cannot resume a body that broke off.
 func withChecksums(o *s3.Options) {
 	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Checksum-Mode", "ENABLED"))
 }
 
-// md5ETag is the form of an ETag that is an MD5, or one of content in parts.
+// md5ETag is the form of an ETag that is the MD5 of the content, or of the MD5s of its parts.
 var md5ETag = regexp.MustCompile(`^[0-9a-f]{32}(-[0-9]+)?$`)
 
-// claimsOf returns what an answer with a whole object says of its content, without
-// the sizes of its parts.
+// claimsOf returns what the answer for a whole object claims about its content, without the
+// sizes of parts.
 func (b *bucket) claimsOf(out *s3.GetObjectOutput) []pipeline.Claim {
 	var all []pipeline.Claim
 	etag := driver.TrimETag(aws.ToString(out.ETag))
@@ -45,7 +45,7 @@ func (b *bucket) claimsOf(out *s3.GetObjectOutput) []pipeline.Claim {
 		{"sha512", "sha512", out.ChecksumSHA512},
 		{"md5", "md5", out.ChecksumMD5},
 		{"xxhash3", "xxh3", out.ChecksumXXHASH3},
-		{"xxhash64", "xxhash64", out.ChecksumXXHASH64},    // which nobody here computes
+		{"xxhash64", "xxhash64", out.ChecksumXXHASH64},    // digest does not compute it
 		{"xxhash128", "xxhash128", out.ChecksumXXHASH128}, // likewise
 	} {
 		if c.value == nil {
@@ -54,10 +54,11 @@ func (b *bucket) claimsOf(out *s3.GetObjectOutput) []pipeline.Claim {
 		claim := digest.Claim{Algorithm: c.algorithm, Value: *c.value}
 		_, count, inParts := strings.Cut(etag, "-")
 		composite := out.ChecksumType == types.ChecksumTypeComposite
-		// A CRC64NVME is never composite where nobody says so.
+		// A CRC64NVME without a type is never composite.
 		untold := out.ChecksumType == "" && inParts && c.algorithm != "crc64nvme"
 		if !strings.Contains(claim.Value, "-") && (composite || untold) {
-			// It is of checksums of parts, or may be, and does not say of how many.
+			// It is a checksum of the checksums of parts, or may be one, and does not say of
+			// how many.
 			claim.Value += "-" + count
 			claim.Either = untold || count == "1" // see withParts
 		}
@@ -66,25 +67,25 @@ func (b *bucket) claimsOf(out *s3.GetObjectOutput) []pipeline.Claim {
 	return append(all, driver.MetadataClaims(out.Metadata)...)
 }
 
-// etagIsMD5 reports whether the ETag of an object is made of MD5s, as far as S3's
-// documentation promises.
+// etagIsMD5 reports whether the ETag of an object is made of MD5s, as far as S3's documentation
+// promises.
 func (b *bucket) etagIsMD5(out *s3.GetObjectOutput) bool {
 	switch out.ServerSideEncryption {
 	case "", types.ServerSideEncryptionAes256:
 	default:
 		return false
 	}
-	// Those are a directory bucket, and an access point of one.
+	// These names are of a directory bucket, and of an access point of one.
 	return out.SSECustomerAlgorithm == nil && !strings.HasSuffix(b.name, "--x-s3") && !strings.HasSuffix(b.name, "--xa-s3")
 }
 
-// strong names the algorithms that tell as much as the ETag of an upload in parts
-// does of what went wrong by accident, for a fraction of its cost.
+// strong lists the algorithms that detect accidents as well as the ETag of an upload in parts
+// does, for a fraction of its cost.
 var strong = []string{"crc64nvme", "sha1", "sha256", "sha512", "md5", "xxh3"}
 
-// withoutCostly returns the claims without the ETag of an upload in parts, where S3
-// keeps a checksum of the whole that is as strong. That ETag takes a second MD5 of every byte
-// and a request for the sizes of the parts: one large object would be read at half the rate.
+// withoutCostly returns the claims without the ETag of an upload in parts, if S3 keeps a
+// checksum of the whole that is as strong. That ETag costs a second MD5 of every byte and a
+// request for the sizes of the parts: a large object would be read at half the rate.
 func withoutCostly(all []pipeline.Claim) []pipeline.Claim {
 	whole := slices.ContainsFunc(all, func(c pipeline.Claim) bool {
 		return strings.HasPrefix(c.Name, "x-amz-checksum-") && slices.Contains(strong, c.Algorithm) &&
@@ -95,7 +96,7 @@ func withoutCostly(all []pipeline.Claim) []pipeline.Claim {
 	})
 }
 
-// guards returns the claims that are of the object as a whole and that the SDK would check.
+// guards returns the claims about the object as a whole, which a reader can check itself.
 func guards(all []pipeline.Claim) []pipeline.Claim {
 	return slices.DeleteFunc(slices.Clone(all), func(c pipeline.Claim) bool {
 		return !strings.HasPrefix(c.Name, "x-amz-checksum-") || partsOf(c.Value) != 0

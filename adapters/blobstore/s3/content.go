@@ -16,14 +16,14 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// rangeBytes is how long a range of an object is, unless its own parts say better.
+// rangeBytes is the length of a range, unless the parts of the object suggest another.
 const rangeBytes = 8 << 20
 
 // reads names the permissions that reading an object takes.
 const reads = "s3:GetObject, s3:GetObjectVersion"
 
-// version is one version of an object: the one with the id or, where there are no versions,
-// the one with the ETag. The first answer sets what the event did not tell.
+// version is one version of an object, which its id identifies or, where there are no versions,
+// its ETag. The first answer sets what the event did not tell.
 type version struct {
 	bucket      *bucket
 	key         string
@@ -33,9 +33,9 @@ type version struct {
 	customerKey customerKey
 }
 
-// Open implements driver.Bucket. It takes one request for a whole object. For a part of one
-// it asks for the headers first: an answer with a part says neither the length of the object
-// for sure nor its checksums.
+// Open implements driver.Bucket. For a whole object it takes one request. For a part it asks
+// for the headers first: an answer with a part does not always have the length of the object,
+// nor its checksums.
 func (b *bucket) Open(ctx context.Context, o pipeline.Object, offset int64) (driver.Content, error) {
 	if err := driver.FolderMark(o.Key, o.Size); err != nil {
 		return driver.Content{}, err
@@ -71,14 +71,14 @@ func (b *bucket) Open(ctx context.Context, o pipeline.Object, offset int64) (dri
 	return c, b.translate(err, reads)
 }
 
-// begin takes from the first answer what there is to know about the version.
+// begin takes everything about the version from the first answer.
 func (v *version) begin(out *s3.GetObjectOutput, c *driver.Content) error {
 	if out.ContentLength == nil {
 		return driver.ErrUnknownLength
 	}
 	v.etag, v.size = driver.TrimETag(aws.ToString(out.ETag)), *out.ContentLength
 	if id := aws.ToString(out.VersionId); id != "" || v.id != "" {
-		v.id = id // another version than the one that was asked for is another object
+		v.id = id // if it is not the one that was asked for, the store compares the objects
 	}
 	c.State = driver.State{ETag: v.etag, Size: v.size, VersionID: driver.VersionOf(v.id), Metadata: driver.UnescapeMetadata(out.Metadata)}
 	all := v.bucket.claimsOf(out)
@@ -121,7 +121,7 @@ func (v *version) check(out *s3.GetObjectOutput, first, end int64) error {
 	return nil
 }
 
-// get asks for so many bytes of the version; -1: all that follow.
+// get asks for that many bytes of the version; -1: all that follow.
 func (v *version) get(ctx context.Context, first, length int64) (io.ReadCloser, *s3.GetObjectOutput, error) {
 	body, err := v.bucket.bucket.NewRangeReader(ctx, v.key, first, length, &blob.ReaderOptions{
 		BeforeRead: func(as func(any) bool) error {
@@ -153,7 +153,7 @@ func (v *version) get(ctx context.Context, first, length int64) (io.ReadCloser, 
 	return body, &out, nil
 }
 
-// head asks for what get answers, without the content.
+// head asks for the answer of get without its content.
 func (v *version) head(ctx context.Context) (*s3.GetObjectOutput, error) {
 	in := &s3.HeadObjectInput{
 		Bucket:               &v.bucket.name,
@@ -183,8 +183,8 @@ func (v *version) head(ctx context.Context) (*s3.GetObjectOutput, error) {
 	}, nil
 }
 
-// rangeLength returns the length of ranges such that they end where parts of the
-// object end, if its ETag tells how many it was uploaded in.
+// rangeLength returns a length for which ranges end where parts of the object end, if its ETag
+// tells the number of parts.
 func rangeLength(etag string, size int64) int64 {
 	const mib = 1 << 20
 	_, count, _ := strings.Cut(etag, "-")

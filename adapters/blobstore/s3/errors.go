@@ -17,8 +17,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// fault is what S3 answered: its error code, and its response. Either may be
-// missing; an answer to HEAD has no body and so no code worth the name.
+// fault is the answer of S3: its error code, and its response. Either may be missing. An answer
+// to HEAD has no body and so no real code.
 type fault struct {
 	code   string
 	status int
@@ -37,7 +37,7 @@ func faultOf(err error) fault {
 	return f
 }
 
-// notFound reports that the object is not there; not that its bucket is not.
+// notFound reports that the object does not exist, while its bucket may.
 func (f fault) notFound() bool {
 	switch f.code {
 	case "NoSuchKey", "NoSuchVersion", "NotFound":
@@ -48,8 +48,8 @@ func (f fault) notFound() bool {
 	return false
 }
 
-// refused reports that the condition of a request did not hold, or that another
-// write to the key was under way.
+// refused reports that the condition of a request did not hold, or that another write to the
+// key was under way.
 func (f fault) refused() bool {
 	return f.status == http.StatusPreconditionFailed || f.code == "PreconditionFailed" || f.code == "ConditionalRequestConflict"
 }
@@ -59,14 +59,13 @@ func (f fault) unsupported() bool {
 	return f.status == http.StatusNotImplemented || f.code == "NotImplemented"
 }
 
-// translate turns what went wrong with a request for an object into one of the
-// pipeline's classes, by code. needs names the permission that it takes.
+// translate turns the error of a request for an object into one of the pipeline's classes, by
+// code. needs names the permission that the request needs.
 func (b *bucket) translate(err error, needs string) error {
 	if err == nil {
 		return nil
 	}
-	// gocloud's classes are too coarse: to it, a bucket that is gone is an object
-	// that is gone.
+	// gocloud's classes are too coarse: it reports a missing bucket as a missing object.
 	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
 		err = op
 	}
@@ -84,7 +83,7 @@ func (b *bucket) translate(err error, needs string) error {
 		return pipeline.Permanent(fmt.Errorf("%w: %w", syscall.ENAMETOOLONG, err))
 	}
 	if b.stale(f) {
-		// Whoever provides the credentials may have better ones by now.
+		// The provider of the credentials may have new ones.
 		if cache, ok := b.client.Options().Credentials.(*aws.CredentialsCache); ok {
 			cache.Invalidate()
 		}
@@ -108,8 +107,8 @@ func (b *bucket) stale(f fault) bool {
 	return false
 }
 
-// explain says what a transient error means and what to do about it; empty if
-// the error has to speak for itself.
+// explain says what a transient error means and what to do about it; empty if the error speaks
+// for itself.
 func (b *bucket) explain(err error, f fault, needs string) string {
 	switch {
 	case f.code == "NoSuchBucket":
@@ -136,8 +135,7 @@ func (b *bucket) explain(err error, f fault, needs string) string {
 	return b.unreached(err)
 }
 
-// explainRecord says which flag is wrong if the store does not take a record as it
-// is written; empty if that is not why.
+// explainRecord says which flag is wrong if the store refuses a record; empty if no flag is.
 func explainRecord(f fault) string {
 	switch {
 	case f.code == "InvalidStorageClass":

@@ -15,13 +15,13 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// Check implements driver.Bucket. Whether a key that ends with a slash stands for a folder,
-// only its size tells.
+// Check implements driver.Bucket. A key that ends with a slash may be that of an object: only
+// its size tells.
 func (b *bucket) Check(string) error { return nil }
 
-// checkVersion explains why no object can have the version id, or the ETag if that
-// is what it would be asked for by; nil if one can. No store has others than of
-// printable ASCII, and no header could carry them.
+// checkVersion explains why no object can have the version id, or the ETag if the request would
+// name that; nil if one can. All ids and ETags are of printable ASCII, and headers can carry
+// nothing else.
 func checkVersion(o pipeline.Object) error {
 	switch {
 	case !driver.IsPrintable(o.VersionID):
@@ -61,8 +61,8 @@ func (b *bucket) Stat(ctx context.Context, key string) (driver.State, error) {
 	}, nil
 }
 
-// whatIsGone finds out whether it is the object or the bucket, when the answer to
-// a request is that something is not found.
+// whatIsGone finds out whether the object or the bucket is gone, when the answer to a request
+// is "not found".
 func (b *bucket) whatIsGone(ctx context.Context, err error) error {
 	if _, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name}); faultOf(err).status == http.StatusNotFound {
 		return fmt.Errorf("%s: %w", b.explain(err, fault{code: "NoSuchBucket"}, ""), err)
@@ -76,7 +76,7 @@ func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.En
 		pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{
 			Bucket: &b.name,
 			Prefix: &l.Prefix,
-			// XML has no way to write some control characters.
+			// XML cannot represent some control characters.
 			EncodingType: types.EncodingTypeUrl,
 			RequestPayer: b.payer(),
 		})

@@ -16,16 +16,15 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// withParts returns claims with the sizes of parts, which it asks for where a claim needs
-// them.
+// withParts implements Content.Parts.
 func (v *version) withParts(ctx context.Context, claims []pipeline.Claim) []pipeline.Claim {
 	all := slices.Clone(claims)
 	layouts := make(map[int]layout)
 	for i := range all {
 		n := partsOf(all[i].Value)
 		if n < 2 {
-			// An ETag of one part is not compared: some stores end any ETag that is
-			// no MD5 with "-1".
+			// An ETag of one part is not compared: some stores append "-1" to an ETag that is
+			// not an MD5.
 			if n == 1 && strings.HasPrefix(all[i].Name, "x-amz-checksum-") {
 				all[i].Parts = []int64{v.size}
 			}
@@ -54,17 +53,17 @@ func partsOf(value string) int {
 	return n
 }
 
-// partLimit is how many parts an object has at most.
+// partLimit is the largest number of parts that an object can have.
 const partLimit = 10_000
 
-// layout are the sizes of parts; nil if they are not known.
+// layout is the sizes of parts; nil if they are not known.
 type layout struct {
 	sizes   []int64 // bytes
-	guessed bool    // from the first one
+	guessed bool    // from the size of the first part
 }
 
-// parts returns the sizes of an object's n parts. Most uploaders make all parts of
-// one size but for the last, so that the first one tells; else S3 may know more.
+// parts returns the sizes of an object's n parts. Most uploaders make all parts the same size
+// except the last, so that the size of the first is enough; otherwise S3 may have a list.
 func (v *version) parts(ctx context.Context, n int) layout {
 	first, count, err := v.part(ctx, 1)
 	if err == nil && count == n {
@@ -82,8 +81,8 @@ func (v *version) parts(ctx context.Context, n int) layout {
 	return layout{}
 }
 
-// evenParts returns the sizes of n parts that are of one size but for the last,
-// which may be smaller; nil if content of this size has no such parts.
+// evenParts returns the sizes of n parts that have one size, except the last, which may be
+// smaller; nil if content of this size has no such parts.
 func evenParts(size, first int64, n int) []int64 {
 	if first <= 0 || (size-1)/first+1 != int64(n) {
 		return nil
@@ -93,8 +92,8 @@ func evenParts(size, first int64, n int) []int64 {
 	return sizes
 }
 
-// partSizes returns the sizes of an object's n parts as S3 has them, which takes a
-// request for each if S3 keeps no list.
+// partSizes returns the sizes of an object's n parts as S3 has them. It takes a request for
+// each part if S3 keeps no list.
 func (v *version) partSizes(ctx context.Context, n int) ([]int64, error) {
 	sizes, err := v.listedParts(ctx, n)
 	if err == nil {
@@ -109,8 +108,8 @@ func (v *version) partSizes(ctx context.Context, n int) ([]int64, error) {
 	return sizes, nil
 }
 
-// part returns the size of one part, from 1, and how many there are; 0 if S3 does
-// not say.
+// part returns the size of one part, which are numbered from 1, and how many parts there are; 0
+// if S3 does not say.
 func (v *version) part(ctx context.Context, number int32) (size int64, count int, err error) {
 	in := &s3.HeadObjectInput{
 		Bucket:               &v.bucket.name,
@@ -139,8 +138,8 @@ func (v *version) part(ctx context.Context, number int32) (size int64, count int
 
 var errNoList = errors.New("the store keeps no list of the parts")
 
-// listedParts returns the sizes of the n parts that S3 keeps a list of: those of
-// objects that were uploaded with checksums.
+// listedParts returns the sizes of n parts from the list that S3 keeps for objects that were
+// uploaded with checksums.
 func (v *version) listedParts(ctx context.Context, n int) ([]int64, error) {
 	in := &s3.GetObjectAttributesInput{
 		Bucket:               &v.bucket.name,

@@ -18,15 +18,15 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// What is known about the conditions of writes.
+// States of what is known about the conditions of writes.
 const (
 	conditionsUnknown int32 = iota
-	conditionsProbed        // somebody is finding out
+	conditionsProbed        // a request is under way that finds out
 	conditionsHeeded
 	conditionsIgnored
 )
 
-// permission names an action; for a checkpoint also where it is needed.
+// permission names an action, for a checkpoint with the prefix that needs it.
 func permission(action, key string) string {
 	if strings.HasPrefix(key, driver.Checkpoints) {
 		return action + " on " + driver.Checkpoints + "*"
@@ -55,8 +55,8 @@ func (b *bucket) Get(ctx context.Context, key string, limit int64) (*driver.Blob
 	return &driver.Blob{Data: data, Metadata: driver.UnescapeMetadata(out.Metadata), Tag: aws.ToString(out.ETag)}, nil
 }
 
-// getArchived returns what can be read of a record that a lifecycle rule took to
-// the archive together with its object.
+// getArchived returns the metadata of a record that a lifecycle rule moved to the archive
+// together with its object.
 func (b *bucket) getArchived(ctx context.Context, key string) (*driver.Blob, error) {
 	out, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &key, RequestPayer: b.payer()})
 	if err != nil {
@@ -65,8 +65,8 @@ func (b *bucket) getArchived(ctx context.Context, key string) (*driver.Blob, err
 	return &driver.Blob{Metadata: driver.UnescapeMetadata(out.Metadata), Tag: aws.ToString(out.ETag), Archived: true}, nil
 }
 
-// Put implements driver.Bucket. It makes S3 refuse what would undo the work of another
-// process: a record is created only if there is none, and replaces only what was read.
+// Put implements driver.Bucket. A record is created only if there is none, and replaces only
+// the record that was read, so that S3 refuses what would undo the work of another process.
 func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c driver.Condition) error {
 	cond := ifNone
 	switch {
@@ -87,8 +87,8 @@ func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c drive
 		err = b.put(ctx, key, data, condition{})
 	}
 	if errors.Is(err, pipeline.ErrChanged) && c.Old == nil && b.deleted(ctx, key) {
-		// Some stores take the marker of a deletion for an object. If this store
-		// does, and not just another worker was faster, it will say so again.
+		// Some stores treat a delete marker as an object. If this store does, and no other
+		// worker was faster, it refuses the second write, too.
 		if err = b.put(ctx, key, data, ifNone); errors.Is(err, pipeline.ErrChanged) && b.deleted(ctx, key) {
 			err = b.put(ctx, key, data, condition{})
 		}
@@ -99,7 +99,7 @@ func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c drive
 	return err
 }
 
-// deleted reports whether what is there is the marker of a deletion.
+// deleted reports whether a delete marker is at the key.
 func (b *bucket) deleted(ctx context.Context, key string) bool {
 	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key, RequestPayer: b.payer()})
 	if err == nil {
@@ -109,7 +109,7 @@ func (b *bucket) deleted(ctx context.Context, key string) bool {
 	return f.status == http.StatusNotFound && f.header.Get("X-Amz-Delete-Marker") == "true"
 }
 
-// condition is what must hold for a write. The zero value is none.
+// condition is the condition of a write. The zero value is none.
 type condition struct{ ifMatch, ifNoneMatch string }
 
 var (
@@ -169,9 +169,9 @@ func (b *bucket) putInput(key string, data *driver.Blob) *s3.PutObjectInput {
 	return in
 }
 
-// probe finds out, after the first write, whether the store heeds conditions: it
-// writes the same again in two ways that must be refused. A store that does not
-// tell what it cannot do has then the same record once more.
+// probe finds out, after the first write, whether the store honours conditions: it repeats the
+// write with two conditions that the store must refuse. A store that ignores conditions then
+// writes the same record again.
 func (b *bucket) probe(ctx context.Context, key string, data *driver.Blob) {
 	if !b.conditions.CompareAndSwap(conditionsUnknown, conditionsProbed) {
 		return
@@ -183,24 +183,24 @@ func (b *bucket) probe(ctx context.Context, key string, data *driver.Blob) {
 			b.ignoresConditions(ctx)
 			return
 		case !errors.Is(err, pipeline.ErrChanged):
-			b.conditions.Store(conditionsUnknown) // somebody else will find out
+			b.conditions.Store(conditionsUnknown) // the next write probes again
 			return
 		}
 	}
 	b.conditions.Store(conditionsHeeded)
 }
 
-// ignoresConditions goes on without conditions: what is there is looked at right
-// before it is written.
+// ignoresConditions switches to writes without conditions: the record is read just before it is
+// written.
 func (b *bucket) ignoresConditions(ctx context.Context) {
 	if b.conditions.Swap(conditionsIgnored) != conditionsIgnored {
-		b.log.WarnContext(ctx, "the store does not heed conditional writes: two workers that write the record of one object at the same instant may leave that of the older version",
+		b.log.WarnContext(ctx, "the store does not honour conditional writes: two workers that write the record of one object at the same instant may leave that of the older version",
 			"bucket", b.name)
 	}
 }
 
-// Delete implements driver.Bucket. A store that does not honour the condition deletes what is
-// there.
+// Delete implements driver.Bucket. A store that does not honour the condition deletes whatever
+// is there.
 func (b *bucket) Delete(ctx context.Context, key string, c driver.Condition) error {
 	in := &s3.DeleteObjectInput{Bucket: &b.name, Key: &key, RequestPayer: b.payer()}
 	if c.Old != nil && b.conditions.Load() != conditionsIgnored {
@@ -208,7 +208,7 @@ func (b *bucket) Delete(ctx context.Context, key string, c driver.Condition) err
 	}
 	_, err := b.client.DeleteObject(ctx, in)
 	if in.IfMatch != nil && faultOf(err).unsupported() {
-		in.IfMatch = nil // some honour it for writes only
+		in.IfMatch = nil // some stores honour it for writes only
 		_, err = b.client.DeleteObject(ctx, in)
 	}
 	return b.translate(err, permission("s3:DeleteObject", key))

@@ -1,9 +1,9 @@
 // Package s3 is the driver for buckets on S3, or on a store that speaks its protocol:
 // s3://NAME.
 //
-// gocloud opens the bucket and reads its objects. What gocloud has no way to ask for goes
-// to S3 directly: raw keys (gocloud rewrites control characters, "../" and
-// "__0x41__"), conditions, records in one request.
+// gocloud opens the bucket and reads its objects. The AWS SDK does what gocloud cannot: raw
+// keys (gocloud rewrites control characters, "../" and "__0x41__"), conditions, records in one
+// request.
 package s3
 
 import (
@@ -32,15 +32,15 @@ import (
 
 // Options says how buckets on S3 are read. The zero value is the default.
 type Options struct {
-	// RequesterPays accepts that the reader pays.
+	// RequesterPays accepts the charges of a bucket whose readers pay.
 	RequesterPays bool
-	// CustomerKey decrypts objects that are encrypted with it (SSE-C); others are
-	// read without it. Records are never encrypted with it. 32 bytes; nil: none.
+	// CustomerKey decrypts objects that are encrypted with it (SSE-C); other objects are read
+	// without it. Records are never encrypted with it. 32 bytes; nil: no key.
 	CustomerKey []byte
 }
 
-// Driver opens buckets with gocloud's parameters, in an account that
-// the AWS SDK's default chain finds.
+// Driver opens buckets with gocloud's parameters, and with the credentials that the AWS SDK's
+// default chain finds.
 func Driver(options Options) driver.Driver {
 	return driver.Driver{
 		Scheme:  s3blob.Scheme,
@@ -51,8 +51,7 @@ func Driver(options Options) driver.Driver {
 	}
 }
 
-// ReadCustomerKey reads a key for SSE-C from a file that holds its 32 bytes, as
-// they are or in base64.
+// ReadCustomerKey reads a key for SSE-C from a file that holds its 32 bytes, or their base64.
 func ReadCustomerKey(name string) ([]byte, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -64,7 +63,7 @@ func ReadCustomerKey(name string) ([]byte, error) {
 	key := make([]byte, base64.StdEncoding.DecodedLen(len(data)))
 	n, err := base64.StdEncoding.Decode(key, data) // it ignores newlines
 	if err != nil || n != customerKeySize {
-		return nil, fmt.Errorf("%s: it holds neither %d bytes nor the base64 of so many", name, customerKeySize)
+		return nil, fmt.Errorf("%s: it holds neither %d bytes nor their base64", name, customerKeySize)
 	}
 	return key[:n], nil
 }
@@ -75,7 +74,7 @@ const customerKeySize = 32
 type bucket struct {
 	driver.Locks
 	name        string       // as the store knows it
-	opened      *blob.Bucket // by its URL; it has the first client
+	opened      *blob.Bucket // by its URL, with a client of gocloud
 	bucket      *blob.Bucket
 	client      *s3.Client
 	connections *http.Transport
@@ -112,7 +111,7 @@ func open(ctx context.Context, u *url.URL, options Options, o driver.Options) (*
 	}
 	sdk.Logger = sdkLog{o.Log}
 	sdk.HTTPClient = &http.Client{Transport: readableErrors{b.connections}, CheckRedirect: keepMethod}
-	// It would warn for every object that was uploaded in parts.
+	// The SDK would warn about every object that was uploaded in parts.
 	sdk.DisableLogOutputChecksumValidationSkipped = true
 	b.client = s3.New(sdk)
 	if b.bucket, err = s3blob.OpenBucket(ctx, b.client, b.name, &b.writes); err != nil {
@@ -133,8 +132,8 @@ func (b *bucket) Close() error {
 	return err
 }
 
-// transportOf returns the connections of one bucket. It keeps what the SDK has read
-// from the environment, such as AWS_CA_BUNDLE.
+// transportOf returns the connections of one bucket. They keep what the SDK has read from the
+// environment, such as AWS_CA_BUNDLE.
 func transportOf(client s3.HTTPClient) *http.Transport {
 	buildable, ok := client.(*awshttp.BuildableClient)
 	if !ok {
@@ -145,8 +144,8 @@ func transportOf(client s3.HTTPClient) *http.Transport {
 	return t
 }
 
-// retryer waits less than the SDK does, as a pod that is late keeps a message
-// from the others. What it gives up, the queue delivers again.
+// retryer waits less than the SDK does, as a pod that waits keeps a message from the others.
+// The queue delivers again what fails.
 type retryer struct{ aws.RetryerV2 }
 
 // RetryDelay implements aws.Retryer.
@@ -154,7 +153,7 @@ func (retryer) RetryDelay(attempt int, _ error) (time.Duration, error) {
 	return driver.Backoff.Delay(attempt), nil
 }
 
-// keepMethod follows no redirect that would make a GET of a PUT.
+// keepMethod does not follow a redirect that would turn a PUT into a GET.
 func keepMethod(r *http.Request, via []*http.Request) error {
 	switch r.Response.StatusCode {
 	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
@@ -171,8 +170,8 @@ func (b *bucket) Reachable(ctx context.Context) error {
 	return b.translate(err, "s3:ListBucket")
 }
 
-// usable reports why the bucket cannot be used, as far as that can be told
-// without reading an object or writing a record.
+// usable reports why the bucket cannot be used, as far as this can be found out without reading
+// an object or writing a record.
 func (b *bucket) usable(ctx context.Context) error {
 	if c := b.client.Options().Credentials; c != nil {
 		if _, err := c.Retrieve(ctx); err != nil && ctx.Err() == nil {
@@ -185,7 +184,7 @@ func (b *bucket) usable(ctx context.Context) error {
 		RequestPayer: b.payer(),
 	})
 	if faultOf(err).code == "AccessDenied" {
-		// A policy may allow no more than some prefix.
+		// A policy may allow no more than one prefix.
 		if _, there := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name}); there == nil {
 			b.log.WarnContext(ctx, "the bucket may not be listed as a whole: without s3:ListBucket nothing can be backfilled, and S3 may deny access to a key that is gone instead of saying so",
 				"bucket", b.name, "err", err)
@@ -202,16 +201,16 @@ func (b *bucket) payer() types.RequestPayer {
 	return ""
 }
 
-// customerKey is a key for SSE-C as requests carry it. The zero value is none.
+// customerKey is a key for SSE-C in the form that requests have. The zero value is no key.
 type customerKey struct{ algorithm, key, sum *string }
 
-// keyed calls do with the customer's key, and again without it if the store does
-// not take it for this object.
+// keyed calls do with the customer's key, and again without it if the store refuses the key for
+// this object.
 func (b *bucket) keyed(do func(customerKey) error) error {
 	if b.options.CustomerKey == nil {
 		return do(customerKey{})
 	}
-	sum := md5.Sum(b.options.CustomerKey) // S3 wants it so
+	sum := md5.Sum(b.options.CustomerKey) // S3 asks for an MD5
 	err := do(customerKey{
 		algorithm: aws.String("AES256"),
 		key:       aws.String(base64.StdEncoding.EncodeToString(b.options.CustomerKey)),
