@@ -34,8 +34,8 @@ func clients(t *testing.T, server awsenv.Server, who session) (*s3.Client, *sqs.
 		})
 }
 
-// trusting returns a configuration that trusts the certificate in a file; nil for
-// no file.
+// trusting returns a configuration that trusts the certificate in a file, or nil without
+// a file.
 func trusting(t *testing.T, authority string) *tls.Config {
 	t.Helper()
 	if authority == "" {
@@ -66,13 +66,13 @@ func hostOf(rawURL string) string {
 	return strings.FieldsFunc(host, func(r rune) bool { return strings.ContainsRune("/?", r) })[0]
 }
 
-// nameOf returns the last part of an ARN or of a queue's URL.
+// nameOf returns the last part of an ARN or of the URL of a queue.
 func nameOf(s string) string {
 	s, _, _ = strings.Cut(s, "?")
 	return s[strings.LastIndexAny(s, ":/")+1:]
 }
 
-// compact returns a document in as few bytes as it takes.
+// compact returns a JSON document without white space.
 func compact(t *testing.T, document any) string {
 	t.Helper()
 	data, err := json.Marshal(document)

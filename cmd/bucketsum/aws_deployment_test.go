@@ -23,14 +23,14 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// The account and region that Terraform's documents are rendered for.
+// The account and region in Terraform's rendered documents.
 const (
 	renderedAccount = "123456789012"
 	renderedRegion  = "eu-central-1"
 )
 
-// rendered is a pipeline as terraform/modules/pipeline renders it. The files in
-// testdata/terraform are held equal to the module by .ci/terraform.
+// rendered is a pipeline as terraform/modules/pipeline renders it. .ci/terraform checks
+// that the files in testdata/terraform are equal to the module's output.
 type rendered struct {
 	Documents struct {
 		Names struct {
@@ -72,13 +72,13 @@ func readRendered(t *testing.T, name string) rendered {
 	return r
 }
 
-// flags returns what the chart makes of its values.
+// flags returns the flags that the chart makes of its values.
 func (r rendered) flags() []string {
 	v := r.HelmValues
 	flags := []string{
 		"--dead-letter", v.DeadLetter.URL, "--record", v.Record, "--algorithms", strings.Join(v.Algorithms, ","), "--on-delete", v.OnDelete,
-		// Moto goes on with a receive of a worker that has gone: what that gets has to
-		// come back soon.
+		// Moto continues the receive of a worker that has ended. The message that it
+		// delivers there must come back soon.
 		"--queue", v.Queue.URL + "&waittime=1s&visibility=10s",
 	}
 	for _, b := range v.Buckets {
@@ -120,14 +120,14 @@ type deployment struct {
 	session session
 }
 
-// session is who makes requests: the worker, after it has assumed its role, or an
-// administrator.
+// session has the credentials of requests: those of the worker, after it has assumed
+// its role, or those of an administrator.
 type session struct{ AccessKeyID, SecretAccessKey, SessionToken string }
 
 var administrator = session{AccessKeyID: awsenv.AccessKey, SecretAccessKey: awsenv.SecretKey}
 
-// deploy makes on moto what Terraform would make on AWS, with the documents as they
-// are, and reads them back.
+// deploy creates on moto what Terraform would create on AWS, with the same documents,
+// and reads them back.
 func deploy(t *testing.T, server awsenv.Server, r rendered) *deployment {
 	t.Helper()
 	d := &deployment{account: &account{t: t, server: server}, rendered: r, queues: make(map[string]awsenv.Policy)}
@@ -203,7 +203,7 @@ func (d *deployment) cli(args ...string) []byte {
 	return d.aws(append([]string{"--region", renderedRegion, "--output", "json"}, args...)...)
 }
 
-// createBuckets makes the buckets, with versions where Terraform would make them.
+// createBuckets creates the buckets, with versioning where Terraform enables it.
 func (d *deployment) createBuckets(client *s3.Client) {
 	d.t.Helper()
 	names := slices.Collect(maps.Values(d.Documents.Names.Buckets))
@@ -230,7 +230,7 @@ func (d *deployment) createQueue(name string, attributes map[string]string) {
 	d.must(err)
 }
 
-// gate returns the way of whoever has the access key and what a policy allows.
+// gate returns a proxy before the server that lets an access key do what a policy allows.
 func (d *deployment) gate(accessKey string, policy awsenv.Policy) *awsenv.Gate {
 	g := &awsenv.Gate{AccessKey: accessKey, Region: renderedRegion, Identity: policy, Queues: d.queues, Keys: make(map[string]awsenv.Key)}
 	for arn, key := range d.Documents.Keys {
@@ -239,7 +239,7 @@ func (d *deployment) gate(accessKey string, policy awsenv.Policy) *awsenv.Gate {
 	return g
 }
 
-// as returns the environment of somebody who goes through a gate.
+// as returns the environment of a client with these credentials that uses a proxy.
 func (s session) as(through awsenv.Server) []string {
 	return append(through.Environ(), "AWS_REGION="+renderedRegion, "AWS_ACCESS_KEY_ID="+s.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY="+s.SecretAccessKey, "AWS_SESSION_TOKEN="+s.SessionToken)
@@ -253,7 +253,7 @@ func (d *deployment) serve(environ []string, flags ...string) *running {
 	return w
 }
 
-// wait waits until something is so.
+// wait waits until a condition holds.
 func (d *deployment) wait(what string, so func() bool) {
 	d.t.Helper()
 	late := time.After(time.Minute)
@@ -268,7 +268,7 @@ func (d *deployment) wait(what string, so func() bool) {
 	}
 }
 
-// left returns how many messages a queue has, in flight or not.
+// left returns the number of messages in a queue, those in flight included.
 func (d *deployment) left(queueURL string) int {
 	d.t.Helper()
 	n := 0
@@ -284,7 +284,7 @@ func (d *deployment) left(queueURL string) int {
 	return n
 }
 
-// put writes an object, of a storage class if it is not empty.
+// put writes an object, and sets a storage class that is not empty.
 func (d *deployment) put(bucket, key string, content []byte, class s3types.StorageClass) (version string) {
 	d.t.Helper()
 	out, err := d.s3.PutObject(d.t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(content), StorageClass: class})
@@ -292,8 +292,9 @@ func (d *deployment) put(bucket, key string, content []byte, class s3types.Stora
 	return aws.ToString(out.VersionId)
 }
 
-// putParts writes an object of 5 and 6 MiB, the sizes of which only S3 knows. It keeps
-// a CRC32 of the whole, which is too weak for the ETag to be left alone.
+// putParts writes an object in parts of 5 and 6 MiB; only S3 knows these sizes. The
+// object has a CRC32 of all content, which is too weak to make a check of the ETag
+// unnecessary.
 func putParts(t *testing.T, client *s3.Client, bucket, key string) (version string, content []byte) {
 	t.Helper()
 	must := func(err error) {
@@ -322,8 +323,7 @@ func putParts(t *testing.T, client *s3.Client, bucket, key string) (version stri
 	return aws.ToString(out.VersionId), content
 }
 
-// events sends events to EventBridge as S3 would, which only moto lets somebody
-// else do.
+// events sends events to EventBridge in the name of S3, which only moto allows.
 func (d *deployment) events(detailType string, details ...string) {
 	d.t.Helper()
 	var entries []map[string]string
@@ -345,7 +345,7 @@ func (d *deployment) events(detailType string, details ...string) {
 	}
 }
 
-// get returns the content of an object, and whether there is one.
+// get returns the content of an object, and whether the object exists.
 func (d *deployment) get(bucket, key string) (string, bool) {
 	d.t.Helper()
 	out, err := d.s3.GetObject(d.t.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})

@@ -24,8 +24,8 @@ import (
 
 var backticked = regexp.MustCompile("`([^`]*)`")
 
-// docRows returns the rows of the table in a page of docs whose header line starts
-// with header, as cells.
+// docRows returns the cells of the table in a page of docs whose header line starts with
+// header, by rows.
 func docRows(t *testing.T, page, header string) [][]string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "..", "docs", page))
@@ -50,7 +50,7 @@ func docRows(t *testing.T, page, header string) [][]string {
 	return rows
 }
 
-// quoted returns what is between backticks.
+// quoted returns the texts between backticks.
 func quoted(cell string) []string {
 	var all []string
 	for _, m := range backticked.FindAllStringSubmatch(cell, -1) {
@@ -59,8 +59,9 @@ func quoted(cell string) []string {
 	return all
 }
 
-// The table of permissions has every statement of the policies, all of its actions
-// and, as far as a default pipeline has it, its resources.
+// TestDocumentedPermissions compares the table of permissions with the policies: it must
+// have every statement with all actions and, as far as a default pipeline has them, the
+// resources.
 func TestDocumentedPermissions(t *testing.T) {
 	want, got := make(map[string][]string), make(map[string][]string)
 	resources := make(map[string][]string)
@@ -101,9 +102,9 @@ func TestDocumentedPermissions(t *testing.T) {
 	}
 }
 
-// The table of calls says how many an object takes: those of S3 exactly, but for
-// what workers ask at their start, and those of SQS at most. What a worker asks by
-// the clock is not counted: receives in vain, and heartbeats.
+// TestDocumentedCalls compares the table of calls per object with a worker: the calls to
+// S3 must be exact, except for those at a worker's start, and the calls to SQS are upper
+// bounds. Periodic calls do not count: receives without messages, and heartbeats.
 func TestDocumentedCalls(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts moto and processes of the AWS command line")
@@ -135,7 +136,7 @@ func TestDocumentedCalls(t *testing.T) {
 			t.Fatal(err)
 		}
 		documented[name] = true
-		// Until a worker knows whether the store heeds conditions, it looks once more.
+		// A worker looks a second time until it knows whether the store honours conditions.
 		if got := counts[name]; got == 0 || got > n*objects+3*concurrency || !most && got < n*objects {
 			t.Errorf("%d of %s for %d objects, the table says %s for each", got, name, objects, cells[1])
 		}
@@ -147,7 +148,7 @@ func TestDocumentedCalls(t *testing.T) {
 	}
 }
 
-// countReceived returns a way to the server that counts the receives that bring
+// countReceived returns a proxy before the server that counts the receives that return
 // messages.
 func countReceived(t *testing.T, server awsenv.Server, n *atomic.Int64) awsenv.Server {
 	return server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {

@@ -8,9 +8,9 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 )
 
-// While a store or a permission is missing each delivery fails at once. The
-// deliveries that Terraform allows by default outlast the outage of a working day:
-// docs/aws.md and deploy/RUNBOOK.md promise 7 hours.
+// TestOutageIsOutlasted checks the deliveries that Terraform allows by default. During an
+// outage of the store, or without a permission, each delivery fails at once. docs/aws.md
+// and deploy/RUNBOOK.md promise that messages survive 7 hours of that.
 func TestOutageIsOutlasted(t *testing.T) {
 	var policy struct {
 		MaxReceiveCount int `json:"maxReceiveCount"`

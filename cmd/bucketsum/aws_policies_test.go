@@ -21,10 +21,10 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// TestTerraformOnAWS runs the worker over pipelines as Terraform renders them, with
-// the role's credentials, through a gate that lets pass what the policies allow. All
-// are in one account, so that a rule that takes too much would show. Whatever the
-// policies allow is used, and nothing else is asked for.
+// TestTerraformOnAWS runs workers in pipelines as Terraform renders them, with the
+// credentials of their roles, through a proxy that enforces the policies. All pipelines
+// are in one account, so that a rule that matches too much shows. The worker must use
+// every permission, and must not need any other.
 func TestTerraformOnAWS(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts moto and many processes of the AWS command line")
@@ -70,8 +70,8 @@ func TestTerraformOnAWS(t *testing.T) {
 	}
 }
 
-// forbidden starts a worker that may not write records. It finds out, and gives the
-// event back when it is stopped.
+// forbidden starts a worker that may not write records. The worker reports that, and
+// returns the event to the queue when it is stopped.
 func (d *deployment) forbidden() (used []string) {
 	d.t.Helper()
 	gate := d.gate(d.session.AccessKeyID, d.policy.Without("s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging"))
@@ -94,7 +94,7 @@ func (d *deployment) forbidden() (used []string) {
 	return gate.Used()
 }
 
-// allowedAgain asks for what forbidden could not do.
+// allowedAgain expects the records that forbidden could not write.
 func (d *deployment) allowedAgain(w *running) {
 	d.t.Helper()
 	f := d.late(w)
@@ -107,8 +107,8 @@ func (d *deployment) late(w *running) flow {
 	return flow{d, w, bucket, d.prefix(bucket)}
 }
 
-// sumParts sums objects of which S3 knows the parts. They are on versitygw, as
-// moto answers a HEAD of a part with the ETag of the part.
+// sumParts sums multipart objects. They are on versitygw, because moto answers a HEAD of
+// a part with the ETag of the part.
 func (d *deployment) sumParts(versitygw awsenv.Server) (used []string) {
 	d.t.Helper()
 	objects, _ := clients(d.t, versitygw, administrator)
@@ -135,7 +135,7 @@ func (d *deployment) sumParts(versitygw awsenv.Server) (used []string) {
 	return gate.Used()
 }
 
-// prefix returns what the keys of a bucket's objects begin with.
+// prefix returns the prefix of the keys in a bucket.
 func (d *deployment) prefix(bucket string) string {
 	for label, name := range d.Documents.Names.Buckets {
 		if name == bucket && strings.Contains(string(d.Documents.EventPatterns[label]), `"in/*"`) {
@@ -145,12 +145,12 @@ func (d *deployment) prefix(bucket string) string {
 	return ""
 }
 
-// trail reports whether CloudTrail tells of what happens.
+// trail reports whether events come from CloudTrail.
 func (d *deployment) trail() bool {
 	return strings.Contains(string(d.Documents.EventPatterns["inbox"]), "CloudTrail")
 }
 
-// flow is what happens to objects of one bucket.
+// flow changes objects of one bucket and checks what the worker does.
 type flow struct {
 	*deployment
 	w      *running
@@ -178,8 +178,7 @@ func (f flow) run() {
 	f.deleted()
 }
 
-// handled lets something happen to an object and waits until the worker has done
-// what it has to.
+// handled changes an object and waits until the worker has handled the event.
 func (f flow) handled(eventName, key string, happens func() (version string)) {
 	f.t.Helper()
 	if happens != nil {
@@ -193,15 +192,14 @@ func (f flow) handled(eventName, key string, happens func() (version string)) {
 	})
 }
 
-// created puts an object and asks for its record.
+// created puts an object and expects its record.
 func (f flow) created(key string, content []byte) {
 	f.t.Helper()
 	f.handled("PutObject", key, func() string { return f.put(f.bucket, f.prefix+key, content, "") })
 	f.wantRecord(key, content)
 }
 
-// tell sends the event by which CloudTrail tells of a call, and one of a call
-// that failed.
+// tell sends the event that CloudTrail sends for a call, and one for a failed call.
 func (f flow) tell(name, key, version string) {
 	f.t.Helper()
 	detail := func(more string) string {
@@ -211,7 +209,7 @@ func (f flow) tell(name, key, version string) {
 	f.events("AWS API Call via CloudTrail", detail(`,"errorCode":"AccessDenied"`), detail(""))
 }
 
-// archived puts an object that cannot be read before it is restored.
+// archived puts an object that must be restored before it can be read.
 func (f flow) archived() {
 	f.t.Helper()
 	key, content := f.prefix+"archived", []byte("from the archive\n")
@@ -222,7 +220,7 @@ func (f flow) archived() {
 	f.handled("", "archived", func() string {
 		_, err := f.s3.RestoreObject(f.t.Context(), &s3.RestoreObjectInput{Bucket: &f.bucket, Key: &key, RestoreRequest: &s3types.RestoreRequest{Days: aws.Int32(1)}})
 		f.must(err)
-		for range 2 { // moto goes on with a restore when somebody looks
+		for range 2 { // moto continues a restore at each look at the object
 			_, err = f.s3.HeadObject(f.t.Context(), &s3.HeadObjectInput{Bucket: &f.bucket, Key: &key})
 			f.must(err)
 		}
@@ -231,8 +229,8 @@ func (f flow) archived() {
 	f.wantRecord("archived", content)
 }
 
-// deleted deletes an object, which takes its records with it, also one of an
-// algorithm that is not computed any more.
+// deleted deletes an object, and expects that the worker removes all of its records,
+// including one of an algorithm that it no longer computes.
 func (f flow) deleted() {
 	f.t.Helper()
 	key := f.prefix + "small"
@@ -258,7 +256,7 @@ func (f flow) deleted() {
 	}
 }
 
-// sidecar returns where the record of an object is.
+// sidecar returns the key and the bucket of an object's record.
 func (f flow) sidecar(key, alg string) (record, bucket string) {
 	record, bucket = strings.NewReplacer("{key}", key, "{alg}", alg).Replace(f.HelmValues.Record), f.bucket
 	if u := f.HelmValues.RecordBucket; u != "" {
@@ -291,8 +289,8 @@ func (f flow) wantRecord(key string, content []byte) {
 	}
 }
 
-// deadLetters sends what can never be handled, and asks for it among the dead
-// letters; results are told of on their queue.
+// deadLetters sends messages that can never be handled, and expects them among the dead
+// letters, and their results on the queue of results.
 func (d *deployment) deadLetters(w *running) {
 	d.t.Helper()
 	const garbage = `{"detail": {`
@@ -311,7 +309,7 @@ func (d *deployment) deadLetters(w *running) {
 	}
 }
 
-// wantDoors asks the policies of the queues who may send to them.
+// wantDoors checks who may send to the queues by their policies.
 func (d *deployment) wantDoors() {
 	d.t.Helper()
 	rules := d.Documents.Names.Rules
@@ -333,7 +331,7 @@ func (d *deployment) wantDoors() {
 	}
 }
 
-// wantDenied tries with the worker's credentials what it must not do.
+// wantDenied tries forbidden calls with the worker's credentials.
 func (d *deployment) wantDenied(through awsenv.Server) {
 	d.t.Helper()
 	ctx := d.t.Context()

@@ -26,16 +26,15 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// account is S3 → EventBridge → SQS with a dead-letter queue, wired as it is
-// on AWS.
+// account has S3 → EventBridge → SQS with a dead-letter queue, wired as on AWS.
 type account struct {
 	t             *testing.T
 	server        awsenv.Server
 	queue, failed string // URLs of the queues, as AWS has them
 }
 
-// eventPattern is that of the EventBridge rule: what happens to objects, records
-// excepted.
+// eventPattern is the pattern of the EventBridge rule: changes of objects, not of
+// records.
 const eventPattern = `{
   "source": ["aws.s3"],
   "detail-type": ["Object Created", "Object Deleted", "Object Restore Completed"],
@@ -71,7 +70,7 @@ func (a *account) aws(args ...string) []byte {
 		}
 		a.t.Skip("the AWS command line is not installed")
 	}
-	// Version 1 of the command line takes no endpoint for SQS from the environment.
+	// Version 1 of the command line ignores the environment's endpoint for SQS.
 	cmd := exec.Command(name, append([]string{"--endpoint-url", a.server.URL}, args...)...)
 	cmd.Env = append(os.Environ(), a.server.Environ()...)
 	var stderr bytes.Buffer
@@ -100,7 +99,7 @@ func (a *account) createQueue(name string, attributes map[string]string) (queueU
 	return created.QueueUrl
 }
 
-// withScheme returns the URL by which bucketsum knows a queue.
+// withScheme returns the URL of a queue as bucketsum takes it.
 func withScheme(t *testing.T, queueURL, scheme string) string {
 	t.Helper()
 	u, err := url.Parse(queueURL)
@@ -117,8 +116,7 @@ func (a *account) worker(flags ...string) *running {
 	return a.serving(startWith, flags)
 }
 
-// throttledWorker is worker of a process that gets no further ahead of who reads its
-// output than startThrottled lets it.
+// throttledWorker is worker with a process of startThrottled.
 func (a *account) throttledWorker(flags ...string) *running {
 	a.t.Helper()
 	return a.serving(startThrottledWith, flags)
@@ -136,7 +134,7 @@ func (a *account) serving(start func(*testing.T, []string, ...string) *running, 
 	return r
 }
 
-// left returns how many messages a queue has, in flight or not.
+// left returns the number of messages in a queue, those in flight included.
 func (a *account) left(queueURL string) int {
 	a.t.Helper()
 	client := sqs.New(sqs.Options{
@@ -162,7 +160,7 @@ func (a *account) left(queueURL string) int {
 	return n
 }
 
-// keys returns the keys of the bucket's objects, in order.
+// keys returns the keys of the bucket in order.
 func (a *account) keys() []string {
 	a.t.Helper()
 	bucket := a.bucket()
@@ -182,7 +180,7 @@ func (a *account) keys() []string {
 	}
 }
 
-// content returns that of one object.
+// content returns the content of an object.
 func (a *account) content(key string) string {
 	a.t.Helper()
 	bucket := a.bucket()
@@ -203,8 +201,8 @@ func (a *account) bucket() *blob.Bucket {
 	return bucket
 }
 
-// TestAWS puts a hundred files into S3 and asks for a right record beside each,
-// also when one of two workers is killed half-way.
+// TestAWS puts a hundred files into S3 and expects the right record beside each, although
+// one of two workers is killed half-way.
 func TestAWS(t *testing.T) {
 	a := newAccount(t)
 	for _, pair := range a.server.Environ() { // also for what looks at the bucket in this process
@@ -256,7 +254,7 @@ func TestAWS(t *testing.T) {
 		}
 		return n >= len(names)
 	})
-	// What the killed worker held comes back after its visibility timeout.
+	// The messages of the killed worker come back after the visibility timeout.
 	second.poll("the end of the queue", func() bool { return a.left(a.queue) == 0 })
 	if status := second.stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status is %d", status)
@@ -280,8 +278,7 @@ func TestAWS(t *testing.T) {
 	a.wantDeadLetters(poison)
 }
 
-// wantDeadLetters asks that exactly these messages were dead-lettered, each
-// with its reason.
+// wantDeadLetters expects exactly these dead letters, each with its reason.
 func (a *account) wantDeadLetters(want []string) {
 	a.t.Helper()
 	if n := a.left(a.failed); n != len(want) {
@@ -313,7 +310,8 @@ func (a *account) wantDeadLetters(want []string) {
 	}
 }
 
-// A worker on AWS says that its queue is gone; its bucket is not.
+// TestProbesOnAWS expects that a worker reports a deleted queue, and no fault of its
+// bucket.
 func TestProbesOnAWS(t *testing.T) {
 	a := newAccount(t)
 	address := a.worker("--listen", "127.0.0.1:0").address

@@ -21,7 +21,7 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// BenchmarkServeS3 is what an object of 64 KiB costs a worker in all: its event, its
+// BenchmarkServeS3 measures all that an object of 64 KiB costs a worker: its event, its
 // requests to S3, its checksum, its record and its line in the log.
 func BenchmarkServeS3(b *testing.B) {
 	server := awsenv.StartVersitygw(b)

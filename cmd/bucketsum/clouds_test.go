@@ -30,8 +30,8 @@ func clientWithoutTraces(t *testing.T) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// The way of an object on Google Cloud Storage, from the notification that Pub/Sub
-// brings to the record, and what is there is what sum prints.
+// TestServeOnGCS follows an object on Google Cloud Storage from the notification on
+// Pub/Sub to the record, and compares the record with the output of sum.
 func TestServeOnGCS(t *testing.T) {
 	server := awsenv.StartFakeGCS(t)
 	t.Setenv("STORAGE_EMULATOR_HOST", strings.TrimPrefix(server.URL, "http://"))
@@ -53,7 +53,7 @@ func TestServeOnGCS(t *testing.T) {
 	finalized := func(o *gcs.Object) string {
 		return fmt.Sprintf(`{"message":{"attributes":{"eventType":"OBJECT_FINALIZE","bucketId":"photos","objectId":%q,"objectGeneration":"%d"},"data":""}}`, o.Name, o.Generation)
 	}
-	// In-memory topics last as long as the process, and the test may run again.
+	// In-memory topics last as long as the process, and the test may run several times.
 	id := rand.Text()
 	queue, results := "mem://events-"+id, "mem://results-"+id
 	events, announced := openTopic(t, queue), subscribeResults(t, results)
@@ -82,7 +82,7 @@ func TestServeOnGCS(t *testing.T) {
 	}
 }
 
-// Azure keeps what its uploader says is the MD5, be it wrong.
+// TestServeOnAzure expects that a wrong MD5 from the uploader, which Azure stores, shows.
 func TestServeOnAzure(t *testing.T) {
 	server := awsenv.StartAzurite(t)
 	t.Setenv("AZURE_STORAGE_ACCOUNT", awsenv.AzuriteAccount)
@@ -114,7 +114,7 @@ func TestServeOnAzure(t *testing.T) {
 	}
 	good, rotten := put("dir/good", "hello\n", "hello\n"), put("rotten", "jello\n", "hello\n")
 	bucket := "azblob://photos?protocol=http&domain=" + strings.TrimPrefix(server.URL, "http://")
-	// In-memory topics last as long as the process, and the test may run again.
+	// In-memory topics last as long as the process, and the test may run several times.
 	id := rand.Text()
 	queue, results := "mem://events-"+id, "mem://results-"+id
 	events, announced := openTopic(t, queue), subscribeResults(t, results)

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestLeaveGarbage compares how much garbage may gather with what is left for it and
-// without. Counted collections would tell how busy the machine is.
+// TestLeaveGarbage compares how much garbage may gather with and without the slack. A
+// count of collections would depend on the load of the machine.
 func TestLeaveGarbage(t *testing.T) {
 	defer func() { slack = nil }()
 	room := func() uint64 {

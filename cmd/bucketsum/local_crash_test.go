@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestLocalKilled kills the process in the middle and asks the next one to
-// finish the work.
+// TestLocalKilled kills the process in the middle of its work, and expects the next
+// process to finish it.
 func TestLocalKilled(t *testing.T) {
 	dir := t.TempDir()
 	var names []string
@@ -44,8 +44,8 @@ func recordsIn(t *testing.T, dir string) []string {
 	return slices.DeleteFunc(filesIn(t, dir), func(name string) bool { return !strings.HasSuffix(name, ".md5") })
 }
 
-// TestLocalStopped stops the process in the middle: what is there is whole,
-// and the next start does the rest.
+// TestLocalStopped stops the process in the middle of its work: every record that exists
+// is complete, and the next process writes the missing ones.
 func TestLocalStopped(t *testing.T) {
 	dir := t.TempDir()
 	var names []string

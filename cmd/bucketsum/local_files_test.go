@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestLocalNoFiles asks that what is no file neither blocks nor is summed, and
-// that a name which no event can carry is named.
+// TestLocalNoFiles expects that special files are skipped without blocking, and that the
+// report names a file whose name no event can carry.
 func TestLocalNoFiles(t *testing.T) {
 	dir := t.TempDir()
 	outside := filepath.Join(t.TempDir(), "outside")
@@ -45,8 +45,8 @@ func TestLocalNoFiles(t *testing.T) {
 	}
 }
 
-// TestLocalFolderGone asks that the process ends and says why when there is
-// nothing to watch any more.
+// TestLocalFolderGone expects that the process ends with the reason when its folder is
+// removed.
 func TestLocalFolderGone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "inbox")
 	r := startLocal(t, dir)
@@ -64,8 +64,8 @@ func TestLocalFolderGone(t *testing.T) {
 	}
 }
 
-// TestLocalBucketInBucket asks that records of another bucketsum below are not
-// taken for the user's files.
+// TestLocalBucketInBucket expects that a folder with its own bucketsum is skipped, so
+// that its records are not summed as files.
 func TestLocalBucketInBucket(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "a", []byte("a"))
@@ -86,7 +86,8 @@ func TestLocalBucketInBucket(t *testing.T) {
 	wantRecords(t, dir, []string{"a", "sub/n"})
 }
 
-// TestLocalLinkIsRetargeted asks that the folder stays the one that it was.
+// TestLocalLinkIsRetargeted expects that the process keeps its folder when the symbolic
+// link to it changes.
 func TestLocalLinkIsRetargeted(t *testing.T) {
 	first, second, link := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "inbox")
 	if err := os.Symlink(first, link); err != nil {
@@ -102,7 +103,8 @@ func TestLocalLinkIsRetargeted(t *testing.T) {
 	wantRecords(t, first, []string{"f"})
 }
 
-// TestLocalHiddenIsTaken asks for a clear line about what is in the way.
+// TestLocalHiddenIsTaken expects a clear error if a file has the name of bucketsum's own
+// folder.
 func TestLocalHiddenIsTaken(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, ".bucketsum", []byte("his own"))
@@ -112,8 +114,8 @@ func TestLocalHiddenIsTaken(t *testing.T) {
 	}
 }
 
-// TestLocalUnreadable asks that what cannot be read is named, and that it is
-// summed when its user mends that.
+// TestLocalUnreadable expects that the report names an unreadable folder or file, and
+// that the file is summed as soon as it can be read.
 func TestLocalUnreadable(t *testing.T) {
 	if os.Getuid() == 0 {
 		t.Skip("root reads everything")

@@ -45,8 +45,8 @@ func TestLocalFollowsDeletesAndRenames(t *testing.T) {
 	wantRecords(t, dir, []string{"new name", "stays"})
 }
 
-// TestLocalDeletedMeanwhile asks that a file deleted while nobody looked
-// leaves no record behind.
+// TestLocalDeletedMeanwhile expects that the next start removes the record of a file that
+// was deleted while no process watched.
 func TestLocalDeletedMeanwhile(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "stays", []byte("s"))
@@ -79,7 +79,8 @@ func TestLocalKeepsRecords(t *testing.T) {
 	}
 }
 
-// TestLocalForeignRecord asks that a user's own file is left alone, and said.
+// TestLocalForeignRecord expects that a user's file in the place of a record is reported
+// and not changed.
 func TestLocalForeignRecord(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "x.md5", []byte("my own notes\n"))
@@ -113,7 +114,7 @@ func TestLocalLayoutAndAlgorithms(t *testing.T) {
 	}
 }
 
-// sha256sum checks what a run with --algorithms sha256 left.
+// sha256sum checks a record of --algorithms sha256 with sha256sum.
 func sha256sum(t *testing.T, dir, record string) {
 	t.Helper()
 	if tool, err := exec.LookPath("sha256sum"); err == nil {
@@ -125,7 +126,8 @@ func sha256sum(t *testing.T, dir, record string) {
 	}
 }
 
-// TestLocalAlgorithmsChange asks that no record of before stays wrong.
+// TestLocalAlgorithmsChange expects that no outdated record stays when --algorithms
+// changes.
 func TestLocalAlgorithmsChange(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"changed", "deleted", "same", "changed later", "excluded"} {
@@ -173,8 +175,8 @@ func TestLocalAlgorithmsChange(t *testing.T) {
 	}
 }
 
-// TestLocalLayoutChanges asks that another layout makes no work of records, and
-// that the way back finds them as they were.
+// TestLocalLayoutChanges expects that records of another layout are not summed, and that
+// they are current when the layout changes back.
 func TestLocalLayoutChanges(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "a", []byte("a"))
@@ -199,8 +201,8 @@ func TestLocalLayoutChanges(t *testing.T) {
 	}
 }
 
-// TestLocalSameTimeAndSize asks for the record of what is there, whatever time it
-// pretends to be of.
+// TestLocalSameTimeAndSize expects the record of the current content, although the old
+// content had the same time and size.
 func TestLocalSameTimeAndSize(t *testing.T) {
 	dir, at := t.TempDir(), time.Unix(1_000_000_000, 0)
 	put := func(name, content string) {
@@ -224,8 +226,8 @@ func TestLocalSameTimeAndSize(t *testing.T) {
 	wantRecords(t, dir, []string{"running", "stopped"})
 }
 
-// TestLocalRecordComesBack asks that what the user does to a record, or to his own
-// file in its place, is answered while the command runs.
+// TestLocalRecordComesBack expects that the running command restores a record that the
+// user changes or deletes, and writes one when the user's own file in its place is gone.
 func TestLocalRecordComesBack(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "x.md5", []byte("my own notes\n"))

@@ -22,7 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// oddNames are file names that checksum tools and buckets have trouble with.
+// oddNames are file names that are difficult for checksum tools and buckets.
 var oddNames = []string{
 	"plain", "with space", " leading", "trailing ", "-dash", "'single' \"double\"", `back\slash`, `\n is two characters`,
 	"new\nline", "carriage\rreturn", "tab\t", "bell\a", "ünïcödé ☃ 文件", "percent%20", "a+b", "__0x41__", "x.attrs", "..two", "{key}.{alg}",
@@ -41,7 +41,7 @@ func write(t *testing.T, dir, name string, content []byte) {
 	}
 }
 
-// contentOf returns a content that no other name has.
+// contentOf returns content that only this name has.
 func contentOf(name string) []byte {
 	return bytes.Repeat([]byte(name+"\x00"), len(name)*37)
 }
@@ -51,7 +51,7 @@ func sumOf(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// filesIn returns the names below dir, those of bucketsum's own excepted.
+// filesIn returns the names below dir, without bucketsum's own files.
 func filesIn(t *testing.T, dir string) []string {
 	t.Helper()
 	var names []string
@@ -74,8 +74,8 @@ func filesIn(t *testing.T, dir string) []string {
 	return names
 }
 
-// wantRecords asks that dir holds the named files, one right record beside
-// each, and nothing else, and that md5sum agrees.
+// wantRecords expects in dir the named files, the right record beside each and nothing
+// else. md5sum must accept the records.
 func wantRecords(t *testing.T, dir string, names []string) {
 	t.Helper()
 	want := make([]string, 0, 2*len(names))
@@ -104,7 +104,7 @@ func wantRecords(t *testing.T, dir string, names []string) {
 	}
 }
 
-// checkWithMD5sum checks a record as its user would.
+// checkWithMD5sum checks a record with md5sum.
 func checkWithMD5sum(t *testing.T, dir, record string) {
 	t.Helper()
 	tool, err := exec.LookPath("md5sum")
@@ -166,8 +166,8 @@ func TestLocalSumsWhatLands(t *testing.T) {
 	}
 }
 
-// TestLocalRewritten asks for the record of the final content, also when the
-// file is rewritten while it is read.
+// TestLocalRewritten expects the record of the final content, although the file is
+// rewritten while it is read.
 func TestLocalRewritten(t *testing.T) {
 	dir := t.TempDir()
 	r := startLocal(t, dir, "--settle", "10ms")
@@ -182,7 +182,7 @@ func TestLocalRewritten(t *testing.T) {
 	wantRecords(t, dir, []string{"f"})
 }
 
-// TestLocalHTTP asks the HTTP side for what the original service answered.
+// TestLocalHTTP expects the answers of the original service from the HTTP side.
 func TestLocalHTTP(t *testing.T) {
 	r := start(t, "local", "--listen", "127.0.0.1:0", t.TempDir())
 	page, _, _ := strings.Cut(r.until(1, contains("http://")), " ")

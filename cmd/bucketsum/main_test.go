@@ -21,7 +21,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/kafka/kafkatest"
 )
 
-// asBucketsum makes the test binary the program itself.
+// asBucketsum is the environment variable that makes the test binary run the program.
 const asBucketsum = "BUCKETSUM_TEST_BINARY_IS_THE_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -57,7 +57,7 @@ type running struct {
 	seen    []string
 }
 
-// start runs bucketsum as a process of its own. It is killed when the test ends.
+// start runs bucketsum as a process, which is killed when the test ends.
 func start(t *testing.T, args ...string) *running {
 	t.Helper()
 	return startWith(t, nil, args...)
@@ -71,8 +71,8 @@ func startWith(t *testing.T, environ []string, args ...string) *running {
 	return r
 }
 
-// startThrottled is start of a process that gets no further ahead of who reads its
-// output than 8 KiB of it: what fits in the pipe, and in our buffer. (On Linux.)
+// startThrottled is start with a process that waits when 8 KiB of its output are unread:
+// the size of the pipe and of the buffer here. This works on Linux only.
 func startThrottled(t *testing.T, args ...string) *running {
 	t.Helper()
 	return startThrottledWith(t, nil, args...)
@@ -135,7 +135,7 @@ func (r *running) launch(stdout io.Reader) {
 	})
 }
 
-// until reads lines until n of them have satisfied match, and returns the last.
+// until reads lines until n of them match, and returns the last one.
 func (r *running) until(n int, match func(line string) bool) string {
 	r.t.Helper()
 	timeout := time.NewTimer(2 * time.Minute)
@@ -158,7 +158,7 @@ func (r *running) until(n int, match func(line string) bool) string {
 	}
 }
 
-// poll reads lines until a condition holds that no line tells of.
+// poll reads lines until a condition holds that the lines do not show.
 func (r *running) poll(what string, done func() bool) {
 	r.t.Helper()
 	lines := r.lines
@@ -194,7 +194,7 @@ func (r *running) stop(signal syscall.Signal) int {
 	return r.cmd.ProcessState.ExitCode()
 }
 
-// output returns the lines that came so far.
+// output returns the lines so far.
 func (r *running) output() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -217,7 +217,7 @@ func contains(part string) func(string) bool {
 	return func(s string) bool { return strings.Contains(s, part) }
 }
 
-// TestUsage holds every mistake to one clear line and exit status 2.
+// TestUsage expects one clear line and exit status 2 for every mistake.
 func TestUsage(t *testing.T) {
 	dir := t.TempDir()
 	for name, tc := range map[string]struct {
@@ -271,7 +271,8 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestNotThere holds what cannot be opened to one clear line and exit status 1.
+// TestNotThere expects one clear line and exit status 1 for a bucket or an address that
+// cannot be opened.
 func TestNotThere(t *testing.T) {
 	for name, tc := range map[string]struct {
 		args []string
@@ -294,7 +295,7 @@ func TestNotThere(t *testing.T) {
 	}
 }
 
-// TestHelp tries the help of every command.
+// TestHelp expects help, with examples, from every command.
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"help"}, {"help", "local"}, {"local", "--help"}, {"serve", "-h"}, {"sum", "--help"}, {"version", "--help"}, {"completion", "--help"}, {"help", "completion"}} {
 		status, stdout, stderr := call(t, nil, args...)
@@ -307,7 +308,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestCompletion prints the script of every shell, and asks for completions as these
+// TestCompletion prints the script of every shell, and requests completions as these
 // scripts do.
 func TestCompletion(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
@@ -335,7 +336,7 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// TestVersion looks for what a bug report needs.
+// TestVersion expects the versions of bucketsum and Go, which bug reports need.
 func TestVersion(t *testing.T) {
 	status, stdout, _ := call(t, nil, "--version")
 	if status != exitOK || !strings.HasPrefix(stdout, "bucketsum ") || !strings.Contains(stdout, " go1.") {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestWarnOfMemory runs serve where what it is to read ahead does not fit.
+// TestWarnOfMemory expects a warning if --memory is more than half of the memory limit.
 func TestWarnOfMemory(t *testing.T) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(200 << 20))
 	for size, want := range map[string]bool{"auto": false, "100MiB": false, "101MiB": true} {

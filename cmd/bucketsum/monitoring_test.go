@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// exported is what a worker shows to Prometheus.
+// exported has the metrics that a worker exports to Prometheus.
 type exported struct {
 	series   []string
 	families map[string]bool // without the suffixes of histograms' series
@@ -41,8 +41,8 @@ func scrape(t *testing.T) exported {
 	return e
 }
 
-// has reports whether there is a series of the name, or of the histogram's, with the
-// label's value.
+// has reports whether a metric, or the histogram of this name, has a series with this
+// value of the label.
 func (e exported) has(name, label, value string) bool {
 	return slices.ContainsFunc(e.series, func(s string) bool {
 		return (strings.HasPrefix(s, name+"{") || strings.HasPrefix(s, name+"_bucket{")) && strings.Contains(s, label+`="`+value+`"`)
@@ -77,8 +77,9 @@ var (
 	suffixes   = regexp.MustCompile(`_(bucket|sum|count)$`)
 )
 
-// Every metric that dashboard, alerts and runbook name is one that a worker exports, with
-// the values of its labels; and every one that it exports is on one of them.
+// TestBundleNamesWhatIsExported expects that a worker exports every metric, with the values
+// of its labels, that the dashboard, the alerts and the runbook name, and that one of
+// these has every metric that it exports.
 func TestBundleNamesWhatIsExported(t *testing.T) {
 	e := scrape(t)
 	text := readBundle(t, dashboard, alerts, runbook)
@@ -116,7 +117,7 @@ func TestBundleNamesWhatIsExported(t *testing.T) {
 	for _, s := range selector.FindAllStringSubmatch(text, -1) {
 		for _, m := range matcher.FindAllStringSubmatch(s[2], -1) {
 			if m[1] == "job" || m[1] == "namespace" {
-				continue // of whoever scrapes
+				continue // a label that the scraper adds
 			}
 			for value := range strings.SplitSeq(m[2], "|") {
 				labels++
@@ -142,7 +143,8 @@ func TestBundleNamesWhatIsExported(t *testing.T) {
 	}
 }
 
-// Every alert says how bad it is, what it is and where the runbook has its entry.
+// TestEveryAlertHasItsEntry expects that every alert has a severity, a description and an
+// entry in the runbook.
 func TestEveryAlertHasItsEntry(t *testing.T) {
 	rules, book := readBundle(t, alerts), readBundle(t, runbook)
 	heading := regexp.MustCompile(`(?m)^## (\w+)$`)

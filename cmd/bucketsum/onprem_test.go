@@ -20,10 +20,10 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// hasEvents are the schemes of brokers to which versitygw can send events.
+// hasEvents are the schemes of the queues to which versitygw can send events.
 var hasEvents = []string{"jetstream", "kafka", "amqp"}
 
-// eventsOf returns the flags that have versitygw send its events to a queue.
+// eventsOf returns the flags that make versitygw send its events to a queue.
 func eventsOf(t *testing.T, queue string) []string {
 	t.Helper()
 	u, err := url.Parse(queue)
@@ -41,16 +41,15 @@ func eventsOf(t *testing.T, queue string) []string {
 	return nil
 }
 
-// store is a bucket of versitygw, whose events a worker gets.
+// store is a bucket on versitygw with a worker that receives its events.
 type store struct {
 	*queueFlow
 	bucket *blob.Bucket
 	client *s3.Client
 }
 
-// testOnPremises is the way of an object without AWS: versitygw tells a broker,
-// and the worker puts the record into versitygw, which tells the broker of that,
-// too.
+// testOnPremises follows an object without AWS: versitygw sends an event to the queue,
+// and the worker writes the record to versitygw, which sends an event for that, too.
 func testOnPremises(t *testing.T, b queueServer) {
 	f := newFlow(t, b.urls(t, "onprem"))
 	server := awsenv.StartVersitygwIn(t, awsenv.Region, eventsOf(t, f.urls.queue)...)
@@ -69,7 +68,8 @@ func testOnPremises(t *testing.T, b queueServer) {
 	}
 
 	want := make(map[string][]byte)
-	// An event whose key was overwritten (see heard) may tell that what never was there is gone.
+	// An event whose key was overwritten (see heard) may report the deletion of an object
+	// that never existed.
 	f.stray = func(o outcome) bool {
 		_, is := want[o.key]
 		return o.kind == cloudevents.TypeRemoved && !is
@@ -103,13 +103,13 @@ func testOnPremises(t *testing.T, b queueServer) {
 	f.stop()
 	s.hold(want)
 	if f.logged("a+b.md5 is a checksum record itself") == 0 {
-		t.Error("no event was of our own records")
+		t.Error("no event came for bucketsum's own records")
 	}
 }
 
-// heard waits for results of keys. versitygw 1.8.0 reads the key of an event
-// while the next request of the same connection may already overwrite it, so that
-// one request has to wait for the event of the one before.
+// heard waits for the results of keys. versitygw 1.8.0 reads the key of an event while the
+// next request on the same connection may overwrite it. Therefore each request waits for
+// the event of the previous one.
 func (s *store) heard(kind, md5 string, keys ...string) {
 	s.t.Helper()
 	for _, key := range keys {
@@ -179,8 +179,8 @@ func (s *store) delete(one string, others []string) {
 	s.heard(cloudevents.TypeRemoved, "", others...)
 }
 
-// hold asks that these objects and a right record of each are in the bucket, and
-// nothing else.
+// hold expects these objects and the right record of each in the bucket, and nothing
+// else.
 func (s *store) hold(want map[string][]byte) {
 	s.t.Helper()
 	ctx := s.t.Context()

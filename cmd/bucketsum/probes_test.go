@@ -34,13 +34,12 @@ func get(t *testing.T, url string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// heldStore is a store that speaks S3, has nothing in it and takes its time to say
-// that of the object "held".
+// heldStore is an empty S3 store that delays its answer about the object "held".
 type heldStore struct {
 	url   string
-	asked chan struct{} // closed when somebody wants the object
+	asked chan struct{} // closed when a client requests the object
 	leave chan struct{} // close it to let the store answer
-	down  atomic.Bool   // it lets nobody in
+	down  atomic.Bool   // it refuses all requests
 }
 
 func startHeldStore(t *testing.T) *heldStore {
@@ -74,8 +73,8 @@ func startHeldStore(t *testing.T) *heldStore {
 	return s
 }
 
-// A worker is ready while it can do its work, and not while it drains; it says so
-// until it has drained.
+// TestProbesWhileItDrains expects that a worker is ready until it drains, and that its
+// probes answer until it has drained.
 func TestProbesWhileItDrains(t *testing.T) {
 	store := startHeldStore(t)
 	queue := "mem://events-" + rand.Text()
@@ -108,7 +107,7 @@ func TestProbesWhileItDrains(t *testing.T) {
 	}
 }
 
-// What cannot be reached is named.
+// TestProbesNameWhatIsMissing expects the names of unreachable buckets.
 func TestProbesNameWhatIsMissing(t *testing.T) {
 	store := startHeldStore(t)
 	close(store.leave)

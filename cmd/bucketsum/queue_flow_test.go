@@ -21,17 +21,17 @@ import (
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 )
 
-// patience is how long a test waits for what must come. It is long, as servers
-// start meanwhile on a machine that is busy.
+// patience is how long a test waits. It is long, because servers start meanwhile on a
+// busy machine.
 const patience = 3 * time.Minute
 
-// queueFlow is one worker or several between queues of a broker, and whoever else uses
-// these.
+// queueFlow has one or more workers between queues of one technology, a sender of events
+// and the readers of dead letters and results.
 type queueFlow struct {
 	t           *testing.T
 	urls        queueURLs
 	bucket, url string
-	dir         string // which the bucket is, unless url says otherwise
+	dir         string // the bucket, unless url says otherwise
 	queues      *app.Queues
 	publisher   message.Publisher
 	schema      *jsonschema.Schema
@@ -39,17 +39,17 @@ type queueFlow struct {
 	letters, announced <-chan *message.Message
 	wantLetters        map[string]string // the reasons by bodies
 	wantResults        map[outcome]bool
-	heardOf            map[any]bool       // of which bodies and outcomes
-	stray              func(outcome) bool // results that may come, too; nil: none
+	heardOf            map[any]bool       // bodies and outcomes that came
+	stray              func(outcome) bool // reports results that may come, too; nil: none
 
 	workers []*serving
 	reading sync.WaitGroup // of the logs of workers
 	mu      sync.Mutex
 	log     []string
-	ended   bool // one of the workers
+	ended   bool // whether one of the workers has ended
 }
 
-// outcome is what a result says.
+// outcome is the content of a result.
 type outcome struct{ kind, bucket, key, md5 string }
 
 func newFlow(t *testing.T, urls queueURLs) *queueFlow {
@@ -71,7 +71,7 @@ func newFlow(t *testing.T, urls queueURLs) *queueFlow {
 			t.Logf("the log of the workers:\n%s", strings.Join(f.log, "\n"))
 		}
 	})
-	// What is missing is created by whoever comes first, as by an administrator.
+	// The first use of a missing queue creates it. An administrator would do it before.
 	reader, err := f.queues.Subscriber(urls.queue)
 	if err == nil {
 		err = reader.Close()
@@ -99,7 +99,7 @@ func (f *queueFlow) subscribe(url string) <-chan *message.Message {
 	return messages
 }
 
-// flags returns those of a worker.
+// flags returns the flags of a worker.
 func (f *queueFlow) flags() []string {
 	return []string{"--queue", f.urls.queue, "--dead-letter", f.urls.deadLetters, "--results", f.urls.results,
 		"--bucket", f.bucket + "=" + f.url, "--concurrency", "3"}
@@ -122,7 +122,7 @@ func (f *queueFlow) start(flags ...string) {
 	})
 }
 
-// logged returns how many lines of the logs have all the parts.
+// logged returns the number of lines in the logs that have all parts.
 func (f *queueFlow) logged(parts ...string) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -144,8 +144,8 @@ func (f *queueFlow) hasEnded() bool {
 	return f.ended
 }
 
-// object puts an object into the bucket, of which a record and a result are
-// awaited from then on, and returns its event.
+// object puts an object into the bucket and returns its event. From then on the flow
+// expects its record and its result.
 func (f *queueFlow) object(key string) string {
 	f.t.Helper()
 	content := contentOf(key)
@@ -154,7 +154,7 @@ func (f *queueFlow) object(key string) string {
 	return created(f.bucket, key)
 }
 
-// created returns an event as EventBridge sends it, of any key.
+// created returns an event as EventBridge sends it, for any key.
 func created(bucket, key string) string {
 	encoded, _ := json.Marshal(key) // a string cannot fail
 	return strings.Replace(objectEvent("Object Created", bucket, "KEY", "01"), `"KEY"`, string(encoded), 1)
@@ -174,12 +174,12 @@ func (f *queueFlow) mustSend(bodies ...string) {
 	}
 }
 
-// until receives dead letters and results until done. The workers must live.
+// until receives dead letters and results until done returns true. No worker may end.
 func (f *queueFlow) until(what string, done func() bool) {
 	f.t.Helper()
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
-	again := time.NewTicker(10 * time.Millisecond) // done may depend on others
+	again := time.NewTicker(10 * time.Millisecond) // done may depend on more than messages
 	defer again.Stop()
 	for !done() {
 		select {
@@ -197,7 +197,7 @@ func (f *queueFlow) until(what string, done func() bool) {
 	}
 }
 
-// letter reads a dead letter; one may come several times.
+// letter checks a dead letter. It may come several times.
 func (f *queueFlow) letter(m *message.Message) {
 	f.t.Helper()
 	defer m.Ack()
@@ -212,7 +212,7 @@ func (f *queueFlow) letter(m *message.Message) {
 	f.heardOf[body] = true
 }
 
-// result reads a result; one may come several times.
+// result checks a result. It may come several times.
 func (f *queueFlow) result(m *message.Message) {
 	f.t.Helper()
 	defer m.Ack()
@@ -244,7 +244,7 @@ func (f *queueFlow) result(m *message.Message) {
 	f.heardOf[got] = true
 }
 
-// missing returns the results and the bodies of dead letters that did not come.
+// missing returns the expected results and bodies of dead letters that have not come.
 func (f *queueFlow) missing() (missing []any) {
 	for o := range f.wantResults {
 		if !f.heardOf[o] {
@@ -259,14 +259,14 @@ func (f *queueFlow) missing() (missing []any) {
 	return missing
 }
 
-// heard waits for every result and dead letter that is awaited.
+// heard waits for every expected result and dead letter.
 func (f *queueFlow) heard() {
 	f.t.Helper()
 	f.until("waiting for results and dead letters", func() bool { return len(f.missing()) == 0 })
 }
 
-// finish waits for everything that is awaited, stops the worker and looks at what
-// is in the folder and what is left in the queues.
+// finish waits for everything that is expected, stops the workers, and checks the files
+// in the folder and the messages left in the queues.
 func (f *queueFlow) finish() {
 	f.t.Helper()
 	f.heard()
@@ -332,7 +332,7 @@ func resultSchema(t *testing.T) *jsonschema.Schema {
 	return s
 }
 
-// handled returns how many messages the workers say that they have done with.
+// handled returns the number of messages that the workers have settled, by their logs.
 func (f *queueFlow) handled() int {
 	return f.logged(`msg="message handled"`) + f.logged(`msg="message superseded"`) + f.logged(`msg="message dead-lettered"`)
 }

@@ -50,8 +50,8 @@ type queueURLs struct {
 	left func(t *testing.T, url string) int64
 }
 
-// startQueueServers returns those of the schemes that the suite runs on, which start their
-// servers side by side: what these need of the environment is set here.
+// startQueueServers returns, by scheme, functions that start the servers of the suite.
+// They may run concurrently, because it sets the environment variables for all of them.
 func startQueueServers(t *testing.T) map[string]func(t *testing.T) queueServer {
 	t.Setenv("AWS_ACCESS_KEY_ID", awsenv.AccessKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", awsenv.SecretKey)
@@ -85,7 +85,7 @@ func memServer(*testing.T) queueServer {
 	}}
 }
 
-// sqsServer is moto, before which a proxy can cut every connection.
+// sqsServer is moto behind a proxy that can cut every connection.
 func sqsServer(t *testing.T, scheme, suffix string) queueServer {
 	direct := awsenv.StartMoto(t)
 	var down atomic.Bool
@@ -174,7 +174,7 @@ func jetstreamServer(t *testing.T) queueServer {
 				admin(t, func(js jetstream.JetStream) error {
 					_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: stream, Subjects: []string{stream}})
 					_, err2 := js.CreateConsumer(t.Context(), stream, jetstream.ConsumerConfig{
-						// What is on its way when the server stops comes again that soon.
+						// Messages in flight when the server stops come back after this time.
 						Durable: consumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 5 * time.Second,
 					})
 					return errors.Join(err, err2)
@@ -242,7 +242,7 @@ func rabbitServer(t *testing.T) queueServer {
 	}
 }
 
-// googleServer is Google's stand-in, which stores nothing: it is cut off.
+// googleServer is Google's fake, which stores nothing: stop cuts its connections.
 func googleServer(s *pstest.Server, to *proxy) queueServer {
 	return queueServer{
 		runsOn: "pstest (Google)",
@@ -267,8 +267,7 @@ func googleServer(s *pstest.Server, to *proxy) queueServer {
 	}
 }
 
-// azureServer is our stand-in for Service Bus, which keeps its messages while it is
-// stopped.
+// azureServer is our fake of Service Bus, which keeps its messages while it is stopped.
 func azureServer(s *servicebustest.Server) queueServer {
 	return queueServer{
 		runsOn: "our stand-in",
@@ -285,7 +284,7 @@ func azureServer(s *servicebustest.Server) queueServer {
 	}
 }
 
-// minor returns the version without what its patches changed.
+// minor returns a version without its patch number.
 func minor(version string) string {
 	parts := strings.SplitN(version, ".", 3)
 	return strings.Join(parts[:min(2, len(parts))], ".")

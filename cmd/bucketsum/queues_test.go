@@ -11,15 +11,15 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 )
 
-// TestQueues is one suite on every broker, in which nothing differs but URLs. With
-// -short nothing is stopped.
+// TestQueues runs one suite on every queue technology. Only the URLs differ. With -short
+// it does not stop servers.
 func TestQueues(t *testing.T) {
 	var (
 		servers = startQueueServers(t)
 
 		mu    sync.Mutex
 		ran   = make(map[string]ranOn)
-		tests sync.WaitGroup // side by side, however few may be parallel: they wait most of the time
+		tests sync.WaitGroup // not t.Parallel, which limits their number: they wait most of the time
 	)
 	for scheme, start := range servers {
 		tests.Go(func() {
@@ -47,19 +47,19 @@ func TestQueues(t *testing.T) {
 		})
 	}
 	tests.Wait()
-	if len(ran) == len(servers) && !t.Failed() { // else only a part was asked for, or a server is missing
+	if len(ran) == len(servers) && !t.Failed() { // otherwise -run chose some of them, or a server is missing
 		checkTable(t, ran)
 	}
 }
 
-// ranOn is what the suite ran on, and how many parts of it.
+// ranOn says on which server the suite ran, and how many of its parts passed.
 type ranOn struct {
 	server  string
 	parts   int
-	stopped string // how it was, half-way, which is one of the parts; empty: it was not
+	stopped string // how the server was stopped half-way; empty: it was not
 }
 
-// testFlow: duplicates, keys that are odd, and what can never be handled.
+// testFlow sends duplicates, odd keys and messages that can never be handled.
 func testFlow(t *testing.T, b queueServer) {
 	f := newFlow(t, b.urls(t, "flow"))
 	var events []string
@@ -90,7 +90,7 @@ func testFlow(t *testing.T, b queueServer) {
 	if b.stop == nil {
 		f.start()
 	}
-	f.mustSend(before...) // where the queue outlives this process nobody is there yet
+	f.mustSend(before...) // before any worker, if the queue outlives this process
 	if b.stop != nil {
 		f.start()
 	}
@@ -102,9 +102,9 @@ func testFlow(t *testing.T, b queueServer) {
 	f.finish()
 }
 
-// testStopped: the broker stops while there is work, in hand and in its queue, and
-// starts again. Workers go on, and nothing is lost: neither of what is in its
-// queues, nor of what another queue asks for, whose results it takes.
+// testStopped stops the server while workers have messages and more are in the queue, and
+// starts it again. The workers continue and no message is lost. The same holds for
+// workers on another queue whose results go to this server.
 func testStopped(t *testing.T, b queueServer) {
 	const (
 		n     = 20
@@ -153,8 +153,8 @@ func testStopped(t *testing.T, b queueServer) {
 		sent <- err
 	}()
 	f.until("sending to a broker that is stopped", func() bool { return isClosed(failed) })
-	slow.answer() // work ends of which nobody can be told
-	// The record is there, and its event is handled again until the result is sent.
+	slow.answer() // the work ends while its result cannot be sent
+	// The record exists. Its event is redelivered until the result is sent.
 	elsewhere.until("handling the event twice", func() bool {
 		return elsewhere.logged("object handled", "outcome=current") > 0
 	})
@@ -170,7 +170,7 @@ func testStopped(t *testing.T, b queueServer) {
 	f.finish()
 	for i := range 2 * slots {
 		if f.logged("message superseded", fmt.Sprintf(`slow/gone %d"`, i))+f.logged("message superseded", fmt.Sprintf("slow/gone %d:", i)) == 0 {
-			t.Errorf("nobody noticed that object %d of the slow store is gone", i)
+			t.Errorf("no worker noticed that object %d of the slow store is gone", i)
 		}
 	}
 	elsewhere.finish()

@@ -15,7 +15,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 )
 
-// results receives what serve announces.
+// results receives the results that serve publishes.
 type results struct {
 	t            *testing.T
 	subscription *pubsub.Subscription
@@ -32,7 +32,7 @@ func subscribeResults(t *testing.T, url string) results {
 	return results{t, s}
 }
 
-// next returns the next event, which must be of a type.
+// next returns the next event, which must have this type.
 func (r results) next(kind string) (sdk.Event, cloudevents.Data) {
 	r.t.Helper()
 	msg, err := r.subscription.Receive(r.t.Context())
@@ -85,7 +85,7 @@ func TestServeAnnouncesResults(t *testing.T) {
 	}
 	s.until("message handled")
 
-	// Another process finds the record, and announces the same.
+	// Another process finds the record and publishes the same result.
 	s.stop()
 	s = serve(t, map[string]string{"BUCKETSUM_RESULTS": results}, "--queue", queue,
 		"--dead-letter", dead, "--bucket", "inbox=file://"+dir)

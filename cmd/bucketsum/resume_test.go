@@ -18,12 +18,13 @@ import (
 
 const (
 	sparseSize = 256 << 20
-	// step is how often the work on the large file is saved: a line of the log each.
+	// step is the number of bytes between checkpoints. Each checkpoint has a line in the
+	// log.
 	step = 1 << 20
 )
 
-// sparse makes a large file in a new folder, of holes but for a few bytes that no
-// two of its stretches have in common. It returns the folder and the MD5.
+// sparse makes a large sparse file in a new folder, with a few bytes that differ in each
+// part of it. It returns the folder and the MD5.
 func sparse(t *testing.T) (dir, sum string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -47,9 +48,9 @@ func sparse(t *testing.T) (dir, sum string) {
 	return dir, hex.EncodeToString(h.Sum(nil))
 }
 
-// startResuming runs local on a folder with many checkpoints. It is no more
-// than some 50 of them ahead of the line that was read last: however late the
-// test is to stop it, it is in the middle.
+// startResuming runs local on a folder with many checkpoints. The process waits when it
+// is about 50 of them ahead of the last line that the test has read, so that it is still
+// in the middle when the test stops it.
 func startResuming(t *testing.T, dir string, args ...string) *running {
 	t.Helper()
 	return startThrottled(t, append([]string{"local", "--listen", "off", "--settle", "0s", "--log-level", "debug",
@@ -58,7 +59,7 @@ func startResuming(t *testing.T, dir string, args ...string) *running {
 
 var logOffset = regexp.MustCompile(` offset=(\d+)`)
 
-// offset returns the offset that a line of the log names.
+// offset returns the offset in a line of the log.
 func offset(t *testing.T, line string) int64 {
 	t.Helper()
 	m := logOffset.FindStringSubmatch(line)
@@ -72,7 +73,7 @@ func offset(t *testing.T, line string) int64 {
 	return n
 }
 
-// summed waits until the large file has its record and looks at it.
+// summed waits for the record of the large file and checks it.
 func (r *running) summed(dir, sum string) {
 	r.t.Helper()
 	r.until(1, func(line string) bool { return strings.HasPrefix(line, sum) && strings.HasSuffix(line, "large") })
@@ -155,7 +156,7 @@ func TestSliced(t *testing.T) {
 	}
 }
 
-// TestSliceNeedsItsQueue holds which mistakes with sizes and slices are told.
+// TestSliceNeedsItsQueue expects errors for mistakes with sizes and slices.
 func TestSliceNeedsItsQueue(t *testing.T) {
 	for name, tc := range map[string]struct {
 		args []string
@@ -181,8 +182,8 @@ func TestSliceNeedsItsQueue(t *testing.T) {
 	}
 }
 
-// TestQueueTakesSlices turns slices off where the URL of the queue is not that of
-// its topic, and says so to who asked for them.
+// TestQueueTakesSlices expects that slices are off if messages cannot be sent to the
+// queue's own URL, with an error if the user asked for slices.
 func TestQueueTakesSlices(t *testing.T) {
 	for _, tc := range []struct {
 		queue string
@@ -210,8 +211,8 @@ func TestQueueTakesSlices(t *testing.T) {
 	}
 }
 
-// TestSlicedOnAWS cuts the work on an object on S3 into messages on SQS, and kills
-// the worker in between.
+// TestSlicedOnAWS cuts the work on an object on S3 into messages on SQS, and kills the
+// worker during it.
 func TestSlicedOnAWS(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts moto and processes of the AWS command line")
@@ -239,7 +240,7 @@ func TestSlicedOnAWS(t *testing.T) {
 		}
 		return strings.Contains(line, "outcome=recorded")
 	})
-	// The events of the checkpoints come, too.
+	// The queue also gets the events of the checkpoints.
 	second.poll("the end of the queue", func() bool { return a.left(a.queue) == 0 })
 	if status := second.stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status is %d", status)

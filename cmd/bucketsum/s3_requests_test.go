@@ -17,7 +17,7 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// requests counts what a store is asked for, by method.
+// requests counts the requests to a store by method.
 type requests struct {
 	mu    sync.Mutex
 	count map[string]int
@@ -34,7 +34,7 @@ func (r *requests) handle(w http.ResponseWriter, request *http.Request, next htt
 	next.ServeHTTP(w, request)
 }
 
-// take returns the counts since the last time.
+// take returns the counts since the last call.
 func (r *requests) take() map[string]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -43,8 +43,8 @@ var facts = map[string]fact{
 		adapter: "cloudpubsub", ours: true},
 }
 
-// suites returns which conformance suites the adapter of a scheme passes, after a
-// look at whether its tests have them.
+// suites returns the conformance suites that the adapter of a scheme passes. It checks
+// that the adapter's tests call them.
 func (f fact) suites(t *testing.T) string {
 	t.Helper()
 	var source strings.Builder

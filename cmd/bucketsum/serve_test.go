@@ -28,7 +28,7 @@ type serving struct {
 	status  chan int
 }
 
-// serve runs the command until it says that it serves.
+// serve starts the command and waits until it serves.
 func serve(t *testing.T, env map[string]string, args ...string) *serving {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -51,14 +51,15 @@ func serve(t *testing.T, env map[string]string, args ...string) *serving {
 	return s
 }
 
-// logged returns the value of an attribute in a line of the log that has no spaces.
+// logged returns the value of an attribute in a line of the log. The value must not
+// contain spaces.
 func logged(line, name string) string {
 	_, value, _ := strings.Cut(line, " "+name+"=")
 	value, _, _ = strings.Cut(value, " ")
 	return value
 }
 
-// until waits for a line of the log that has all the parts.
+// until waits for a line of the log that has all parts.
 func (s *serving) until(parts ...string) string {
 	s.t.Helper()
 	timeout := time.NewTimer(2 * time.Minute)
@@ -101,8 +102,8 @@ func openTopic(t *testing.T, url string) *pubsub.Topic {
 	return topic
 }
 
-// memory returns the URL of a topic that nobody used before: they last as long as
-// the process, and a test may run again.
+// memory returns the URL of a new topic: topics last as long as the process, and a test
+// may run several times.
 func memory(name string) string { return "mem://" + name + "-" + rand.Text() }
 
 func send(t *testing.T, topic *pubsub.Topic, body string) {
@@ -210,7 +211,7 @@ func TestServeCheck(t *testing.T) {
 	if status, _, stderr := call(t, nil, append(args, "inbox=file://"+dir+"/missing")...); status != exitFailed || !strings.Contains(stderr, "missing") {
 		t.Errorf("status %d, want %d, and the bucket in\n%s", status, exitFailed, stderr)
 	}
-	// There is no server: nothing listens on port 1.
+	// No server listens on port 1.
 	args = []string{"serve", "--check", "--listen", "off", "--queue", "jetstream://127.0.0.1:1/OBJECTS?consumer=c", "--bucket", "inbox=file://" + dir}
 	if status, _, stderr := call(t, nil, args...); status != exitFailed || !strings.Contains(stderr, "--queue") {
 		t.Errorf("status %d, want %d, and the queue in\n%s", status, exitFailed, stderr)

@@ -10,16 +10,16 @@ import (
 	"testing"
 )
 
-// slowStore is a store that speaks S3 and has nothing in it, which it says only
-// when it may answer: whoever asks for an object is at work until then.
+// slowStore is an empty S3 store that does not answer until the test lets it. The work
+// on its objects takes until then.
 type slowStore struct {
 	flag  string       // the bucket of it, as serve gets it
 	asked atomic.Int64 // for objects
-	// answer lets it answer, from then on.
+	// answer lets the store answer from now on.
 	answer func()
 }
 
-// startSlowStore starts one with a bucket of this name.
+// startSlowStore starts a store with a bucket of this name.
 func startSlowStore(t *testing.T, bucket string) *slowStore {
 	t.Helper()
 	may := make(chan struct{})

@@ -13,8 +13,8 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// One byte is another behind the back of an S3 server: there is no record, and
-// whoever listens is told; unless mismatches are to be recorded.
+// TestServeFindsRottenContent changes a byte of an object in the files of an S3 server.
+// The object gets no record and a mismatch is published, unless mismatches are recorded.
 func TestServeFindsRottenContent(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	for _, v := range server.Environ() {

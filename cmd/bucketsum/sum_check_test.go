@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestSumCheckAsCoreutils holds every flag against checksum files of all kinds:
-// what is printed, the warnings and the exit status are those of md5sum.
+// TestSumCheckAsCoreutils checks lists of all kinds with every flag, and expects the
+// output, the warnings and the exit status of md5sum.
 func TestSumCheckAsCoreutils(t *testing.T) {
 	t.Chdir(t.TempDir())
 	sumWrite(t, map[string]string{
@@ -93,7 +93,7 @@ func TestSumCheckSeveralLists(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	// A list on standard input cannot name standard input; a list in a file can.
+	// A list in a file can name standard input; a list on standard input cannot.
 	sumWrite(t, map[string]string{"4": sumMD5OfX + "  -\n"})
 	if got := sumRun(t, "x", "-c", "4"); got.Stdout != "-: OK\n" || got.Status != exitOK {
 		t.Errorf("standard input in a list: %+v", got)

@@ -16,8 +16,8 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// TestSumS3 sums a prefix on S3 whose objects have records beside them, some of
-// ours and some of others: ours are no objects.
+// TestSumS3 sums a prefix on S3 where objects have records of bucketsum and checksum
+// files of others beside them. It must skip only the records.
 func TestSumS3(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	for _, v := range server.Environ() {

@@ -25,7 +25,7 @@ const (
 	sumSHA256OfX = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
 )
 
-// sumResult is what a run of the command, or of the tool it stands in for, left.
+// sumResult is the outcome of a run of the command or of a tool of coreutils.
 type sumResult struct {
 	Stdout, Stderr string
 	Status         int
@@ -54,8 +54,7 @@ func sumRunTool(t *testing.T, stdin, tool string, args ...string) sumResult {
 	return sumResult{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// sumCoreutils returns the path of a tool of GNU coreutils. Where tests are
-// expected to be complete, the tool must be there.
+// sumCoreutils returns the path of a tool of GNU coreutils. In CI, the tool must exist.
 func sumCoreutils(t *testing.T, tool string) string {
 	t.Helper()
 	path, err := exec.LookPath(tool)
@@ -72,7 +71,7 @@ func sumCoreutils(t *testing.T, tool string) string {
 	return ""
 }
 
-// sumOddNames are names that tools stumble over.
+// sumOddNames are file names that are difficult for tools.
 var sumOddNames = []string{
 	"plain", "two words", " space first", "space last ", "*asterisk", "-rf", "--", "--check", "it's", `"quoted"`,
 	"new\nline", "\nnewline first", "carriage\rreturn", "carriage return last\r", `back\slash`, `back\nslash`, `\`,
@@ -80,8 +79,8 @@ var sumOddNames = []string{
 	strings.Repeat("n", 250), strings.Repeat("\n", 100), strings.Repeat("ä", 125),
 }
 
-// sumOddFolder makes a folder of odd names the current one and returns the
-// names that the file system could hold. Some files are empty.
+// sumOddFolder fills a new folder with odd names, makes it the current one and returns
+// the names that the file system accepts. Some files are empty.
 func sumOddFolder(t *testing.T) []string {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -152,7 +151,7 @@ func TestCoreutilsOutputPassesSumCheck(t *testing.T) {
 			if diff := cmp.Diff(want, sumRun(t, list.Stdout, "--check", "-")); diff != "" {
 				t.Errorf("%s %q:\n%s", algorithm, flags, diff)
 			}
-			// What changed is found whatever its name is.
+			// A change is found whatever the name of the file is.
 			if err := os.WriteFile(names[len(names)-1], []byte("changed by "+algorithm+strings.Join(flags, "")), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -199,7 +198,7 @@ func TestSumStandardInput(t *testing.T) {
 			t.Errorf("%q:\n%s", args, diff)
 		}
 	}
-	// Standard input can be read once only, so all algorithms share the pass.
+	// Standard input can be read only once, so all algorithms share one pass.
 	got := sumRun(t, "x", "-", "-a", "sha256, md5", "-a", "sha1,md5")
 	want := "SHA256 (-) = " + sumSHA256OfX + "\nMD5 (-) = " + sumMD5OfX + "\nSHA1 (-) = " + sumSHA1OfX + "\n"
 	if got.Stdout != want || got.Status != exitOK {
@@ -276,7 +275,7 @@ func TestSumIsInterrupted(t *testing.T) {
 	for _, args := range [][]string{{"sum"}, {"sum", "--check"}} {
 		synctest.Test(t, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			terminal, user := io.Pipe() // nobody types
+			terminal, user := io.Pipe() // without input
 			p := process{stdin: terminal, stdout: &stdout, stderr: &stderr, getenv: func(string) string { return "" }}
 			ctx, interrupt := context.WithCancelCause(t.Context())
 			ended := make(chan int)

@@ -70,7 +70,7 @@ func TestSumURLs(t *testing.T) {
 			t.Errorf("%q: %+v", args, got)
 		}
 	}
-	// A scheme that is none of a bucket is a path in a checksum file.
+	// In a list, a name with an unknown scheme is a path.
 	got := sumRun(t, sumMD5OfX+"  https://a\n", "-c")
 	if got.Stdout != "https://a: OK\n" || got.Status != exitOK {
 		t.Errorf("path that looks like a URL in a checksum file: %+v", got)
@@ -111,8 +111,7 @@ func TestSumFolderURL(t *testing.T) {
 	}
 }
 
-// TestSumURLsOfHosts has a scheme whose host is the bucket, as s3:// and most
-// others are, with keys in it.
+// TestSumURLsOfHosts uses a scheme whose host is the bucket, like s3:// and most others.
 func TestSumURLsOfHosts(t *testing.T) {
 	hosts := sumHosts{"b": {
 		"a": "x", "/a": "xx", "photos/1 a": "x", "photos/é\nü": "x", "photos-": "x",

@@ -14,7 +14,8 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// The checksum is a tag of the object, and what looks like a sidecar is an object.
+// TestServeRecordsToTags expects the checksum as a tag of the object. An object with the
+// key of a sidecar is summed, too.
 func TestServeRecordsToTags(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	for _, v := range server.Environ() {

@@ -24,7 +24,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 )
 
-// collector receives OTLP over HTTP, as a collector does.
+// collector receives OTLP over HTTP.
 type collector struct {
 	url string
 
@@ -94,7 +94,7 @@ func (c *collector) receive(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// tree returns the names of the spans of a trace, each below the one that it is in.
+// tree returns the names of the spans of a trace, each below its parent.
 func (c *collector) tree(trace, parent string) map[string]any {
 	below := make(map[string]any)
 	for _, s := range c.spans {
@@ -105,7 +105,7 @@ func (c *collector) tree(trace, parent string) map[string]any {
 	return below
 }
 
-// find returns the id of the only span of a trace that has the name.
+// find returns the id of the only span with this name in a trace.
 func (c *collector) find(t *testing.T, trace, name string) string {
 	t.Helper()
 	var ids []string
@@ -120,8 +120,8 @@ func (c *collector) find(t *testing.T, trace, name string) string {
 	return ids[0]
 }
 
-// A trace goes from the event to the acknowledgement and on to the result, the dead
-// letter and the log, and OTLP carries it and the metrics away.
+// TestTelemetryByOTLP follows traces from the event to the acknowledgement, the result,
+// the dead letter and the log, and receives them and the metrics by OTLP.
 func TestTelemetryByOTLP(t *testing.T) {
 	c := startCollector(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", c.url)
@@ -202,7 +202,7 @@ func TestTelemetryByOTLP(t *testing.T) {
 	}
 }
 
-// What OTLP asks for and is not there is a mistake of one line.
+// TestOTLPProtocol expects an error of one line for unsupported exporters.
 func TestOTLPProtocol(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317")
 	for name, value := range map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_TRACES_EXPORTER": "zipkin"} {

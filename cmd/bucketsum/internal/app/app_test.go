@@ -105,8 +105,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestNewFails expects the setting that cannot be opened in the error. TestMain finds
-// what New leaves open.
+// TestNewFails expects an error that names the setting. TestMain fails if New leaves
+// goroutines behind.
 func TestNewFails(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*Config)
@@ -132,7 +132,7 @@ func TestNewFails(t *testing.T) {
 	}
 }
 
-// TestClose expects the last opened to be closed first, and all errors.
+// TestClose expects closing in reverse order, and all errors.
 func TestClose(t *testing.T) {
 	var order []int
 	a := new(App)
@@ -172,8 +172,8 @@ func TestLocalSumsAndReports(t *testing.T) {
 	}
 }
 
-// stopAt is a Writer that stops a worker when a part was written. The report writes one
-// line at a time.
+// stopAt is a Writer that stops the worker when a line with a part is written. The report
+// writes one line at a time.
 type stopAt struct {
 	bytes.Buffer
 	part string

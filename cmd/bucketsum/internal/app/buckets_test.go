@@ -14,8 +14,8 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/memory"
 )
 
-// Buckets that do not answer are named after half a minute, however many they are
-// and whether they heed the bound or not; one that is opened too late is closed.
+// TestSilentBuckets expects the names of all buckets that do not answer after half a
+// minute, even if an open ignores its context. A bucket that opens too late is closed.
 func TestSilentBuckets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -60,7 +60,8 @@ func TestSilentBuckets(t *testing.T) {
 	})
 }
 
-// A worker that is told to stop does not wait for its buckets.
+// TestStopWhileBucketsOpen expects that a worker which is stopped does not wait for its
+// buckets.
 func TestStopWhileBucketsOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

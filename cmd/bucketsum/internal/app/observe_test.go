@@ -14,8 +14,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// TestWorkerReadsWhatIsAtHand asserts that watching does not hide from the hash what a file
-// has at hand.
+// TestWorkerReadsWhatIsAtHand expects that an observed reader still offers ReadNow, which
+// reads the part of a file that is already in memory.
 func TestWorkerReadsWhatIsAtHand(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("content"), 0o600); err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/bucketsum/bucketsum/handlers/web"
 )
 
-// TestStatusLine asks that the line never wraps, whatever the name and the
-// terminal, and tells what matters most where there is little room.
+// TestStatusLine expects that the line never wraps, whatever the name and the width, and
+// keeps the most important parts where there is little room.
 func TestStatusLine(t *testing.T) {
 	size := int64(4 << 30)
 	for name, tc := range map[string]struct {

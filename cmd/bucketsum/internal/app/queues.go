@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -14,37 +15,36 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
-// Queues opens the queues that URLs name, each with the adapter of its scheme. Its
-// methods are not safe for concurrent use.
+// Queues opens queues and topics by URL. Its methods are not safe for concurrent use.
 type Queues struct {
 	config  queue.Config
 	drivers queue.Drivers
-	closes  []func() error // of what was opened, in order
+	closes  []func() error // in the order of opening
 }
 
 // QueuesConfig configures Queues.
 type QueuesConfig struct {
 	Drivers      queue.Drivers
-	Concurrency  int               // messages that each subscription holds, at most
-	DrainTimeout time.Duration     // of their work when the queues close
+	Concurrency  int               // messages that each subscription holds at most
+	DrainTimeout time.Duration     // how long their work may take when the queues close
 	Observer     pipeline.Observer // of leases, acks and nacks
 	Log          *slog.Logger
 }
 
-// NewQueues returns Queues that have nothing open yet.
+// NewQueues returns Queues without any open queue.
 func NewQueues(c QueuesConfig) *Queues {
 	return &Queues{
 		drivers: c.Drivers,
 		config: queue.Config{
 			Concurrency: c.Concurrency, Observer: c.Observer, Log: c.Log,
-			// The pipeline drains; what it leaves behind goes back to the queue.
+			// The pipeline drains first. Messages that it leaves go back to the queue.
 			CloseTimeout: c.DrainTimeout + 10*time.Second,
 		},
 	}
 }
 
-// Subscriber returns a subscriber whose queue at the URL is open already, so
-// that a wrong one shows, and nothing that is published from now on is missed.
+// Subscriber returns a subscriber whose queue is already open, so that a wrong URL shows
+// at once and no message that is published from now on is missed.
 func (q *Queues) Subscriber(rawURL string) (*queue.Subscriber, error) {
 	d, err := q.drivers.Of(rawURL)
 	if err != nil {
@@ -58,8 +58,8 @@ func (q *Queues) Subscriber(rawURL string) (*queue.Subscriber, error) {
 	return s, s.SubscribeInitialize(rawURL)
 }
 
-// reachable reports why nothing can be received from the queue of a subscriber, as
-// far as that knows or its driver can ask.
+// reachable returns why the subscriber cannot receive, as far as it knows or its driver
+// can ask, or nil.
 func (q *Queues) reachable(ctx context.Context, s *queue.Subscriber, rawURL string) error {
 	if err := s.Fault(); err != nil {
 		return err
@@ -74,7 +74,7 @@ func (q *Queues) reachable(ctx context.Context, s *queue.Subscriber, rawURL stri
 	return nil
 }
 
-// Publisher returns a publisher whose topic at the URL is open already.
+// Publisher returns a publisher whose topic is already open.
 func (q *Queues) Publisher(ctx context.Context, rawURL string) (message.Publisher, error) {
 	d, err := q.drivers.Of(rawURL)
 	if err != nil {
@@ -85,11 +85,11 @@ func (q *Queues) Publisher(ctx context.Context, rawURL string) (message.Publishe
 	return p, p.Open(ctx, rawURL)
 }
 
-// Close closes what was opened, the last first.
+// Close closes all queues and topics in reverse order.
 func (q *Queues) Close() error {
 	var errs []error
-	for i := len(q.closes) - 1; i >= 0; i-- {
-		errs = append(errs, q.closes[i]())
+	for _, c := range slices.Backward(q.closes) {
+		errs = append(errs, c())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close the queues: %w", err)

@@ -18,8 +18,8 @@ func upTo(n int) func(func(int) bool) {
 	}
 }
 
-// Results are told of in order, whatever order the work ends in, and no more work
-// is under way than there may be.
+// TestOrdered expects the results in order, in whatever order the work ends, and no more
+// concurrent work than width.
 func TestOrdered(t *testing.T) {
 	var (
 		told             []int
@@ -42,7 +42,7 @@ func TestOrdered(t *testing.T) {
 				alone.Store(true)
 				defer alone.Store(false)
 				if len(told) != i {
-					t.Errorf("%d was begun when %d were told of", i, len(told))
+					t.Errorf("item %d began when %d results were delivered", i, len(told))
 				}
 			} else if alone.Load() {
 				t.Errorf("%d was begun beside work that is to be alone", i)
@@ -66,7 +66,8 @@ func TestOrdered(t *testing.T) {
 	}
 }
 
-// What takes long does not hold up what follows it, up to a limit.
+// TestOrderedWaitsForTheFirst expects that one slow item does not hold up later ones,
+// until window results wait for it.
 func TestOrderedWaitsForTheFirst(t *testing.T) {
 	var (
 		last  = make(chan struct{}) // the last that may begin has begun
@@ -94,11 +95,11 @@ func TestOrderedWaitsForTheFirst(t *testing.T) {
 		},
 	}
 	if err := o.run(t.Context(), upTo(2*window)); err != nil || told != 2*window {
-		t.Errorf("%d were told of, %v", told, err)
+		t.Errorf("%d results were delivered, %v", told, err)
 	}
 }
 
-// An error of tell, or the end of ctx, ends all.
+// TestOrderedEnds expects that an error of tell, or the end of ctx, stops all work.
 func TestOrderedEnds(t *testing.T) {
 	full := errors.New("full")
 	ctx, cancel := context.WithCancelCause(t.Context())
