@@ -80,17 +80,17 @@ func (a afterReceive) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestMessageThatComesTooLateGoesBack(t *testing.T) {
-	for name, late := range map[string]func(cancel context.CancelFunc, s *queue.Subscriber){
-		"subscription ends": func(cancel context.CancelFunc, _ *queue.Subscriber) { cancel() },
-		"subscriber closes": func(_ context.CancelFunc, s *queue.Subscriber) { go s.Close(); synctest.Wait() },
+	for name, late := range map[string]func(cancel context.CancelFunc, closing chan<- bool){
+		"subscription ends": func(cancel context.CancelFunc, closing chan<- bool) { cancel(); close(closing) },
+		"subscriber closes": func(_ context.CancelFunc, closing chan<- bool) { close(closing); synctest.Wait() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			both(t, func(b *bench, url string) {
-				var subscriber *queue.Subscriber
+				closing := make(chan bool)
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
 				b.load = func(context.Context, neturl.Values) (aws.Config, error) {
-					return configOf(afterReceive{b.server, func() { late(cancel, subscriber) }}), nil
+					return configOf(afterReceive{b.server, func() { late(cancel, closing) }}), nil
 				}
 				subscriber, err := queue.NewSubscriber(b.driver(), queue.Config{})
 				if err != nil {
@@ -101,11 +101,12 @@ func TestMessageThatComesTooLateGoesBack(t *testing.T) {
 					b.t.Fatal(err)
 				}
 				b.send(url, "a")
-				if m, open := <-messages; open {
-					b.t.Errorf("message %q comes", m.Payload)
-				}
+				<-closing
 				if err := subscriber.Close(); err != nil {
 					b.t.Error(err)
+				}
+				if m, open := <-messages; open {
+					b.t.Errorf("message %q comes", m.Payload)
 				}
 				if got := b.counts(url); got != "1 visible, 0 in flight" {
 					b.t.Errorf("after close: %s", got)

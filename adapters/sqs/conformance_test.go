@@ -10,7 +10,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-	"go.uber.org/goleak"
 
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
@@ -52,6 +51,5 @@ func conformance(b *bench) pipelinetest.Queue {
 			n, _ := strconv.Atoi(out.Attributes["ApproximateNumberOfMessagesNotVisible"])
 			return n
 		},
-		Leaks: []goleak.Option{gocloudLeak},
 	}
 }

@@ -24,11 +24,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// gocloudLeak is what gocloud leaves behind when a subscription is shut down
-// between the arrival of a message and the next Receive.
-var gocloudLeak = goleak.IgnoreTopFunction("gocloud.dev/pubsub.(*Subscription).Receive.func2")
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, gocloudLeak) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // bubble runs a test in a synctest bubble.
 func bubble(t *testing.T, test func(*testing.T)) {

@@ -143,6 +143,12 @@ func (q *standard) delivery(m *pubsub.Message) queue.Delivery {
 func (q *standard) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
+	// A goroutine of gocloud's (v0.47) that brought messages waits without end until
+	// a Receive notices, and one that found them in the buffer did not. This one
+	// notices, and brings nothing, since there is no demand.
+	brief, stop := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer stop()
+	_, _ = q.sub.Receive(brief)
 	err := q.sub.Shutdown(ctx)
 	q.settler.close()
 	return err
