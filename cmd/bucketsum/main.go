@@ -73,11 +73,26 @@ func usageErrorf(format string, args ...any) error {
 }
 
 // flagError returns the usageError of an error of pflag.
-func flagError(_ *cobra.Command, err error) error {
+func flagError(c *cobra.Command, err error) error {
 	if invalid := (*pflag.InvalidValueError)(nil); errors.As(err, &invalid) {
 		err = fmt.Errorf("--%s: %w", invalid.GetFlag().Name, errors.Unwrap(err))
 	}
+	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) {
+		if meant := similarFlags(c.Flags(), unknown.GetSpecifiedName()); len(meant) > 0 {
+			err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(meant, " or "))
+		}
+	}
 	return usageError{err}
+}
+
+// similarFlags returns the flags that a misspelt name may mean, as cobra does for
+// commands.
+func similarFlags(fs *pflag.FlagSet, name string) []string {
+	names := cobra.Command{SuggestionsMinimumDistance: 2}
+	fs.VisitAll(func(f *pflag.Flag) {
+		names.AddCommand(&cobra.Command{Use: "--" + f.Name, Run: func(*cobra.Command, []string) {}})
+	})
+	return names.SuggestionsFor("--" + name)
 }
 
 // errUsageShown ends a command with exitUsage after it has printed how to use it.

@@ -231,7 +231,7 @@ func TestUsage(t *testing.T) {
 		"flag first":         {args: []string{"--queue", "x"}, want: []string{`unknown command "--queue"`}},
 		"shell":              {args: []string{"completion", "csh"}, want: []string{`unknown shell "csh"`, "bash, fish, powershell, zsh"}},
 		"no shell":           {args: []string{"completion"}, want: []string{"no shell is named"}},
-		"flag":               {args: []string{"serve", "--queu", "x"}, want: []string{"unknown flag: --queu"}},
+		"flag":               {args: []string{"serve", "--queu", "x"}, want: []string{"unknown flag: --queu; did you mean --queue?"}},
 		"nothing given":      {args: []string{"serve"}, want: []string{"--queue is missing", "--bucket is missing"}},
 		"algorithm":          {args: []string{"local", "--algorithms", "md5,md6", dir}, want: []string{`unknown algorithm "md6"`, "sha256"}},
 		"algorithm from env": {env: map[string]string{"BUCKETSUM_ALGORITHMS": "md6"}, args: []string{"local", dir}, want: []string{`unknown algorithm "md6"`}},
