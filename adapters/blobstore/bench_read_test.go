@@ -22,7 +22,7 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// cpuTime returns what all threads of this process have used, in user and system mode.
+// cpuTime returns the CPU time of all threads of this process, in user and system mode.
 func cpuTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -31,8 +31,8 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// benchmarkParallel runs body 32 times at once on each CPU, with a metric of the CPU that
-// one turn of it takes.
+// benchmarkParallel runs body 32 times at once on each CPU, and reports the CPU time of one
+// turn.
 func benchmarkParallel(b *testing.B, size int64, body func(pb *testing.PB)) {
 	b.SetBytes(size)
 	b.ReportAllocs()
@@ -85,8 +85,8 @@ func BenchmarkReadFolder(b *testing.B) {
 	}
 }
 
-// BenchmarkReadFiles compares many small files in a folder with the plain way to digest
-// them: os.Open, a pooled buffer and crypto/md5.
+// BenchmarkReadFiles compares many small files in a folder with the plain way to digest them:
+// os.Open, a pooled buffer and crypto/md5.
 func BenchmarkReadFiles(b *testing.B) {
 	const count, size = 20_000, 16 << 10
 	dir := b.TempDir()

@@ -20,9 +20,8 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// BenchmarkReadOneOnS3 reads and digests a large object that is read alone. It also
-// reports the rate as a share of that of crypto/md5 from memory, measured just before
-// and after.
+// BenchmarkReadOneOnS3 reads and digests one large object. It also reports the rate as a share
+// of the rate of crypto/md5 from memory, measured just before and after.
 func BenchmarkReadOneOnS3(b *testing.B) {
 	const size = 1 << 30
 	server := awsenv.StartVersitygw(b)
@@ -73,8 +72,8 @@ func BenchmarkReadOneOnS3(b *testing.B) {
 	b.ReportMetric(alone.Seconds()/took.Seconds(), "of-md5")
 }
 
-// BenchmarkSaveOnS3 writes records of objects that have none yet, 32 at once on each
-// CPU, with the checksums of requests that the SDK adds by itself and without.
+// BenchmarkSaveOnS3 writes records of objects without a record, 32 at once on each CPU, with
+// and without the checksums of requests that the SDK adds by itself.
 func BenchmarkSaveOnS3(b *testing.B) {
 	for _, checksums := range []string{"when_supported", "when_required"} {
 		b.Run(checksums, func(b *testing.B) {

@@ -19,7 +19,7 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// place is a store of some kind and a way to put objects into it.
+// place is a store and a way to put objects into it.
 type place struct {
 	store *blobstore.Store
 	put   func(key, content string) pipeline.Object
@@ -195,7 +195,7 @@ func TestOpenAt(t *testing.T) {
 	}
 }
 
-// TestOpenAtReplaced replaces a file while its rest is read.
+// TestOpenAtReplaced replaces a file while the rest of it is read.
 func TestOpenAtReplaced(t *testing.T) {
 	p := places(t)["folder"](t)
 	o := p.put("a", "0123456789")

@@ -46,7 +46,7 @@ func TestClaimsOfAnyBucket(t *testing.T) {
 	}
 }
 
-// A folder says nothing of its files.
+// A folder makes no claims about its files.
 func TestClaimsOfAFolder(t *testing.T) {
 	dir := t.TempDir()
 	drivertest.WriteFile(t, dir+"/a", "hello")

@@ -104,7 +104,7 @@ func TestIsRecord(t *testing.T) {
 	}
 }
 
-// Whatever the key, its record is known as one and leads back to it.
+// For every key, RecordKey returns the key of a record, and ObjectKey leads back.
 func FuzzLayout(f *testing.F) {
 	for _, key := range []string{
 		"a", "a/b", "/", "//", "/a", "a/", "a//b", "a.md5", ".md5", "md5", "a.md5/b.sha1", ".sums/a", "{key}", "{dir}/{alg}", "\n", "\xff/\xfe",

@@ -17,8 +17,8 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// Whoever changes the layout and changes it back finds his records, and none of
-// them has become work.
+// A user who changes the layout and changes it back finds the records, and no record has become
+// work.
 func TestLayoutChanges(t *testing.T) {
 	layouts := []string{blobstore.DefaultLayout, "checksums/{key}.{alg}", "{dir}/.sums/{base}.{alg}", "{alg}/{key}"}
 	key := strings.Repeat("ü", 200) + "/a" // three times as long in S3's metadata
@@ -90,7 +90,7 @@ func TestLayoutChanges(t *testing.T) {
 	}
 }
 
-// A copy of a record to where no layout has one is a file like any other.
+// A copy of a record is an object like any other, where no layout has a record.
 func TestCopyOfRecord(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
 	store := blobstore.New(memory.New(bucket), "inbox", blobstore.Config{})
@@ -106,7 +106,7 @@ func TestCopyOfRecord(t *testing.T) {
 	}
 }
 
-// A user's file with the name of an algorithm in it is a file like any other.
+// A user's file with the name of an algorithm in it is an object like any other.
 func TestNameLikeARecord(t *testing.T) {
 	dir := t.TempDir()
 	store := drivertest.OpenFolder(t, dir, blobstore.Config{})

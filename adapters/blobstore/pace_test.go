@@ -9,8 +9,8 @@ import (
 type network struct {
 	connection float64 // bytes a second of one connection
 	all        float64 // of all together
-	reader     float64 // of whoever reads from one connection
-	copying    float64 // of whoever reads from parts
+	reader     float64 // of the reader, from one connection
+	copying    float64 // of the reader, from parts
 }
 
 func (n network) sample(parts int) (rate float64, hungry bool) {
@@ -22,8 +22,8 @@ func (n network) sample(parts int) (rate float64, hungry bool) {
 	return min(came, reader), came < share*reader
 }
 
-// TestPace reads 16 GiB from stores of several kinds and holds the pace to where it is
-// most of the time, and to how much is lost with probes.
+// TestPace reads 16 GiB from stores of several kinds. It bounds the pace by the level that it
+// has most of the time, and by how much it loses with probes.
 func TestPace(t *testing.T) {
 	const mega = 1e6
 	for _, test := range []struct {
@@ -77,7 +77,7 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestPostponed tells parts that could not be had from a probe that failed.
+// TestPostponed distinguishes parts that could not be had from a probe that failed.
 func TestPostponed(t *testing.T) {
 	p := pace{pause: longRest / 2}
 	p.judge(partBytes, 1, true)

@@ -13,8 +13,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// pacedServer is a store with one object of zeros, which it sends by each connection
-// at no more than a rate, as S3 does, after a while.
+// pacedServer is a store with one object of zeros. Like S3, it sends on each connection at a
+// limited rate, after a latency.
 type pacedServer struct {
 	size    int64
 	rate    float64 // bytes a second
@@ -40,16 +40,15 @@ func (s pacedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for sent := int64(0); sent < to-from; {
 		n, err := w.Write(block[:min(int64(len(block)), to-from-sent)])
 		if err != nil {
-			return // who asked has gone
+			return // the client is gone
 		}
 		sent += int64(n)
 		time.Sleep(time.Duration(float64(sent)/s.rate*1e9) - time.Since(start))
 	}
 }
 
-// BenchmarkReadOneOnSlowS3 reads and digests a large object that is read alone, from a
-// store that is slow by one connection. It also reports the rate as a share of that of
-// crypto/md5 from memory.
+// BenchmarkReadOneOnSlowS3 reads and digests one large object from a store with slow
+// connections. It also reports the rate as a share of the rate of crypto/md5 from memory.
 func BenchmarkReadOneOnSlowS3(b *testing.B) {
 	const size = 2 << 30
 	block := make([]byte, 128<<10)

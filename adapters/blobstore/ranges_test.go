@@ -19,11 +19,11 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// rangeServer is a store with one object, and counts what it is asked for.
+// rangeServer is a store with one object. It counts requests.
 type rangeServer struct {
 	content []byte
-	// spoil may change an answer to the n-th request, from one on. What it returns
-	// is sent, and nothing after that if it is short.
+	// spoil may change the answer to the n-th request, from one on. What it returns is sent;
+	// the connection ends if that is short.
 	spoil func(n int, w http.ResponseWriter, body []byte) []byte
 
 	mu       sync.Mutex
@@ -73,8 +73,8 @@ func randomBytes(n int) []byte {
 	return b
 }
 
-// openRanges opens the object of a server at an offset, as a reader who is never
-// patient.
+// openRanges opens the object of a server at an offset, with a reader that asks for ranges as
+// soon as it waits at all.
 func openRanges(t *testing.T, ctx context.Context, s *rangeServer, memory *Memory, offset int64) pipeline.Reader {
 	t.Helper()
 	server := httptest.NewServer(s)
@@ -158,7 +158,7 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-// A large object is read in ranges however many small ones are read beside it.
+// A large object is read in ranges while any number of small ones are read.
 func TestRangesBesideSmallObjects(t *testing.T) {
 	small := &rangeServer{content: randomBytes(4096)}
 	for range 2 * wide {
@@ -182,9 +182,9 @@ func TestRangesBesideSmallObjects(t *testing.T) {
 	}
 }
 
-// As many large objects as fill the network are read in one request each. When that
-// is over, one that is still read goes on in ranges.
-func TestRangesOnceThereIsRoom(t *testing.T) {
+// Large objects that fill the network are read in one request each. When the others are closed,
+// the reading of the last one continues in ranges.
+func TestRangesOnceTheNetworkIsFree(t *testing.T) {
 	others := &rangeServer{content: randomBytes(rangesFrom)}
 	var open []pipeline.Reader
 	for range wide {
@@ -215,9 +215,8 @@ func TestRangesOnceThereIsRoom(t *testing.T) {
 	}
 }
 
-// An object that is replaced while it is read is told by the first range that is
-// of another.
-func TestRangesOfWhatIsReplaced(t *testing.T) {
+// The first range of another version shows that an object was replaced while it was read.
+func TestRangesOfReplacedObject(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		offset int64
@@ -245,8 +244,8 @@ func TestRangesOfWhatIsReplaced(t *testing.T) {
 	}
 }
 
-// Whoever closes a reader or ends its context halfway leaves nothing behind.
-func TestRangesThatNobodyWants(t *testing.T) {
+// A reader that is closed, or whose context ends, leaves nothing behind.
+func TestRangesAreCancelled(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		end  func(r pipeline.Reader, cancel func()) error

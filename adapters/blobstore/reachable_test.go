@@ -14,8 +14,8 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// TestReachable kills the server of each technology, and removes the folder: a probe
-// notices. In the memory of the process nothing can happen to a bucket but its end.
+// TestReachable kills the server of each technology, and removes the folder: a probe reports
+// it. A bucket in memory can only be closed.
 func TestReachable(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T) (store *blobstore.Store, kill func()){
 		"folder": func(t *testing.T) (*blobstore.Store, func()) {
@@ -31,23 +31,23 @@ func TestReachable(t *testing.T) {
 		},
 		"S3": func(t *testing.T) (*blobstore.Store, func()) {
 			b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
-			door, kill := behindDoor(t, b.Server)
-			return b.Through(door).Open(t, blobstore.Config{}), kill
+			proxy, kill := behindProxy(t, b.Server)
+			return b.Through(proxy).Open(t, blobstore.Config{}), kill
 		},
 		"GCS": func(t *testing.T) (*blobstore.Store, func()) {
 			b := drivertest.MakeGCSBucket(t, awsenv.StartFakeGCS(t), false)
-			door, kill := behindDoor(t, b.Server)
-			return b.Through(door).Open(t, blobstore.Config{}), kill
+			proxy, kill := behindProxy(t, b.Server)
+			return b.Through(proxy).Open(t, blobstore.Config{}), kill
 		},
 		"Azure": func(t *testing.T) (*blobstore.Store, func()) {
 			b := drivertest.MakeContainer(t, awsenv.StartAzurite(t))
-			door, kill := behindDoor(t, b.Server)
-			return b.Through(door).Open(t, blobstore.Config{}), kill
+			proxy, kill := behindProxy(t, b.Server)
+			return b.Through(proxy).Open(t, blobstore.Config{}), kill
 		},
 		"records on Azure": func(t *testing.T) (*blobstore.Store, func()) {
 			b := drivertest.MakeContainer(t, awsenv.StartAzurite(t))
-			door, kill := behindDoor(t, b.Server)
-			return drivertest.OpenURL(t, "file://"+t.TempDir(), "inbox", blobstore.Config{Records: blobstore.RecordOptions{Bucket: b.Through(door).Address()}}), kill
+			proxy, kill := behindProxy(t, b.Server)
+			return drivertest.OpenURL(t, "file://"+t.TempDir(), "inbox", blobstore.Config{Records: blobstore.RecordOptions{Bucket: b.Through(proxy).Address()}}), kill
 		},
 		"memory": func(t *testing.T) (*blobstore.Store, func()) {
 			store, err := drivertest.Drivers.Open(t.Context(), "mem://", "memory", blobstore.Config{})
@@ -74,8 +74,8 @@ func TestReachable(t *testing.T) {
 	}
 }
 
-// behindDoor returns a server behind another one, and what ends that one.
-func behindDoor(t *testing.T, s awsenv.Server) (door awsenv.Server, kill func()) {
+// behindProxy returns a server behind a proxy, and what ends the proxy.
+func behindProxy(t *testing.T, s awsenv.Server) (behind awsenv.Server, kill func()) {
 	t.Helper()
 	u, err := url.Parse(s.URL)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 )
 
-// silence is a body from which nothing comes until its request is given up.
+// silence is a body from which nothing comes until its request is cancelled.
 type silence struct{ ctx context.Context }
 
 func (s silence) Read([]byte) (int, error) {
@@ -23,7 +23,7 @@ func (s silence) Read([]byte) (int, error) {
 
 func (silence) Close() error { return nil }
 
-// newTestResuming returns what reads six bytes.
+// newTestResuming returns a reader of six bytes.
 func newTestResuming(ctx context.Context, ask func(ctx context.Context, first, end int64) (io.ReadCloser, error)) *resuming {
 	return &resuming{
 		reading: &reading{log: slog.New(slog.DiscardHandler), stall: stallTime}, ctx: ctx,
@@ -31,7 +31,7 @@ func newTestResuming(ctx context.Context, ask func(ctx context.Context, first, e
 	}
 }
 
-// A body, or an answer, that does not come is asked for again, where it stopped.
+// A body or an answer that does not come is requested again, from the byte where it stopped.
 func TestBodyThatStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, calls := time.Now(), 0
@@ -59,7 +59,7 @@ func TestBodyThatStalls(t *testing.T) {
 	})
 }
 
-// Who stops waiting is not asked to wait for the next attempt.
+// A cancelled reader does not wait for the next attempt.
 func TestBodyThatIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -13,7 +13,7 @@ import (
 
 var someObject = pipeline.Object{Bucket: "inbox", Key: "dir/a"}
 
-// checkRecord asks that what is read from a sidecar is something to work with.
+// checkRecord checks that a record from a sidecar is usable.
 func checkRecord(t *testing.T, s *sidecar) {
 	t.Helper()
 	r, ok := s.record(someObject, "md5")

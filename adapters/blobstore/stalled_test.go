@@ -14,9 +14,9 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// A store that keeps the connection and sends nothing more is as good as one that
-// breaks it off.
-func TestS3BodyThatStalls(t *testing.T) {
+// A store that keeps the connection and sends nothing more is treated like one that breaks it
+// off.
+func TestStalledBody(t *testing.T) {
 	const content = "content"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `"e"`)
@@ -48,8 +48,8 @@ func TestS3BodyThatStalls(t *testing.T) {
 	}
 }
 
-// If it never sends anything more, that is what the error says.
-func TestBodyThatStallsForGood(t *testing.T) {
+// If the store never sends anything more, the error says so.
+func TestStalledBodyIsGivenUp(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `"e"`)
 		w.Header().Set("Content-Length", "7")
@@ -78,8 +78,8 @@ func TestBodyThatStallsForGood(t *testing.T) {
 	}
 }
 
-// A store that heeds no If-Match does not get another content under the name of
-// the first, not even if none of that came.
+// A store that ignores If-Match cannot deliver another content under the name of the first,
+// even if no byte of the first came.
 func TestReplacedBeforeTheFirstByte(t *testing.T) {
 	answers := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

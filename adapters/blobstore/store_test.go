@@ -89,7 +89,7 @@ func TestNameOf(t *testing.T) {
 	}
 }
 
-// A bucket that is gone altogether must not look like an object that is.
+// A bucket that is closed must not look like an object that is gone.
 func TestClosedBucket(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
 	store := blobstore.New(memory.New(bucket), "memory", blobstore.Config{})
@@ -168,8 +168,8 @@ func TestListObjects(t *testing.T) {
 	}
 }
 
-// Records may go from one cloud to another.
-func TestRecordsInAnotherCloud(t *testing.T) {
+// Records may be on another technology than their objects.
+func TestRecordsOnAnotherTechnology(t *testing.T) {
 	b, records := drivertest.MakeGCSBucket(t, awsenv.StartFakeGCS(t), false), drivertest.MakeContainer(t, awsenv.StartAzurite(t))
 	store := b.Open(t, blobstore.Config{Records: blobstore.RecordOptions{Bucket: records.Address()}})
 	o := b.Put(t, &gcs.Object{Name: "dir/a"}, "content")

@@ -32,8 +32,8 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// Whatever the credentials are, objects are read and recorded, and errors do not
-// tell them.
+// With each kind of credentials objects are read and recorded, and errors do not reveal the
+// credentials.
 func TestCredentials(t *testing.T) {
 	server := awsenv.StartAzurite(t)
 	b := drivertest.MakeContainer(t, server)

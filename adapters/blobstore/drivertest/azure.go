@@ -21,7 +21,7 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// Container is a container on a test server as its users have it.
+// Container is a container on a test server, as its users see it.
 type Container struct {
 	awsenv.Server
 	Name   string
@@ -52,7 +52,7 @@ func (b Container) Address() string {
 	return "azblob://" + b.Name + "?protocol=http&domain=" + strings.TrimPrefix(b.URL, "http://")
 }
 
-// Put stores a blob and returns it as an event would name it.
+// Put stores a blob and returns it as an event names it.
 func (b Container) Put(t testing.TB, key, content string, set *blockblob.UploadOptions) pipeline.Object {
 	t.Helper()
 	out, err := b.Client.NewBlockBlobClient(key).Upload(context.WithoutCancel(t.Context()), streaming.NopCloser(bytes.NewReader([]byte(content))), set)
@@ -102,7 +102,7 @@ func (b Container) Keys(t *testing.T) []string {
 	return keys
 }
 
-// Through returns the container as seen through another server, such as a proxy.
+// Through returns the container behind another server, such as a proxy.
 func (b Container) Through(s awsenv.Server) Container {
 	b.Server = s
 	return b

@@ -14,8 +14,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// Cloud is a bucket of a store that gives each write a version of its own, as users and as
-// the pipeline have it.
+// Cloud is a bucket of a store that gives each write a version of its own, as users and as the
+// pipeline see it.
 type Cloud struct {
 	Put func(key, content string) pipeline.Object
 	// Through opens the bucket behind a proxy.
@@ -24,7 +24,7 @@ type Cloud struct {
 	Missing func() *blobstore.Store
 }
 
-// TestCloud runs the tests of reading, listing and errors that these stores share. Each has a
+// TestCloud runs the tests of reading, listing and errors that these stores share, each on a
 // bucket of its own.
 func TestCloud(t *testing.T, make func(t *testing.T) Cloud) {
 	for _, test := range []struct {
@@ -43,12 +43,12 @@ func TestCloud(t *testing.T, make func(t *testing.T) Cloud) {
 	}
 }
 
-// asksForContent tells requests for content from those for what Google says of it.
+// asksForContent distinguishes requests for content from those for metadata.
 func asksForContent(r *http.Request) bool {
 	return r.Method == http.MethodGet && r.URL.Query().Get("alt") != "json" && !r.URL.Query().Has("comp")
 }
 
-// A body that breaks off goes on at the byte where it stopped.
+// A body that breaks off is resumed at the byte where it stopped.
 func testCloudBodiesThatBreakOff(t *testing.T, c Cloud) {
 	content := make([]byte, 1<<20)
 	if _, err := rand.Read(content); err != nil {
@@ -69,7 +69,7 @@ func testCloudBodiesThatBreakOff(t *testing.T, c Cloud) {
 	}
 }
 
-// What is replaced or deleted after its body broke off is another object.
+// If an object is replaced or deleted after its body broke off, the rest is not read.
 func testCloudObjectsReplacedWhileRead(t *testing.T, c Cloud) {
 	o := c.Put("a", strings.Repeat("x", 1<<16))
 	cut := Cutter{Left: []int64{1000}}
@@ -113,7 +113,7 @@ func testCloudIsBusy(t *testing.T, c Cloud) {
 	}
 }
 
-// A body that never gets on is given up, and says how far it came.
+// A body that never continues is given up; the error says how far it came.
 func testCloudBodyThatNeverGetsOn(t *testing.T, c Cloud) {
 	if testing.Short() {
 		t.Skip("it waits for seconds between its attempts")
@@ -137,7 +137,7 @@ func testCloudBodyThatNeverGetsOn(t *testing.T, c Cloud) {
 	}
 }
 
-// Who is denied access must not take the object for gone.
+// An object must not look gone when access is denied.
 func testCloudAccessDenied(t *testing.T, c Cloud) {
 	o := c.Put("a", "content")
 	store := c.Through(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusForbidden) })
@@ -152,13 +152,13 @@ func testCloudAccessDenied(t *testing.T, c Cloud) {
 			t.Errorf("%s: got %v", what, err)
 		}
 	}
-	// Whoever never allows checkpoints is not to wait forever.
+	// Where checkpoints are never allowed, no worker must wait without limit.
 	if _, err := store.Bucket().Checkpoints.Load(t.Context(), o); pipeline.Classify(err) != pipeline.ClassPermanent {
 		t.Errorf("checkpoint: got %v", err)
 	}
 }
 
-// Nothing is superseded by the loss of a bucket.
+// A bucket that is gone supersedes nothing.
 func testCloudBucketIsMissing(t *testing.T, c Cloud) {
 	store := c.Missing()
 	o := pipeline.Object{Bucket: "b", Key: "a", ETag: "e"}

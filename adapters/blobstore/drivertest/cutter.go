@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// Cutter lets through so many bytes of each body that is asked for, one after the
-// other, and then closes the connection.
+// Cutter lets a number of bytes of each body through, one number after the other, and then
+// closes the connection.
 type Cutter struct {
 	mu   sync.Mutex
 	Left []int64 // bytes

@@ -1,5 +1,5 @@
-// Package drivertest has what the tests of drivers share: buckets on servers for tests as
-// their users have them, and suites beside pipelinetest.TestStore.
+// Package drivertest has what the tests of drivers share: buckets on test servers as their
+// users see them, and suites besides pipelinetest.TestStore.
 package drivertest
 
 import (
@@ -27,8 +27,8 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// Main runs the tests of a package without what the SDKs find on this machine, and looks for
-// goroutines that they leave behind.
+// Main runs the tests of a package without the settings that the SDKs find on this machine, and
+// looks for goroutines that the tests leave behind.
 func Main(m *testing.M) {
 	// What the SDKs find on this machine must not decide.
 	for name, value := range map[string]string{
@@ -93,7 +93,7 @@ func OpenFolder(t testing.TB, dir string, c blobstore.Config) *blobstore.Store {
 	return store
 }
 
-// UserKeys returns what a user finds in a folder: all files but the hidden ones.
+// UserKeys returns the files that a user sees in a folder: all except hidden ones.
 func UserKeys(t testing.TB, dir string) []string {
 	t.Helper()
 	var keys []string
@@ -128,7 +128,7 @@ func Record(o pipeline.Object) pipeline.Record {
 	return pipeline.Record{Source: o, Digests: map[string]string{"md5": strings.Repeat("0", 32)}}
 }
 
-// SumOf returns a record of a version, whose line tells the versions apart.
+// SumOf returns a record of a version; its line differs for each version.
 func SumOf(key, etag, sequencer string) pipeline.Record {
 	o := Object(key)
 	o.ETag, o.Sequencer = etag, sequencer
@@ -140,7 +140,7 @@ func LineOf(r pipeline.Record) string {
 	return r.Digests["md5"] + "  " + filepath.Base(r.Source.Key) + "\n"
 }
 
-// Read returns the content of an object, or why it cannot be read.
+// Read returns the content of an object, or the error.
 func Read(t *testing.T, s pipeline.Source, key string) (string, error) {
 	t.Helper()
 	r, err := s.Open(t.Context(), Object(key))
@@ -162,7 +162,7 @@ func ReadObject(t *testing.T, source pipeline.Source, o pipeline.Object) (string
 	return string(content), r.Object(), errors.Join(err, r.Close())
 }
 
-// MustRead asks for the content of an object.
+// MustRead checks the content of an object.
 func MustRead(t *testing.T, source pipeline.Source, o pipeline.Object, want string) pipeline.Object {
 	t.Helper()
 	got, opened, err := ReadObject(t, source, o)
@@ -195,7 +195,7 @@ func Answer(w http.ResponseWriter, status int, code string) {
 	fmt.Fprintf(w, "<?xml version=\"1.0\"?><Error><Code>%s</Code><Message>as told</Message></Error>", code)
 }
 
-// Refused asks that a URL is not opened, and for what the error says.
+// Refused checks that a URL is not opened, and what the error says.
 func Refused(t *testing.T, rawURL, says string) {
 	t.Helper()
 	if _, err := Drivers.Open(t.Context(), rawURL, "b", blobstore.Config{}); err == nil || !strings.Contains(err.Error(), says) {

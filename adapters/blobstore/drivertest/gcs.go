@@ -20,7 +20,7 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// GCSBucket is a bucket on a test server as its users have it.
+// GCSBucket is a bucket on a test server, as its users see it.
 type GCSBucket struct {
 	awsenv.Server
 	Name string
@@ -45,7 +45,7 @@ func MakeGCSBucket(t testing.TB, server awsenv.Server, versioned bool) GCSBucket
 
 func (b GCSBucket) Address() string { return "gs://" + b.Name + "?anonymous=true&endpoint=" + b.URL }
 
-// Put stores an object and returns it as an event would name it.
+// Put stores an object and returns it as an event names it.
 func (b GCSBucket) Put(t testing.TB, o *gcs.Object, content string) pipeline.Object {
 	t.Helper()
 	o, err := b.API.Objects.Insert(b.Name, o).Media(strings.NewReader(content), googleapi.ChunkSize(0)).Do()
@@ -114,7 +114,7 @@ func (b GCSBucket) Keys(t *testing.T) []string {
 	return keys
 }
 
-// Through returns the bucket as seen through another server, such as a proxy.
+// Through returns the bucket behind another server, such as a proxy.
 func (b GCSBucket) Through(s awsenv.Server) GCSBucket {
 	b.Server = s
 	return b

@@ -22,7 +22,7 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// S3Bucket is a bucket on a test server as its users have it.
+// S3Bucket is a bucket on a test server, as its users see it.
 type S3Bucket struct {
 	awsenv.Server
 	Name   string
@@ -66,7 +66,7 @@ func MakeS3Bucket(t testing.TB, server awsenv.Server, versioned bool) S3Bucket {
 
 func (b S3Bucket) Address() string { return b.BucketURL(b.Name) }
 
-// Through returns the bucket as seen through another server, such as a proxy.
+// Through returns the bucket behind another server, such as a proxy.
 func (b S3Bucket) Through(s awsenv.Server) S3Bucket {
 	b.Server = s
 	return b
@@ -82,7 +82,7 @@ func (b S3Bucket) SetVersioning(t testing.TB, status types.BucketVersioningStatu
 	}
 }
 
-// Put stores an object and returns it as an event would name it.
+// Put stores an object and returns it as an event names it.
 func (b S3Bucket) Put(t testing.TB, key, content string, set ...func(*s3.PutObjectInput)) pipeline.Object {
 	t.Helper()
 	in := &s3.PutObjectInput{Bucket: &b.Name, Key: &key, Body: strings.NewReader(content)}
@@ -159,7 +159,7 @@ func (b S3Bucket) Open(t testing.TB, c blobstore.Config, options ...s3driver.Opt
 	return openWith(t, blobstore.Drivers{s3driver.Driver(options[0])}, b.Address(), b.Name, c)
 }
 
-// Erase deletes the versions of a key for good. Markers stay.
+// Erase deletes the versions of a key for good. Delete markers stay.
 func (b S3Bucket) Erase(t *testing.T, key string) {
 	t.Helper()
 	for {

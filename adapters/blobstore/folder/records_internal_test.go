@@ -73,9 +73,9 @@ func TestUserWritesMeanwhile(t *testing.T) {
 			Digests: map[string]string{"md5": strings.Repeat("0", 32)},
 		}
 		var (
-			wg    sync.WaitGroup
-			saved error
-			usersOwn   bool
+			wg       sync.WaitGroup
+			saved    error
+			usersOwn bool
 		)
 		wg.Go(func() { saved = r.Save(t.Context(), record) })
 		wg.Go(func() {

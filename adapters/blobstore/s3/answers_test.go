@@ -12,11 +12,10 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// nobody is a server that no request gets to, as Before answers them all.
+// nobody is a server that no request reaches, as Before answers them all.
 var nobody = awsenv.Server{URL: "http://127.0.0.1:1"}
 
-// AWS quotes the key in its errors, with references to characters that XML does
-// not have.
+// AWS quotes the key in its errors, with references to characters that XML does not have.
 func TestErrorsThatQuoteKeys(t *testing.T) {
 	const key = "a\x01\t\x1fü&b"
 	for name, quoted := range map[string]string{
@@ -58,8 +57,8 @@ func TestErrorsThatQuoteKeys(t *testing.T) {
 	}
 }
 
-// An object may be recorded although its key cannot be quoted in XML.
-func TestRecordOfKeyThatIsNoXML(t *testing.T) {
+// An object can have a record although XML cannot quote its key.
+func TestRecordOfKeyThatXMLCannotQuote(t *testing.T) {
 	plain := new(plainStore)
 	server := nobody.Before(t, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		key := strings.TrimPrefix(r.URL.Path, "/test/")

@@ -17,8 +17,7 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// Credentials that have expired are asked for again, and what failed meanwhile
-// succeeds then.
+// Expired credentials are requested again, and what failed before succeeds then.
 func TestExpiredCredentials(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	b := drivertest.MakeS3Bucket(t, server, false)
@@ -156,7 +155,7 @@ func TestBucketThatCannotBeListed(t *testing.T) {
 	}
 }
 
-// versitygw has a code of its own for an access key that nobody has.
+// versitygw has an error code of its own for an unknown access key.
 func TestAccessKeyThatVersitygwDoesNotKnow(t *testing.T) {
 	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
 	t.Setenv("AWS_ACCESS_KEY_ID", "nobody")

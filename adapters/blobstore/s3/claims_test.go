@@ -23,13 +23,13 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// byDefault is what S3 computes of what is uploaded without a checksum.
+// byDefault is the checksum that S3 computes of an upload without one.
 const byDefault = "x-amz-checksum-crc64nvme"
 
-// minPart is the least that S3 takes for a part that is not the last.
+// minPart is the smallest size that S3 accepts for a part that is not the last.
 const minPart = 5 << 20
 
-// multipart uploads parts of so many bytes as one object.
+// multipart uploads parts of these sizes in bytes as one object.
 func multipart(t *testing.T, b drivertest.S3Bucket, key string, algorithm types.ChecksumAlgorithm, kind types.ChecksumType, sizes ...int) pipeline.Object {
 	t.Helper()
 	upload, err := b.Client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
@@ -66,17 +66,17 @@ func multipart(t *testing.T, b drivertest.S3Bucket, key string, algorithm types.
 	}
 }
 
-// weak is what S3 keeps of what weakly uploads.
+// weak is the checksum that S3 keeps of what weakly uploads.
 const weak = "x-amz-checksum-crc32"
 
-// weakly is multipart such that the checksum of the whole is no stand-in for the ETag.
+// weakly is multipart with a checksum of the whole that cannot replace the ETag.
 func weakly(t *testing.T, b drivertest.S3Bucket, key string, sizes ...int) pipeline.Object {
 	t.Helper()
 	return multipart(t, b, key, types.ChecksumAlgorithmCrc32, types.ChecksumTypeFullObject, sizes...)
 }
 
-// outcomes reads an object and returns what became of the claims about it. A guess
-// of its parts counts if it is confirmed.
+// outcomes reads an object and returns the outcome of each claim about it. A claim with guessed
+// parts counts if the parts are confirmed.
 func outcomes(t *testing.T, source pipeline.Source, o pipeline.Object) map[string]digest.Outcome {
 	t.Helper()
 	r, err := source.Open(t.Context(), o)
@@ -203,7 +203,7 @@ func checksum(a types.ChecksumAlgorithm) func(*s3.PutObjectInput) {
 	return func(in *s3.PutObjectInput) { in.ChecksumAlgorithm = a }
 }
 
-// TestS3ClaimsOfAnswers has a proxy change what the store says.
+// TestS3ClaimsOfAnswers lets a proxy change the answers of the store.
 func TestS3ClaimsOfAnswers(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	b := drivertest.MakeS3Bucket(t, server, false)
@@ -305,7 +305,7 @@ func (w *headerWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// untypedWriter leaves out what kind of checksums the answer has.
+// untypedWriter removes the type of the checksums from the answer.
 type untypedWriter struct{ http.ResponseWriter }
 
 func (w *untypedWriter) WriteHeader(status int) {
@@ -318,7 +318,7 @@ func (w *untypedWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Only what needs it costs requests.
+// Only claims that need parts cost requests.
 func TestS3ClaimsCostLittle(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	b := drivertest.MakeS3Bucket(t, server, false)
@@ -350,7 +350,7 @@ func TestS3ClaimsCostLittle(t *testing.T) {
 	}
 }
 
-// What was uploaded in uneven parts that look even is not said to be wrong.
+// Content that was uploaded in uneven parts which look even is not reported as wrong.
 func TestS3PartsThatLookEven(t *testing.T) {
 	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
 	// 3 parts whose first and whole say 6, 6, 5.
@@ -374,7 +374,7 @@ func TestS3PartsThatLookEven(t *testing.T) {
 	}
 }
 
-// moto knows fewer checksums, and nothing of it is taken for a mismatch.
+// moto has fewer checksums. None of its answers is a mismatch.
 func TestS3ClaimsOnMoto(t *testing.T) {
 	b := drivertest.MakeS3Bucket(t, awsenv.StartMoto(t), false)
 	store := b.Open(t, blobstore.Config{})

@@ -20,8 +20,7 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// Bodies are cut a thousand times: every checksum is right, and no byte is asked
-// for that came already.
+// Bodies are cut a thousand times: every checksum is right, and no byte is requested twice.
 func TestBodiesThatBreakOff(t *testing.T) {
 	const (
 		objects = 50
@@ -71,8 +70,8 @@ func TestBodiesThatBreakOff(t *testing.T) {
 	}
 }
 
-// A body that never gets on is given up, and says how far it came.
-func TestBodyThatNeverGetsOn(t *testing.T) {
+// A body that never continues is given up; the error says how far it came.
+func TestBodyThatNeverContinues(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	b := drivertest.MakeS3Bucket(t, server, false)
 	o := b.Put(t, "a", strings.Repeat("x", 5000))
@@ -109,8 +108,8 @@ func TestBodyThatNeverGetsOn(t *testing.T) {
 	}
 }
 
-// Bodies that are shorter than announced, or are not announced at all. Of longer
-// ones, HTTP itself takes no more than was announced.
+// Bodies are shorter than announced, or not announced at all. Of longer bodies, HTTP takes no
+// more than was announced.
 func TestBodiesOfWrongLength(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	b := drivertest.MakeS3Bucket(t, server, false)
@@ -145,7 +144,7 @@ func TestBodiesOfWrongLength(t *testing.T) {
 	}
 }
 
-// A body that arrives whole but differs from S3's own checksum of it is not summed.
+// A body that arrives completely but differs from S3's own checksum is not summed.
 func TestBodyThatWasDamaged(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	b := drivertest.MakeS3Bucket(t, server, false)

@@ -75,7 +75,7 @@ func TestErrorsOfS3(t *testing.T) {
 	}
 }
 
-// A bucket that is gone must not look like objects that are.
+// A missing bucket must not look like missing objects.
 func TestBucketThatIsGone(t *testing.T) {
 	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
 	store := b.Open(t, blobstore.Config{})
@@ -101,7 +101,7 @@ func TestBucketThatIsGone(t *testing.T) {
 	}
 }
 
-// A store with a fault or too much to do for a moment costs nothing but time.
+// A store that fails or is overloaded for a moment costs nothing but time.
 func TestBurstsOfFaults(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	b := drivertest.MakeS3Bucket(t, server, false)

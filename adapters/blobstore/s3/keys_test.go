@@ -15,7 +15,7 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// Keys that gocloud would rewrite. versitygw has no name for some.
+// gocloud would rewrite these keys. versitygw cannot store some of them.
 func TestRawKeys(t *testing.T) {
 	b := drivertest.MakeS3Bucket(t, awsenv.StartMoto(t), false)
 	store := b.Open(t, blobstore.Config{})
@@ -98,7 +98,7 @@ func TestFoldersAndEmptyObjects(t *testing.T) {
 	drivertest.IsA(t, err, pipeline.ErrNotFound)
 }
 
-// ListObjects of several pages asks for nothing but the pages.
+// A listing of several pages takes one request for each page, and no others.
 func TestListS3(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	b := drivertest.MakeS3Bucket(t, server, false)
@@ -133,7 +133,7 @@ func TestListS3(t *testing.T) {
 	}
 }
 
-// What no store has ever called a version cannot be asked for, now or later.
+// A version id that no store can have cannot be requested, now or later.
 func TestEventsThatCannotBeAskedFor(t *testing.T) {
 	var requests atomic.Int64
 	server := nobody.Before(t, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {

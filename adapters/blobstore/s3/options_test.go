@@ -23,9 +23,9 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// encrypted stands in for S3 where objects are encrypted with a customer's key,
-// as neither versitygw nor moto does that: an object that was put with a key needs
-// it, another refuses it.
+// encrypted stands in for S3 with objects that are encrypted with a customer's key, which
+// neither versitygw nor moto supports: an object that was put with a key needs it, another
+// object refuses it.
 func encrypted(t *testing.T, server awsenv.Server) awsenv.Server {
 	var keys sync.Map // path → MD5 of the key
 	return server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {

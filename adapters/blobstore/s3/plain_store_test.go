@@ -12,9 +12,9 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 )
 
-// plainStore speaks as much of S3's protocol as a store needs that has never heard
-// of conditions: PUT, GET, HEAD and DELETE of objects with their metadata. It stands
-// in for stores of that kind; neither versitygw nor moto is one.
+// plainStore is a store without conditional writes. It speaks as much of S3's protocol as a
+// store needs: PUT, GET, HEAD and DELETE of objects with their metadata. It stands in for
+// stores of that kind; neither versitygw nor moto is one.
 type plainStore struct {
 	mu      sync.Mutex
 	objects map[string]plainObject // by path

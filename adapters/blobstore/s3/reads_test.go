@@ -66,7 +66,7 @@ func TestPinnedByVersion(t *testing.T) {
 	}
 }
 
-// The version that S3 calls "null" is overwritten in place: its id says nothing.
+// The version that S3 calls "null" is overwritten in place: its id identifies nothing.
 func TestNullVersion(t *testing.T) {
 	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
 	store := b.Open(t, blobstore.Config{})
@@ -87,7 +87,7 @@ func TestNullVersion(t *testing.T) {
 	}
 }
 
-// Overwritten twice while it is read: never a mixture.
+// An object is overwritten twice while it is read: the content is never a mixture.
 func TestOverwrittenWhileRead(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	for name, versioned := range map[string]bool{"by ETag": false, "by version": true} {

@@ -20,8 +20,8 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// before calls do once, before the first request of that method for that key
-// reaches the server.
+// before calls do once, before the first request of that method for that key reaches the
+// server.
 func before(t *testing.T, b drivertest.S3Bucket, method, key string, do func()) awsenv.Server {
 	var done atomic.Bool
 	return b.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -32,8 +32,7 @@ func before(t *testing.T, b drivertest.S3Bucket, method, key string, do func()) 
 	})
 }
 
-// version returns the record of one version of object a: the digest says which
-// content it has.
+// version returns the record of one version of object a. The digest identifies the content.
 func version(b drivertest.S3Bucket, sequencer, content string) pipeline.Record {
 	return pipeline.Record{
 		Source: pipeline.Object{
@@ -43,8 +42,8 @@ func version(b drivertest.S3Bucket, sequencer, content string) pipeline.Record {
 	}
 }
 
-// Two workers handle events of one object, each seeing the record as it was before
-// the other wrote: whatever the order, that of the newest version stays.
+// Two workers handle events of one object, and each reads the record before the other writes
+// it. In any order, the record of the newest version stays.
 func TestNewestWins(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	type step func(t *testing.T, b drivertest.S3Bucket, r pipeline.Recorder) error
@@ -127,7 +126,7 @@ func TestNewestWins(t *testing.T) {
 	}
 }
 
-// The answer to a write gets lost: what was written stays, and is no failure.
+// The answer to a write gets lost: the record stays, and this is not a failure.
 func TestLostAnswers(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	b := drivertest.MakeS3Bucket(t, server, false)
@@ -157,7 +156,7 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
-// discard is the writer of an answer that nobody gets.
+// discard is the writer of an answer that does not reach the client.
 type discard struct{}
 
 func (discard) Header() http.Header { return make(http.Header) }
@@ -166,7 +165,7 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func (discard) WriteHeader(int) {}
 
-// A store without conditional writes is used all the same, with a warning.
+// A store without conditional writes is used, with a warning.
 func TestStoreWithoutConditions(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	for name, refuses := range map[string]bool{"refuses": true, "ignores": false} {
@@ -203,7 +202,7 @@ func TestStoreWithoutConditions(t *testing.T) {
 	}
 }
 
-// Where a record bucket may not be written to, the work is retried and says why.
+// If a record bucket cannot be written to, the error is transient and says why.
 func TestRecordBucketWithoutPermission(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	b, records := drivertest.MakeS3Bucket(t, server, false), drivertest.MakeS3Bucket(t, server, false)
@@ -279,7 +278,7 @@ func TestRecordOptions(t *testing.T) {
 	}
 }
 
-// A lifecycle rule may take records to the archive together with their objects.
+// A lifecycle rule may move records to the archive together with their objects.
 func TestArchivedRecords(t *testing.T) {
 	b := drivertest.MakeS3Bucket(t, awsenv.StartMoto(t), false)
 	records := b.Open(t, blobstore.Config{}).Bucket().Records
@@ -316,8 +315,8 @@ func TestArchivedRecords(t *testing.T) {
 	}
 }
 
-// One object takes one request each for: is it recorded, its content, is it still
-// current, its record.
+// One object takes one request for each question: is it recorded, what is its content, is it
+// still current; and one to write its record.
 func TestRequestsOfAnObject(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
 	b := drivertest.MakeS3Bucket(t, server, true)
@@ -354,7 +353,7 @@ func TestRequestsOfAnObject(t *testing.T) {
 	}
 }
 
-// What is wrong with how records are written is told by the name of the flag.
+// The error of a refused record names the flag that is wrong.
 func TestRecordsThatTheStoreDoesNotTake(t *testing.T) {
 	for code, flag := range map[string]string{
 		"InvalidStorageClass":          "--record-storage-class",

@@ -16,7 +16,7 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// One byte of the file is another behind the server's back: every claim notices.
+// One byte of the file changes without the server's knowledge: every claim is a mismatch.
 func TestS3ClaimsOfRottenContent(t *testing.T) {
 	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
 	store, guarded := b.Open(t, blobstore.Config{CallerVerifies: true}), b.Open(t, blobstore.Config{})

@@ -48,7 +48,7 @@ func TestListedObject(t *testing.T) {
 	}
 }
 
-// An error that breaks off keeps its status, and why it did.
+// An error document that breaks off keeps its status, and the reason.
 func TestErrorThatBreaksOff(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")
@@ -68,8 +68,8 @@ func TestErrorThatBreaksOff(t *testing.T) {
 	}
 }
 
-// The ETags of directory buckets look like MD5s and are none. No server for tests
-// has such buckets, for which the SDK asks for a session.
+// The ETags of directory buckets look like MD5s but are not. No test server has such buckets,
+// for which the SDK asks for a session.
 func TestETagsOfDirectoryBuckets(t *testing.T) {
 	out := &s3.GetObjectOutput{ETag: aws.String(`"5d41402abc4b2a76b9719d911017c592"`)}
 	for name, claims := range map[string]int{
@@ -100,7 +100,7 @@ func TestRangeLength(t *testing.T) {
 		{"0123-100", 100*100*mib - 7, 10 * mib}, // of 100 MiB: a tenth
 		{"0123-x", 100 * mib, 8 * mib},
 		{"0123-0", 100 * mib, 8 * mib},
-		{"0123-7", 1, 8 * mib}, // nobody's
+		{"0123-7", 1, 8 * mib}, // no upload in parts has this
 	} {
 		if got := rangeLength(test.etag, test.size); got != test.want {
 			t.Errorf("%s of %d bytes: %d MiB, want %d", test.etag, test.size, got/mib, test.want/mib)

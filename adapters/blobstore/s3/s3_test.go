@@ -70,8 +70,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// Whatever the buckets are called and whichever of them are one, a record never
-// becomes work.
+// A record never becomes work, whatever the names of the buckets are and even if both are one.
 func TestNoRecordOfARecord(t *testing.T) {
 	for _, template := range []string{blobstore.DefaultLayout, "checksums/{key}.{alg}", "{dir}/.sums/{base}.{alg}"} {
 		layout := drivertest.MustLayout(t, template)
@@ -95,7 +94,7 @@ func TestNoRecordOfARecord(t *testing.T) {
 	}
 }
 
-// Records may also go from S3 to a folder.
+// Records of objects on S3 may be in a folder.
 func TestRecordsInAFolder(t *testing.T) {
 	dir := t.TempDir()
 	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)

@@ -25,7 +25,7 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// tags returns those of an object.
+// tagsOf returns the tags of an object.
 func tagsOf(t *testing.T, b drivertest.S3Bucket, key string) map[string]string {
 	t.Helper()
 	out, err := b.Client.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: &b.Name, Key: &key})
@@ -194,7 +194,7 @@ func TestTagsAreWrittenOnce(t *testing.T) {
 	}
 }
 
-// What an older reading has checked is not said of a newer one that checked nothing.
+// Outcomes of an older reading are not kept for a newer one that checked nothing.
 func TestTagsOfWhatWasChecked(t *testing.T) {
 	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
 	records := b.Open(t, tagging("md5")).Bucket().Records
@@ -265,7 +265,7 @@ func TestTagsAtTheLimit(t *testing.T) {
 	}
 }
 
-// Tags that are garbage are no record, and are replaced.
+// Invalid tags are not a record, and are replaced.
 func TestTagsOfStrangers(t *testing.T) {
 	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
 	records := b.Open(t, tagging("md5")).Bucket().Records
