@@ -19,7 +19,6 @@ const module = "github.com/bucketsum/bucketsum"
 // package and all packages below it. The longest matching name decides.
 var rooms = map[string][]string{
 	"cmd":                           {"handlers", "adapters", "pipeline"},
-	"cmd/bucketsum/internal":        {"handlers", "adapters", "pipeline"},
 	"handlers":                      {"pipeline"},
 	"adapters":                      {"pipeline"},
 	"adapters/blobstore":            {"pipeline", "adapters/blobstore/driver"},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -10,11 +9,9 @@ import (
 // TestServeRefusesAtMostOnce: nats:// would lose messages, and the error names the
 // scheme that does not.
 func TestServeRefusesAtMostOnce(t *testing.T) {
-	var stderr strings.Builder
-	p := process{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &stderr, getenv: func(string) string { return "" }}
-	status := dispatch(t.Context(), p, []string{"serve", "--listen", "off", "--queue", "nats://objects?natsv2=true", "--bucket", "file://" + t.TempDir()})
-	if status == exitOK || !strings.Contains(stderr.String(), "delivers at most once") || !strings.Contains(stderr.String(), "jetstream://") {
-		t.Errorf("exit status %d:\n%s", status, stderr.String())
+	status, _, stderr := call(t, nil, "serve", "--listen", "off", "--queue", "nats://objects?natsv2=true", "--bucket", "file://"+t.TempDir())
+	if status == exitOK || !strings.Contains(stderr, "delivers at most once") || !strings.Contains(stderr, "jetstream://") {
+		t.Errorf("exit status %d:\n%s", status, stderr)
 	}
 }
 
@@ -46,11 +43,9 @@ func TestWarnsWithoutDeadLetters(t *testing.T) {
 
 // TestServeWarnsWithoutDeadLetters: the command logs that warning.
 func TestServeWarnsWithoutDeadLetters(t *testing.T) {
-	var stderr strings.Builder
-	p := process{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &stderr, getenv: func(string) string { return "" }}
-	status := dispatch(t.Context(), p, []string{"serve", "--listen", "off", "--check", "--queue", memory("q"), "--bucket", "b=file://" + t.TempDir()})
-	if status != exitOK || !strings.Contains(stderr.String(), "mem:// has no dead letters of its own") {
-		t.Errorf("exit status %d:\n%s", status, stderr.String())
+	status, _, stderr := call(t, nil, "serve", "--listen", "off", "--check", "--queue", memory("q"), "--bucket", "b=file://"+t.TempDir())
+	if status != exitOK || !strings.Contains(stderr, "mem:// has no dead letters of its own") {
+		t.Errorf("exit status %d:\n%s", status, stderr)
 	}
 }
 
@@ -94,10 +89,8 @@ func TestSameQueue(t *testing.T) {
 func TestAzureServiceBusIsLinked(t *testing.T) {
 	t.Setenv("SERVICEBUS_CONNECTION_STRING", "")
 	t.Setenv("AZURE_SERVICEBUS_HOSTNAME", "")
-	var stderr strings.Builder
-	p := process{stdin: strings.NewReader(""), stdout: io.Discard, stderr: &stderr, getenv: func(string) string { return "" }}
-	status := dispatch(t.Context(), p, []string{"serve", "--listen", "off", "--queue", "azuresb://objects?subscription=s", "--bucket", "file://" + t.TempDir()})
-	if status == exitOK || !strings.Contains(stderr.String(), "untested") || !strings.Contains(stderr.String(), "SERVICEBUS") {
-		t.Errorf("exit status %d:\n%s", status, stderr.String())
+	status, _, stderr := call(t, nil, "serve", "--listen", "off", "--queue", "azuresb://objects?subscription=s", "--bucket", "file://"+t.TempDir())
+	if status == exitOK || !strings.Contains(stderr, "untested") || !strings.Contains(stderr, "SERVICEBUS") {
+		t.Errorf("exit status %d:\n%s", status, stderr)
 	}
 }

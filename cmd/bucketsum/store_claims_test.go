@@ -105,11 +105,9 @@ func TestFlagsOfResults(t *testing.T) {
 		"--native-checks=maybe":    "--native-checks: unknown \"maybe\"; valid are on, off",
 		"--on-mismatch=delete-all": "--on-mismatch: unknown \"delete-all\"; valid are dead-letter, record",
 	} {
-		var stderr strings.Builder
-		p := process{stdin: strings.NewReader(""), stdout: &stderr, stderr: &stderr, getenv: func(string) string { return "" }}
-		status := dispatch(t.Context(), p, []string{"serve", "--queue", "mem://q", "--bucket", "mem://", flag})
-		if status != exitUsage || !strings.Contains(stderr.String(), want) {
-			t.Errorf("%s: status %d, %s", flag, status, &stderr)
+		status, _, stderr := call(t, nil, "serve", "--queue", "mem://q", "--bucket", "mem://", flag)
+		if status != exitUsage || !strings.Contains(stderr, want) {
+			t.Errorf("%s: status %d, %s", flag, status, stderr)
 		}
 	}
 }
