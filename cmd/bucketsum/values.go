@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 	"github.com/spf13/pflag"
 )
 
@@ -57,10 +58,7 @@ func (s *byteSize) Type() string { return "size" }
 // slots is a flag that is a number of objects, or "auto".
 type slots int
 
-// autoSlots is enough to fill the MD5 lanes of several CPUs and to hide the latency of a
-// store for small objects, beside some huge ones. A slot in use costs one small buffer
-// and one connection: --memory bounds the memory for reading ahead.
-const autoSlots = 64
+const autoSlots = app.DefaultConcurrency
 
 var _ pflag.Value = (*slots)(nil)
 

@@ -53,14 +53,14 @@ func (c *workerFlags) validate() error {
 	if c.layout, err = blobstore.ParseLayout(c.record); err != nil {
 		faults = append(faults, fmt.Errorf("--record: %w", err))
 	}
-	if c.concurrency < 1 {
-		faults = append(faults, fmt.Errorf("--concurrency: %d is less than 1", c.concurrency))
+	if c.concurrency == 0 { // which a Config has for its default
+		faults = append(faults, errors.New("--concurrency: 0 is less than 1"))
 	}
 	if c.Results != "" {
 		faults = append(faults, checkURL("--results", c.Results, queueSchemes()))
 	}
-	if c.DrainTimeout <= 0 {
-		faults = append(faults, fmt.Errorf("--drain-timeout: %s is not more than 0", c.DrainTimeout))
+	if c.DrainTimeout == 0 {
+		faults = append(faults, errors.New("--drain-timeout: 0s is not more than 0"))
 	}
 	c.Concurrency, c.Resume, c.Version = int(c.concurrency), c.checkpoints.resume(), version()
 	if c.listen != "off" {

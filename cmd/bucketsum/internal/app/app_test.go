@@ -41,13 +41,9 @@ func folderWorker(t *testing.T, dir string) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	algorithms := []string{"md5"}
-	store := blobstore.New(bucket, "inbox", blobstore.Config{Layout: layout, Algorithms: algorithms})
+	store := blobstore.New(bucket, "inbox", blobstore.Config{Layout: layout, Algorithms: []string{"md5"}})
 	t.Cleanup(func() { store.Close() })
-	return Config{
-		Drivers: inMemory, Queue: "mem://events-" + rand.Text(), Stores: map[string]*blobstore.Store{"inbox": store},
-		Algorithms: algorithms, Concurrency: 2, DrainTimeout: 10 * time.Second,
-	}
+	return Config{Drivers: inMemory, Queue: "mem://events-" + rand.Text(), Stores: map[string]*blobstore.Store{"inbox": store}}
 }
 
 // TestRun runs a worker from its Config: an event becomes a record, the HTTP side says
@@ -118,6 +114,8 @@ func TestNewFails(t *testing.T) {
 		"slice":       {func(c *Config) { c.Continue, c.Resume.Slice = "sqss://q", time.Hour }, "--slice: "},
 		"listen":      {func(c *Config) { c.Listen = "127.0.0.1:99999" }, "--listen: "},
 		"buckets":     {func(c *Config) { c.Stores = nil }, "no bucket is configured"},
+		"negative": {func(c *Config) { c.Concurrency, c.DrainTimeout, c.Resume.Slice = -1, -1, -1 },
+			"--concurrency: -1 is less than 1\n--drain-timeout: -1ns is not more than 0\n--slice: -1ns is negative"},
 		"several settings": {func(c *Config) { c.Algorithms, c.MaxUpload, c.Include = []string{"md6"}, -2, []string{"["} },
 			`unknown algorithm "md6"; valid are md5, sha1, sha256, sha512, crc32c, crc64nvme, blake3, xxh3` + "\n--max-upload: -2 is less than -1\n" + `--include: "[" is not a glob`},
 	} {
@@ -165,7 +163,7 @@ func TestLocalSumsAndReports(t *testing.T) {
 	out := &stopAt{part: "b1946ac92492d2347c6235b4d2611184 ", stop: stop}
 	err = Local(ctx, LocalConfig{
 		Dir: dir, Layout: layout, Out: out,
-		Worker: Config{Drivers: inMemory, Algorithms: []string{"md5"}, Concurrency: 2, DrainTimeout: 10 * time.Second},
+		Worker: Config{Drivers: inMemory},
 	})
 	if got := out.String(); err != nil || !strings.Contains(got, "is the bucket: copy FILE into it") || !strings.Contains(got, "1 file summed (6 B)") {
 		t.Errorf("%v, %s", err, got)

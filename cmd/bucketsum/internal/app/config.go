@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,12 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
+
+// DefaultConcurrency is enough to fill the MD5 lanes of several CPUs and to hide the
+// latency of a store for small objects, beside some huge ones. An object in work costs
+// one small buffer and one connection; blobstore.Memory bounds the memory for reading
+// ahead.
+const DefaultConcurrency = 64
 
 // Config describes a worker: its pipeline and its HTTP side.
 type Config struct {
@@ -37,15 +44,15 @@ type Config struct {
 	Stores  map[string]*blobstore.Store
 	Sources map[string]string // URIs of the buckets, for results
 
-	Algorithms       []string // computed in one pass
+	Algorithms       []string // computed in one pass; default: md5
 	Include, Exclude []string // globs of keys
 	KeepRecords      bool     // keep the record of a deleted object
 	IgnoreClaims     bool     // do not compare content with the claims of its store
 	RecordMismatches bool     // record content that contradicts a claim, instead of dead-lettering its event
 	Resume           handlers.Resume
 	Retry            pipeline.Retry
-	Concurrency      int // objects in work at once
-	DrainTimeout     time.Duration
+	Concurrency      int           // objects in work at the same time; 0: DefaultConcurrency
+	DrainTimeout     time.Duration // how long work in flight may take after the end of Run's context; 0: 30 s
 
 	Listen    string   // address of the HTTP side; empty: none
 	Hosts     []string // host names that the page answers to; none: any
@@ -62,8 +69,14 @@ type Config struct {
 // of its setting.
 func (c Config) Validate() error {
 	var faults []error
-	if _, err := digest.New(c.Algorithms...); err != nil {
+	if _, err := digest.New(c.Algorithms...); err != nil && c.Algorithms != nil {
 		faults = append(faults, fmt.Errorf("--algorithms: %w", err))
+	}
+	if c.Concurrency < 0 {
+		faults = append(faults, fmt.Errorf("--concurrency: %d is less than 1", c.Concurrency))
+	}
+	if c.DrainTimeout < 0 {
+		faults = append(faults, fmt.Errorf("--drain-timeout: %s is not more than 0", c.DrainTimeout))
 	}
 	if err := checkLoopback(c.Profiles); err != nil {
 		faults = append(faults, err)
@@ -88,6 +101,11 @@ func (c Config) Validate() error {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Algorithms == nil {
+		c.Algorithms = []string{"md5"}
+	}
+	c.Concurrency = cmp.Or(c.Concurrency, DefaultConcurrency)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 30*time.Second)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

@@ -64,7 +64,8 @@ type local struct {
 // Local runs the whole flow until ctx ends: files in a folder become events on a queue
 // in memory, and a worker writes their checksums beside them.
 func Local(ctx context.Context, c LocalConfig) (err error) {
-	l := &local{LocalConfig: c, activity: web.NewActivity()}
+	c.Worker = c.Worker.withDefaults()
+	l := &local{LocalConfig: c, activity: c.Worker.Activity}
 	l.report = newReport(c.Out, c.Worker.Algorithms[0], l.activity)
 	if err := l.openFolder(ctx); err != nil {
 		return err
