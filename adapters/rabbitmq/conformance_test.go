@@ -81,6 +81,7 @@ func TestRabbitMQ(t *testing.T) {
 	t.Run("UncountedWarning", func(t *testing.T) { testUncountedWarning(t, s) })
 	t.Run("DeadLetters", func(t *testing.T) { testDeadLetters(t, s) })
 	t.Run("URLs", func(t *testing.T) { testURLErrors(t, s) })
+	t.Run("ReopensOnce", func(t *testing.T) { testReopensOnce(t, s) })
 	t.Run("Topics", func(t *testing.T) { testTopics(t, s) })
 	t.Run("Durable", func(t *testing.T) { pipelinetest.TestDurable(t, harness(s), s.Restart) })
 	t.Run("Crash", func(t *testing.T) { pipelinetest.TestRestart(t, classic(s), s.Crash) })

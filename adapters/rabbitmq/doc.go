@@ -69,7 +69,6 @@ func (d Driver) Traits() queue.Traits {
 		NoDeadLetters:    "has dead letters only where the queue has a dead-letter exchange: otherwise a message that always fails is dropped at the delivery limit, or is redelivered without limit; name a topic for it with --dead-letter",
 		CountsDeliveries: true,
 		PlaceParameters:  []string{"queue", "exchange", "key"},
-		DelaysNacks:      true,
 	}
 }
 

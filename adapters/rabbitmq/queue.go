@@ -16,11 +16,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// waitingPerSlot is how many nacked messages wait here for their redelivery, for
-// each that may be in flight.
-const waitingPerSlot = 16
-
-// consumer is a queue and our consumers of it.
+// consumer receives from a queue. Each message that it may hold has a consumer of the
+// server with a prefetch of one.
 type consumer struct {
 	conn        *amqp.Connection
 	ch          *amqp.Channel
@@ -29,31 +26,35 @@ type consumer struct {
 	log         *slog.Logger
 
 	in      chan amqp.Delivery
-	waiting chan struct{}   // one for each nacked message that waits
-	broken  context.Context // ends when the channel does
+	broken  context.Context // ends with the channel
 	breakIt context.CancelCauseFunc
 	running sync.WaitGroup
 
-	uncounted sync.Once // warns of it
+	uncounted sync.Once // for the warning of a queue that does not count deliveries
 
-	// calls is held for calls that the server answers, because the client takes
-	// the next answer for that of any of them.
+	// calls is held during calls that the server answers: the client takes the next
+	// answer for that of any of them.
 	calls     sync.Mutex
 	consumers map[string]struct{} // by tag
-	last      int                 // the last one's tag
+	last      int                 // tag of the newest consumer
 	paused    chan struct{}       // closed by Pause; nil: there are no consumers
 
 	mu   sync.Mutex
-	held map[uint64]*queue.Held
+	held map[uint64]held // by delivery tag
+}
+
+// held is a message that is not settled.
+type held struct {
+	lease    *queue.Held
+	consumer string // tag
 }
 
 func newConsumer(conn *amqp.Connection, ch *amqp.Channel, name string, concurrency int, log *slog.Logger) *consumer {
 	q := &consumer{
 		conn: conn, ch: ch, name: name, concurrency: concurrency, log: log,
 		in:        make(chan amqp.Delivery),
-		waiting:   make(chan struct{}, concurrency*waitingPerSlot),
 		consumers: make(map[string]struct{}),
-		held:      make(map[uint64]*queue.Held),
+		held:      make(map[uint64]held),
 	}
 	q.broken, q.breakIt = context.WithCancelCause(context.Background())
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
@@ -67,7 +68,7 @@ func newConsumer(conn *amqp.Connection, ch *amqp.Channel, name string, concurren
 				q.lose(amqp.ErrClosed)
 			}
 		case <-cancelled:
-			// What is in work stays ours, but nothing comes any more.
+			// Messages in work stay leased, but no others come.
 			q.breakIt(fmt.Errorf("the server ended our consumer: queue %s was deleted or moved", name))
 			<-closed
 			q.lose(amqp.ErrClosed)
@@ -76,21 +77,21 @@ func newConsumer(conn *amqp.Connection, ch *amqp.Channel, name string, concurren
 	return q
 }
 
-// lose ends everything with the channel: all unsettled messages are back in the
-// queue.
+// lose ends all leases with the channel: the server has put all unsettled messages back
+// into the queue.
 func (q *consumer) lose(why error) {
 	q.breakIt(why)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, l := range q.held {
-		l.Lose(why)
+	for _, h := range q.held {
+		h.lease.Lose(why)
 	}
 	clear(q.held)
 }
 
-// Receive takes what the server has delivered.
+// Receive takes messages that the server has delivered.
 func (q *consumer) Receive(ctx context.Context, n int) (got []queue.Delivery, err error) {
-	if err := q.begin(); err != nil {
+	if err := q.consume(n); err != nil {
 		return nil, err
 	}
 	select {
@@ -112,30 +113,41 @@ func (q *consumer) Receive(ctx context.Context, n int) (got []queue.Delivery, er
 	return got, nil
 }
 
-// begin starts a consumer for each message that may be in flight, unless they are
-// there.
-func (q *consumer) begin() error {
+// consume starts consumers until n of them hold no message.
+func (q *consumer) consume(n int) error {
 	q.calls.Lock()
 	defer q.calls.Unlock()
-	if q.paused != nil {
-		return nil
-	}
 	defer bounded(q.conn)()
-	// It holds for the consumers that come after it.
-	if err := q.ch.Qos(1, 0, false); err != nil {
-		return fmt.Errorf("prefetch: %w", err)
+	if q.paused == nil {
+		// It applies to the consumers that start after it.
+		if err := q.ch.Qos(1, 0, false); err != nil {
+			return fmt.Errorf("prefetch: %w", err)
+		}
+		q.paused = make(chan struct{})
 	}
-	q.paused = make(chan struct{})
-	for range q.concurrency {
-		if err := q.consume(); err != nil {
+	for idle := q.idle(); idle < n; idle++ {
+		if err := q.start(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// consume adds a consumer for one message at a time. The caller holds q.calls.
-func (q *consumer) consume() error {
+// idle returns how many consumers hold no message. The caller holds q.calls.
+func (q *consumer) idle() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	idle := len(q.consumers)
+	for _, h := range q.held {
+		if _, there := q.consumers[h.consumer]; there {
+			idle--
+		}
+	}
+	return idle
+}
+
+// start starts a consumer. The caller holds q.calls.
+func (q *consumer) start() error {
 	q.last++
 	tag := strconv.Itoa(q.last)
 	deliveries, err := q.ch.Consume(q.name, tag, false, false, false, false, nil)
@@ -145,11 +157,11 @@ func (q *consumer) consume() error {
 	q.consumers[tag] = struct{}{}
 	paused := q.paused
 	q.running.Go(func() {
-		for d := range deliveries { // until it is cancelled or the channel ends
+		for d := range deliveries { // until the consumer or the channel ends
 			select {
 			case q.in <- d:
 			case <-paused:
-				q.tolerate(d.Nack(false, true))
+				q.tolerate(d.Nack(false, true)) // Receive does not want it
 			case <-q.broken.Done():
 			}
 		}
@@ -157,8 +169,8 @@ func (q *consumer) consume() error {
 	return nil
 }
 
-// cancel ends a consumer, unless Pause did. What it was delivered stays ours. The
-// caller holds q.calls.
+// cancel ends a consumer, unless Pause did. The message that it delivered stays leased.
+// The caller holds q.calls.
 func (q *consumer) cancel(tag string) error {
 	if _, there := q.consumers[tag]; !there {
 		return nil
@@ -168,8 +180,8 @@ func (q *consumer) cancel(tag string) error {
 	return q.ch.Cancel(tag, false)
 }
 
-// Pause ends the consumers, which the server would go on delivering to, and gives
-// back what they had and nobody took. What is in work stays ours.
+// Pause ends the consumers, to which the server would deliver more messages, and gives
+// back messages that were not received. Messages in work stay leased.
 func (q *consumer) Pause() {
 	q.calls.Lock()
 	defer q.calls.Unlock()
@@ -179,15 +191,15 @@ func (q *consumer) Pause() {
 	for tag := range q.consumers {
 		q.tolerate(q.cancel(tag))
 	}
-	// Not before they are gone, else they would get it again.
+	// Only now: a consumer that has not ended would get the messages again.
 	close(q.paused)
 	q.paused = nil
 }
 
-// tolerate notes why something is not given back before the channel ends.
+// tolerate logs an error that only delays a redelivery until the channel ends.
 func (q *consumer) tolerate(err error) {
 	if err != nil && q.broken.Err() == nil {
-		q.log.Debug("message was not given back and comes when the channel ends", "queue", q.name, "err", err)
+		q.log.Debug("message was not given back and will be redelivered when the channel ends", "queue", q.name, "err", err)
 	}
 }
 
@@ -206,30 +218,31 @@ func (q *consumer) delivery(d amqp.Delivery) queue.Delivery {
 	m.Metadata = metadata
 	if !counts(d) {
 		q.uncounted.Do(func() {
-			q.log.Warn("the queue does not count deliveries: what always fails comes again for ever; a quorum queue counts (x-queue-type=quorum)", "queue", q.name)
+			q.log.Warn("the queue does not count deliveries: a message that always fails is redelivered without limit; a quorum queue counts (x-queue-type=quorum)", "queue", q.name)
 		})
 	}
 	h := &handle{q: q, tag: d.DeliveryTag, consumer: d.ConsumerTag}
 	lease := queue.Hold(h, attempt(d), 0)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.held[d.DeliveryTag] = lease
-	if q.ch.IsClosed() { // perhaps nobody ends it any more
+	q.held[d.DeliveryTag] = held{lease, d.ConsumerTag}
+	if q.ch.IsClosed() { // lose may have run already
 		lease.Lose(amqp.ErrClosed)
 	}
 	return queue.Delivery{Message: m, Lease: lease}
 }
 
-// counts reports whether the queue may count deliveries. A new message tells
-// nothing; with RabbitMQ 4 one that was given back may have the second header only.
+// counts reports whether the queue may count deliveries: a message that was never
+// redelivered does not tell. With RabbitMQ 4 a message that was given back may have only
+// the second header.
 func counts(d amqp.Delivery) bool {
 	_, failed := d.Headers["x-delivery-count"]
 	_, acquired := d.Headers["x-acquired-count"]
 	return !d.Redelivered || failed || acquired
 }
 
-// attempt is what a quorum queue counts; a classic one says only whether it was
-// delivered before.
+// attempt returns the count of a quorum queue. A classic queue only says whether it has
+// delivered the message before.
 func attempt(d amqp.Delivery) int {
 	switch n := d.Headers["x-delivery-count"].(type) {
 	case int64:
@@ -243,7 +256,7 @@ func attempt(d amqp.Delivery) int {
 	return 1
 }
 
-// Close ends the connection; what waits for its redelivery is back in the queue.
+// Close ends the connection. The server puts unsettled messages back into the queue.
 func (q *consumer) Close() error {
 	err := q.conn.CloseDeadline(time.Now().Add(callTimeout))
 	q.running.Wait()
@@ -260,6 +273,7 @@ type handle struct {
 	consumer string
 }
 
+// Extend does nothing: the connection holds the message.
 func (h *handle) Extend(context.Context, time.Duration) error { return nil }
 
 func (h *handle) Ack(context.Context) error {
@@ -267,62 +281,36 @@ func (h *handle) Ack(context.Context) error {
 	return lost(h.q.ch.Ack(h.tag, false))
 }
 
-// Nack gives the message back. It keeps it here if that is to be later, and has
-// another consumer meanwhile.
-func (h *handle) Nack(ctx context.Context, delay time.Duration) error {
-	if delay <= 0 {
-		h.forget()
-		return lost(h.q.ch.Nack(h.tag, false, true))
-	}
-	select {
-	case h.q.waiting <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err() // too many wait: the intake slows down
-	}
+// Nack gives the message back at once: RabbitMQ has no delay. A message that has waited
+// for its delay has no slot. Its consumer ends before, as it would get another message.
+func (h *handle) Nack(context.Context, time.Duration) error {
 	h.forget()
-	if err := h.q.replace(h.consumer); err != nil {
-		<-h.q.waiting
+	if err := h.endSurplus(); err != nil {
 		return lost(err)
 	}
-	h.q.running.Go(func() {
-		defer func() { <-h.q.waiting }()
-		wait := time.NewTimer(delay)
-		defer wait.Stop()
-		select {
-		case <-wait.C:
-		case <-h.q.broken.Done():
-			return
-		}
-		// Its consumer goes first, else that would get another message.
-		h.q.calls.Lock()
-		err := h.q.cancel(h.consumer)
-		h.q.calls.Unlock()
-		h.q.tolerate(errors.Join(err, h.q.ch.Nack(h.tag, false, true)))
-	})
-	return nil
+	return lost(h.q.ch.Nack(h.tag, false, true))
 }
 
-// replace adds a consumer in the place of one whose message waits, unless Pause
-// ended that.
-func (q *consumer) replace(tag string) error {
-	q.calls.Lock()
-	defer q.calls.Unlock()
-	if _, there := q.consumers[tag]; !there {
+// endSurplus ends the message's consumer if there are more consumers than slots. If that
+// is one too many, the next Receive starts another.
+func (h *handle) endSurplus() error {
+	h.q.calls.Lock()
+	defer h.q.calls.Unlock()
+	if len(h.q.consumers) <= h.q.concurrency {
 		return nil
 	}
-	defer bounded(q.conn)()
-	return q.consume()
+	return h.q.cancel(h.consumer)
 }
 
-// forget leaves the end of the lease to whoever settles it.
+// forget leaves the end of the lease to the caller, who settles the message.
 func (h *handle) forget() {
 	h.q.mu.Lock()
 	defer h.q.mu.Unlock()
 	delete(h.q.held, h.tag)
 }
 
-// lost says that a message cannot be settled through a channel that has ended:
-// it is back in the queue.
+// lost marks the error of a channel that has ended: the server has put the message back
+// into the queue.
 func lost(err error) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", pipeline.ErrLeaseLost, err)

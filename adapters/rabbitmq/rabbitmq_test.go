@@ -16,6 +16,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq/rabbitmqtest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/testenv/tcpproxy"
 )
 
 // worker subscribes to a queue and sends to it.
@@ -227,6 +228,39 @@ func testLostLease(t *testing.T, s *rabbitmqtest.Server) {
 		t.Errorf("got %s at attempt %d", again.UUID, pipeline.Attempt(again))
 	}
 	again.Ack()
+}
+
+// testReopensOnce: after each loss of its connection a subscriber connects once. The
+// client of RabbitMQ could reconnect too: that would make two consumers for one slot.
+func testReopensOnce(t *testing.T, s *rabbitmqtest.Server) {
+	proxy := tcpproxy.Start(t, "127.0.0.1:"+s.Port())
+	pub, sub := newPubSub(t, queue.Config{Concurrency: 2, ReopenDelay: soon})
+	t.Cleanup(func() { sub.Close(); pub.Close() })
+	name := fmt.Sprint("topic-", topics.Add(1))
+	w := &worker{t: t, url: s.URL("create=true&queue=" + name), pub: pub, sub: sub}
+	var err error
+	if w.messages, err = sub.Subscribe(t.Context(), "amqp://"+proxy.Address()+"/?create=true&queue="+name); err != nil {
+		t.Fatal(err)
+	}
+	for losses := range 3 {
+		id := fmt.Sprint(losses)
+		w.send(id)
+		held := w.next()
+		proxy.Cut()
+		<-held.Context().Done()
+		held.Nack() // its work was interrupted
+		proxy.Mend()
+		again := w.next()
+		if again.UUID != id {
+			t.Errorf("got %s, want %s", again.UUID, id)
+		}
+		again.Ack()
+		<-again.Context().Done() // the ack is sent
+	}
+	s.AwaitConsumers(name, 2)
+	if got := proxy.Opened(); got != 4 {
+		t.Errorf("%d connections after 3 losses, want 4", got)
+	}
 }
 
 // testTopics: a message that no queue takes is an error, and the next one is sent.

@@ -24,6 +24,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq/rabbitmqtest"
 	"github.com/bucketsum/bucketsum/adapters/servicebus/servicebustest"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
+	"github.com/bucketsum/bucketsum/testenv/tcpproxy"
 )
 
 // queueServer is the server of a queue technology, or a fake of one.
@@ -57,8 +58,8 @@ func startQueueServers(t *testing.T) map[string]func(t *testing.T) queueServer {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", awsenv.SecretKey)
 	google := pstest.NewServer()
 	t.Cleanup(func() { google.Close() })
-	toGoogle := startProxy(t, google.Addr)
-	t.Setenv("PUBSUB_EMULATOR_HOST", toGoogle.address())
+	toGoogle := tcpproxy.Start(t, google.Addr)
+	t.Setenv("PUBSUB_EMULATOR_HOST", toGoogle.Address())
 	azure := servicebustest.Start(t, 5*time.Second)
 	t.Setenv("SERVICEBUS_CONNECTION_STRING", azure.ConnectionString())
 	return map[string]func(t *testing.T) queueServer{
@@ -243,7 +244,7 @@ func rabbitServer(t *testing.T) queueServer {
 }
 
 // googleServer is Google's fake, which stores nothing: stop cuts its connections.
-func googleServer(s *pstest.Server, to *proxy) queueServer {
+func googleServer(s *pstest.Server, to *tcpproxy.Proxy) queueServer {
 	return queueServer{
 		runsOn: "pstest (Google)",
 		urls: func(_ *testing.T, name string) queueURLs {
@@ -263,7 +264,7 @@ func googleServer(s *pstest.Server, to *proxy) queueServer {
 			}
 			return u
 		},
-		stop: to.cut, start: to.mend, stops: cutOff,
+		stop: to.Cut, start: to.Mend, stops: cutOff,
 	}
 }
 
