@@ -13,7 +13,7 @@ func TestAttemptsAreBounded(t *testing.T) {
 			t.Fatalf("%d messages are tracked", len(a.nacks))
 		}
 	}
-	// One that is known does not make the full map start anew.
+	// A message that is counted already does not reset the full map.
 	last := strconv.Itoa(3*trackedMessages - 1)
 	a.nacked(last)
 	if got := a.next(last); got != 3 {

@@ -14,9 +14,9 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// gocloudLeak is a goroutine of gocloud's Subscription (v0.47.0): one that has
-// fetched a message which nobody receives any more waits without end to say so.
-// There is one at most for each subscription that was closed.
+// gocloudLeak is a goroutine of gocloud's Subscription (v0.47): after it has fetched a
+// message that is not received any more, it waits without end. There is at most one
+// for each closed subscription.
 var gocloudLeak = goleak.IgnoreTopFunction("gocloud.dev/pubsub.(*Subscription).Receive.func2")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, gocloudLeak) }

@@ -131,13 +131,12 @@ func withoutSecrets(t *testing.T, text string) {
 	t.Helper()
 	for _, secret := range []string{"hunter2", "s3cr3t", "p%40ss", "p@ss"} {
 		if strings.Contains(text, secret) {
-			t.Errorf("the text tells a secret: %s", text)
+			t.Errorf("the text holds a secret: %s", text)
 		}
 	}
 }
 
-// A subscriber that was fast and becomes slow must not sit on messages whose
-// leases run out.
+// A subscriber that was fast and becomes slow holds no messages whose leases run out.
 func TestMemDoesNotFetchFarAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		url := newTopic() + "?ackdeadline=1m"
@@ -160,7 +159,7 @@ func TestMemDoesNotFetchFarAhead(t *testing.T) {
 			m := <-messages
 			deliveries[m.UUID]++
 			if i > n-50 {
-				time.Sleep(25 * time.Second) // as long again was it fetched ahead
+				time.Sleep(25 * time.Second) // and it was fetched ahead for as long
 			}
 			m.Ack()
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 // memLease is how long a message is leased by default. The queue ends with the
-// process, so nobody waits for the end of a lease.
+// process, so no other worker waits for the end of a lease.
 const memLease = 24 * time.Hour
 
 // openSubscription also makes the topic, which must exist before the

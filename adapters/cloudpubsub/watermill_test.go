@@ -10,7 +10,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// closeTimeout is short as the suite closes with messages unsettled.
+// closeTimeout is short because the suite closes with unsettled messages.
 const closeTimeout = time.Second
 
 func topicOf(c tests.TestContext) string { return "mem://" + string(c.TestID) }

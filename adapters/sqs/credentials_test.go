@@ -17,11 +17,11 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// identity gives credentials that do not say when they expire, and is a server
-// that accepts only the last ones.
+// identity provides credentials that have no expiry, and is a server that accepts
+// only the latest ones.
 type identity struct {
 	server *sqstest.Server
-	code   string // the server's error about others
+	code   string // of the server's error about other credentials
 
 	key   atomic.Value // string
 	given atomic.Int64 // how often
@@ -68,7 +68,7 @@ func expire(b *bench, ours, code string) {
 	}
 	given := id.given.Load()
 
-	// Each operation meets credentials that have expired, and then has new ones.
+	// Each operation fails with expired credentials, and succeeds with new ones.
 	for name, do := range map[string]func() error{
 		"open":           func() error { return driver.Reachable(t.Context(), ours) },
 		"open publisher": func() error { return queue.NewPublisher(driver).Open(t.Context(), ours) },
@@ -93,7 +93,7 @@ func expire(b *bench, ours, code string) {
 		t.Errorf("credentials were asked for %d times, want 3", n)
 	}
 
-	// So do receives, acks and their like.
+	// Receives and acks do the same.
 	w := b.worker(ours, queue.Config{})
 	m := w.next()
 	id.key.Store("second")

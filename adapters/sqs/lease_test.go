@@ -56,7 +56,7 @@ func TestWorkThatOutlivesTheVisibilityIsDoneOnce(t *testing.T) {
 		if got := b.counts(url); got != "0 visible, 0 in flight" {
 			b.t.Errorf("left: %s", got)
 		}
-		// A third of a minute apart, for five minutes.
+		// Extensions are a third of a minute apart, for five minutes.
 		if n := b.server.Calls("ChangeMessageVisibilityBatch"); n < 13 || n > 17 {
 			b.t.Errorf("%d heartbeats", n)
 		}
@@ -112,8 +112,7 @@ func TestLeaseIsLostWhenItCannotBeExtended(t *testing.T) {
 	})
 }
 
-// SQS is out of order for a minute; two thirds of that a lease has left when it
-// begins.
+// SQS fails for a minute. At its beginning a lease has two thirds of that left.
 func TestOutageIsSurvived(t *testing.T) {
 	for name, fault := range map[string]sqstest.Fault{
 		"throttled": sqstest.Throttling(time.Minute),
@@ -150,7 +149,7 @@ func TestOutageIsSurvived(t *testing.T) {
 	}
 }
 
-// A worker that crashes neither acks nor nacks nor says anything more.
+// A worker that crashes makes no more calls: no ack, no nack, no extension.
 func TestCrashIsTakenOver(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		b.send(url, "a")

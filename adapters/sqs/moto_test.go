@@ -20,8 +20,8 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// TestWorkThatOutlivesTheVisibilityOnMoto is the same on a server that we did
-// not write, through the SDK's default chain.
+// TestWorkThatOutlivesTheVisibilityOnMoto is the same test on moto, an independent
+// server, with the SDK's default chain of credentials.
 func TestWorkThatOutlivesTheVisibilityOnMoto(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds of real time")

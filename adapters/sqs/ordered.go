@@ -157,7 +157,7 @@ func (q *ordered) Pause() {
 	}
 }
 
-// giveBack makes a message visible at once: it came and nobody receives any more.
+// giveBack makes a message visible at once: it came, but no Receive runs any more.
 // If that fails, SQS redelivers it when its visibility ends.
 func giveBack(d queue.Delivery) {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)

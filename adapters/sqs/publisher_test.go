@@ -123,12 +123,12 @@ func TestPublishToFIFO(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// A dead letter that dies again within minutes is not the same one.
+		// A dead letter that fails a second time within minutes is another message.
 		publish(nil)
 		publish(nil)
 		publish(message.Metadata{sqs.MetadataGroup: "g", sqs.MetadataDeduplication: "d"})
 		publish(message.Metadata{sqs.MetadataGroup: "g", sqs.MetadataDeduplication: "d"})
-		// The SDK's repetition of a call is.
+		// A repetition by the SDK is the same message.
 		b.server.Inject(sqstest.Fault{Action: "SendMessage", Times: 2})
 		publish(nil)
 		if got := b.counts(url); got != "4 visible, 0 in flight" {

@@ -13,7 +13,7 @@ import (
 
 func TestReceiveWithoutAnswerEnds(t *testing.T) {
 	both(t, func(b *bench, url string) {
-		// One receive at a time, so that no other hides it.
+		// One receive at a time, so that no other one takes the message.
 		b.server.Inject(sqstest.Fault{Action: "ReceiveMessage", Silent: true, Times: 1})
 		w := b.worker(url, queue.Config{Concurrency: 1})
 		b.send(url, "a")
@@ -55,8 +55,8 @@ func TestReceivesBackOff(t *testing.T) {
 			w.next().Ack()
 			return receives, strings.Count(b.log.String(), "level=WARN") - logged
 		}
-		for range 2 { // the second starts anew
-			// About 2 s, 4 s … 256 s and then 5 min apart, in four loops.
+		for range 2 { // the second outage counts from one again
+			// The engine waits from one second up to a minute between receives.
 			if receives, warnings := outage(); receives < 4*8 || receives > 4*25 || warnings != 1 {
 				t.Errorf("%d receives and %d warnings in an hour", receives, warnings)
 			}
@@ -65,7 +65,7 @@ func TestReceivesBackOff(t *testing.T) {
 			t.Errorf("log is:\n%s", log)
 		}
 
-		// Nothing keeps a receiver that waits from closing.
+		// A wait between receives does not delay Close.
 		b.server.Inject(sqstest.Fault{Action: "ReceiveMessage", Code: "AccessDeniedException", Status: 400})
 		time.Sleep(time.Hour)
 		start := time.Now()
@@ -76,7 +76,7 @@ func TestReceivesBackOff(t *testing.T) {
 	})
 }
 
-// A subscriber knows while nothing can be received, and /readyz asks it.
+// Fault, which /readyz asks, returns the error while nothing can be received.
 func TestReceiveFault(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		w := b.worker(url, queue.Config{ReopenDelay: func(int) time.Duration { return time.Minute }})

@@ -12,8 +12,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// TestNoSecretsOfURLs looks for what stands in URLs in errors, and in all that
-// is logged.
+// TestNoSecretsOfURLs looks for the secrets of URLs in errors and in the whole log.
 func TestNoSecretsOfURLs(t *testing.T) {
 	for name, c := range map[string]struct{ url, want string }{
 		"no URL":    {"sqs://host/1/q%zz?x=hunter2", "not a URL"},
@@ -42,7 +41,7 @@ func TestNoSecretsOfURLs(t *testing.T) {
 		if err := queue.NewPublisher(d).Publish(ours, message.NewMessage("id", []byte("a"))); err != nil {
 			b.t.Error(err)
 		}
-		b.server.Inject(sqstest.Fault{Action: "ReceiveMessage", Times: 9}) // the log tells of it
+		b.server.Inject(sqstest.Fault{Action: "ReceiveMessage", Times: 9}) // so that there is an error to log
 		time.Sleep(time.Minute)
 		s.Close()
 		if log := b.log.String(); log == "" || strings.Contains(log, "hunter2") {

@@ -60,7 +60,7 @@ func TestNackComesBackLaterEachTime(t *testing.T) {
 		if diff := cmp.Diff([]time.Duration{0, 100 * time.Second, 200 * time.Second, 300 * time.Second}, gaps); diff != "" {
 			b.t.Errorf("waits before deliveries (-want +got):\n%s", diff)
 		}
-		synctest.Wait() // the last nack has its delay, and Close gives nothing back that a receive could take
+		synctest.Wait() // SQS knows the delay of the last nack before Close begins
 		w.close()
 	})
 }

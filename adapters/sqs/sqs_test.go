@@ -64,7 +64,7 @@ func configOf(transport http.RoundTripper) aws.Config {
 	}
 }
 
-// lockedBuffer is a log that several goroutines write to.
+// lockedBuffer is a log for several goroutines.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -212,7 +212,7 @@ func (w *worker) next() *message.Message {
 	return nil
 }
 
-// none checks that no message comes for a time.
+// none checks that no message comes within a time.
 func (w *worker) none(d time.Duration) {
 	w.t.Helper()
 	select {

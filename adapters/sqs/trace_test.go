@@ -15,7 +15,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// The trace that X-Ray has put on a message is a traceparent to whoever gets it.
+// The trace that X-Ray put on a message becomes its traceparent.
 func TestTraceHeader(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		const header, parent = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",

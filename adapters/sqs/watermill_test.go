@@ -50,8 +50,8 @@ func (b *bench) open(t *testing.T, c queue.Config) (*queue.Publisher, *queue.Sub
 }
 
 // TestWatermillSuite runs the conformance suite that Watermill has for every
-// publisher and subscriber. A queue does not copy messages for groups of
-// consumers, keeps no consumed ones, and delivers at least once.
+// publisher and subscriber. A queue has no consumer groups, keeps no acked messages,
+// and delivers at least once.
 func TestWatermillSuite(t *testing.T) {
 	immediately := func(int) time.Duration { return 0 }
 	t.Run("fifo", func(t *testing.T) {
@@ -60,8 +60,8 @@ func TestWatermillSuite(t *testing.T) {
 			p, s := b.open(t, queue.Config{NackDelay: immediately, CloseTimeout: time.Second})
 			return named{b: b, fifo: true, pub: p, closed: p.Close}, named{b: b, fifo: true, sub: s, closed: s.Close}
 		}
-		// Short, because one queue in order is one message at a time, and the
-		// server reads a queue from its start.
+		// Short, because an ordered queue delivers one message at a time, and the
+		// server searches a queue from its start.
 		tests.TestPubSub(t, tests.Features{GuaranteedOrder: true, Persistent: true, ForceShort: true}, open, nil)
 	})
 	t.Run("standard", func(t *testing.T) {

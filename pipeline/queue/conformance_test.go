@@ -30,7 +30,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// closeTimeout is short as the suite closes with messages unsettled.
+// closeTimeout is short because the suite closes with unsettled messages.
 const closeTimeout = time.Second
 
 func topicOf(c tests.TestContext) string { return "fake://" + string(c.TestID) }
@@ -47,8 +47,8 @@ func TestWatermillSuite(t *testing.T) {
 	tests.TestPubSub(t, tests.Features{Persistent: true, GenerateTopicFunc: topicOf}, open, nil)
 }
 
-// TestWatermillSuiteInOrder runs what the suite asks of ordered queues: with one
-// message in flight the queue's order is kept.
+// TestWatermillSuiteInOrder runs the tests of the suite for ordered queues: with one
+// message in flight the engine keeps the queue's order.
 func TestWatermillSuiteInOrder(t *testing.T) {
 	broker := newFakeBroker()
 	open := func(t *testing.T) (message.Publisher, message.Subscriber) {

@@ -31,7 +31,7 @@ type fakeBroker struct {
 	open     func(context.Context) error
 }
 
-// fakeQueue is in order, except that a message that comes back is the last.
+// fakeQueue keeps order, but a redelivered message comes last.
 type fakeQueue struct {
 	mu         sync.Mutex
 	ready      []*fakeMessage
@@ -61,7 +61,7 @@ type lease struct {
 
 func newFakeBroker() *fakeBroker { return &fakeBroker{queues: make(map[string]*fakeQueue)} }
 
-// config is one for tests: nothing waits.
+// config is a configuration without waits.
 func config(concurrency int) queue.Config {
 	return queue.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: immediately}
 }
@@ -146,8 +146,8 @@ func (q *fakeQueue) kill() { q.change(func() { q.generation++ }) }
 // expire ends every lease.
 func (q *fakeQueue) expire() { q.change(func() { q.release(nil) }) }
 
-// pause stops handing out messages, so that those that go back to the queue can be
-// counted.
+// pause stops deliveries, so that a test can count the messages that go back to the
+// queue.
 func (q *fakeQueue) pause() { q.change(func() { q.paused = true }) }
 
 // release ends the leases of one subscription, or of all. The caller holds q.mu.

@@ -47,7 +47,7 @@ func (q idleQueue) Receive(ctx context.Context, _ int) ([]queue.Delivery, error)
 
 func (idleQueue) Close() error { return nil }
 
-// A subscriber knows that nothing comes because the broker is down, and that it is back.
+// Fault returns an error while the broker is down, and nil when it is back.
 func TestFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &idleDriver{}
@@ -64,9 +64,9 @@ func TestFault(t *testing.T) {
 			synctest.Wait()
 			switch err := s.Fault(); {
 			case what == "" && err != nil:
-				t.Errorf("its fault is %v", err)
+				t.Errorf("the fault is %v", err)
 			case what != "" && (err == nil || !strings.Contains(err.Error(), what) || strings.Contains(err.Error(), "secret")):
-				t.Errorf("its fault is %v, want %q", err, what)
+				t.Errorf("the fault is %v, want %q", err, what)
 			}
 		}
 		want("")
@@ -94,8 +94,8 @@ func (partialQueue) Receive(context.Context, int) ([]queue.Delivery, error) {
 	return []queue.Delivery{{Message: message.NewMessage("came", nil), Lease: lease}}, errDown
 }
 
-// What came with an error does not wait for the queue to be opened anew, and the
-// error is not forgotten.
+// Messages that come with an error are delivered before the queue is opened again,
+// and the error still counts.
 func TestMessagesBeforeFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := queue.NewSubscriber(&partialDriver{}, queue.Config{ReopenDelay: func(int) time.Duration { return time.Hour }})
@@ -115,7 +115,7 @@ func TestMessagesBeforeFault(t *testing.T) {
 			}
 			synctest.Wait()
 			if s.Fault() == nil {
-				t.Error("it knows of no fault")
+				t.Error("Fault returned nil")
 			}
 		}
 		if err := s.Close(); err != nil {

@@ -23,7 +23,7 @@ type fakeHandle struct {
 	period time.Duration
 
 	mu     sync.Mutex
-	until  time.Time // when the broker redelivers it
+	until  time.Time // when the broker redelivers the message
 	calls  []string
 	faults []error   // of the next calls
 	latest time.Time // until when an extension was asked for
@@ -47,7 +47,7 @@ func (h *fakeHandle) call(what string) error {
 		}
 	}
 	if !time.Now().Before(h.until) {
-		return errors.New("told too late: it was redelivered")
+		return errors.New("called too late: the message was redelivered")
 	}
 	h.until = time.Now().Add(h.period)
 	return nil
@@ -122,7 +122,7 @@ func TestHoldOutlivesFailures(t *testing.T) {
 	})
 }
 
-// TestHoldEndsInTime: not after the broker gives the message to somebody else.
+// TestHoldEndsInTime: the lease ends before the broker redelivers the message.
 func TestHoldEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var faults []error
@@ -145,7 +145,7 @@ func TestHoldEndsInTime(t *testing.T) {
 	})
 }
 
-func TestHoldIsLostWhenTheBrokerSaysSo(t *testing.T) {
+func TestHoldIsLostByTheBrokersAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gone := fmt.Errorf("unknown message: %w", pipeline.ErrLeaseLost)
 		byBeat := queue.Hold(newHandle(time.Minute, gone), 1, time.Minute)
@@ -165,7 +165,7 @@ func TestHoldIsLostWhenTheBrokerSaysSo(t *testing.T) {
 	})
 }
 
-// TestNackDelayCountsFromTheNack, not from when the broker listens.
+// TestNackDelayCountsFromTheNack: the delay does not count from a later success.
 func TestNackDelayCountsFromTheNack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHandle(time.Minute, errDown)
@@ -179,8 +179,8 @@ func TestNackDelayCountsFromTheNack(t *testing.T) {
 	})
 }
 
-// TestAckThatNobodyHears ends with its context, and the lease with it.
-func TestAckThatNobodyHears(t *testing.T) {
+// TestAckWithoutAnswer: the ack ends with its context, and the lease with it.
+func TestAckWithoutAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var faults []error
 		for range 100 {
@@ -196,7 +196,7 @@ func TestAckThatNobodyHears(t *testing.T) {
 	})
 }
 
-func TestExtensionsAreTold(t *testing.T) {
+func TestOnExtend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHandle(time.Minute, nil, errDown)
 		l := queue.Hold(h, 1, time.Minute)
@@ -205,7 +205,7 @@ func TestExtensionsAreTold(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		if n := h.count("extend") - 1; told != n || n < 10 { // one of them failed
-			t.Errorf("told of %d extensions, there were %d", told, n)
+			t.Errorf("the callback ran %d times, want %d", told, n)
 		}
 		if err := l.Ack(t.Context()); err != nil {
 			t.Error(err)

@@ -39,7 +39,8 @@ func TestNackDelay(t *testing.T) {
 	})
 }
 
-// What waits for its redelivery is not in flight, but it is bounded.
+// Messages that wait for their redelivery are not in flight, but their number is
+// bounded.
 func TestNackedMessagesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := startFlow(t, func(c *queue.Config) {
@@ -69,8 +70,8 @@ func TestNackedMessagesAreBounded(t *testing.T) {
 	})
 }
 
-// A message that another program published has the driver's id, and is counted
-// by it.
+// A message of another program has the driver's id, and its deliveries are counted by
+// that.
 func TestForeignMessage(t *testing.T) {
 	f := startFlow(t, func(*queue.Config) {})
 	if err := f.pub.Publish(f.topic, message.NewMessage("", []byte("x"))); err != nil {

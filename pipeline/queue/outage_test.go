@@ -14,7 +14,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// lockedBuffer is a log that several goroutines write to.
+// lockedBuffer is a log for several goroutines.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -32,8 +32,8 @@ func (l *lockedBuffer) count(text string) int {
 	return strings.Count(l.b.String(), text)
 }
 
-// However an outage shows itself, it is one warning, and one line when it is over.
-// An empty queue is over its outage when nothing has failed for two minutes.
+// Each kind of outage logs one warning, and one line when it is over. With an empty
+// queue it is over when nothing has failed for two minutes.
 func TestOneWarningPerOutage(t *testing.T) {
 	down := errors.New("no route to broker")
 	for name, outage := range map[string]func(f *flow, down error){

@@ -53,7 +53,8 @@ func TestPublishErrors(t *testing.T) {
 	}
 }
 
-// A Publish that returned nil is in the queue, whatever Close does meanwhile.
+// A message whose Publish returned nil is in the queue, even if Close runs at the same
+// time.
 func TestPublishWhileClosing(t *testing.T) {
 	for range 20 {
 		broker := newFakeBroker()
@@ -96,12 +97,12 @@ func withoutSecrets(t *testing.T, text string) {
 	t.Helper()
 	for _, secret := range []string{"hunter2", "s3cr3t", "p%40ss", "p@ss"} {
 		if strings.Contains(text, secret) {
-			t.Errorf("the text tells a secret: %s", text)
+			t.Errorf("the text holds a secret: %s", text)
 		}
 	}
 }
 
-// Drivers quote the URL as they like.
+// Drivers quote the URL in several ways.
 func TestSecretsStayOutOfErrorsAndLogs(t *testing.T) {
 	const url = "fake://user:p%40ss@host/q?token=s3cr3t&x=1"
 	driverErr := errors.New(`dial "` + url + `": user p@ss refused, query x=1&token=s3cr3t, token=s3cr3t&x=1`)

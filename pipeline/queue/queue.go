@@ -48,7 +48,7 @@ type Queue interface {
 	// the engine then opens another one in its place. The engine delivers messages
 	// that come with an error first. One goroutine calls Receive at a time.
 	Receive(ctx context.Context, n int) ([]Delivery, error)
-	// Close gives back the messages that nobody received and frees the queue. The
+	// Close gives back the messages that were not received and frees the queue. The
 	// engine calls it once, when no message is in flight and no Receive runs.
 	Close() error
 }
@@ -57,7 +57,7 @@ type Queue interface {
 type Pauser interface {
 	// Pause stops deliveries until the next Receive and gives back the messages
 	// that came but were not received. Messages in flight stay in flight. The
-	// engine calls it when nobody wants more messages, for example at the start of
+	// engine calls it when no receiver wants more messages, for example at the start of
 	// Close, and never while a Receive runs.
 	Pause()
 }

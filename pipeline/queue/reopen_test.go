@@ -83,13 +83,13 @@ func TestReopenBacksOffWhileOpeningFails(t *testing.T) {
 		f.queue.kill()
 		time.Sleep(7 * time.Second) // failures after 1, 1+2 and 1+2+3 s
 		if err := f.sub.Fault(); err == nil || !strings.Contains(err.Error(), "no route to broker") {
-			t.Errorf("meanwhile its fault is %v", err)
+			t.Errorf("meanwhile the fault is %v", err)
 		}
 		f.broker.failOpen(nil)
 		f.publish("a")
 		f.next().Ack()
 		if err := f.sub.Fault(); err != nil {
-			t.Errorf("afterwards its fault is %v", err)
+			t.Errorf("afterwards the fault is %v", err)
 		}
 		want := []time.Duration{seconds(1), seconds(2), seconds(3), seconds(4)}
 		if diff := cmp.Diff(want, gaps(f.broker.opened())); diff != "" {
@@ -99,7 +99,7 @@ func TestReopenBacksOffWhileOpeningFails(t *testing.T) {
 	})
 }
 
-// Many drivers open nothing: only a receive shows that the queue is not there.
+// Many drivers open lazily: only a receive shows that the queue is not there.
 func TestReopenBacksOffWhileReceivingFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := startFlow(t, func(c *queue.Config) { c.ReopenDelay = seconds })
@@ -107,7 +107,7 @@ func TestReopenBacksOffWhileReceivingFails(t *testing.T) {
 		f.queue.change(func() { f.queue.receiveErr = denied })
 		time.Sleep(7 * time.Second)
 		f.queue.change(func() { f.queue.receiveErr = nil })
-		time.Sleep(time.Hour) // it lives, and nothing is published
+		time.Sleep(time.Hour) // the subscription lives, and nothing is published
 		f.queue.kill()
 		f.publish("a")
 		f.next().Ack()
@@ -164,8 +164,8 @@ func TestCloseEndsHangingOpen(t *testing.T) {
 	}
 }
 
-// A message whose lease is lost without notice comes again, and so does everything
-// else: the ack that comes too late deletes nothing.
+// A message whose lease was lost without notice is redelivered: the ack that comes too
+// late deletes nothing. The other messages are not affected.
 func TestLostLease(t *testing.T) {
 	f := startFlow(t, func(c *queue.Config) { c.Concurrency = 2 })
 	f.publish("a", "b")

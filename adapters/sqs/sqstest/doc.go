@@ -1,6 +1,6 @@
-// Package sqstest is an SQS in this process, for tests: a server that behaves
-// as SQS does under time, failure and competition, and the suite of tests that
-// holds it to what other servers do.
+// Package sqstest is a stand-in for SQS in tests: a server in this process that
+// behaves as SQS does when time passes, calls fail and workers compete, and a suite
+// of tests that also runs on other servers.
 //
 // The server speaks the AWS JSON protocol. It is an http.RoundTripper, so that
 // the SDK's client reaches it without a network (and in a testing/synctest
@@ -15,7 +15,7 @@
 //
 // It has no goroutines of its own and nothing to close.
 //
-// What it leaves out: policies, tags, encryption and the delay between
-// a change and its effect that a distributed SQS has. Counts are exact, standard queues are
-// in order, and each receive sees every message.
+// It has no policies, tags and encryption, and none of the delays between a change
+// and its effect that a distributed SQS has: counts are exact, standard queues are in
+// order, and each receive sees every message.
 package sqstest

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Fault is a failure that the server has from the moment it is injected.
+// Fault makes calls to the server fail from the moment it is injected.
 type Fault struct {
-	// Action is what fails, as in "DeleteMessageBatch". "": every action.
+	// Action is the action that fails, as in "DeleteMessageBatch". "": every action.
 	Action string
-	// Code and Status are what the caller gets. Default InternalFailure, 500.
+	// Code and Status are those of the answer. Default InternalFailure, 500.
 	Code   string
 	Status int
-	// For is how long it lasts, Times how many calls it fails. Zero: as long
-	// as nothing else ends it.
+	// For is how long the fault lasts, Times how many calls it fails. Zero: without
+	// that limit.
 	For   time.Duration
 	Times int
-	// Entries, if not 0, fails the first so many entries of a batch and not the
-	// call.
+	// Entries, if not 0, is how many entries of a batch fail, from the first one; the
+	// call succeeds.
 	Entries int
 	// Silent leaves the call without an answer until its caller gives up.
 	Silent bool
@@ -29,7 +29,7 @@ type Fault struct {
 // errSilent is the error of a call that gets no answer.
 var errSilent = errors.New("no answer")
 
-// Throttling is the fault that SQS answers when it is asked too often.
+// Throttling is the fault of a caller that makes too many calls.
 func Throttling(d time.Duration) Fault {
 	return Fault{Code: "RequestThrottled", Status: http.StatusBadRequest, For: d}
 }
@@ -48,7 +48,7 @@ func (s *Server) Inject(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, &f)
-	s.wake() // a receive that waits fails too
+	s.wake() // a waiting receive fails too
 }
 
 // Heal ends every fault.
@@ -58,8 +58,8 @@ func (s *Server) Heal() {
 	s.faults = nil
 }
 
-// fault returns the fault that hits an action now, and uses it up. The caller
-// holds s.mu.
+// fault returns the fault of a call now, and counts the call. The caller holds
+// s.mu.
 func (s *Server) fault(action string, now time.Time, entries bool) *Fault {
 	for i, f := range s.faults {
 		if f.Action != "" && f.Action != action || (f.Entries > 0) != entries {
@@ -88,7 +88,7 @@ func (s *Server) faultOf(action string, now time.Time) error {
 	return nil
 }
 
-// entryFaults returns how many entries of a batch fail, and with what.
+// entryFaults returns how many entries of a batch fail, and their error.
 func (s *Server) entryFaults(action string) (n int, err error) {
 	if f := s.fault(action, time.Now(), true); f != nil {
 		return f.Entries, &apiError{Code: f.Code, Message: "injected", Status: f.Status}

@@ -94,7 +94,8 @@ func checkAttribute(name string, a attribute) error {
 	return nil
 }
 
-// isText reports whether SQS can carry the string: the characters of XML 1.0.
+// isText reports whether SQS can carry the string: it takes the characters of XML
+// 1.0.
 func isText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
 		return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
@@ -139,9 +140,9 @@ func (q *queue) handle(m *message) string {
 	return base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%d %s %d", q.generation, m.id, m.receives))
 }
 
-// byHandle returns the message that a receipt handle was given for, nil if it is
-// gone, and whether the handle is that of its latest receive. A handle that this
-// queue never gave is an error.
+// byHandle returns the message of a receipt handle, nil if it is deleted, and whether
+// the handle is of its latest receive. A handle that this queue never returned is an
+// error.
 func (q *queue) byHandle(handle string) (m *message, latest bool, err error) {
 	unknown := refuse("ReceiptHandleIsInvalid", "The input receipt handle %q is not a valid receipt handle.", handle)
 	raw, err := base64.StdEncoding.DecodeString(handle)

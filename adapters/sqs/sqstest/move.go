@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// moveTask moves what is in a dead-letter queue back. It makes its way whenever
-// the server is asked something.
+// moveTask moves the messages of a dead-letter queue back. It advances at each call
+// to the server.
 type moveTask struct {
 	handle      string
 	source      *queue
@@ -97,7 +97,7 @@ func (s *Server) moving() bool {
 	return false
 }
 
-// move brings every task to where it has come by now.
+// move advances every task to the present.
 func (s *Server) move(now time.Time) {
 	for _, t := range s.tasks {
 		if t.status != "RUNNING" {
@@ -123,7 +123,7 @@ func (s *Server) moveUpTo(t *moveTask, due int, now time.Time) {
 			keep = append(keep, m)
 			continue
 		}
-		// It is a new message where it goes to.
+		// In the target queue it is a new message.
 		delete(m.system, "DeadLetterQueueSourceArn")
 		fresh := *m
 		fresh.id = s.newID()

@@ -12,7 +12,7 @@ import (
 // queue is one queue. Server.mu guards it.
 type queue struct {
 	name       string
-	generation int // tells a queue from an earlier one of its name
+	generation int // differs from that of an earlier queue of the same name
 	created    time.Time
 	purged     time.Time
 	attributes map[string]string // those that can be set
@@ -20,14 +20,14 @@ type queue struct {
 	sent       map[string]sent   // by group and deduplication ID; FIFO only
 }
 
-// sent is what the queue remembers of a message to recognise its duplicates.
+// sent is what a FIFO queue keeps of a message to recognise its duplicates.
 type sent struct {
 	at       time.Time
 	id       string
 	sequence string
 }
 
-// settable are the attributes that a queue can be given, and their defaults.
+// settable are the attributes that a caller can set, and their defaults.
 var settable = map[string]string{
 	"DelaySeconds":                  "0",
 	"MaximumMessageSize":            "1048576",
@@ -144,7 +144,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// checkAttributes checks what a queue is given.
+// checkAttributes checks the attributes that a caller sets.
 func (s *Server) checkAttributes(attributes map[string]string) error {
 	bounds := map[string][2]int{
 		"DelaySeconds":                  {0, 900},
@@ -286,7 +286,7 @@ func (q *queue) counts(now time.Time) (visible, inFlight, delayed int) {
 	return visible, inFlight, delayed
 }
 
-// expire forgets what is older than the queue keeps it.
+// expire drops the messages that are older than the retention period.
 func (q *queue) expire(now time.Time) {
 	keep := q.seconds("MessageRetentionPeriod")
 	q.messages = slices.DeleteFunc(q.messages, func(m *message) bool { return now.Sub(m.sentAt) >= keep })

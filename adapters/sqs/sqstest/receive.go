@@ -13,7 +13,7 @@ const (
 	heldFor       = maxVisibility * time.Second
 )
 
-// receive waits for messages as long as the request or the queue says.
+// receive waits for messages for as long as the request or else the queue says.
 func (s *Server) receive(ctx context.Context, in request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +72,7 @@ func (s *Server) receive(ctx context.Context, in request) (any, error) {
 	return nil, ctx.Err()
 }
 
-// takeBack undoes a receive, if the answer is that of one.
+// takeBack undoes a receive, if the answer is to one.
 func (s *Server) takeBack(asked, answered []byte) {
 	var in request
 	var out struct {
@@ -85,7 +85,7 @@ func (s *Server) takeBack(asked, answered []byte) {
 	defer s.mu.Unlock()
 	q, err := s.queue(in.QueueUrl)
 	if err != nil {
-		return // it is gone with its messages
+		return // the queue was deleted with its messages
 	}
 	for _, r := range out.Messages {
 		if m, latest, err := q.byHandle(r.ReceiptHandle); err == nil && m != nil && latest {
@@ -96,8 +96,8 @@ func (s *Server) takeBack(asked, answered []byte) {
 	s.wake()
 }
 
-// await waits until something has changed, the time has come or ctx ends. The
-// caller holds s.mu, and does again when it returns.
+// await waits until a queue changes, the time comes or ctx ends. The caller holds
+// s.mu, which is free meanwhile.
 func (s *Server) await(ctx context.Context, until time.Time) {
 	changed := s.changed
 	s.mu.Unlock()
@@ -121,9 +121,9 @@ func (q *queue) next(now time.Time) (at time.Time, ok bool) {
 	return at, ok
 }
 
-// take receives up to limit messages. Those that were received too often go to
-// the dead-letter queue. Within a group of a FIFO queue nothing is received
-// while an earlier message is not done with.
+// take receives up to limit messages. Messages that were received too often go to the
+// dead-letter queue. A message of a FIFO queue waits until the earlier ones of its
+// group are deleted.
 func (s *Server) take(q *queue, in request, limit int, visibility time.Duration, now time.Time) []received {
 	q.expire(now)
 	policy, redriven := q.redrive()
@@ -178,9 +178,9 @@ func (s *Server) deleteMessageBatch(in request) (any, error) {
 
 type batchDone struct{ Id string }
 
-// delete deletes a message. A handle that a later receive has superseded deletes
-// nothing, and that is no error; on a FIFO queue a handle whose time has run out
-// is one.
+// delete deletes a message. A handle that is not of the latest receive deletes
+// nothing, without an error. On a FIFO queue a handle whose visibility has ended is an
+// error.
 func (s *Server) delete(q *queue, handle string) error {
 	m, latest, err := q.byHandle(handle)
 	if err != nil || m == nil {
@@ -198,7 +198,7 @@ func (s *Server) delete(q *queue, handle string) error {
 			break
 		}
 	}
-	s.wake() // the next of its group
+	s.wake() // the next message of its group can be received
 	return nil
 }
 

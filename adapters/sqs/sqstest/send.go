@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// deduplication is how long a FIFO queue remembers what was sent to it.
+// deduplication is how long a FIFO queue recognises duplicates of a message.
 const deduplication = 5 * time.Minute
 
-// sendResult is what the sender of a message gets.
+// sendResult is the answer to the sender of a message.
 type sendResult struct {
 	Id                           string `json:",omitempty"` // in a batch
 	MessageId                    string
@@ -86,8 +86,8 @@ func (s *Server) send(q *queue, e entry) (sendResult, error) {
 	return result, nil
 }
 
-// sequence gives a message of a FIFO queue its number. It returns what was sent
-// before if the message is a duplicate.
+// sequence gives a message of a FIFO queue its number. If the message is a
+// duplicate, it returns the first one.
 func (s *Server) sequence(q *queue, m *message, e entry, now time.Time) (*sent, error) {
 	if e.MessageGroupId == "" {
 		return nil, refuse("MissingParameter", "The request must contain the parameter MessageGroupId.")
@@ -127,7 +127,7 @@ type batchFailure struct {
 	Message     string
 }
 
-// batch does something with each entry of a batch; each succeeds or fails for
+// batch runs an action for each entry of a batch. Each entry succeeds or fails by
 // itself.
 func (s *Server) batch(in request, action string, do func(*queue, entry) (any, error)) (any, error) {
 	q, err := s.queue(in.QueueUrl)

@@ -23,12 +23,12 @@ const (
 type Server struct {
 	mu      sync.Mutex
 	queues  map[string]*queue    // by name
-	deleted map[string]time.Time // when a name was given up
+	deleted map[string]time.Time // when the queue of a name was deleted
 	tasks   []*moveTask
 	faults  []*Fault
 	calls   map[string]int // by action
 	serial  int            // makes identifiers
-	changed chan struct{}  // closed and made anew when a message may have become receivable
+	changed chan struct{}  // closed and replaced when a message may have become receivable
 }
 
 // NewServer returns a server without queues.
@@ -41,13 +41,13 @@ func NewServer() *Server {
 	}
 }
 
-// QueueURL returns the URL that a queue of that name has.
+// QueueURL returns the URL of the queue of a name.
 func QueueURL(name string) string {
 	return "https://sqs." + region + ".amazonaws.com/" + account + "/" + name
 }
 
-// Calls returns how often an action was asked for, failed calls included; of all
-// actions if it is "".
+// Calls returns the number of calls of an action, failed ones included; "" counts the
+// calls of all actions.
 func (s *Server) Calls(action string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,9 +61,9 @@ func (s *Server) Calls(action string) int {
 	return n
 }
 
-// RoundTrip answers a request in the goroutine of its caller. What it has
-// received for one that was cancelled meanwhile goes back to the queue: nothing
-// is in flight for nobody.
+// RoundTrip answers a request in the goroutine of its caller. Messages that it received
+// for a request that was cancelled meanwhile go back to the queue: a message in flight
+// always has a receiver.
 func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body []byte
 	if r.Body != nil {
@@ -101,14 +101,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header()[k] = v
 	}
 	w.WriteHeader(a.status)
-	w.Write(a.body) // the client has gone if that fails
+	w.Write(a.body) // an error says that the client has left
 }
 
-// answer is what the server says to one request.
+// answer is the answer to one request.
 type answer struct {
 	status int
 	code   string // of an error, as clients of the older protocol know it
-	fault  string // who is to blame for it: Sender or Receiver
+	fault  string // whose fault it is: Sender or Receiver
 	body   []byte
 }
 
@@ -155,7 +155,7 @@ func refusal(err error) answer {
 	if shape == "NonExistentQueue" {
 		shape = "QueueDoesNotExist"
 	}
-	// The error is all strings; it always encodes.
+	// An error consists of strings, which always encode.
 	a.body, _ = json.Marshal(map[string]string{"__type": "com.amazonaws.sqs#" + shape, "message": e.Message})
 	return a
 }
@@ -177,7 +177,7 @@ func invalid(format string, args ...any) error {
 	return refuse("InvalidParameterValue", format, args...)
 }
 
-// do does what is asked.
+// do runs one action.
 func (s *Server) do(ctx context.Context, target string, body []byte) (any, error) {
 	action, ok := strings.CutPrefix(target, "AmazonSQS.")
 	if !ok {
@@ -260,8 +260,8 @@ type entry struct {
 	VisibilityTimeout       *int
 }
 
-// queue returns the queue that a URL names, whatever its host: clients reach a
-// server through an endpoint of their own.
+// queue returns the queue of a URL, whose host does not matter: clients reach the
+// server through another endpoint.
 func (s *Server) queue(url string) (*queue, error) {
 	if url == "" {
 		return nil, refuse("MissingParameter", "The request must contain the parameter QueueUrl.")
@@ -277,7 +277,7 @@ func noQueue() error {
 	return refuse("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
 }
 
-// wake lets waiting receives look again.
+// wake makes waiting receives look again.
 func (s *Server) wake() {
 	close(s.changed)
 	s.changed = make(chan struct{})

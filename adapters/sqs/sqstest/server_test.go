@@ -25,14 +25,14 @@ func newClient(transport http.RoundTripper) *sqs.Client {
 	return sqs.New(sqs.Options{Region: "us-east-1", Credentials: credentials, HTTPClient: &http.Client{Transport: transport}})
 }
 
-// TestFake runs the suite on the server of this package, in no time.
+// TestFake runs the suite on the server of this package, in the time of a bubble.
 func TestFake(t *testing.T) {
 	sqstest.TestServer(t, func(t *testing.T, test func(*testing.T, *sqs.Client)) {
 		synctest.Test(t, func(t *testing.T) { test(t, newClient(sqstest.NewServer())) })
 	})
 }
 
-// TestHandler runs it on the same server over HTTP.
+// TestHandler runs the suite on the same server over HTTP.
 func TestHandler(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds of real time")
@@ -42,7 +42,7 @@ func TestHandler(t *testing.T) {
 	t.Run("suite", func(t *testing.T) { runOn(t, web.URL) })
 }
 
-// TestMoto runs the suite on moto, whose authors did not know of our server.
+// TestMoto runs the suite on moto, an independent server.
 func TestMoto(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds of real time")

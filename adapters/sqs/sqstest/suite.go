@@ -13,12 +13,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestServer tests that a server behaves as SQS does. run runs one test of it as
-// it needs (in a synctest bubble, or in parallel), with a client; the tests make
-// queues of their own.
+// TestServer tests that a server behaves as SQS does. run gives each test a client and
+// runs it as the server needs it: in a synctest bubble, or in parallel. Each test makes
+// its own queues.
 //
-// It asks only what SQS documents and stand-ins of it agree about. Times are as
-// short as SQS has them: 1 s.
+// The tests cover what SQS documents and stand-ins agree about. Times are the shortest
+// that SQS has: 1 s.
 func TestServer(t *testing.T, run func(t *testing.T, test func(*testing.T, *sqs.Client))) {
 	for name, test := range map[string]func(*testing.T, queueTest){
 		"SendReceiveDelete":   testSendReceiveDelete,
@@ -66,7 +66,7 @@ func testSendReceiveDelete(t *testing.T, q queueTest) {
 	if got := aws.ToString(m.Body); got != "grüße\n\t{}" {
 		t.Errorf("body is %q", got)
 	}
-	q.empty(url) // it is in flight
+	q.empty(url) // the message is in flight
 	a := q.attributes(url)
 	if a["ApproximateNumberOfMessages"] != "0" || a["ApproximateNumberOfMessagesNotVisible"] != "1" {
 		t.Errorf("%s messages and %s in flight, want 0 and 1", a["ApproximateNumberOfMessages"], a["ApproximateNumberOfMessagesNotVisible"])

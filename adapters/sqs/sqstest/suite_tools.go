@@ -52,7 +52,7 @@ func (q queueTest) receive(url string, n, visibility, wait int32) []types.Messag
 	return must(q.t, out, err).Messages
 }
 
-// receiveOne waits for the message; a visibility of 0 is the queue's.
+// receiveOne waits for a message. Visibility 0 stands for the queue's own.
 func (q queueTest) receiveOne(url string, visibility int32) types.Message {
 	q.t.Helper()
 	ms := q.receive(url, 1, visibility, 10)

@@ -17,7 +17,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
 )
 
-// These are what AWS documents and other stand-ins lack.
+// These tests cover what AWS documents and other stand-ins lack.
 
 func create(t *testing.T, c *sqs.Client, name string, attributes map[string]string) string {
 	t.Helper()
@@ -103,17 +103,17 @@ func TestHandleOfAnEarlierReceive(t *testing.T) {
 		first := one(t, c, url)
 		time.Sleep(10 * time.Second)
 		if err := extend(t, c, url, first, 10); codeOf(err) != "AWS.SimpleQueueService.MessageNotInflight" {
-			t.Errorf("extend what is visible: %v", err)
+			t.Errorf("extend a visible message: %v", err)
 		}
 		second := one(t, c, url)
 		if err := extend(t, c, url, first, 10); codeOf(err) != "InvalidParameterValue" {
-			t.Errorf("extend what somebody else has: %v", err)
+			t.Errorf("extend a message that was received again: %v", err)
 		}
 		for _, m := range []types.Message{first, second} {
 			if _, err := c.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: m.ReceiptHandle}); err != nil {
 				t.Errorf("delete: %v", err)
 			}
-			// The first deletes nothing.
+			// The handle of the first receive deletes nothing.
 			if err := extend(t, c, url, second, 10); (err == nil) != (m.ReceiptHandle == first.ReceiptHandle) {
 				t.Errorf("extend after a delete: %v", err)
 			}
@@ -135,7 +135,7 @@ func TestFIFOHandleThatRanOut(t *testing.T) {
 		if codeOf(err) != "InvalidParameterValue" {
 			t.Errorf("delete: %v", err)
 		}
-		time.Sleep(5 * time.Minute) // its duplicate is a message of its own by now
+		time.Sleep(5 * time.Minute) // a duplicate counts as a new message by now
 		_, err = c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("a"), MessageGroupId: aws.String("g")})
 		if err != nil {
 			t.Fatal(err)
@@ -200,7 +200,7 @@ func TestMoveTask(t *testing.T) {
 		}
 		notDead := aws.String("arn:aws:sqs:us-east-1:123456789012:q")
 		if _, err := c.StartMessageMoveTask(t.Context(), &sqs.StartMessageMoveTaskInput{SourceArn: notDead}); codeOf(err) != "InvalidParameterValue" {
-			t.Errorf("from a queue that is nobody's dead-letter queue: %v", err)
+			t.Errorf("from a queue that is no dead-letter queue: %v", err)
 		}
 	})
 }
@@ -239,7 +239,7 @@ func TestFaults(t *testing.T) {
 		}
 		server.Inject(sqstest.Fault{})
 		if err := sendOnce(); codeOf(err) != "InternalFailure" {
-			t.Errorf("with a fault for ever: %v", err)
+			t.Errorf("with a fault without an end: %v", err)
 		}
 		server.Heal()
 		if err := sendOnce(); err != nil {
