@@ -23,8 +23,9 @@
 //
 // At least once. A partition belongs to one worker at a time. Its messages in work are
 // leased for as long as the partition belongs to the worker. When the worker has to give
-// a partition up, work on it has 5 seconds to finish and is then cancelled. The driver
-// commits the finished work before the partition goes. A worker that was evicted from
+// a partition up, work on it has 5 seconds to finish and is then cancelled (a nacked
+// message that waits for its redelivery takes all of them). The driver commits the
+// finished work before the partition goes. A worker that was evicted from
 // its group cannot commit.
 //
 // The driver commits only finished work, even if it finishes out of order: the committed
@@ -64,7 +65,6 @@ func (d Driver) Traits() queue.Traits {
 		Schemes:          []queue.Scheme{{Name: Scheme, Example: "kafka://kafka.example.com:9092/objects?group=bucketsum"}},
 		NoDeadLetters:    "has no dead letters of its own: a message that always fails is redelivered without limit; name a topic for it with --dead-letter",
 		CountsDeliveries: true,
-		DelaysNacks:      true,
 		Reachable:        d.Reachable,
 	}
 }

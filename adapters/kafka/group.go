@@ -182,12 +182,9 @@ func (q *member) drop(p *partition) {
 		delete(q.partitions, p.id)
 	}
 	for _, r := range p.held {
-		if r.lease != nil {
+		if r.lease != nil { // nil: it is in q.ready
 			r.lease.Lose(fmt.Errorf("partition %d of topic %s belongs to another worker", p.id, q.topic))
-			continue
 		}
-		r.timer.Stop()
-		r.uncount()
 	}
 	p.held = nil
 	ready := q.ready[:0]

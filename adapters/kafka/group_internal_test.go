@@ -31,7 +31,7 @@ func TestFetchedAgain(t *testing.T) {
 			return r
 		},
 	} {
-		q := newMember("t", 1, slog.New(slog.DiscardHandler))
+		q := newMember("t", slog.New(slog.DiscardHandler))
 		for _, of := range []kmsg.OffsetFetchResponseGroupTopicPartition{fault, good} {
 			if err := q.fetched(t.Context(), nil, answer(of)); err != nil {
 				t.Fatal(err)

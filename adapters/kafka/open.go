@@ -88,7 +88,7 @@ func credentials(u *url.URL, query url.Values) (sasl.Mechanism, error) {
 
 // OpenQueue opens a topic. The first Receive joins the consumer group: a member that does
 // not receive would keep its partitions from the others.
-func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (queue.Queue, error) {
+func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (queue.Queue, error) {
 	a, err := parseAddress(url)
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (que
 	if a.group == "" {
 		return nil, errors.New("group=NAME is missing: the consumer group whose members share the messages")
 	}
-	q := newMember(a.topic, concurrency, d.log())
+	q := newMember(a.topic, d.log())
 	options := append(a.options,
 		kgo.ConsumerGroup(a.group), kgo.ConsumeTopics(a.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		// The fetch of a new partition waits for the end of the current fetch.

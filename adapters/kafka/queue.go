@@ -15,13 +15,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-const (
-	// graceTime is what work on a partition gets that has to be given up.
-	graceTime = 5 * time.Second
-	// waitingPerSlot is how many nacked messages wait here for their redelivery,
-	// for each that may be in flight.
-	waitingPerSlot = 16
-)
+// graceTime is how long work on a partition that has to be given up may continue.
+const graceTime = 5 * time.Second
 
 // member is a member of a consumer group.
 type member struct {
@@ -31,23 +26,23 @@ type member struct {
 	client *kgo.Client // nil until the first Receive
 
 	committing chan struct{} // full while a commit is under way
-	waiting    chan struct{} // one for each nacked message that waits
-	due        chan struct{} // has one if a nacked message can be handed out
+	nacked     chan struct{} // has a value if ready may have a message
 
 	mu         sync.Mutex
 	partitions map[int32]*partition
-	ready      []*record // nacked messages whose wait is over
+	ready      []*record // nacked messages, to be delivered again
 }
 
-// partition is one that is ours. It is another after it was somebody else's.
+// partition is a partition that this member owns. If it comes back after another member
+// had it, it is a new value.
 type partition struct {
 	id int32
 	progress
-	version   int64 // of the progress
-	committed int64 // the version that Kafka knows
-	held      map[int64]*record
-	idle      chan struct{} // closed when nothing is held, once the partition is to be given up
-	gone      bool          // it is not ours any more
+	version   int64             // of the progress
+	committed int64             // the version that is committed
+	held      map[int64]*record // by offset
+	idle      chan struct{}     // closed when no message is in work; set when the partition is to be given up
+	gone      bool              // another member may have it
 }
 
 // record is a message that was delivered and is not finished.
@@ -56,24 +51,21 @@ type record struct {
 	q       *member
 	of      *partition
 	attempt int
-	lease   *queue.Held // nil while it waits for its redelivery
-	timer   *time.Timer // of that wait
-	counted bool        // it has an element of waiting
+	lease   *queue.Held // nil after a nack, until it is delivered again
 }
 
-func newMember(topic string, concurrency int, log *slog.Logger) *member {
+func newMember(topic string, log *slog.Logger) *member {
 	return &member{
 		topic: topic, log: log,
 		committing: make(chan struct{}, 1),
-		waiting:    make(chan struct{}, concurrency*waitingPerSlot),
-		due:        make(chan struct{}, 1),
+		nacked:     make(chan struct{}, 1),
 		partitions: make(map[int32]*partition),
 	}
 }
 
 func place(r *kgo.Record) string { return fmt.Sprintf("%s:%d:%d", r.Topic, r.Partition, r.Offset) }
 
-// Receive hands out what was nacked before, and else what Kafka has.
+// Receive returns nacked messages, or else messages of Kafka.
 func (q *member) Receive(ctx context.Context, n int) ([]queue.Delivery, error) {
 	if q.client == nil {
 		client, err := q.join()
@@ -105,15 +97,14 @@ func (q *member) Receive(ctx context.Context, n int) ([]queue.Delivery, error) {
 	return nil, ctx.Err()
 }
 
-// poll waits for records, or until a nacked message is due. The client has
-// fetched ahead; the partitions are ours alone, so that this keeps nothing from
-// anybody.
+// poll waits for records or for a nack. The client fetches ahead, which takes no
+// messages from other workers, because the partitions belong to this one.
 func (q *member) poll(ctx context.Context, n int) kgo.Fetches {
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		select {
-		case <-q.due:
+		case <-q.nacked:
 			cancel()
 		case <-ctx.Done():
 		}
@@ -123,21 +114,20 @@ func (q *member) poll(ctx context.Context, n int) kgo.Fetches {
 	return q.client.PollRecords(ctx, n)
 }
 
-// again hands out nacked messages whose wait is over.
+// again returns up to n nacked messages.
 func (q *member) again(n int) (got []queue.Delivery) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.ready) > 0 && len(got) < n {
 		r := q.ready[0]
 		q.ready = q.ready[1:]
-		r.uncount()
 		r.attempt++
 		got = append(got, r.hold())
 	}
 	return got
 }
 
-// deliver notes what comes to be in work. No partition goes meanwhile.
+// deliver takes the leases on records. The client gives up no partition meanwhile.
 func (q *member) deliver(fetches kgo.Fetches) (got []queue.Delivery) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -159,13 +149,13 @@ func (q *member) deliver(fetches kgo.Fetches) (got []queue.Delivery) {
 	return got
 }
 
-// hold takes the lease on the message. The caller holds q.mu.
+// hold takes the lease on a message. The caller holds q.mu.
 func (r *record) hold() queue.Delivery {
 	r.lease = queue.Hold(r, r.attempt, 0)
 	return queue.Delivery{Message: received(r.Record), Lease: r.lease}
 }
 
-// Extend does nothing: the client's heartbeats keep the partition.
+// Extend does nothing: the client's heartbeats hold the partition.
 func (r *record) Extend(context.Context, time.Duration) error { return nil }
 
 // Ack commits that the message is finished.
@@ -186,57 +176,24 @@ func (r *record) Ack(ctx context.Context) error {
 	return r.q.commit(ctx, r.of, version)
 }
 
-// Nack keeps the message here until its delay is over. If too many wait already
-// it holds up its slot meanwhile, so that the intake slows down; but not for
-// longer, because it is the intake that hands out those that wait.
-func (r *record) Nack(ctx context.Context, delay time.Duration) error {
-	due := time.Now().Add(delay)
-	wait := time.NewTimer(delay)
-	defer wait.Stop()
-	counted := false
-	select {
-	case r.q.waiting <- struct{}{}:
-		counted = true
-	case <-wait.C:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+// Nack makes Receive return the message again. Kafka cannot redeliver one message.
+func (r *record) Nack(context.Context, time.Duration) error {
 	r.q.mu.Lock()
 	defer r.q.mu.Unlock()
-	r.counted = counted
 	if r.of.gone {
-		r.uncount()
 		return fmt.Errorf("partition %d: %w", r.of.id, pipeline.ErrLeaseLost)
 	}
 	r.lease = nil
-	r.timer = time.AfterFunc(time.Until(due), r.ripe)
+	r.q.ready = append(r.q.ready, r)
 	r.of.checkIdle()
+	select {
+	case r.q.nacked <- struct{}{}:
+	default:
+	}
 	return nil
 }
 
-// uncount makes room for another that waits. The caller holds q.mu.
-func (r *record) uncount() {
-	if r.counted {
-		<-r.q.waiting
-		r.counted = false
-	}
-}
-
-// ripe is what happens when a nacked message's wait is over.
-func (r *record) ripe() {
-	r.q.mu.Lock()
-	defer r.q.mu.Unlock()
-	if r.of.gone {
-		return
-	}
-	r.q.ready = append(r.q.ready, r)
-	select {
-	case r.q.due <- struct{}{}:
-	default:
-	}
-}
-
-// Close leaves the group; what waits for its redelivery the next one gets.
+// Close leaves the group. The next owners of its partitions get the unfinished messages.
 func (q *member) Close() error {
 	if q.client == nil {
 		return nil
@@ -254,13 +211,13 @@ func newPartition(id int32, from progress) *partition {
 	return &partition{id: id, progress: from, held: make(map[int64]*record)}
 }
 
-// passed forgets the open messages before an offset that never came: Kafka has
-// deleted them.
+// passed forgets open messages before an offset that did not come: Kafka has deleted
+// them.
 func (p *partition) passed(offset int64) {
 	p.open = slices.DeleteFunc(p.open, func(o int64) bool { return o < offset && p.held[o] == nil })
 }
 
-// checkIdle tells whoever gives the partition up that nobody works on it.
+// checkIdle lets revoked continue if no message of the partition is in work.
 func (p *partition) checkIdle() {
 	if p.idle == nil {
 		return
