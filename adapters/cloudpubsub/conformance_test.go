@@ -14,7 +14,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// gocloudLeak is a goroutine of gocloud's Subscription (v0.47): after it has fetched a
+// gocloudLeak is a goroutine of gocloud's Subscription (v0.49): after it has fetched a
 // message that is not received any more, it waits without end. There is at most one
 // for each closed subscription.
 var gocloudLeak = goleak.IgnoreTopFunction("gocloud.dev/pubsub.(*Subscription).Receive.func2")

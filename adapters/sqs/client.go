@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -38,44 +37,6 @@ type client struct {
 
 	visibility atomic.Int64 // a time.Duration
 	warned     atomic.Bool
-}
-
-// client returns the client of a URL. It makes no call to SQS.
-func (d *Driver) client(ctx context.Context, url string) (*client, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if c := d.clients[url]; c != nil {
-		return c, nil
-	}
-	a, err := parseAddress(url)
-	if err != nil {
-		return nil, err
-	}
-	cfg, err := d.loadConfig(ctx, a.sdk)
-	if err != nil {
-		return nil, fmt.Errorf("AWS configuration: %w", err)
-	}
-	if cfg.Region == "" {
-		return nil, fmt.Errorf("no region: add region=… to the URL or set AWS_REGION")
-	}
-	cfg.Logger = sdkLog{d.log()}
-	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), renewing(cfg.Credentials))
-	c := &client{address: a, aws: cfg, sqs: sqs.NewFromConfig(cfg), log: d.log()}
-	c.visibility.Store(int64(defaultVisibility)) // until check knows better
-	if d.clients == nil {
-		d.clients = make(map[string]*client)
-	}
-	d.clients[url] = c
-	return c, nil
-}
-
-// Reachable asks SQS whether the queue of a URL is there and may be read.
-func (d *Driver) Reachable(ctx context.Context, url string) error {
-	c, err := d.client(ctx, url)
-	if err != nil {
-		return err
-	}
-	return c.check(ctx)
 }
 
 func (c *client) fifo() bool { return strings.HasSuffix(c.address.queue, ".fifo") }

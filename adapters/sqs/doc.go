@@ -34,69 +34,8 @@
 // The driver never creates queues.
 package sqs
 
-import (
-	"context"
-	"log/slog"
-	"net/url"
-	"sync"
-	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	gcaws "gocloud.dev/aws"
-
-	"github.com/bucketsum/bucketsum/pipeline/backoff"
-	"github.com/bucketsum/bucketsum/pipeline/queue"
-)
-
 // The schemes of queue URLs.
 const (
 	SchemeParallel = "awssqs"
 	SchemeOrdered  = "sqs"
 )
-
-// Driver implements queue.Driver. The zero value is ready. It keeps one client for
-// each URL, so that credentials are loaded once. Do not copy it.
-type Driver struct {
-	// LoadConfig returns the SDK's configuration for the parameters of a queue
-	// URL. Default: the SDK's default chain.
-	LoadConfig func(ctx context.Context, parameters url.Values) (aws.Config, error)
-	Log        *slog.Logger // default: discarded
-
-	mu      sync.Mutex
-	clients map[string]*client // by URL
-}
-
-// Traits implements queue.Driver.
-func (d *Driver) Traits() queue.Traits {
-	return queue.Traits{
-		Schemes: []queue.Scheme{
-			{Name: SchemeParallel, Example: "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects"},
-			{Name: SchemeOrdered, Example: "sqs://sqs.eu-central-1.amazonaws.com/123456789012/objects.fifo (in order)"},
-		},
-		CountsDeliveries: true,
-		OwnTopic:         true,
-		DelaysNacks:      true,
-		NackDelay:        Backoff,
-		Reachable:        d.Reachable,
-	}
-}
-
-func (d *Driver) log() *slog.Logger {
-	if d.Log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return d.Log
-}
-
-func (d *Driver) loadConfig(ctx context.Context, parameters url.Values) (aws.Config, error) {
-	if d.LoadConfig == nil {
-		return gcaws.V2ConfigFromURLParams(ctx, parameters)
-	}
-	return d.LoadConfig(ctx, parameters)
-}
-
-// Backoff returns how long a message stays invisible after it was nacked on its
-// nth delivery: about 2 s at first, doubled each time, up to about 5 min.
-func Backoff(attempt int) time.Duration {
-	return backoff.Backoff{First: 2 * time.Second, Longest: 5 * time.Minute}.Delay(attempt)
-}

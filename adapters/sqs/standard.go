@@ -143,7 +143,7 @@ func (q *standard) delivery(m *pubsub.Message) queue.Delivery {
 func (q *standard) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	// A goroutine of gocloud's (v0.47) that brought messages waits without end until
+	// A goroutine of gocloud's (v0.49) that brought messages waits without end until
 	// a Receive notices, and one that found them in the buffer did not. This one
 	// notices, and brings nothing, since there is no demand.
 	brief, stop := context.WithTimeout(ctx, 10*time.Millisecond)

@@ -28,21 +28,6 @@ type topic struct {
 	publisher *watermillsqs.Publisher
 }
 
-// OpenQueue implements queue.Driver.
-func (d *Driver) OpenQueue(ctx context.Context, url string, concurrency int) (queue.Queue, error) {
-	c, err := d.client(ctx, url)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.check(ctx); err != nil {
-		return nil, err
-	}
-	if c.address.ordered {
-		return c.openOrdered(concurrency)
-	}
-	return c.openStandard(ctx, concurrency), nil
-}
-
 // OpenTopic implements queue.Driver. It shows that the queue is there; the first
 // message shows whether it may be written to.
 func (d *Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) {
