@@ -15,9 +15,9 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
 
-// BenchmarkWrite compares every kernel with crypto/md5 by what a second of CPU hashes, all
-// threads of the process together, for writers of 64 KiB chunks. "hot" writers repeat one
-// chunk of their own, "memory" writers go through 2 MiB of their own.
+// BenchmarkWrite compares every kernel with crypto/md5 by the MB hashed per second of CPU of
+// all threads of the process, for writers of 64 KiB chunks. "hot" writers repeat one chunk of
+// their own, "memory" writers go through 2 MiB of their own.
 func BenchmarkWrite(b *testing.B) {
 	for _, kernel := range md5lanes.Kernels() {
 		e, err := md5lanes.NewEngine(md5lanes.Config{Kernel: kernel})
@@ -37,7 +37,7 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
-// BenchmarkLone compares the sizes of writes of a lone writer.
+// BenchmarkLone compares a lone writer with crypto/md5, by the size of its writes.
 func BenchmarkLone(b *testing.B) {
 	for _, size := range []int{64, 1 << 10, 2 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20} {
 		b.Run(fmt.Sprintf("crypto/%d", size), func(b *testing.B) {
@@ -102,7 +102,8 @@ func benchmark(b *testing.B, writers, span, chunk int, write func(writes int, p 
 	b.ReportMetric(float64(b.N)*float64(chunk)/1e6/spent.Seconds(), "MB/cpu-s")
 }
 
-// cpuTime returns what all threads of this process have used, in user and system mode.
+// cpuTime returns the CPU time that all threads of this process have used, in user and system
+// mode.
 func cpuTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -18,10 +18,11 @@ const (
 )
 
 const (
-	// small is the length in bytes of writes for which company is not worth the wait.
+	// small is the length in bytes below which a write is hashed without lanes: waiting
+	// for other writers would cost more than lanes gain.
 	small = 2 << 10
-	// piece is the longest stretch in bytes that enters the queue as one, so that others
-	// get their turn beside a writer of gigabytes.
+	// piece is how many bytes of one write enter the queue at once, so that others get
+	// their turn beside a writer of gigabytes.
 	piece = 1 << 20
 )
 
@@ -32,7 +33,7 @@ const (
 	stateSize = lengthAt + 8
 )
 
-// standard is what crypto/md5's hash implements.
+// standard is the part of crypto/md5's hash that a digest uses.
 type standard interface {
 	hash.Cloner
 	encoding.BinaryMarshaler
@@ -40,8 +41,8 @@ type standard interface {
 	encoding.BinaryUnmarshaler
 }
 
-// digest is a hash of an engine with kernels. Its state is in std or, while it is lifted, in
-// state; only a state without a partial block can be lifted.
+// digest is a hash of an engine with a kernel. Its state is in std or, while lifted is true,
+// in state. Only a state without a partial block can be lifted.
 type digest struct {
 	engine *Engine
 	std    standard
@@ -51,30 +52,31 @@ type digest struct {
 
 	// Owned by the engine during a Write.
 	p      []byte // whole blocks that are left to hash
-	blocks int    // of them at the start
+	blocks int    // blocks of p at the start
 	feed   feed
-	turn   int // bytes that were fetched since the digest was in the queue
-	next   *digest
-	lead   *lanes // these lanes are the digest's goroutine's to lead once it is woken
+	turn   int     // bytes fetched since the digest was last in the queue
+	next   *digest // in a queue
+	lead   *lanes  // the lanes that the digest's goroutine leads once it is woken
 	wake   gate
 }
 
-// feed is where a digest fetches what it hashes once its p is through. See WriteFrom.
+// feed is the source from which a digest fetches more bytes when all of p is hashed. See
+// WriteFrom.
 type feed struct {
 	next  func(p []byte) int // nil: there is nothing to fetch
 	buf   []byte
-	rest  []byte // of buf, what is less than a block
-	ended bool   // next said so, or panicked
-	// panicked is what next panicked with. Not the goroutine that called it is to know, but
-	// the digest's own.
+	rest  []byte // the end of buf that is less than a block
+	ended bool   // next returned 0 or panicked
+	// panicked is the value that next panicked with. The digest's own goroutine panics with
+	// it, not the goroutine that called next.
 	panicked any
 }
 
 // gate lets one goroutine wait for another.
 type gate struct {
-	// mu is locked for writing, except on the way out of wait. Unlike a channel, a mutex
-	// that was made in a bubble of testing/synctest can be unlocked from outside, and
-	// unlike Lock, RLock does not spin before it sleeps.
+	// mu is locked for writing, except while wait returns. Unlike a channel, a mutex that
+	// was made in a bubble of testing/synctest can be unlocked from outside. Unlike Lock,
+	// RLock does not spin before it sleeps.
 	mu sync.RWMutex
 }
 
@@ -84,7 +86,7 @@ func (g *gate) open() { g.mu.Unlock() }
 // wait returns once the gate is open and shuts it again.
 func (g *gate) wait() {
 	g.mu.RLock()
-	//lint:ignore SA2001 it waits for whoever has locked
+	//lint:ignore SA2001 RLock waits until the gate is open
 	g.mu.RUnlock()
 	g.mu.Lock()
 }
@@ -106,14 +108,14 @@ func convertible() bool {
 		strings.HasPrefix(string(state), "md5\x01\x67\x45\x23\x01\xef\xcd\xab\x89\x98\xba\xdc\xfe\x10\x32\x54\x76")
 }
 
-// Write hashes p and returns once that is done. Like crypto/md5's it fails only in FIPS
-// 140-only mode.
+// Write hashes p and returns when that is done. Like crypto/md5's Write it fails only in
+// FIPS 140-only mode.
 func (d *digest) Write(p []byte) (int, error) {
 	n := len(p)
 	if n < small {
 		return d.write(p)
 	}
-	missing := int(-d.length % BlockSize) // to a whole block; a lifted state lacks nothing
+	missing := int(-d.length % BlockSize) // bytes to a whole block; 0 while lifted
 	if _, err := d.std.Write(p[:missing]); err != nil {
 		return 0, err
 	}
@@ -131,18 +133,19 @@ func (d *digest) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Fetcher is what New's hashes are where there is a kernel.
+// Fetcher is a hash that fetches the bytes itself. The hashes of an engine with a kernel
+// implement it; crypto/md5's do not.
 type Fetcher interface {
 	hash.Hash
-	// WriteFrom hashes what next puts at the start of buf, of which it returns the
-	// length, until that is 0. It returns how many bytes that were, and fails where
-	// Write does.
+	// WriteFrom calls next repeatedly. Each time next fills the start of buf and returns
+	// the number of bytes, which WriteFrom hashes; 0 ends it. WriteFrom returns the number
+	// of bytes hashed, and fails where Write does.
 	//
-	// It takes less CPU than a Write for each of them, as no goroutine has to be woken:
-	// next is called by whichever hash of the engine is at work, in its goroutine, one
-	// call at a time. Until it returns others wait, so that it must not block, use the
-	// engine or end the goroutine. If it panics, or returns what cannot be a length,
-	// WriteFrom panics, after what came before is hashed.
+	// It takes less CPU than a Write for each chunk, because no goroutine has to be woken:
+	// the goroutine that leads the lanes calls next, one call at a time. Other hashes wait
+	// until next returns, so it must not block, use the engine or end the goroutine. If
+	// next panics, or returns a number that is not within buf, WriteFrom hashes the bytes
+	// fetched before and then panics.
 	WriteFrom(buf []byte, next func(buf []byte) int) (int64, error)
 }
 
@@ -181,7 +184,7 @@ func (d *digest) WriteFrom(buf []byte, next func(buf []byte) int) (int64, error)
 	}
 }
 
-// fetch gets what d hashes next, unless it is through.
+// fetch gets the next bytes for d, unless its feed has ended.
 func (d *digest) fetch() {
 	f := &d.feed
 	if f.next == nil || f.ended || len(f.rest) > 0 {
@@ -195,7 +198,7 @@ func (d *digest) fetch() {
 	}
 }
 
-// call calls next. Where that panics there is nothing to fetch.
+// call calls next. If next panics, it keeps the value and returns 0.
 func (f *feed) call() (n int) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -205,7 +208,8 @@ func (f *feed) call() (n int) {
 	return length(f.next(f.buf), f.buf)
 }
 
-// length returns n, which is to be how much of buf next filled.
+// length returns n, the number of bytes of buf that next says it filled. It panics if buf
+// does not have that many.
 func length(n int, buf []byte) int {
 	if n < 0 || n > len(buf) {
 		panic(fmt.Sprintf("md5lanes: %d bytes were fetched into a buffer of %d", n, len(buf)))
@@ -229,8 +233,8 @@ func (d *digest) advance(n int) {
 	d.length += uint64(n)
 }
 
-// lift returns the chaining value, big-endian, in the lifted state. There must be no
-// partial block.
+// lift moves the state from std to d.state, if it is not there yet, and returns d.state from
+// the chaining value (big-endian) on. There must be no partial block.
 func (d *digest) lift() []byte {
 	if !d.lifted {
 		d.std.AppendBinary(d.state[:0])
@@ -239,7 +243,7 @@ func (d *digest) lift() []byte {
 	return d.state[chainAt:]
 }
 
-// settle brings the state back to std.
+// settle moves the state back to std.
 func (d *digest) settle() {
 	if d.lifted {
 		binary.BigEndian.PutUint64(d.state[lengthAt:], d.length)
@@ -250,7 +254,7 @@ func (d *digest) settle() {
 	}
 }
 
-// Sum appends the checksum of what was written so far to b.
+// Sum appends the checksum of the bytes written so far to b.
 func (d *digest) Sum(b []byte) []byte {
 	d.settle()
 	return d.std.Sum(b)
@@ -285,7 +289,7 @@ func (d *digest) AppendBinary(b []byte) ([]byte, error) {
 	return d.std.AppendBinary(b)
 }
 
-// UnmarshalBinary takes over a state that this package or crypto/md5 marshaled.
+// UnmarshalBinary restores a state that this package or crypto/md5 marshaled.
 func (d *digest) UnmarshalBinary(b []byte) error {
 	d.settle()
 	if err := d.std.UnmarshalBinary(b); err != nil {

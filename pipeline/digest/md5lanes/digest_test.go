@@ -14,7 +14,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
 
-// eachKernel runs test with an engine of every kernel that this CPU can run.
+// eachKernel runs test with an engine for every kernel that this CPU can run.
 func eachKernel(t *testing.T, test func(t *testing.T, e *md5lanes.Engine)) {
 	for _, kernel := range md5lanes.Kernels() {
 		t.Run(kernel, func(t *testing.T) {
@@ -36,10 +36,10 @@ func randomBytes(n int, seed byte) []byte {
 	return p
 }
 
-// TestLengths hashes many lengths at the same time, in one write each.
+// TestLengths hashes contents of many lengths at the same time, each in one Write.
 func TestLengths(t *testing.T) {
 	var lengths []int
-	for n := range 2500 { // past where lanes begin
+	for n := range 2500 { // lanes hash writes of 2048 bytes and more
 		lengths = append(lengths, n)
 	}
 	for n := 2560; n < 5000; n += md5.BlockSize {
@@ -78,7 +78,7 @@ func TestLengths(t *testing.T) {
 	})
 }
 
-// writer does random things to a hash and the same to crypto/md5's.
+// writer calls random methods of a hash, and the same ones of a hash of crypto/md5.
 type writer struct {
 	*rand.Rand
 	new  func() hash.Hash
@@ -112,18 +112,18 @@ func (w *writer) step(data []byte) error {
 	case 1:
 		w.got.Reset()
 		w.want.Reset()
-	case 2: // to the other implementation and back
+	case 2: // swap the states with the other implementation
 		return w.exchange()
 	case 3:
 		c, err := w.got.(hash.Cloner).Clone()
 		if err != nil {
 			return err
 		}
-		w.got.Write([]byte("only to the abandoned original"))
+		w.got.Write([]byte("not part of the clone"))
 		w.got = c
 	case 4: // abandon
 		w.got, w.want = w.new(), md5.New()
-	case 5, 6: // have it fetched
+	case 5, 6: // fetch
 		h, ok := w.got.(md5lanes.Fetcher)
 		if !ok {
 			return nil
@@ -132,7 +132,7 @@ func (w *writer) step(data []byte) error {
 		w.want.Write(data[at : at+n])
 		left := data[at : at+n]
 		m, err := h.WriteFrom(buf, func(p []byte) int {
-			if w.IntN(4) == 0 { // less than there is room for
+			if w.IntN(4) == 0 { // do not fill the buffer
 				p = p[:1+w.IntN(len(p))]
 			}
 			n := copy(p, left)
@@ -152,7 +152,7 @@ func (w *writer) step(data []byte) error {
 	return nil
 }
 
-// exchange compares the states and swaps them between fresh hashes.
+// exchange compares the states of the two hashes and gives each the state of the other.
 func (w *writer) exchange() error {
 	got, err := w.got.(encoding.BinaryAppender).AppendBinary([]byte("x"))
 	if err != nil {
@@ -186,7 +186,7 @@ func (w *writer) run(steps int, data []byte) error {
 	return nil
 }
 
-// interleave runs writers that come and go.
+// interleave runs writers with different numbers of steps at the same time.
 func interleave(t *testing.T, e *md5lanes.Engine, writers, steps int, seed uint64, data []byte) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -210,12 +210,13 @@ func TestInterleavings(t *testing.T) {
 	})
 }
 
-// TestStateAtEveryOffset stops at an offset and goes on with the other implementation.
+// TestStateAtEveryOffset saves the state at an offset and resumes with the other
+// implementation.
 func TestStateAtEveryOffset(t *testing.T) {
 	data := randomBytes(4500, 3)
 	want := md5.Sum(data)
 	eachKernel(t, func(t *testing.T, e *md5lanes.Engine) {
-		for offset := range 2200 { // past where lanes begin, and they hash the rest, too
+		for offset := range 2200 { // lanes hash writes of 2048 bytes and more, also after the state
 			for _, order := range [][2]func() hash.Hash{{e.New, md5.New}, {md5.New, e.New}} {
 				first, second := order[0](), order[1]()
 				first.Write(data[:offset])
@@ -223,14 +224,14 @@ func TestStateAtEveryOffset(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				second.Write(data[:2500]) // to be forgotten
+				second.Write(data[:2500]) // the state replaces it
 				if err := second.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
 					t.Fatal(err)
 				}
 				for _, h := range []hash.Hash{first, second} {
 					h.Write(data[offset:])
 					if got := [md5.Size]byte(h.Sum(nil)); got != want {
-						t.Fatalf("%T stopped at %d, went on as %T: sum %x, want %x", first, offset, h, got, want)
+						t.Fatalf("%T saved at %d, resumed as %T: sum %x, want %x", first, offset, h, got, want)
 					}
 				}
 			}
@@ -255,8 +256,8 @@ func TestBadStateIsRefused(t *testing.T) {
 	})
 }
 
-// TestBubble shares an engine between a bubble of synctest and goroutines outside it.
-func TestBubble(t *testing.T) {
+// TestSynctestBubble shares an engine between a bubble of synctest and goroutines outside it.
+func TestSynctestBubble(t *testing.T) {
 	data := randomBytes(100_100, 5)
 	eachKernel(t, func(t *testing.T, e *md5lanes.Engine) {
 		var outside sync.WaitGroup
@@ -297,7 +298,8 @@ func FuzzInterleavings(f *testing.F) {
 	})
 }
 
-// FuzzWrites compares one stream, cut as the fuzzer likes, among others.
+// FuzzWrites hashes the same content several times at the same time, in writes of a size that
+// the fuzzer chooses.
 func FuzzWrites(f *testing.F) {
 	f.Add([]byte("seed"), uint16(2048), uint16(64), byte(3))
 	f.Add(bytes.Repeat([]byte{0x80}, 300), uint16(65535), uint16(1), byte(16))

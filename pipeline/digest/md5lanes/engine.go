@@ -15,12 +15,13 @@ const Environment = "BUCKETSUM_MD5"
 
 // Config of an Engine. The zero value is the default.
 type Config struct {
-	// Kernel to use, one of Kernels. Empty means the first of them.
+	// Kernel to use, one of Kernels. Default: the first of them.
 	Kernel string
 }
 
-// Engine hashes what many goroutines write at the same time in the lanes of one kernel. It
-// is safe for concurrent use, has no goroutine of its own and needs no closing.
+// Engine computes the hashes that many goroutines write to at the same time, in the lanes of
+// one kernel. It is safe for concurrent use, has no goroutine of its own and needs no
+// closing.
 type Engine struct {
 	kernel *kernel // nil means crypto/md5
 
@@ -29,9 +30,9 @@ type Engine struct {
 	load    int      // digests in the queue and in lanes
 	leaders int      // sets of lanes in use
 	idle    []*lanes // sets of lanes not in use
-	barren  int      // tries to skip before company is sought again
-	backoff int      // what barren was last set to
-	crowd   int      // digests to come, while the load is 2, before two are hashed apart
+	barren  int      // how often seeksCompany still says no
+	backoff int      // the last value that barren was set to
+	crowd   int      // digests that must still come, with a load of at most 2, before two are hashed apart
 }
 
 // NewEngine returns an Engine. It fails if the CPU cannot run the kernel that c names.
@@ -56,11 +57,12 @@ func fromEnvironment() (*Engine, error) {
 	return e, nil
 }
 
-// Default returns the engine behind New. It fails if the environment variable, which is
-// read once, names a kernel that does not exist or that this CPU cannot run.
+// Default returns the engine of the hashes that the function New returns. It reads the
+// environment variable BUCKETSUM_MD5 once, and fails if that names a kernel that does not
+// exist or that this CPU cannot run.
 func Default() (*Engine, error) { return standardEngine() }
 
-// New returns an MD5 hash of the default engine. It panics where Default fails.
+// New returns an MD5 hash of the default engine. It panics if Default fails.
 func New() hash.Hash {
 	e, err := Default()
 	if err != nil {
@@ -78,8 +80,8 @@ func (e *Engine) Kernel() string {
 }
 
 // New returns an MD5 hash. It implements hash.Cloner, encoding.BinaryMarshaler,
-// encoding.BinaryAppender and encoding.BinaryUnmarshaler with crypto/md5's format of a
-// state. Like any hash it is for one goroutine at a time.
+// encoding.BinaryAppender and encoding.BinaryUnmarshaler, with states in crypto/md5's
+// format. It is not safe for concurrent use. With a kernel it is a Fetcher.
 func (e *Engine) New() hash.Hash {
 	if e.kernel == nil {
 		return md5.New()
@@ -88,12 +90,12 @@ func (e *Engine) New() hash.Hash {
 }
 
 // hash hashes p, whole blocks, as the next bytes of d. The calling goroutine either waits
-// until others have done it or leads a set of lanes: it fills them from the queue and
-// runs them until its own digest is done, then hands them over to a goroutine whose is not.
+// until others have hashed p, or leads a set of lanes: it fills them from the queue and runs
+// them until d is done, then hands the lead to a goroutine whose digest is not.
 func (e *Engine) hash(d *digest, p []byte) {
 	e.mu.Lock()
 	if e.load == 0 && len(p) <= slice && !e.seeksCompany() {
-		e.mu.Unlock() // over before anybody could join
+		e.mu.Unlock() // d is done before another writer could join
 		d.write(p)
 		return
 	}
@@ -126,8 +128,9 @@ func (e *Engine) hash(d *digest, p []byte) {
 	}
 }
 
-// turn leads l until d is done, with e.mu held at the start and released at the end, or
-// until l is not needed any more, with e.mu held and d in the queue.
+// turn leads l. The caller holds e.mu. It returns true, with e.mu released, when d is done.
+// It returns false, with e.mu held, when d was put back into the queue, from which another
+// goroutine may have taken it since.
 func (e *Engine) turn(d *digest, l *lanes) (done bool) {
 	woken := 0
 	for {
@@ -136,7 +139,8 @@ func (e *Engine) turn(d *digest, l *lanes) (done bool) {
 			if !l.full() && (woken > 0 || e.seeksCompany()) {
 				e.gather(l)
 			}
-			// Fewer sets could do: 16 digests in one cost half of what 8 and 8 in two do.
+			// One set less may be enough: 16 digests in one set cost half as much CPU as
+			// 8 and 8 in two.
 			if e.leaders > 1 && e.load <= width*(e.leaders-1) && !e.apart() {
 				l.spill(&e.queue)
 				e.putLanes(l)
@@ -152,7 +156,7 @@ func (e *Engine) turn(d *digest, l *lanes) (done bool) {
 		if woken = l.finished.len; !rotated && (woken == 0 || e.holds(l)) {
 			continue
 		}
-		// From here on d may be woken and l be led by another goroutine.
+		// From here on another goroutine may wake d and lead l.
 		finished := l.finished
 		l.finished = queue{}
 		done = len(d.p) == 0
@@ -184,7 +188,7 @@ func (e *Engine) turn(d *digest, l *lanes) (done bool) {
 	}
 }
 
-// gather lets other goroutines run, as long as that brings digests for l's free lanes.
+// gather lets other goroutines run, as long as they bring digests for l's free lanes.
 func (e *Engine) gather(l *lanes) {
 	start := e.load
 	for vain := 0; vain < 2 && !l.full(); vain++ {
@@ -204,33 +208,33 @@ func (e *Engine) gather(l *lanes) {
 	e.barren = e.backoff
 }
 
-// holds reports whether the finished digests of l should wait for more to finish. Where
-// threads sleep, a wake-up costs the runtime about 10 µs of CPU, but only the first of
-// many does. None waits longer than it took itself.
+// holds reports whether the finished digests of l should wait for more digests to finish. If
+// threads sleep, a wake-up costs the runtime about 10 µs of CPU, but of several wake-ups in a
+// row only the first does. No digest waits longer than its own hashing took.
 func (e *Engine) holds(l *lanes) bool {
 	return l.finished.len < l.active() && l.held < l.patience && e.leaders < runtime.GOMAXPROCS(0)
 }
 
-// wantsLeader reports whether the load asks for one more set of lanes: a set that is not
-// nearly full costs as much CPU as a full one.
+// wantsLeader reports whether the load justifies another set of lanes. A set that is far from
+// full costs as much CPU as a full one.
 func (e *Engine) wantsLeader() bool {
 	return e.leaders == 0 || e.leaders == 1 && e.apart() ||
 		e.load >= e.leaders*width+width*3/4 && e.leaders < runtime.GOMAXPROCS(0)
 }
 
-// crowdMemory is for how many digests the engine remembers that there were more than two,
-// as many writers are sometimes one or two.
+// crowdMemory is for how many digests the engine remembers that the load was more than 2,
+// because even of many writers sometimes only one or two are in Write.
 const crowdMemory = 64
 
-// apart reports whether two digests are better off with a CPU each and crypto/md5: in two
-// lanes of one CPU they would have a third less throughput, and hardly use less CPU when
-// every chunk has to wake the other goroutine. For three it is the other way round.
+// apart reports whether crypto/md5 on a CPU for each digest is better than lanes. That is so
+// for two digests: in two lanes of one CPU they have a third less throughput, and hardly use
+// less CPU if every chunk wakes the other goroutine. For three digests lanes are better.
 func (e *Engine) apart() bool {
 	return e.load == 2 && e.crowd == 0 && !e.kernel.alone && runtime.GOMAXPROCS(0) > 1
 }
 
-// part lets the goroutine of the other digest in l lead it if the two go on and on and are
-// better off apart. l is led by that of d.
+// part separates two digests that fetch without end and are better off apart: the goroutine of
+// the other digest gets a set of lanes of its own. The goroutine of d leads l.
 func (e *Engine) part(d *digest, l *lanes) {
 	if e.load != 2 || l.active() != 2 || d.turn < piece {
 		return
@@ -269,7 +273,8 @@ func (e *Engine) putLanes(l *lanes) {
 }
 
 // seeksCompany reports whether a leader with free lanes should let other goroutines run
-// first. The more often that was in vain, the rarer: a lone writer should not pay for it.
+// first. The more often they brought nothing, the less often it says yes, so that a lone
+// writer does not pay for it.
 func (e *Engine) seeksCompany() bool {
 	if e.barren > 0 {
 		e.barren--

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// anyKernel returns an engine with a kernel or skips the test.
+// anyKernel returns an engine with a kernel. It skips the test on a CPU without one.
 func anyKernel(t *testing.T) *Engine {
 	e, err := NewEngine(Config{})
 	if err != nil {
@@ -31,12 +31,11 @@ func anyKernel(t *testing.T) *Engine {
 	return e
 }
 
-// paused is an engine whose kernel reports how many lanes each call serves and waits for
-// the test before it goes to work.
+// paused is an engine whose kernel waits for the test before each run.
 type paused struct {
 	*Engine
-	entered chan int
-	proceed chan struct{}
+	entered chan int      // gets the number of lanes before each run
+	proceed chan struct{} // a value lets one run proceed
 }
 
 func newPaused(t *testing.T) *paused {
@@ -44,11 +43,11 @@ func newPaused(t *testing.T) *paused {
 	k := *e.kernel
 	block := k.block
 	k.block = func(dig *[4][width]uint32, ptr *[width]uintptr, scratch *[2][16][width]uint32, blocks int) {
-		apart := map[uintptr]bool{}
+		addresses := map[uintptr]bool{}
 		for _, p := range ptr {
-			apart[p] = true
+			addresses[p] = true
 		}
-		e.entered <- len(apart)
+		e.entered <- len(addresses)
 		<-e.proceed
 		block(dig, ptr, scratch, blocks)
 	}
@@ -77,7 +76,7 @@ func (e *paused) leading() int {
 	return e.leaders
 }
 
-// write starts n goroutines that hash size bytes each and check the sum.
+// write starts n goroutines, each of which hashes size bytes and checks the sum.
 func (e *paused) write(t *testing.T, wg *sync.WaitGroup, n, size int) {
 	for i := range n {
 		p := bytes.Repeat([]byte{byte(i)}, size)
@@ -91,7 +90,7 @@ func (e *paused) write(t *testing.T, wg *sync.WaitGroup, n, size int) {
 	}
 }
 
-// checkIdle fails the test if e holds on to anything.
+// checkIdle fails the test if e has a digest or uses lanes.
 func checkIdle(t *testing.T, e *Engine) {
 	t.Helper()
 	e.mu.Lock()
@@ -106,8 +105,8 @@ func checkIdle(t *testing.T, e *Engine) {
 	}
 }
 
-// TestSetsOfLanes asserts that 16 writers share one set of lanes on any number of CPUs, that
-// many more get a second one, and that the second one is given up when few are left.
+// TestSetsOfLanes asserts that 16 writers share one set of lanes although two CPUs are free,
+// that 32 writers use a second set, and that the second set is given up when few are left.
 func TestSetsOfLanes(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	e := newPaused(t)
@@ -126,14 +125,14 @@ func TestSetsOfLanes(t *testing.T) {
 	}
 	e.write(t, &wg, 8, 1<<20)
 	e.write(t, &wg, 8, 64<<10)
-	<-e.entered // by the second leader, beside the first
+	<-e.entered // the second leader's run, while the first leader waits in its own
 	e.await(32)
 	if n := e.leading(); n != 2 {
 		t.Errorf("32 writers have %d leaders, want 2", n)
 	}
 
-	// Once the short ones are done the long ones, one piece each, would be 8 and 8. The two
-	// leaders get on at the same pace.
+	// When the short writes are done, 8 long ones (one piece each) are left in each set.
+	// Let the two leaders run in step.
 	done := make(chan struct{})
 	go func() {
 		wg.Wait()
@@ -157,13 +156,14 @@ func TestSetsOfLanes(t *testing.T) {
 		}
 	}
 	if !joined {
-		t.Error("the writers that were left never shared one set of lanes")
+		t.Error("the long writes never shared one set of lanes")
 	}
 	checkIdle(t, e.Engine)
 }
 
-// TestNothingIsKept drops hashes halfway, or only the buffers that they hashed.
-func TestNothingIsKept(t *testing.T) {
+// TestDroppedHashesAreCollected asserts that an engine keeps neither hashes that were dropped
+// halfway nor buffers that were hashed.
+func TestDroppedHashesAreCollected(t *testing.T) {
 	e := anyKernel(t)
 	var mu sync.Mutex
 	var hashes []weak.Pointer[digest]
@@ -203,8 +203,8 @@ func TestNothingIsKept(t *testing.T) {
 	runtime.KeepAlive(e)
 }
 
-// TestFreeLanesReadLiveMemory asserts that a kernel gets no address of an earlier writer
-// and does not keep a thread from preemption for long.
+// TestFreeLanesReadLiveMemory asserts that a kernel gets no address of an earlier writer, and
+// at most 1024 blocks at once, so that its thread can be preempted soon.
 func TestFreeLanesReadLiveMemory(t *testing.T) {
 	e := anyKernel(t)
 	var live [][]byte
@@ -238,7 +238,7 @@ func TestFreeLanesReadLiveMemory(t *testing.T) {
 	}
 }
 
-func TestChoice(t *testing.T) {
+func TestKernelFromEnvironment(t *testing.T) {
 	for _, kernel := range append([]string{""}, Kernels()...) {
 		t.Setenv(Environment, kernel)
 		e, err := fromEnvironment()
@@ -267,7 +267,7 @@ func TestChoice(t *testing.T) {
 	}
 }
 
-// TestKernelsAreGenerated compares the assembly with what the generator writes.
+// TestKernelsAreGenerated compares the assembly in the repository with the generator's output.
 func TestKernelsAreGenerated(t *testing.T) {
 	for _, kernel := range []string{"avx512", "avx2"} {
 		dir := t.TempDir()
@@ -282,13 +282,13 @@ func TestKernelsAreGenerated(t *testing.T) {
 		}
 		for _, name := range []string{assembly, stub} {
 			if body(t, name) != body(t, filepath.Join(dir, name)) {
-				t.Errorf("%s is not what the generator writes: run go generate", name)
+				t.Errorf("%s differs from the generator's output: run go generate", name)
 			}
 		}
 	}
 }
 
-// body returns a generated file without its first line, which holds the command.
+// body returns a generated file without its first line, which contains the command line.
 func body(t *testing.T, name string) string {
 	b, err := os.ReadFile(name)
 	if err != nil {

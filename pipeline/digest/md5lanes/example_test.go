@@ -11,7 +11,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
 
-// One goroutine for each stream is all it takes.
+// Each stream has a goroutine and a hash of its own.
 func Example() {
 	streams := []string{"a stream", "another stream", "a third one"}
 	sums := make([]string, len(streams))
@@ -36,7 +36,31 @@ func Example() {
 	// 6b10cf5bac18160dcb27d3af1d651193 a third one
 }
 
-// A state that was saved here can be resumed with crypto/md5, and the other way round.
+// A Fetcher asks for the bytes instead of being written to.
+func ExampleFetcher() {
+	r := strings.NewReader("a stream that is in memory")
+	h := md5lanes.New()
+	next := func(buf []byte) int {
+		n, _ := r.Read(buf) // 0 at the end
+		return n
+	}
+	buf := make([]byte, 64<<10)
+	if f, ok := h.(md5lanes.Fetcher); ok {
+		if _, err := f.WriteFrom(buf, next); err != nil {
+			fmt.Println(err)
+			return
+		}
+	} else { // this CPU has no kernel
+		for n := next(buf); n > 0; n = next(buf) {
+			h.Write(buf[:n])
+		}
+	}
+	fmt.Printf("%x\n", h.Sum(nil))
+	// Output:
+	// 6119acb31ebf73c92b1f606c06864294
+}
+
+// crypto/md5 resumes a state that was saved here, and the other way round.
 func ExampleEngine_New_resume() {
 	e, err := md5lanes.NewEngine(md5lanes.Config{})
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
 
-// fetch hashes data from a buffer of size bytes, into which at most a part of it fits.
-// Some calls bring less than they could.
+// fetch hashes data by WriteFrom with a buffer of size bytes. Some calls of next do not fill
+// the buffer.
 func fetch(t *testing.T, h md5lanes.Fetcher, data []byte, size int, r *rand.Rand) {
 	t.Helper()
 	buf := make([]byte, size)
@@ -19,7 +19,7 @@ func fetch(t *testing.T, h md5lanes.Fetcher, data []byte, size int, r *rand.Rand
 	ended := false
 	n, err := h.WriteFrom(buf, func(p []byte) int {
 		if ended {
-			t.Error("next was called after it had ended")
+			t.Error("next was called after it returned 0")
 		}
 		if r.IntN(8) == 0 {
 			p = p[:1+r.IntN(len(p))]
@@ -34,8 +34,8 @@ func fetch(t *testing.T, h md5lanes.Fetcher, data []byte, size int, r *rand.Rand
 	}
 }
 
-// TestFetch has many hashes fetch lengths around the boundaries of blocks, buffers and
-// turns, between others that are written to and one that is abandoned.
+// TestFetch has many hashes fetch contents whose lengths are around the boundaries of blocks,
+// buffers and turns. Others are written to at the same time or dropped halfway.
 func TestFetch(t *testing.T) {
 	lengths := []int{0, 1, 63, 64, 65, 2047, 2048, 2049, 4096, 65535, 65536, 65537}
 	for _, n := range []int{1 << 20, 3 << 20} {
@@ -44,7 +44,7 @@ func TestFetch(t *testing.T) {
 	data := randomBytes(4<<20, 7)
 	eachKernel(t, func(t *testing.T, e *md5lanes.Engine) {
 		if e.Kernel() == "generic" {
-			t.Skip("crypto/md5 fetches nothing")
+			t.Skip("crypto/md5 is not a Fetcher")
 		}
 		for _, writers := range []int{1, 2, 3, 17, 40} {
 			next := make(chan int)
@@ -58,7 +58,7 @@ func TestFetch(t *testing.T) {
 						head := min(n, []int{0, 0, 64, 100, 70_000}[r.IntN(5)])
 						h.Write(p[:head])
 						switch r.IntN(4) {
-						case 0: // so that those who fetch and those who write are in lanes together
+						case 0: // hashes that fetch and hashes that are written to share the lanes
 							h.Write(p[head:])
 						default:
 							fetch(t, h, p[head:], 1<<(12+r.IntN(7)), r)
@@ -66,7 +66,7 @@ func TestFetch(t *testing.T) {
 						if got, want := [md5.Size]byte(h.Sum(nil)), md5.Sum(p); got != want {
 							t.Errorf("%d bytes after %d: sum %x, want %x", n, head, got, want)
 						}
-						e.New().(md5lanes.Fetcher).WriteFrom(make([]byte, 4096), stopAfter(5)) // and abandon it
+						e.New().(md5lanes.Fetcher).WriteFrom(make([]byte, 4096), stopAfter(5)) // and drop it
 					}
 				})
 			}
@@ -79,7 +79,7 @@ func TestFetch(t *testing.T) {
 	})
 }
 
-// stopAfter ends after n calls.
+// stopAfter returns a next that fills the buffer n times and then returns 0.
 func stopAfter(n int) func(p []byte) int {
 	return func(p []byte) int {
 		if n--; n < 0 {
@@ -89,8 +89,8 @@ func stopAfter(n int) func(p []byte) int {
 	}
 }
 
-// TestFetchersTakeTurns asserts that hashes which never run dry do not keep others from
-// being hashed, be those the ones that lead or not.
+// TestFetchersTakeTurns asserts that hashes that fetch without end, more than there are lanes,
+// do not keep others waiting without limit.
 func TestFetchersTakeTurns(t *testing.T) {
 	e, err := md5lanes.NewEngine(md5lanes.Config{})
 	if err != nil {

@@ -6,17 +6,17 @@ import (
 	"unsafe"
 )
 
-// width is how many lanes a kernel has.
+// width is the number of lanes of a kernel.
 const width = 16
 
-// generic names the way without a kernel: crypto/md5.
+// generic is the name of hashing without a kernel, by crypto/md5.
 const generic = "generic"
 
 // kernel is an implementation of the block function for one instruction set.
 type kernel struct {
 	name  string
-	runs  bool // on this CPU
-	alone bool // use it for one lane too, which gains nothing: for tests
+	runs  bool // this CPU can run it
+	alone bool // use it for one lane, too, which gains nothing; for tests
 	block func(dig *[4][width]uint32, ptr *[width]uintptr, scratch *[2][16][width]uint32, blocks int)
 }
 
@@ -32,7 +32,7 @@ func Kernels() []string {
 	return append(names, generic)
 }
 
-// choose returns the named kernel, the best for an empty name, and nil for generic.
+// choose returns the named kernel: the best one if the name is empty, nil if it is generic.
 func choose(name string) (*kernel, error) {
 	known := []string{generic}
 	for _, k := range kernels {
@@ -51,15 +51,15 @@ func choose(name string) (*kernel, error) {
 	return nil, fmt.Errorf("md5lanes: no kernel %q; there are %s", name, strings.Join(known, ", "))
 }
 
-// memory is what a kernel works on. It holds no pointer that the garbage collector knows:
-// the lanes' bytes are kept alive by the digests whose writes they are.
+// memory is the data that a kernel works on. Its pointers are unknown to the garbage
+// collector; the digests keep the bytes alive.
 type memory struct {
 	scratch [2][16][width]uint32
 	dig     [4][width]uint32
 	ptr     [width]uintptr
 }
 
-// newMemory returns a memory that starts on a cache line, which only makes it faster.
+// newMemory returns a memory that starts on a cache line, which is faster.
 func newMemory() *memory {
 	const line = 64
 	b := make([]byte, unsafe.Sizeof(memory{})+line)

@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	// longRun and shortRun bound a kernel call, in blocks, since assembly cannot be
-	// preempted: the long one takes about 0.1 ms. While lanes are free the short one
-	// applies, so that a newcomer need not wait long.
+	// longRun and shortRun limit one call of a kernel, in blocks, because assembly cannot
+	// be preempted. A long run takes about 0.1 ms. While lanes are free runs are short, so
+	// that a new writer need not wait long.
 	longRun  = 1024
 	shortRun = 256
 
-	// slice is how many bytes the lone digest of a set of lanes hashes before it looks
-	// for company.
+	// slice is how many bytes the only digest of a set of lanes hashes before its goroutine
+	// looks for other writers.
 	slice = 8 << 10
 )
 
@@ -27,7 +27,7 @@ type lanes struct {
 
 	finished queue // digests whose goroutines are still to be woken
 	held     int   // blocks run since the first of them finished
-	patience int   // what held may grow to
+	patience int   // the limit of held
 }
 
 func newLanes() *lanes { return &lanes{mem: newMemory()} }
@@ -74,7 +74,7 @@ func (l *lanes) load(i int) {
 	}
 }
 
-// store gives the digest of lane i its state back.
+// store writes the state of lane i back to its digest.
 func (l *lanes) store(i int) {
 	if l.resident&(1<<i) == 0 {
 		return
@@ -86,8 +86,8 @@ func (l *lanes) store(i int) {
 	}
 }
 
-// run hashes some blocks of all digests, as many of each, and fetches more for those that
-// can. It keeps no address of the bytes that it reads.
+// run hashes the same number of blocks of every digest, and fetches more bytes for digests
+// that have a feed. It does not keep the hashed bytes alive.
 func (l *lanes) run(k *kernel) {
 	l.hash(k)
 	for u := l.used; u != 0; u &= u - 1 {
@@ -115,7 +115,7 @@ func (l *lanes) hash(k *kernel) {
 		live = uintptr(unsafe.Pointer(unsafe.SliceData(p)))
 		l.mem.ptr[i] = live
 	}
-	// A kernel reads free lanes too: whatever address was there last may be gone.
+	// A kernel reads free lanes, too, and the last address there may be invalid by now.
 	for u := ^l.used & (1<<width - 1); u != 0; u &= u - 1 {
 		l.mem.ptr[bits.TrailingZeros32(u)] = live
 	}
@@ -126,19 +126,20 @@ func (l *lanes) hash(k *kernel) {
 	l.held += n
 }
 
-// runAlone hashes a slice of the only digest, which crypto/md5 does as fast as any kernel.
+// runAlone hashes a slice of the only digest with crypto/md5, which is as fast as a kernel
+// with one lane.
 func (l *lanes) runAlone(i int) {
 	l.store(i)
 	d := l.digests[i]
 	n := min(slice, len(d.p))
 	d.settle()
-	d.std.Write(d.p[:n]) // fails only where Write has already
+	d.std.Write(d.p[:n]) // if it failed, Write would have failed before
 	d.advance(n)
 	l.held += n / BlockSize
 }
 
-// reap takes the digests that have nothing left to hash out of their lanes, adds them to
-// finished and returns how many they are.
+// reap moves the digests that have nothing left to hash from their lanes to finished and
+// returns their number.
 func (l *lanes) reap() int {
 	n := l.finished.len
 	for u := l.used; u != 0; u &= u - 1 {
@@ -156,8 +157,8 @@ func (l *lanes) reap() int {
 	return l.finished.len - n
 }
 
-// rotate puts digests that go on and on into q, as many as wait there, and reports whether
-// d is one of them.
+// rotate moves digests that have fetched at least a piece in a row into q, at most as many as
+// wait there, and reports whether d is one of them.
 func (l *lanes) rotate(q *queue, d *digest) (found bool) {
 	n := q.len
 	for u := l.used; u != 0 && n > 0; u &= u - 1 {
@@ -181,7 +182,7 @@ func (l *lanes) spill(q *queue) {
 	}
 }
 
-// longest returns the digest that has most left to hash, or nil.
+// longest returns the digest that has the most bytes left to hash, or nil.
 func (l *lanes) longest() *digest {
 	var longest *digest
 	for u := l.used; u != 0; u &= u - 1 {

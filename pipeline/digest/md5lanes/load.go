@@ -1,7 +1,7 @@
 package md5lanes
 
-// Load returns how many hashes are in a Write that the engine works on or that waits
-// for it, and how many lanes there are in use and idle in the sets that work.
+// Load returns the number of hashes whose Write is running or waiting, and the number of
+// lanes, used and free, of the sets that are working.
 func (e *Engine) Load() (hashes, lanes int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

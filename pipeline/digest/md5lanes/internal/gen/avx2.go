@@ -8,9 +8,9 @@ import (
 
 var y = [16]VecPhysical{Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7, Y8, Y9, Y10, Y11, Y12, Y13, Y14, Y15}
 
-// avx2 emits a kernel of two sets of 8 lanes: a step of one waits for the one before it,
-// so the other's fills the gaps. Nothing is left over for the transposition, which comes
-// before the steps.
+// avx2 emits a kernel of two sets of 8 lanes. Each step of a set waits for the step before
+// it, so the steps of the other set fill the gaps. That uses the whole CPU, so the
+// transposition is not woven in but comes before the steps.
 func avx2() {
 	k := GLOBL("md5avx2k", RODATA|NOPTR)
 	for i := range 64 {
@@ -36,7 +36,7 @@ func avx2() {
 	Load(Param("scratch"), scratch)
 	Load(Param("blocks"), n)
 	XORQ(off, off)
-	half := y[15] // turns words by 16 bits
+	half := y[15] // the shuffle that rotates words by 16 bits
 	VMOVDQU(swap.Offset(0), half)
 
 	Label("loop")
@@ -49,7 +49,7 @@ func avx2() {
 		}
 	}
 	for i := range 64 {
-		// Step i names the state words a, b, c, d, which move by one each step.
+		// The names a, b, c, d move on by one state word in each step.
 		a, b, c, d := (64-i)%4, (65-i)%4, (66-i)%4, (67-i)%4
 		each := func(f func(a, b, c, d, t, u Register)) {
 			for s := range 2 {
@@ -104,8 +104,9 @@ func avx2() {
 	RET()
 }
 
-// transpose8 turns the block at off of the lanes of set s into one row a word in scratch,
-// four words at a time. It uses y0 to y14, alternating between two groups of registers.
+// transpose8 emits the transposition of the block at off of the lanes of set s: scratch gets
+// one row for each word. It does four words at a time, and uses y0 to y14, alternating
+// between two groups of registers.
 func transpose8(ptr, off, scratch GPPhysical, s int) {
 	gp := []GPPhysical{RAX, RBX, R9, R10, R11, R12, R13, R14}
 	for lane := range 8 {

@@ -16,13 +16,14 @@ var z = [32]VecPhysical{
 var ternary = [4]uint64{0xCA, 0xE4, 0x96, 0x39}
 
 // density is how many instructions of the next block's transposition follow each of the
-// first steps. Spread evenly over all 64 they delay the chain of steps on AMD (Zen 4) by a
-// tenth, since they compete for its ports; all at once they delay it on every machine.
+// first steps. If they are spread evenly over all 64 steps, they delay the chain of steps on
+// AMD (Zen 4) by a tenth, because they compete for its ports. If they come all at once, they
+// delay it on every machine.
 const density = 8
 
-// avx512 emits a kernel of 16 lanes, one register a state word. A step waits for the one
-// before it, so half of the machine would idle: the transposition of the next block into
-// the other half of scratch is woven into the steps of this one.
+// avx512 emits a kernel of 16 lanes, with one register for each state word. A step waits for
+// the step before it, so half of the CPU would idle. The transposition of the next block into
+// the other half of scratch is therefore woven into the steps of the current block.
 func avx512() {
 	k := GLOBL("md5avx512k", RODATA|NOPTR)
 	for i := range 64 {
@@ -82,8 +83,9 @@ func avx512() {
 	RET()
 }
 
-// transposition returns the instructions, in order, that turn the block at off of all
-// lanes into one register-wide row a word at dst. They use z10 to z31, RAX and RBX.
+// transposition returns functions that emit, in order, the instructions that transpose the
+// block at off of all lanes: dst gets one row, as wide as a register, for each word. They use
+// z12 to z31, RAX and RBX.
 func transposition(ptr, off, dst GPPhysical) []func() {
 	var code []func()
 	add := func(f func()) { code = append(code, f) }

@@ -1,8 +1,8 @@
-// Command gen writes the MD5 kernels of package md5lanes, one instruction set a run:
+// Command gen writes the MD5 kernels of package md5lanes, one instruction set per run:
 //
 //	go run . -kernel avx512 -out ../../avx512_amd64.s -stubs ../../avx512_amd64.go -pkg md5lanes
 //
-// It is a module of its own so that nobody who imports md5lanes depends on avo.
+// It is a module of its own so that importers of md5lanes do not depend on avo.
 package main
 
 import (
@@ -14,14 +14,14 @@ import (
 	"github.com/mmcloughlin/avo/build"
 )
 
-// signature is that of every kernel. A state word w of lane l is in dig[w][l], the lane's
-// bytes start at ptr[l]. Scratch holds transposed blocks.
+// signature is the signature of every kernel. State word w of lane l is dig[w][l]; the lane's
+// bytes start at ptr[l]; scratch holds transposed blocks.
 const signature = "func(dig *[4][16]uint32, ptr *[16]uintptr, scratch *[2][16][16]uint32, blocks int)"
 
-// shifts holds the rotations of the four rounds; each row serves every fourth step.
+// shifts holds the rotations of the four rounds, in bits. Step i of a round uses column i%4.
 var shifts = [4][4]uint64{{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}}
 
-// word returns which of a block's 16 words step i adds.
+// word returns the index of the word of the block, of 16, that step i adds.
 func word(i int) int {
 	switch i / 16 {
 	case 0:
@@ -34,7 +34,7 @@ func word(i int) int {
 	return 7 * i % 16
 }
 
-// constant returns what step i adds.
+// constant returns the constant that step i adds.
 func constant(i int) uint32 {
 	return uint32(math.Floor(math.Abs(math.Sin(float64(i+1))) * (1 << 32)))
 }

@@ -7,22 +7,22 @@ import (
 	"testing"
 )
 
-// TestFetchersPanic has 20 hashes of one engine fetch together, of which most have what
-// they read from panic, or bring more than there is room for. Each is to know of its own
-// panic and of no other, and all of what they fetched is to be hashed.
-func TestFetchersPanic(t *testing.T) {
+// TestFetchPanics has 20 hashes of one engine fetch together. Of most of them next panics or
+// returns an impossible length. WriteFrom of each must panic with that of its own next, and
+// all bytes fetched before must be hashed.
+func TestFetchPanics(t *testing.T) {
 	const fetchers, bufferSize = 20, 16 << 10
 	misfit := func(n int) any {
 		return fmt.Sprintf("md5lanes: %d bytes were fetched into a buffer of %d", n, bufferSize)
 	}
 	for _, test := range []struct {
 		name string
-		fail func(i int) int // in place of a read
+		fail func(i int) int // the last call of next
 		want func(i int) any
 	}{
 		{"panics", func(i int) int { panic(i) }, func(i int) any { return i }},
-		{"too much", func(i int) int { return bufferSize + 1 + i }, func(i int) any { return misfit(bufferSize + 1 + i) }},
-		{"less than nothing", func(i int) int { return -1 - 64*i }, func(i int) any { return misfit(-1 - 64*i) }},
+		{"too many bytes", func(i int) int { return bufferSize + 1 + i }, func(i int) any { return misfit(bufferSize + 1 + i) }},
+		{"negative length", func(i int) int { return -1 - 64*i }, func(i int) any { return misfit(-1 - 64*i) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e := anyKernel(t)
@@ -43,7 +43,7 @@ func TestFetchersPanic(t *testing.T) {
 									}
 									return test.fail(i)
 								}
-								if i%5 == 1 { // with less than a block left, h calls this itself
+								if i%5 == 1 { // part of a block left: h's goroutine calls next
 									n -= i
 								}
 							default:
@@ -59,8 +59,8 @@ func TestFetchersPanic(t *testing.T) {
 					if got != want {
 						t.Errorf("fetcher %d panicked with %v, want %v", i, got, want)
 					}
-					h.Write([]byte("goes on"))
-					if got, want := [Size]byte(h.Sum(nil)), md5.Sum(append(make([]byte, fetched), "goes on"...)); got != want {
+					h.Write([]byte("more"))
+					if got, want := [Size]byte(h.Sum(nil)), md5.Sum(append(make([]byte, fetched), "more"...)); got != want {
 						t.Errorf("fetcher %d: sum %x of %d bytes, want %x", i, got, fetched, want)
 					}
 				})

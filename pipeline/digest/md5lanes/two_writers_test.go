@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// endless hashes without end, from its buffer or by Write, until stop is closed.
+// endless hashes by WriteFrom or Write until stop is closed.
 func endless(e *Engine, fetches bool, stop chan struct{}) {
 	p := make([]byte, 64<<10)
 	next := func(p []byte) int {
@@ -27,7 +27,8 @@ func endless(e *Engine, fetches bool, stop chan struct{}) {
 	}
 }
 
-// until returns once the engine has so many digests and sets of lanes in use, 0 being any.
+// until returns once the engine has the load and the number of sets of lanes in use; 0
+// leaders means any number.
 func (e *Engine) until(load, leaders int) {
 	for {
 		e.mu.Lock()
@@ -40,10 +41,10 @@ func (e *Engine) until(load, leaders int) {
 	}
 }
 
-// TestTwoAreApart asserts that two hashes have a CPU each, and share one when a third comes.
-// What it waits for never happens if that is not so.
-func TestTwoAreApart(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4)) // one for the test itself
+// TestTwoWritersAreApart asserts that two hashes have a set of lanes each and share one when
+// a third hash comes. If they do not, the test never ends.
+func TestTwoWritersAreApart(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4)) // one is for the test itself
 	e := anyKernel(t)
 	for _, fetches := range []bool{true, false} {
 		var two, third sync.WaitGroup
