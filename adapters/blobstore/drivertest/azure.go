@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -72,12 +71,7 @@ func (b Container) Get(t *testing.T, key string) (string, bool) {
 		t.Errorf("get %q: %v", key, err)
 		return "", false
 	}
-	defer out.Body.Close()
-	content, err := io.ReadAll(out.Body)
-	if err != nil {
-		t.Errorf("get %q: %v", key, err)
-	}
-	return string(content), true
+	return readAll(t, key, out.Body), true
 }
 
 func (b Container) Delete(t *testing.T, key string) {

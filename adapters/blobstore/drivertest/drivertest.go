@@ -70,12 +70,7 @@ func openWith(t testing.TB, drivers blobstore.Drivers, url, name string, c blobs
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return store
+	return closeAtEnd(t, store)
 }
 
 func OpenFolder(t testing.TB, dir string, c blobstore.Config) *blobstore.Store {
@@ -84,13 +79,27 @@ func OpenFolder(t testing.TB, dir string, c blobstore.Config) *blobstore.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := blobstore.New(bucket, "inbox", c)
+	return closeAtEnd(t, blobstore.New(bucket, "inbox", c))
+}
+
+func closeAtEnd(t testing.TB, store *blobstore.Store) *blobstore.Store {
 	t.Cleanup(func() {
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return store
+}
+
+// readAll returns the content of an object, and closes the body.
+func readAll(t testing.TB, key string, body io.ReadCloser) string {
+	t.Helper()
+	defer body.Close()
+	content, err := io.ReadAll(body)
+	if err != nil {
+		t.Errorf("get %q: %v", key, err)
+	}
+	return string(content)
 }
 
 // UserKeys returns the files that a user sees in a folder: all except hidden ones.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -65,12 +64,7 @@ func (b GCSBucket) Get(t *testing.T, key string) (string, bool) {
 		t.Errorf("get %q: %v", key, err)
 		return "", false
 	}
-	defer r.Body.Close()
-	content, err := io.ReadAll(r.Body)
-	if err != nil {
-		t.Errorf("get %q: %v", key, err)
-	}
-	return string(content), true
+	return readAll(t, key, r.Body), true
 }
 
 func (b GCSBucket) Delete(t *testing.T, key string) {

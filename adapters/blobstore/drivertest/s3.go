@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -109,12 +108,7 @@ func (b S3Bucket) Get(t *testing.T, key string) (string, bool) {
 		t.Errorf("get %q: %v", key, err)
 		return "", false
 	}
-	defer out.Body.Close()
-	content, err := io.ReadAll(out.Body)
-	if err != nil {
-		t.Errorf("get %q: %v", key, err)
-	}
-	return string(content), true
+	return readAll(t, key, out.Body), true
 }
 
 func (b S3Bucket) Delete(t *testing.T, key, version string) {
