@@ -19,9 +19,9 @@ import (
 // The types of events.
 const (
 	TypeRecorded = "io.bucketsum.checksum.recorded.v1" // the object has its record
-	TypeMismatch = "io.bucketsum.checksum.mismatch.v1" // the content is not what its store claims
+	TypeMismatch = "io.bucketsum.checksum.mismatch.v1" // the content differs from a claim of its store
 	TypeRemoved  = "io.bucketsum.checksum.removed.v1"  // the object is gone and has no record
-	TypeFailed   = "io.bucketsum.checksum.failed.v1"   // given up
+	TypeFailed   = "io.bucketsum.checksum.failed.v1"   // the event was given up
 )
 
 // event is a CloudEvent in JSON.
@@ -55,7 +55,7 @@ type Data struct {
 	Reason          string            `json:"reason,omitempty"`
 }
 
-// Check is a comparison of the content with what its store claims.
+// Check is a comparison of the content with a claim of its store.
 type Check struct {
 	Claim     string         `json:"claim"`
 	Algorithm string         `json:"algorithm"`
@@ -65,11 +65,13 @@ type Check struct {
 	Reason    string         `json:"reason,omitempty"`
 }
 
-// typeOf returns the type of event that announces an outcome; empty if none does.
+// typeOf returns the type of the event that announces an outcome, or "" if the outcome is
+// not announced.
 func (c Config) typeOf(o pipeline.Outcome) string {
 	switch o {
 	case pipeline.Recorded, pipeline.Current:
-		// Whoever recorded it may have died before it was announced.
+		// Current, too: the worker that wrote the record may have died before it
+		// announced that.
 		return TypeRecorded
 	case pipeline.Mismatch:
 		return TypeMismatch
@@ -78,14 +80,14 @@ func (c Config) typeOf(o pipeline.Outcome) string {
 	case pipeline.Failed:
 		return TypeFailed
 	case pipeline.Kept:
-		if !c.KeepRecords { // then it has none, perhaps any more
+		if !c.KeepRecords { // the object has no record, or has none any more
 			return TypeRemoved
 		}
 	}
 	return ""
 }
 
-// encode returns a result as an event of a type, and its id.
+// encode returns a result as an event of the type kind, and the event's id.
 func (c Config) encode(ctx context.Context, r pipeline.Result, kind string) (body []byte, id string, err error) {
 	o := r.Record.Source
 	id = idOf(kind, r)
@@ -126,11 +128,12 @@ func (c Config) encode(ctx context.Context, r pipeline.Result, kind string) (bod
 	return body, id, err
 }
 
-// idOf returns the same id whenever the same event of the source leads to the
-// same: a consumer that has seen the id, of this source, can drop the other.
+// idOf returns the event's id. It is the same whenever the same event of the store has the
+// same result, so that a consumer can drop an event whose source and id it has seen.
 func idOf(kind string, r pipeline.Result) string {
 	o := r.Record.Source
-	// Lengths keep one part from running into the next.
+	// The lengths separate the parts: a key that ends with "v" and the version "1" are
+	// not the key without it and the version "v1".
 	h := sha256.New()
 	for _, part := range []string{kind, r.Event.Identity(), o.Bucket, o.Key, o.VersionID, o.ETag} {
 		fmt.Fprintf(h, "%d %s\n", len(part), part)
@@ -143,11 +146,12 @@ func (c Config) source(bucket string) string {
 	if uri := c.Sources[bucket]; uri != "" {
 		return uri
 	}
-	return "bucket:" + url.PathEscape(bucket) // nobody configured it
+	return "bucket:" + url.PathEscape(bucket) // not in c.Sources
 }
 
-// SourceOf returns the URI of the bucket of this name that bucketsum opens by a
-// URL, without what else that URL tells, such as credentials or an endpoint.
+// SourceOf returns the URI of a bucket by its name and the URL with which bucketsum opens
+// it. The URI has neither the credentials nor the parameters of the URL. It is "" if rawURL
+// is not a URL.
 func SourceOf(name, rawURL string) string {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Scheme == "" {
@@ -160,9 +164,9 @@ func SourceOf(name, rawURL string) string {
 	return bare.String()
 }
 
-// subject returns a key as a CloudEvents attribute may have it: without control
-// characters and what is no character at all. They are percent-encoded; the data has
-// the key as it is.
+// subject returns a key as a CloudEvents attribute. Control characters, noncharacters and
+// bytes that are not UTF-8 are not allowed there, and are percent-encoded. The data has the
+// unencoded key.
 func subject(key string) string {
 	var b strings.Builder
 	for i := 0; i < len(key); {
@@ -200,7 +204,7 @@ var (
 	tracestateForm  = regexp.MustCompile(`^[ -~]{1,512}$`)
 )
 
-// trace returns the trace that the handler's ctx is of, if it is well-formed.
+// trace returns the traceparent and tracestate of ctx, or "" for one that is malformed.
 func trace(ctx context.Context) (parent, state string) {
 	t := pipeline.TraceOf(ctx)
 	if !traceparentForm.MatchString(t.Parent) {

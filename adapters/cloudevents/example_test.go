@@ -14,7 +14,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// A result becomes a CloudEvent on a topic.
+// The publisher sends a result to a topic as a CloudEvent.
 func ExampleNewPublisher() {
 	ctx := context.Background()
 	topic := gochannel.NewGoChannel(gochannel.Config{OutputChannelBuffer: 1}, watermill.NopLogger{})

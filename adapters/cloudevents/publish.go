@@ -1,14 +1,14 @@
-// Package cloudevents announces results as CloudEvents 1.0 in JSON (structured
-// mode), on any topic that Watermill can publish to.
+// Package cloudevents publishes results as CloudEvents 1.0 in JSON (structured mode), on
+// any topic that Watermill can publish to.
 //
-// A record that is there, or was there already, is announced as
-// [TypeRecorded]; content that its store contradicts as [TypeMismatch]; the end of
-// a record as [TypeRemoved]; an event that is given up as [TypeFailed]. The source
-// is the bucket's URI, the subject the object's key, and schema.json describes the
+// An object that has its record is announced as [TypeRecorded], also if the record existed
+// before; content that differs from what its store claims as [TypeMismatch]; an object whose
+// record was removed as [TypeRemoved]; an event that was given up as [TypeFailed]. The
+// source is the bucket's URI, the subject is the object's key, and schema.json describes the
 // data.
 //
-// Every result is announced at least once. One that is announced again, because
-// somebody died before the acknowledgement, has the id that it had.
+// Every result is announced at least once. A repeated announcement, as after a crash before
+// the acknowledgement, has the same id.
 package cloudevents
 
 import (
@@ -27,7 +27,8 @@ import (
 //go:embed schema.json
 var Schema []byte
 
-// ContentType is what events are, in each message's metadata [MetadataContentType].
+// ContentType is the media type of events. Each message has it in its metadata, by the name
+// [MetadataContentType].
 const (
 	ContentType         = "application/cloudevents+json; charset=UTF-8"
 	MetadataContentType = "content-type"
@@ -37,11 +38,11 @@ const (
 type Config struct {
 	Publisher message.Publisher
 	Topic     string
-	// Sources are the URIs of buckets, by the names that events carry. One that is
-	// missing is "bucket:NAME".
+	// Sources holds the URIs of buckets, by the names that events carry. The URI of a
+	// bucket that is missing is "bucket:NAME".
 	Sources map[string]string
-	// KeepRecords says that the records of deleted objects are kept, so that their
-	// end is not announced.
+	// KeepRecords means that the records of deleted objects are kept. [TypeRemoved] is
+	// then not announced for them.
 	KeepRecords bool
 }
 
@@ -57,8 +58,8 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// NewPublisher returns what announces results. Safe for concurrent use if the
-// configured Publisher is.
+// NewPublisher returns a function that announces results. It is safe for concurrent use if
+// c.Publisher is.
 func NewPublisher(c Config) (pipeline.Publisher, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("cloudevents: %w", err)

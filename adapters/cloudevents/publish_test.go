@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// topic keeps what is published to it.
+// topic is a publisher that keeps the messages.
 type topic struct {
 	fail     error
 	messages []*message.Message
@@ -57,8 +57,8 @@ func publisher(t *testing.T, topic *topic, change ...func(*cloudevents.Config)) 
 	return p
 }
 
-// announce returns the event that a result is announced as, after the CloudEvents
-// SDK has read it and the schema has accepted it; nil if it is not announced.
+// announce publishes a result and returns the event, or nil if there is none. It fails the test
+// unless the CloudEvents SDK reads the event and the schema accepts its data.
 func announce(t *testing.T, r pipeline.Result, change ...func(*cloudevents.Config)) *sdk.Event {
 	t.Helper()
 	var topic topic
@@ -78,7 +78,7 @@ func consume(t *testing.T, msg *message.Message) *sdk.Event {
 		t.Fatalf("%v\n%s", err, msg.Payload)
 	}
 	if err := e.Validate(); err != nil {
-		t.Errorf("the SDK complains: %v\n%s", err, msg.Payload)
+		t.Errorf("the SDK refuses the event: %v\n%s", err, msg.Payload)
 	}
 	if msg.UUID != e.ID() || msg.Metadata.Get("content-type") != "application/cloudevents+json; charset=UTF-8" {
 		t.Errorf("message %s with %v", msg.UUID, msg.Metadata)
@@ -88,13 +88,13 @@ func consume(t *testing.T, msg *message.Message) *sdk.Event {
 		t.Fatal(err)
 	}
 	if err := schema(t).Validate(data); err != nil {
-		t.Errorf("not as the schema has it: %v\n%s", err, msg.Payload)
+		t.Errorf("the schema refuses the data: %v\n%s", err, msg.Payload)
 	}
 	return &e
 }
 
-// schema returns the schema as it is for whoever writes events: consumers have to
-// ignore what they do not know, but nothing is sent that it does not describe.
+// schema returns the schema in the form for producers: it refuses fields that it does not
+// describe. Consumers have to ignore such fields.
 func schema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(cloudevents.Schema))
@@ -160,8 +160,8 @@ func TestTypes(t *testing.T) {
 	for name, tc := range map[string]struct {
 		result pipeline.Result
 		keep   bool
-		want   string // the type's name; empty: not announced
-		data   string // part of it
+		want   string // the type's name; empty if not announced
+		data   string // a part of the data
 	}{
 		"recorded": {result: recorded(), want: "recorded"},
 		"current":  {result: with(recorded(), func(r *pipeline.Result) { r.Outcome = pipeline.Current }), want: "recorded"},
@@ -196,13 +196,13 @@ func with(r pipeline.Result, change func(*pipeline.Result)) pipeline.Result {
 	return r
 }
 
-// gone is the result of an object that is not there, or whose event is given up.
+// gone returns the result for an object that does not exist, or whose event was given up.
 func gone(outcome pipeline.Outcome) pipeline.Result {
 	return pipeline.Result{Outcome: outcome, Event: asked, Record: pipeline.Record{Source: object}}
 }
 
-// TestID holds ids to be the same for the same, whoever announces it and when,
-// and different for anything else.
+// TestID asserts that the id is the same for the same result, whichever worker announces it and
+// when, and different for every other result.
 func TestID(t *testing.T) {
 	seen := map[string]string{announce(t, recorded()).ID(): "recorded"}
 	for name, change := range map[string]func(*pipeline.Result){
@@ -227,7 +227,7 @@ func TestID(t *testing.T) {
 	}
 }
 
-func TestNamesOfAnyKind(t *testing.T) {
+func TestUnusualNames(t *testing.T) {
 	for key, want := range map[string]string{
 		"100%.txt":                    "100%.txt",
 		"new\nline\x00\x7f\u0085":     "new%0Aline%00%7F%C2%85",
@@ -254,7 +254,7 @@ func TestNamesOfAnyKind(t *testing.T) {
 	}
 	r.Record.Source = pipeline.Object{Bucket: "photos", Key: "a", Size: pipeline.UnknownSize}
 	if e := announce(t, r); strings.Contains(string(e.Data()), "size") || strings.Contains(string(e.Data()), "version_id") {
-		t.Errorf("what is not known: %s", e.Data())
+		t.Errorf("the data has an unknown size or version: %s", e.Data())
 	}
 }
 
@@ -281,15 +281,16 @@ func TestPublishFails(t *testing.T) {
 	}
 	broken := with(recorded(), func(r *pipeline.Result) { r.Record.Digests["md5"] = "x" })
 	if err := publisher(t, &topic{})(t.Context(), broken); err == nil {
-		t.Error("a checksum that is none was announced")
+		t.Error("a malformed checksum was announced")
 	}
 	if _, err := cloudevents.NewPublisher(cloudevents.Config{}); err == nil || !strings.Contains(err.Error(), "Publisher") || !strings.Contains(err.Error(), "Topic") {
-		t.Errorf("of nothing: %v", err)
+		t.Errorf("empty configuration: %v", err)
 	}
 }
 
-// The message is sent under the handler's context, which ends with its lease.
-func TestContextOfTheMessage(t *testing.T) {
+// TestMessageContext asserts that the message has the handler's context, which ends with the
+// lease.
+func TestMessageContext(t *testing.T) {
 	var topic topic
 	ctx, cancel := context.WithCancel(t.Context())
 	if err := publisher(t, &topic)(ctx, recorded()); err != nil {
@@ -297,11 +298,11 @@ func TestContextOfTheMessage(t *testing.T) {
 	}
 	cancel()
 	if topic.messages[0].Context().Err() == nil {
-		t.Error("the message has another context")
+		t.Error("the message does not have the handler's context")
 	}
 }
 
-// TestSchemaRefuses holds the schema to be one: it refuses what is no result.
+// TestSchemaRefuses asserts that the schema refuses data that cannot be a result.
 func TestSchemaRefuses(t *testing.T) {
 	s := schema(t)
 	for _, data := range []string{

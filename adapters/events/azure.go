@@ -18,7 +18,7 @@ const (
 	blobDeleted = "Microsoft.Storage.BlobDeleted"
 )
 
-// gridEvent is an event in Event Grid's schema or in that of CloudEvents 1.0, see
+// gridEvent is an event in Event Grid's own schema or in that of CloudEvents 1.0, see
 // https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage.
 type gridEvent struct {
 	SpecVersion json.RawMessage `json:"specversion"` // CloudEvents only
@@ -38,8 +38,8 @@ type blobData struct {
 	Sequencer     string `json:"sequencer"`
 }
 
-// startsFile are the operations that create a file that is still to be written.
-// FlushWithClose and SftpCommit, which end the writing, have events of their own.
+// startsFile holds the operations that create a file before its content is written. The
+// operations that end the writing, FlushWithClose and SftpCommit, have events of their own.
 var startsFile = map[string]bool{"CreateFile": true, "SftpCreate": true}
 
 func decodeEventGridBatch(body []byte) ([]pipeline.Event, error) {
@@ -87,7 +87,7 @@ func decodeEventGrid(raw []byte) (pipeline.Event, error) {
 	return event, nil
 }
 
-// blobOf returns the blob that the subject names. The name is as it is there; that
+// blobOf returns the blob that the subject names. The subject has the unescaped name; that
 // in data.url may be escaped.
 func blobOf(subject string, data blobData, raw []byte) (pipeline.Object, error) {
 	if subject == "" {

@@ -58,7 +58,7 @@ func TestAzureRefuses(t *testing.T) {
 		"no blob":           {`/blobs/k`, ``, shape},
 		"empty blob":        {`/blobs/k`, `/blobs/`, "the blob in subject is missing"},
 		"empty container":   {`containers/c`, `containers/`, "the container in subject is missing"},
-		"half a pair":       {`/k`, `/\ud800`, "the blob in subject contains half of a surrogate pair"},
+		"half a surrogate":  {`/k`, `/\ud800`, "the blob in subject contains half of a surrogate pair"},
 		"no data":           {`"data"`, `"x"`, "data is missing"},
 		"data is a list":    {`{"sequencer":"1"}`, `[]`, "data is an array where an object belongs"},
 		"length is text":    {`"sequencer":"1"`, `"contentLength":"5"`, "data.contentLength is a string where a whole number belongs"},
@@ -77,7 +77,7 @@ func TestAzureRefuses(t *testing.T) {
 	refuses(t, []byte(`{"specversion":"1.0","type":"Microsoft.Storage.BlobDeleted","data":{}}`), nil, "CloudEvents: subject is missing")
 }
 
-// TestAzureBadEvents: the good events of a batch come out beside the error.
+// TestAzureBadEvents asserts that the good events of a batch are returned with the error.
 func TestAzureBadEvents(t *testing.T) {
 	body := strings.TrimSuffix(strings.TrimSpace(string(sample(t, "azure-blob-created"))), "]") + `,{"eventType":7}]`
 	got := refuses(t, []byte(body), nil, "batch[1]: Event Grid: eventType is a number where a string belongs")

@@ -10,7 +10,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// cloudTrailRecord is what every record of an API call has.
+// cloudTrailRecord has the fields of every record of an API call.
 type cloudTrailRecord struct {
 	EventID     string `json:"eventID"`
 	EventTime   moment `json:"eventTime"`
@@ -19,9 +19,9 @@ type cloudTrailRecord struct {
 	ErrorCode   string `json:"errorCode"`
 }
 
-// cloudTrailObject is the rest of a record, of a call that is about objects, as
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-understanding-s3-entries.html
-// has it. There is neither a size nor an ETag.
+// cloudTrailObject has the other fields of a record whose call is about objects, see
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-understanding-s3-entries.html.
+// Records contain neither a size nor an ETag.
 type cloudTrailObject struct {
 	RequestParameters struct {
 		BucketName string `json:"bucketName"`
@@ -39,8 +39,8 @@ type cloudTrailResource struct {
 	ARN  string `json:"ARN"`
 }
 
-// decodeCloudTrail reads an API call that CloudTrail recorded and EventBridge
-// delivered. A call that failed changed nothing.
+// decodeCloudTrail decodes an API call that CloudTrail recorded and EventBridge delivered.
+// A call that failed is ignored, because it changed nothing.
 func decodeCloudTrail(e eventBridgeEvent) ([]pipeline.Event, error) {
 	var r cloudTrailRecord
 	if err := unmarshal("detail", e.Detail, &r); err != nil {
@@ -82,15 +82,15 @@ func decodeCloudTrail(e eventBridgeEvent) ([]pipeline.Event, error) {
 	if event.Kind == pipeline.Created {
 		event.Object.VersionID = o.ResponseElements.VersionID
 	} else {
-		// What the caller asked to delete; the response has the marker's.
+		// The version that the caller asked to delete. That of the response is the
+		// delete marker's.
 		event.Object.VersionID = o.RequestParameters.VersionID
 	}
 	return []pipeline.Event{event}, nil
 }
 
-// deletedTogether returns an event for each object that the record of a batch
-// deletion lists. CloudTrail promises no such list; without one there is nothing
-// to act on.
+// deletedTogether returns an event for each object that the record of a DeleteObjects call
+// lists. CloudTrail does not promise that list. Without it the event is ignored.
 func deletedTogether(deleted pipeline.Event, resources []cloudTrailResource, raw json.RawMessage) ([]pipeline.Event, error) {
 	var events []pipeline.Event
 	for i, r := range resources {

@@ -62,13 +62,13 @@ func TestCloudTrailVariants(t *testing.T) {
 
 func TestCloudTrailRefuses(t *testing.T) {
 	for name, tc := range map[string]struct{ sample, old, new, reason string }{
-		"no detail":       {"put-object", `"detail":`, `"x":`, "CloudTrail: detail is missing"},
-		"no name":         {"put-object", `"eventName"`, `"x"`, "CloudTrail: detail.eventName is missing"},
-		"name is a list":  {"put-object", `"PutObject"`, `[]`, "CloudTrail: detail.eventName is an array where a string belongs"},
-		"no bucket":       {"put-object", `"bucketName"`, `"x"`, "CloudTrail: detail.requestParameters.bucketName is missing"},
-		"no key":          {"put-object", `"key"`, `"x"`, "CloudTrail: detail.requestParameters.key is missing"},
-		"key is an array": {"put-object", `"key": "`, `"key": [], "x": "`, "CloudTrail: detail.requestParameters.key is an array where a string belongs"},
-		"half a pair":     {"delete-objects", `ü%20`, `ü\ud800`, "CloudTrail: detail.resources[3].ARN contains half of a surrogate pair"},
+		"no detail":        {"put-object", `"detail":`, `"x":`, "CloudTrail: detail is missing"},
+		"no name":          {"put-object", `"eventName"`, `"x"`, "CloudTrail: detail.eventName is missing"},
+		"name is a list":   {"put-object", `"PutObject"`, `[]`, "CloudTrail: detail.eventName is an array where a string belongs"},
+		"no bucket":        {"put-object", `"bucketName"`, `"x"`, "CloudTrail: detail.requestParameters.bucketName is missing"},
+		"no key":           {"put-object", `"key"`, `"x"`, "CloudTrail: detail.requestParameters.key is missing"},
+		"key is an array":  {"put-object", `"key": "`, `"key": [], "x": "`, "CloudTrail: detail.requestParameters.key is an array where a string belongs"},
+		"half a surrogate": {"delete-objects", `ü%20`, `ü\ud800`, "CloudTrail: detail.resources[3].ARN contains half of a surrogate pair"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := strings.Replace(string(sample(t, "cloudtrail-"+tc.sample)), tc.old, tc.new, 1)

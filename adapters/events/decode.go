@@ -18,21 +18,20 @@ import (
 )
 
 const (
-	// maxBody is the largest body that is read, in bytes: what SQS takes at most.
+	// maxBody is the largest body that is decoded, in bytes: the limit of SQS.
 	maxBody = 1 << 20
-	// maxWraps is how many wrappings around an event are opened: a topic behind
-	// a topic occurs, a third may.
+	// maxWraps is how many wrappings around an event are opened. Two topics in a row
+	// occur, three may.
 	maxWraps = 3
-	// maxName is what is kept of names that only people read, in bytes.
+	// maxName is the length, in bytes, to which names that only people read are cut.
 	maxName = 103
 )
 
 var _ pipeline.Decoder = Decode
 
-// Decode returns the events of a message in any of the forms that the package
-// knows. An error is [pipeline.Permanent] and names what was wrong. If only some
-// of the events in a message are bad, the others are returned beside the error.
-// Safe for concurrent use.
+// Decode returns the events of a message in any of the package's forms. An error is
+// [pipeline.Permanent] and says which field is wrong. If only some events of a message
+// are bad, Decode returns the others together with the error. Safe for concurrent use.
 func Decode(body []byte, attributes map[string]string) ([]pipeline.Event, error) {
 	events, err := decode(body, attributes, 0)
 	if err != nil {
@@ -41,13 +40,14 @@ func Decode(body []byte, attributes map[string]string) ([]pipeline.Event, error)
 	return events, nil
 }
 
-// decode recognises the form. wraps is how many wrappings were opened already.
+// decode recognises the form and decodes it. wraps is how many wrappings were opened
+// already.
 func decode(body []byte, attributes map[string]string, wraps int) ([]pipeline.Event, error) {
 	if wraps > maxWraps {
 		return nil, fmt.Errorf("wrapped more than %d times", maxWraps)
 	}
 	if len(body) > maxBody {
-		return nil, fmt.Errorf("the body has %d bytes, more than the %d that are read", len(body), maxBody)
+		return nil, fmt.Errorf("the body has %d bytes, more than the limit of %d", len(body), maxBody)
 	}
 	if isGCS(attributes) {
 		return one(decodeGCS(body, attributes))
@@ -57,12 +57,13 @@ func decode(body []byte, attributes map[string]string, wraps int) ([]pipeline.Ev
 	case len(body) == 0:
 		return nil, errors.New("the body is empty")
 	case !utf8.Valid(body):
-		// encoding/json would put U+FFFD in its place, and a key would be another.
+		// encoding/json would decode the invalid bytes to U+FFFD, and thus a key to the
+		// key of another object.
 		return nil, errors.New("the body is not UTF-8")
 	case body[0] == '[':
 		return decodeEventGridBatch(body)
 	}
-	var fields map[string]json.RawMessage // not a struct: it would take "type" for "Type"
+	var fields map[string]json.RawMessage // not a struct, which would decode "type" into a field Type
 	if err := unmarshal("", body, &fields); err != nil {
 		return nil, err
 	}
@@ -83,17 +84,17 @@ func decode(body []byte, attributes map[string]string, wraps int) ([]pipeline.Ev
 	case has("attributes"):
 		return decodePubSub(body, wraps)
 	case string(fields["kind"]) == `"storage#object"`:
-		return nil, errors.New("GCS: the message has no attribute eventType, so that nothing tells what happened to the object")
+		return nil, errors.New("GCS: the message has no attribute eventType, which says what happened to the object")
 	}
-	return nil, fmt.Errorf("of no known form: a JSON object %s", fieldNames(fields))
+	return nil, fmt.Errorf("unknown form: a JSON object %s", fieldNames(fields))
 }
 
-// fieldNames lists some of the names for people to read.
+// fieldNames lists a few of the names for an error message.
 func fieldNames(fields map[string]json.RawMessage) string {
 	switch n := len(fields); {
 	case n == 0:
 		return "without fields"
-	case n > 50: // sorting a million would take more than linear time
+	case n > 50: // the time must stay linear, and sorting is not
 		return fmt.Sprintf("with %d fields", n)
 	}
 	names := slices.Sorted(maps.Keys(fields))
@@ -115,11 +116,11 @@ func one(e pipeline.Event, err error) ([]pipeline.Event, error) {
 	return []pipeline.Event{e}, nil
 }
 
-// each decodes the items of a list. A bad one does not cost the others. The
-// error is that of the first bad one.
+// each decodes the items of a list. It returns the events of the good items also if
+// others are bad. The error is that of the first bad item.
 func each(list string, items []json.RawMessage, decode func([]byte) (pipeline.Event, error)) ([]pipeline.Event, error) {
 	if len(items) == 0 {
-		// Acknowledging it would leave no trace of a message that made no sense.
+		// Not a success: the message would be acknowledged and leave no trace.
 		return nil, fmt.Errorf("%s is empty", list)
 	}
 	events := make([]pipeline.Event, 0, len(items))
@@ -134,7 +135,7 @@ func each(list string, items []json.RawMessage, decode func([]byte) (pipeline.Ev
 		}
 	}
 	if bad := len(items) - len(events); bad > 1 {
-		first = fmt.Errorf("%w (the first of %d bad ones among %d)", first, bad, len(items))
+		first = fmt.Errorf("%w (the first of %d bad items of %d)", first, bad, len(items))
 	}
 	return events, first
 }
@@ -148,7 +149,7 @@ func unmarshal(path string, raw []byte, v any) error {
 	}
 	err := json.Unmarshal(raw, v)
 	if e := (*json.UnmarshalTypeError)(nil); errors.As(err, &e) {
-		// Value may go on with a number of a million digits.
+		// The rest of Value may be a number of a million digits.
 		got, _, _ := strings.Cut(e.Value, " ")
 		fault := fmt.Errorf("%s where %s belongs", article(got), jsonKind(e.Type))
 		if field := strings.Trim(path+"."+e.Field, "."); field != "" {
@@ -162,7 +163,7 @@ func unmarshal(path string, raw []byte, v any) error {
 	return err
 }
 
-// jsonKind returns what JSON calls the kind of value that was expected.
+// jsonKind returns JSON's name for values of a Go type.
 func jsonKind(t reflect.Type) string {
 	switch kind := t.Kind().String(); kind {
 	case "struct", "map":
@@ -183,8 +184,8 @@ func article(noun string) string {
 	return "a " + noun
 }
 
-// checkName refuses what cannot be the name of a bucket or an object. raw is the
-// JSON that it was in, nil if it was in none.
+// checkName returns an error if the name cannot be that of a bucket or an object. raw is
+// the JSON that contained it, or nil.
 func checkName(field, name string, raw []byte) error {
 	switch {
 	case name == "":
@@ -197,8 +198,8 @@ func checkName(field, name string, raw []byte) error {
 	return nil
 }
 
-// mangled reports whether encoding/json may have put U+FFFD into s for an escaped
-// half of a surrogate pair in raw.
+// mangled reports whether encoding/json may have decoded an escaped half of a surrogate
+// pair in raw to a U+FFFD in s.
 func mangled(s string, raw []byte) bool {
 	if !strings.ContainsRune(s, utf8.RuneError) {
 		return false
@@ -220,8 +221,8 @@ func mangled(s string, raw []byte) bool {
 	return false
 }
 
-// escapedUnit returns the UTF-16 unit that a \uXXXX at the start of raw stands for;
-// 0 if there is none.
+// escapedUnit returns the UTF-16 unit of a \uXXXX at the start of raw, or 0 if there is
+// none.
 func escapedUnit(raw []byte) uint64 {
 	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
 		return 0
@@ -230,7 +231,7 @@ func escapedUnit(raw []byte) uint64 {
 	return unit
 }
 
-// moment is a time that is zero when it cannot be read: no work depends on it.
+// moment is a time that is zero if it is malformed. No work depends on it.
 type moment struct{ time.Time }
 
 // UnmarshalJSON implements json.Unmarshaler. It never fails.
@@ -250,7 +251,7 @@ func parseMoment(s string) moment {
 	return moment{t.UTC()}
 }
 
-// sizeOf returns the size that a source gave, in bytes.
+// sizeOf returns the size in bytes that a field gives, or [pipeline.UnknownSize].
 func sizeOf(field string, given *int64) (int64, error) {
 	switch {
 	case given == nil:
@@ -261,12 +262,12 @@ func sizeOf(field string, given *int64) (int64, error) {
 	return *given, nil
 }
 
-// trimETag returns the ETag without the quotes of HTTP.
+// trimETag returns the ETag without HTTP's quotes and W/.
 func trimETag(s string) string {
 	return strings.Trim(strings.TrimPrefix(s, "W/"), `"`)
 }
 
-// ignored is an event that asks for no work.
+// ignored returns an event that requires no work.
 func ignored(name, id string, at moment) pipeline.Event {
 	return pipeline.Event{
 		Kind:   pipeline.Ignored,

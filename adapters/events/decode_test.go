@@ -40,7 +40,7 @@ func at(t testing.TB, s string) time.Time {
 	return parsed
 }
 
-// decodes asserts what a body holds.
+// decodes asserts that a message decodes to these events.
 func decodes(t *testing.T, body []byte, attributes map[string]string, want ...pipeline.Event) {
 	t.Helper()
 	got, err := events.Decode(body, attributes)
@@ -52,7 +52,8 @@ func decodes(t *testing.T, body []byte, attributes map[string]string, want ...pi
 	}
 }
 
-// refuses asserts that a body is dead-lettered, with a reason for people.
+// refuses asserts that a message is a permanent error with this reason. It returns the events
+// that came with the error.
 func refuses(t *testing.T, body []byte, attributes map[string]string, reason string) []pipeline.Event {
 	t.Helper()
 	got, err := events.Decode(body, attributes)
@@ -72,19 +73,19 @@ func TestDecodeRefuses(t *testing.T) {
 		"text":              {"hello", "not JSON at byte 1: invalid character 'h' looking for beginning of value"},
 		"truncated":         {`{"Records":[{"eventName":"Obj`, "not JSON at byte 29: unexpected end of JSON input"},
 		"trailing data":     {`{"Records":[]}{}`, "not JSON at byte 15: invalid character '{' after top-level value"},
-		"null":              {`null`, "of no known form: a JSON object without fields"},
+		"null":              {`null`, "unknown form: a JSON object without fields"},
 		"number":            {`17`, "a number where an object belongs"},
 		"string":            {`"x"`, "a string where an object belongs"},
 		"bool":              {`true`, "a bool where an object belongs"},
-		"no fields":         {`{}`, "of no known form: a JSON object without fields"},
-		"foreign":           {`{"b":1,"a":{"Records":[]}}`, `of no known form: a JSON object with the fields "a", "b"`},
-		"foreign and large": {`{"1":1,"2":1,"3":1,"4":1,"5":1,"6":1}`, `of no known form: a JSON object with the fields "1", "2", "3", "4", "5", …`},
-		"many fields":       {"{" + manyFields(51) + "}", "of no known form: a JSON object with 51 fields"},
-		"large name":        {`{"` + strings.Repeat("é", 5000) + `":1}`, `of no known form: a JSON object with the fields "` + strings.Repeat("é", 10) + `…"`},
+		"no fields":         {`{}`, "unknown form: a JSON object without fields"},
+		"foreign":           {`{"b":1,"a":{"Records":[]}}`, `unknown form: a JSON object with the fields "a", "b"`},
+		"foreign and large": {`{"1":1,"2":1,"3":1,"4":1,"5":1,"6":1}`, `unknown form: a JSON object with the fields "1", "2", "3", "4", "5", …`},
+		"many fields":       {"{" + manyFields(51) + "}", "unknown form: a JSON object with 51 fields"},
+		"large name":        {`{"` + strings.Repeat("é", 5000) + `":1}`, `unknown form: a JSON object with the fields "` + strings.Repeat("é", 10) + `…"`},
 		"not UTF-8":         {"{\"detail-type\":\"Object Created\",\"x\":\"\xff\"}", "the body is not UTF-8"},
-		"too large":         {strings.Repeat(" ", 1<<20) + "{}", "the body has 1048578 bytes, more than the 1048576 that are read"},
+		"too large":         {strings.Repeat(" ", 1<<20) + "{}", "the body has 1048578 bytes, more than the limit of 1048576"},
 		"no list":           {`[]`, "batch is empty"},
-		"list of numbers":   {`[1,2]`, "batch[0]: Event Grid: a number where an object belongs (the first of 2 bad ones among 2)"},
+		"list of numbers":   {`[1,2]`, "batch[0]: Event Grid: a number where an object belongs (the first of 2 bad items of 2)"},
 		"list of S3 events": {"[" + string(sample(t, "eventbridge-object-created")) + "]", "batch[0]: Event Grid: eventType is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -103,9 +104,9 @@ func manyFields(n int) string {
 	return strings.Join(fields, ",")
 }
 
-// TestDecodeHostile has bodies that are as large as is allowed and made to cost
-// time or stack. It has no clock: what is worse than linear would run into the
-// deadline of the tests.
+// TestDecodeHostile decodes bodies of the largest allowed size that are made to cost time or
+// stack. It measures no time: decoding that is worse than linear would exceed the deadline of
+// the test run.
 func TestDecodeHostile(t *testing.T) {
 	const size = 1 << 20
 	fill := func(unit string) string { return strings.Repeat(unit, size/len(unit)) }
@@ -123,7 +124,7 @@ func TestDecodeHostile(t *testing.T) {
 		"braces":                 fill("{"),
 		"objects in objects":     fill(`{"detail":`),
 		"brackets in a record":   `{"Records":[` + fill("[")[:size-20],
-		"records of nothing":     `{"Records":[` + strings.Repeat("{},", 300_000) + `{}]}`,
+		"empty records":          `{"Records":[` + strings.Repeat("{},", 300_000) + `{}]}`,
 		"records of brackets":    `{"Records":[` + strings.Repeat(deep+",", 50) + `{}]}`,
 		"quotes":                 `{"Type":"Notification","Message":"` + strings.Repeat(`\"`, size/2-50) + `"}`,
 		"wrapped many times":     wrapped,
@@ -131,25 +132,25 @@ func TestDecodeHostile(t *testing.T) {
 		"escapes":                `{"detail-type":"Object Created","source":"aws.s3","detail":{"bucket":{"name":"b"},"object":{"key":"` + strings.Repeat(`\ud83d\udc8e`, 80_000) + `\ud83d"}}}`,
 		"percent":                `{"Records":[{"eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"` + strings.Repeat("%25", 300_000) + `%"}}}]}`,
 		"many fields":            "{" + manyFields(90_000) + "}",
-		"list of nothing":        "[" + strings.Repeat("{},", 300_000) + "{}]",
+		"list of empty objects":  "[" + strings.Repeat("{},", 300_000) + "{}]",
 	} {
 		t.Run(name, func(t *testing.T) {
 			if len(body) > size {
-				t.Fatalf("the body has %d bytes: it tests the limit only", len(body))
+				t.Fatalf("the body has %d bytes, so that only the size limit is tested", len(body))
 			}
 			_, err := events.Decode([]byte(body), nil)
 			if pipeline.Classify(err) != pipeline.ClassPermanent {
 				t.Fatalf("class %q, want permanent", pipeline.Classify(err))
 			}
 			if len(err.Error()) > 300 {
-				t.Errorf("the reason has %d bytes, it quotes the payload: %.300s", len(err.Error()), err)
+				t.Errorf("the reason has %d bytes and quotes the payload: %.300s", len(err.Error()), err)
 			}
 		})
 	}
 }
 
-// TestDecodeDeepUnknownField: nesting that the JSON reader can take, in a field that
-// nobody knows, is passed over.
+// TestDecodeDeepUnknownField asserts that an unknown field is skipped, however deeply nested
+// (the JSON decoder has a limit of 10,000).
 func TestDecodeDeepUnknownField(t *testing.T) {
 	deep := strings.Repeat("[", 9000) + strings.Repeat("]", 9000)
 	body := `{"detail-type":"Object Created","source":"aws.s3","novel":` + deep + `,"detail":{"bucket":{"name":"b"},"object":{"key":"k"}}}`
@@ -157,8 +158,9 @@ func TestDecodeDeepUnknownField(t *testing.T) {
 		pipeline.Event{Kind: pipeline.Created, Name: "Object Created", Object: pipeline.Object{Bucket: "b", Key: "k", Size: unknown}})
 }
 
-// TestDecodeNames: what only people read is bounded and stays text.
-func TestDecodeNames(t *testing.T) {
+// TestDecodeCutsNames asserts that names that only people read are cut to a limit and stay
+// UTF-8.
+func TestDecodeCutsNames(t *testing.T) {
 	for name, want := range map[string]string{
 		strings.Repeat("a", 100):        strings.Repeat("a", 100),
 		strings.Repeat("é", 3000):       strings.Repeat("é", 50) + "…",
@@ -180,7 +182,7 @@ func mustJSON(t testing.TB, v any) string {
 	return string(b)
 }
 
-// checkFuzzed asserts what holds for every message.
+// checkFuzzed asserts what is true of the result for every message.
 func checkFuzzed(t *testing.T, body []byte, attributes map[string]string) {
 	t.Helper()
 	bodyBefore, attributesBefore := bytes.Clone(body), maps.Clone(attributes)
@@ -213,7 +215,7 @@ func checkFuzzed(t *testing.T, body []byte, attributes map[string]string) {
 	}
 }
 
-// fuzzForm fuzzes one form: whole bodies, and keys that build returns a body for.
+// fuzzForm fuzzes one form: whole bodies, and keys for which build returns a body.
 func fuzzForm(f *testing.F, pattern string, build func(t testing.TB, key string) any) {
 	samples, err := filepath.Glob(filepath.Join("testdata", pattern+".json"))
 	if err != nil || len(samples) == 0 {

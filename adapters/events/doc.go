@@ -1,31 +1,31 @@
-// Package events decodes the messages in which object stores tell what happened
-// to their objects: Amazon S3 through EventBridge, CloudTrail, or its own
-// notifications, each also wrapped by SNS, MinIO, Ceph, versitygw and others that
-// speak S3's form, Google Cloud Storage through Pub/Sub, and Azure Blob Storage
-// through Event Grid in both of its schemas.
+// Package events decodes the messages with which object stores report changes of
+// objects: Amazon S3 through EventBridge, through CloudTrail and EventBridge, or in its
+// own notifications, each also wrapped by SNS; MinIO, Ceph, versitygw and others that
+// send S3's notifications; Google Cloud Storage through Pub/Sub; and Azure Blob Storage
+// through Event Grid, in both of its schemas.
 //
-// A message is recognised by its content, never by the queue that it came from.
+// The content of a message decides which form it has, never the queue.
 //
 // # Keys
 //
-// Keys come out exactly as objects are named. S3 notifications form-encode them
-// ("a+b%20c" is the key "a b c"), also MinIO's; those of Ceph and versitygw, and
-// every other form, carry them as they are, so that "a+b%20c" is a key of these
-// seven characters.
+// The decoded key is exactly the object's name. The notifications of S3 and MinIO
+// form-encode keys: "a+b%20c" there is the key "a b c". The notifications of Ceph and
+// versitygw, and all other forms, carry keys unencoded: "a+b%20c" there is a key of
+// these seven characters.
 //
-// # What a deletion tells
+// # Deletions
 //
-// An event of kind Deleted whose Object has a VersionID says that this very
-// version is gone for good; it may have been an old one, while the current
-// version is still there. One without says that the key has no current version
-// any more: the bucket has no versions, or a delete marker covers them. The
-// marker's own version id and ETag are left out, as they name no content. See
+// If an event of kind Deleted has a VersionID, this version was deleted for good. It may
+// have been an old version, while the current one still exists. Without a VersionID the
+// key has no current version any more: the bucket is unversioned, or the newest version
+// is a delete marker. The marker's own version id and ETag are left out, because they
+// name no content. See
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html and
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeletingObjectVersions.html.
 //
-// # What is not understood
+// # Unknown fields, kinds and forms
 //
-// Fields that this version does not know are passed over. Kinds of event that it
-// does not know, and those that ask for no work, are of kind Ignored. Everything
-// else is a permanent error that names the form and the field.
+// Decode skips unknown fields. Events of unknown kinds, and events that require no work,
+// get the kind Ignored. Everything else is a permanent error that names the form and the
+// field.
 package events

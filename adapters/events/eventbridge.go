@@ -24,8 +24,8 @@ type eventBridgeEvent struct {
 	Detail     json.RawMessage `json:"detail"`
 }
 
-// eventBridgeDetail is what S3 tells, as
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html has it.
+// eventBridgeDetail is S3's part of an event, see
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html.
 type eventBridgeDetail struct {
 	Bucket struct {
 		Name string `json:"name"`
@@ -94,7 +94,7 @@ func eventBridgeObject(raw json.RawMessage) (pipeline.Object, error) {
 		Sequencer: d.Object.Sequencer,
 	}
 	if d.DeletionType == deleteMarkerCreated {
-		o.VersionID, o.ETag = "", "" // those of the marker
+		o.VersionID, o.ETag = "", "" // they are the marker's
 	}
 	return o, nil
 }

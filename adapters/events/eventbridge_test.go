@@ -48,7 +48,7 @@ func TestEventBridgeVariants(t *testing.T) {
 		want pipeline.Event
 	}{
 		"foreign source": {`{"detail-type":"Object Created","source":"my.app","detail":"x"}`, ignored("Object Created")},
-		"kind to come":   {`{"detail-type":"Object Dreamt","source":"aws.s3"}`, ignored("Object Dreamt")},
+		"unknown kind":   {`{"detail-type":"Object Dreamt","source":"aws.s3"}`, ignored("Object Dreamt")},
 		"bad time": {`{"detail-type":"Object Created","source":"aws.s3","time":17,"detail":{"bucket":{"name":"b"},"object":{"key":"k","size":0}}}`,
 			created(pipeline.Object{Bucket: "b", Key: "k"})},
 		"nulls and moto's eTag": {`{"detail-type":"Object Created","source":"aws.s3","id":null,"detail":{"bucket":{"name":"b"},"object":{"key":"k","size":null,"eTag":"\"e\"","version-id":null}}}`,
@@ -77,7 +77,7 @@ func TestEventBridgeRefuses(t *testing.T) {
 		"size is a string":   {`{"key"`, `{"size":"5","key"`, "EventBridge: detail.object.size is a string where a whole number belongs"},
 		"size is a fraction": {`{"key"`, `{"size":0.5,"key"`, "EventBridge: detail.object.size is a number where a whole number belongs"},
 		"size is negative":   {`{"key"`, `{"size":-1,"key"`, "EventBridge: detail.object.size is negative"},
-		"half a pair":        {`"k"`, `"k\ud83dx"`, "EventBridge: detail.object.key contains half of a surrogate pair"},
+		"half a surrogate":   {`"k"`, `"k\ud83dx"`, "EventBridge: detail.object.key contains half of a surrogate pair"},
 		"low half":           {`"k"`, `"\udc8e"`, "EventBridge: detail.object.key contains half of a surrogate pair"},
 		"two high halves":    {`"k"`, `"\ud83d\ud83d\udc8e"`, "EventBridge: detail.object.key contains half of a surrogate pair"},
 		"source is a list":   {`"aws.s3"`, `[]`, "EventBridge: source is an array where a string belongs"},

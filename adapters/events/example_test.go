@@ -23,9 +23,9 @@ func ExampleDecode() {
 	// Output: created photos 2025/a b+c.jpg 6
 }
 
-// A message in no known form is a permanent error that says what is wrong with it.
+// A message of an unknown form is a permanent error that describes the message.
 func ExampleDecode_unknownForm() {
 	_, err := events.Decode([]byte(`{"hello": "world"}`), nil)
 	fmt.Println(err)
-	// Output: event: of no known form: a JSON object with the fields "hello"
+	// Output: event: unknown form: a JSON object with the fields "hello"
 }

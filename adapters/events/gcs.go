@@ -14,8 +14,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
-// Attributes of a message from Cloud Storage, as
-// https://cloud.google.com/storage/docs/pubsub-notifications has them.
+// Attributes of a message from Cloud Storage, see
+// https://cloud.google.com/storage/docs/pubsub-notifications.
 const (
 	gcsEventType     = "eventType"
 	gcsBucket        = "bucketId"
@@ -26,8 +26,8 @@ const (
 	gcsOverwrittenBy = "overwrittenByGeneration"
 )
 
-// gcsResource is the object as the JSON API describes it. It is the body of the
-// message if the notification is configured so.
+// gcsResource is the object as the JSON API describes it. It is the body of the message
+// if the notification's payload format says so.
 type gcsResource struct {
 	Bucket     string      `json:"bucket"`
 	Name       string      `json:"name"`
@@ -42,16 +42,16 @@ func isGCS(attributes map[string]string) bool {
 		attributes[gcsEventType] != "" && attributes[gcsBucket] != "" && attributes[gcsObject] != ""
 }
 
-// decodeGCS reads a notification of Cloud Storage. The body adds to the attributes
-// and may be empty.
+// decodeGCS decodes a notification of Cloud Storage. The body completes the attributes and
+// may be empty.
 func decodeGCS(body []byte, attributes map[string]string) (pipeline.Event, error) {
 	event := ignored(attributes[gcsEventType], "", parseMoment(attributes[gcsTime]))
 	switch attributes[gcsEventType] {
 	case "OBJECT_FINALIZE":
 		event.Kind = pipeline.Created
 	case "OBJECT_DELETE", "OBJECT_ARCHIVE":
-		// The generation is gone, or is not the live one any more. When another
-		// took its place, that one has an event of its own.
+		// The generation is gone, or is not the live one any more. If another
+		// generation replaced it, that one has an event of its own.
 		if attributes[gcsOverwrittenBy] == "" {
 			event.Kind = pipeline.Deleted
 		}
@@ -101,8 +101,8 @@ func gcsObjectOf(body []byte, attributes map[string]string) (pipeline.Object, er
 	return o, nil
 }
 
-// generationSequencer makes a generation comparable as a string: generations of
-// one object grow. It is empty if there is none.
+// generationSequencer returns a generation in a form that compares as a string: the
+// generations of one object grow. It returns "" if generation is not a number.
 func generationSequencer(generation string) string {
 	n, err := strconv.ParseUint(generation, 10, 64)
 	if err != nil {
@@ -111,9 +111,8 @@ func generationSequencer(generation string) string {
 	return fmt.Sprintf("%020d", n)
 }
 
-// decodePubSub opens a message of Pub/Sub that a push subscription or a forwarder
-// wrote as JSON, as https://cloud.google.com/pubsub/docs/push has it. Its data is
-// base64, or JSON as it is.
+// decodePubSub opens a message of Pub/Sub that a push subscription or a forwarder wrote as
+// JSON, see https://cloud.google.com/pubsub/docs/push. Its data is base64 or plain JSON.
 func decodePubSub(raw []byte, wraps int) ([]pipeline.Event, error) {
 	var m struct {
 		Attributes map[string]string `json:"attributes"`

@@ -39,7 +39,7 @@ func TestGCS(t *testing.T) {
 	}
 	odd := bare
 	odd.Object.Key, odd.Object.VersionID, odd.Object.Sequencer = "a+b%20c ü", "", ""
-	odd.Time = time.Time{} // it cannot be read
+	odd.Time = time.Time{} // "soon" is not a time
 	ignored := func(name string) pipeline.Event {
 		return pipeline.Event{Name: name, Time: full.Time, Object: pipeline.Object{Size: unknown}}
 	}
@@ -48,21 +48,21 @@ func TestGCS(t *testing.T) {
 		changes map[string]string
 		want    pipeline.Event
 	}{
-		"attributes and body":        {body, nil, full},
-		"attributes only":            {"", nil, bare},
-		"blank body":                 {" \n", nil, bare},
-		"body that is not described": {"whatever", map[string]string{"payloadFormat": "NONE"}, bare},
-		"names in the body only":     {body, map[string]string{"bucketId": "", "objectId": "", "objectGeneration": ""}, full},
-		"numbers without quotes":     {`{"size":5,"generation":1712345678901234,"etag":"CLKAy8yfrIUDEAE=","new":[]}`, map[string]string{"objectGeneration": ""}, full},
-		"odd key, no generation":     {"", map[string]string{"objectId": "a+b%20c ü", "objectGeneration": "", "eventTime": "soon"}, odd},
-		"deleted":                    {"", map[string]string{"eventType": "OBJECT_DELETE"}, event(bare, pipeline.Deleted, "OBJECT_DELETE")},
-		"archived by a deletion":     {"", map[string]string{"eventType": "OBJECT_ARCHIVE"}, event(bare, pipeline.Deleted, "OBJECT_ARCHIVE")},
-		"deleted by a successor":     {"", map[string]string{"eventType": "OBJECT_DELETE", "overwrittenByGeneration": "9"}, ignored("OBJECT_DELETE")},
-		"archived by a successor":    {"", map[string]string{"eventType": "OBJECT_ARCHIVE", "overwrittenByGeneration": "9"}, ignored("OBJECT_ARCHIVE")},
-		"overwrote a generation":     {"", map[string]string{"overwroteGeneration": "9"}, bare},
-		"metadata":                   {body, map[string]string{"eventType": "OBJECT_METADATA_UPDATE"}, ignored("OBJECT_METADATA_UPDATE")},
-		"kind to come":               {body, map[string]string{"eventType": "NOT_YET_INVENTED"}, ignored("NOT_YET_INVENTED")},
-		"kind that is no text":       {body, map[string]string{"eventType": "OBJECT_\xff"}, ignored("OBJECT_�")},
+		"attributes and body":     {body, nil, full},
+		"attributes only":         {"", nil, bare},
+		"blank body":              {" \n", nil, bare},
+		"body of format NONE":     {"whatever", map[string]string{"payloadFormat": "NONE"}, bare},
+		"names in the body only":  {body, map[string]string{"bucketId": "", "objectId": "", "objectGeneration": ""}, full},
+		"numbers without quotes":  {`{"size":5,"generation":1712345678901234,"etag":"CLKAy8yfrIUDEAE=","new":[]}`, map[string]string{"objectGeneration": ""}, full},
+		"odd key, no generation":  {"", map[string]string{"objectId": "a+b%20c ü", "objectGeneration": "", "eventTime": "soon"}, odd},
+		"deleted":                 {"", map[string]string{"eventType": "OBJECT_DELETE"}, event(bare, pipeline.Deleted, "OBJECT_DELETE")},
+		"archived by a deletion":  {"", map[string]string{"eventType": "OBJECT_ARCHIVE"}, event(bare, pipeline.Deleted, "OBJECT_ARCHIVE")},
+		"deleted by overwriting":  {"", map[string]string{"eventType": "OBJECT_DELETE", "overwrittenByGeneration": "9"}, ignored("OBJECT_DELETE")},
+		"archived by overwriting": {"", map[string]string{"eventType": "OBJECT_ARCHIVE", "overwrittenByGeneration": "9"}, ignored("OBJECT_ARCHIVE")},
+		"overwrote a generation":  {"", map[string]string{"overwroteGeneration": "9"}, bare},
+		"metadata":                {body, map[string]string{"eventType": "OBJECT_METADATA_UPDATE"}, ignored("OBJECT_METADATA_UPDATE")},
+		"unknown kind":            {body, map[string]string{"eventType": "NOT_YET_INVENTED"}, ignored("NOT_YET_INVENTED")},
+		"kind is not UTF-8":       {body, map[string]string{"eventType": "OBJECT_\xff"}, ignored("OBJECT_�")},
 	} {
 		t.Run(name, func(t *testing.T) { decodes(t, []byte(tc.body), gcsAttributes(t, tc.changes), tc.want) })
 	}
@@ -75,7 +75,7 @@ func TestGCS(t *testing.T) {
 	})
 }
 
-// TestGCSSequencers: a generation with more digits is newer than one with fewer.
+// TestGCSSequencers asserts that a generation with more digits is newer than one with fewer.
 func TestGCSSequencers(t *testing.T) {
 	older := gcsEvent(t).Object.Sequencer
 	for _, generation := range []string{"1712345678901235", "10000000000000000"} {
@@ -105,18 +105,18 @@ func TestGCSRefuses(t *testing.T) {
 		"body is not UTF-8":   {"{\"etag\":\"\xff\"}", nil, "GCS: the body is not UTF-8"},
 		"body is cut":         {`{"name":`, nil, "GCS: not JSON at byte 8: unexpected end of JSON input"},
 		"body is a list":      {`[]`, nil, "GCS: an array where an object belongs"},
-		"size is no number":   {`{"size":true}`, nil, "GCS: size is a bool where a string belongs"},
+		"size is a bool":      {`{"size":true}`, nil, "GCS: size is a bool where a string belongs"},
 		"size is negative":    {`{"size":"-5"}`, nil, "GCS: size is not a number of bytes"},
 		"size is a fraction":  {`{"size":5.5}`, nil, "GCS: size is not a number of bytes"},
 	} {
 		t.Run(name, func(t *testing.T) { refuses(t, []byte(tc.body), gcsAttributes(t, tc.changes), tc.reason) })
 	}
 	for name, tc := range map[string]struct{ body, reason string }{
-		"body without attributes": {string(sample(t, "gcs-object-finalize")), "GCS: the message has no attribute eventType, so that nothing tells what happened to the object"},
+		"body without attributes": {string(sample(t, "gcs-object-finalize")), "GCS: the message has no attribute eventType, which says what happened to the object"},
 		"message is a list":       {`{"message":[]}`, "Pub/Sub: message is an array where an object belongs"},
-		"data is no base64":       {`{"message":{"attributes":{},"data":"?"}}`, "Pub/Sub: data is neither JSON nor base64"},
+		"data is not base64":      {`{"message":{"attributes":{},"data":"?"}}`, "Pub/Sub: data is neither JSON nor base64"},
 		"data is missing":         {`{"message":{}}`, "Pub/Sub: the body is empty"},
-		"half a pair":             {`{"attributes":{"eventType":"OBJECT_FINALIZE","bucketId":"b","objectId":"\ud800"}}`, "Pub/Sub: attribute objectId contains half of a surrogate pair"},
+		"half a surrogate":        {`{"attributes":{"eventType":"OBJECT_FINALIZE","bucketId":"b","objectId":"\ud800"}}`, "Pub/Sub: attribute objectId contains half of a surrogate pair"},
 		"messages in messages":    {`{"message":{"data":{"message":{"data":{"message":{"data":{"message":{"data":{}}}}}}}}}`, "Pub/Sub: Pub/Sub: Pub/Sub: Pub/Sub: wrapped more than 3 times"},
 	} {
 		t.Run(name, func(t *testing.T) { refuses(t, []byte(tc.body), nil, tc.reason) })

@@ -11,10 +11,10 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// notificationRecord is one of the records of a notification, as
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
-// has it. MinIO, Ceph, versitygw and others send the same, some with "s3:" before
-// the name.
+// notificationRecord is a record of a notification, see
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html.
+// MinIO, Ceph, versitygw and others send the same form, some with "s3:" before the event's
+// name.
 type notificationRecord struct {
 	EventTime   moment          `json:"eventTime"`
 	EventName   string          `json:"eventName"`
@@ -63,10 +63,10 @@ func decodeRecord(raw []byte) (pipeline.Event, error) {
 	event := ignored(r.EventName, "", r.EventTime)
 	family, operation, _ := strings.Cut(strings.TrimPrefix(r.EventName, "s3:"), ":")
 	switch {
-	case family == "ObjectCreated", family == "ObjectSynced" && operation == "Create": // by Ceph, in another zone
+	case family == "ObjectCreated", family == "ObjectSynced" && operation == "Create": // Ceph: created in another zone
 		event.Kind = pipeline.Created
 	case family == "ObjectRemoved", family == "LifecycleExpiration",
-		family == "ObjectLifecycle" && strings.HasPrefix(operation, "Expiration:"): // as Ceph calls it
+		family == "ObjectLifecycle" && strings.HasPrefix(operation, "Expiration:"): // Ceph's name for it
 		event.Kind = pipeline.Deleted
 	case family == "ObjectRestore" && operation == "Completed":
 		event.Kind = pipeline.Restored
@@ -78,7 +78,7 @@ func decodeRecord(raw []byte) (pipeline.Event, error) {
 		return pipeline.Event{}, err
 	}
 	if event.Kind == pipeline.Deleted && operation != "Delete" {
-		o.VersionID, o.ETag = "", "" // those of a delete marker
+		o.VersionID, o.ETag = "", "" // they are a delete marker's
 	}
 	event.Object = o
 	return event, nil
@@ -92,7 +92,7 @@ func notificationObject(source string, raw json.RawMessage) (pipeline.Object, er
 	if s3.isPlain(source) {
 		s3.Object.Sequencer = ""
 		if s3.Object.Size != nil && *s3.Object.Size == 0 {
-			s3.Object.Size = nil // versitygw says so of every copy and upload in parts
+			s3.Object.Size = nil // versitygw reports 0 for every copy and every upload in parts
 		}
 	} else if key, err := url.QueryUnescape(s3.Object.Key); err != nil {
 		return pipeline.Object{}, fmt.Errorf("s3.object.key: %w", err)
@@ -117,11 +117,11 @@ func notificationObject(source string, raw json.RawMessage) (pipeline.Object, er
 	}, nil
 }
 
-// isPlain reports whether the record is of a server that does not encode keys, and
-// whose sequencers do not tell what came first: Ceph's are the bytes of a time as
-// its processor has them, and versitygw's the digits, as many as there are, of a
-// number that begins at 1 when it starts. versitygw says that it were S3: it is
-// known by its fixed configurations and the slash with which its ARNs begin.
+// isPlain reports whether the record comes from a server that does not encode keys and
+// whose sequencers do not show which event is newer. Ceph's sequencers are the bytes of a
+// time in its processor's byte order; versitygw's are the digits, without padding, of a
+// number that starts at 1 when the server starts. versitygw gives S3's event source, but its
+// configurations have fixed ids and its ARNs begin with a slash.
 func (e notificationEntity) isPlain(source string) bool {
 	switch e.ConfigurationID {
 	case "nats-global", "kafka-global", "rabbitmq-global", "webhook-global":
@@ -130,8 +130,8 @@ func (e notificationEntity) isPlain(source string) bool {
 	return source == "ceph:s3" || strings.HasPrefix(e.Bucket.ARN, "arn:aws:s3:::/")
 }
 
-// decodeTestEvent reads what S3 sends when a notification is configured. It has no
-// records.
+// decodeTestEvent decodes the message that S3 sends when a notification is configured. It
+// has no Records.
 func decodeTestEvent(body []byte) (pipeline.Event, error) {
 	var e struct {
 		Event  string

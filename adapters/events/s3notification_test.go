@@ -10,7 +10,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// flower is the event of the sample of S3's documentation.
+// flower returns the event of the sample in S3's documentation.
 func flower(t *testing.T) pipeline.Event {
 	return pipeline.Event{
 		Kind: pipeline.Created, Name: "ObjectCreated:Put", Time: at(t, "1970-01-01T00:00:00Z"),
@@ -36,7 +36,7 @@ func TestNotification(t *testing.T) {
 			Object: pipeline.Object{Bucket: "mybucket1", Key: key, Size: 1024, ETag: etag}}
 	}
 	lifecycle := event(pipeline.Deleted, "LifecycleExpiration:Delete", pipeline.Object{Key: "expiration/delete", Size: unknown, Sequencer: "3"})
-	lifecycle.Time = time.Time{} // it cannot be read
+	lifecycle.Time = time.Time{} // the sample's time is malformed
 	for name, want := range map[string][]pipeline.Event{
 		"s3-notification": {flower(t)},
 		"minio-notification": {{
@@ -44,7 +44,7 @@ func TestNotification(t *testing.T) {
 			Object: pipeline.Object{Bucket: "mybucket", Key: "a/b c.xml", Size: 1024, ETag: "d41d8cd98f00b204e9800998ecf8427e",
 				VersionID: "1", Sequencer: "15A06D1B0DBC7E5B"},
 		}},
-		// As versitygw 1.8.0 sent them, one in a message.
+		// As versitygw 1.8.0 sent them, in messages of one record each.
 		"versitygw-notification": {
 			versitygw(pipeline.Created, "s3:ObjectCreated:Put", pipeline.Object{Key: "a+b", Size: 5, ETag: "5d41402abc4b2a76b9719d911017c592"}),
 			versitygw(pipeline.Created, "s3:ObjectCreated:Put", pipeline.Object{Key: "100%20", Size: 5, ETag: "5d41402abc4b2a76b9719d911017c592"}),
@@ -53,7 +53,7 @@ func TestNotification(t *testing.T) {
 			versitygw(pipeline.Deleted, "s3:ObjectRemoved:Delete", pipeline.Object{Key: "with space", Size: unknown}),
 			versitygw(pipeline.Deleted, "s3:ObjectRemoved:DeleteObjects", pipeline.Object{Key: "100%20", Size: unknown}),
 		},
-		// By Ceph's documentation and source.
+		// Written from Ceph's documentation and source.
 		"ceph-notification": {
 			ceph(pipeline.Created, "ObjectCreated:Put", "a+b%20c", "37b51edd339215d827a4a1ee9f3e1abf"),
 			ceph(pipeline.Created, "ObjectSynced:Create", "synced", "37b51edd339215d827a4a1ee9f3e1abf"),
@@ -93,8 +93,8 @@ func TestNotificationRefuses(t *testing.T) {
 		"empty key":             {`"k"`, `""`, "S3 notification: Records[0]: s3.object.key is missing"},
 		"bad escape":            {`"k"`, `"100%zz"`, `S3 notification: Records[0]: s3.object.key: invalid URL escape "%zz"`},
 		"cut escape":            {`"k"`, `"100%"`, `S3 notification: Records[0]: s3.object.key: invalid URL escape "%"`},
-		"escapes not of UTF-8":  {`"k"`, `"%ff"`, "S3 notification: Records[0]: s3.object.key is not UTF-8"},
-		"half a pair":           {`"k"`, `"\udfff"`, "S3 notification: Records[0]: s3.object.key contains half of a surrogate pair"},
+		"escapes are not UTF-8": {`"k"`, `"%ff"`, "S3 notification: Records[0]: s3.object.key is not UTF-8"},
+		"half a surrogate":      {`"k"`, `"\udfff"`, "S3 notification: Records[0]: s3.object.key contains half of a surrogate pair"},
 		"negative size":         {`"key"`, `"size":-5,"key"`, "S3 notification: Records[0]: s3.object.size is negative"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,7 +106,8 @@ func TestNotificationRefuses(t *testing.T) {
 	refuses(t, []byte(`{"Event":1}`), nil, "S3 notification: Event is a number where a string belongs")
 }
 
-// TestNotificationBadRecords: the good records come out beside the error.
+// TestNotificationBadRecords asserts that the events of good records are returned with the
+// error.
 func TestNotificationBadRecords(t *testing.T) {
 	record := func(key string) string {
 		return `{"eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"` + key + `"}}}`
@@ -124,7 +125,7 @@ func TestNotificationBadRecords(t *testing.T) {
 	}
 	body = `{"Records":[{},` + strings.Join([]string{record("a"), record("%")}, ",") + `]}`
 	wrapped := mustJSON(t, map[string]string{"Type": "Notification", "Message": body})
-	got = refuses(t, []byte(wrapped), nil, `SNS: Message: S3 notification: Records[0]: eventName is missing (the first of 2 bad ones among 3)`)
+	got = refuses(t, []byte(wrapped), nil, `SNS: Message: S3 notification: Records[0]: eventName is missing (the first of 2 bad items of 3)`)
 	if diff := cmp.Diff([]string{"a"}, keys(got)); diff != "" {
 		t.Errorf("keys of the wrapped one (-want +got):\n%s", diff)
 	}

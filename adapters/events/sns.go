@@ -7,9 +7,9 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// decodeSNS opens what SNS wraps around a message unless raw delivery is on, as
-// https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html has
-// it. The other types are about the subscription itself.
+// decodeSNS opens the envelope that SNS puts around a message unless raw delivery is on, see
+// https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html. Envelopes of
+// types other than Notification are about the subscription and are ignored.
 func decodeSNS(body []byte, wraps int) ([]pipeline.Event, error) {
 	var m struct {
 		Type      string

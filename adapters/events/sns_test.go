@@ -45,8 +45,8 @@ func TestSNSRefuses(t *testing.T) {
 		"message not text":  {`{"Type":"Notification","Message":{"Records":[]}}`, "SNS: Message is an object where a string belongs"},
 		"message not JSON":  {`{"Type":"Notification","Message":"hello"}`, "SNS: Message: not JSON at byte 1: invalid character 'h' looking for beginning of value"},
 		"message of blanks": {`{"Type":"Notification","Message":" "}`, "SNS: Message: the body is empty"},
-		"half a pair":       {`{"Type":"Notification","Message":"{\"x\":\"\ud800\"}"}`, "SNS: Message contains half of a surrogate pair"},
-		"half a pair inside": {string(wrap(t, `{"detail-type":"Object Created","source":"aws.s3","detail":{"bucket":{"name":"b"},"object":{"key":"\ud800"}}}`, 1)),
+		"half a surrogate":  {`{"Type":"Notification","Message":"{\"x\":\"\ud800\"}"}`, "SNS: Message contains half of a surrogate pair"},
+		"half a surrogate inside": {string(wrap(t, `{"detail-type":"Object Created","source":"aws.s3","detail":{"bucket":{"name":"b"},"object":{"key":"\ud800"}}}`, 1)),
 			"SNS: Message: EventBridge: detail.object.key contains half of a surrogate pair"},
 	} {
 		t.Run(name, func(t *testing.T) { refuses(t, []byte(tc.body), nil, tc.reason) })
