@@ -21,6 +21,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/queue/queuetest"
 )
 
 // leaks is a goroutine of OpenCensus, which Google's clients start and never end.
@@ -40,17 +41,6 @@ func newServer(t *testing.T, options ...pstest.ServerReactorOption) *pstest.Serv
 	return s
 }
 
-func immediately(int) time.Duration { return 0 }
-
-func newPubSub(t *testing.T, c queue.Config) (*queue.Publisher, *queue.Subscriber) {
-	t.Helper()
-	s, err := queue.NewSubscriber(gcppubsub.Driver{Log: c.Log}, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return queue.NewPublisher(gcppubsub.Driver{}), s
-}
-
 func queueURL(topic, subscription string) string {
 	return fmt.Sprintf("gcppubsub://projects/p/subscriptions/%s?topic=%s&create=true", subscription, topic)
 }
@@ -66,7 +56,7 @@ func harness(*testing.T) pipelinetest.Queue {
 	return pipelinetest.Queue{
 		NewTopic: newTopic,
 		Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
-			return newPubSub(t, queue.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: immediately})
+			return queuetest.Open(t, gcppubsub.Driver{}, queue.Config{Concurrency: concurrency, NackDelay: queuetest.Immediately, ReopenDelay: queuetest.Immediately})
 		},
 		Persistent: true,
 		Redelivers: true,
@@ -87,44 +77,13 @@ func TestDurable(t *testing.T) {
 	pipelinetest.TestDurable(t, harness, nil)
 }
 
-// grouped maps the topics of Watermill's suite to URLs of subscriptions.
-type grouped struct {
-	group string
-	pub   message.Publisher
-	sub   message.Subscriber
-}
-
-func (n grouped) url(topic string) string {
-	return queueURL(topic, "s"+topic+"-"+n.group)
-}
-
-func (n grouped) Publish(topic string, ms ...*message.Message) error {
-	return n.pub.Publish(n.url(topic), ms...)
-}
-
-func (n grouped) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	return n.sub.Subscribe(ctx, n.url(topic))
-}
-
-func (n grouped) SubscribeInitialize(topic string) error {
-	return n.sub.(message.SubscribeInitializer).SubscribeInitialize(n.url(topic))
-}
-
-func (n grouped) Close() error {
-	if n.pub != nil {
-		return n.pub.Close()
-	}
-	return n.sub.Close()
-}
-
 // TestWatermillSuite runs the conformance suite that Watermill has for every
 // publisher and subscriber.
 func TestWatermillSuite(t *testing.T) {
 	newServer(t)
 	open := func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
-		pub, sub := newPubSub(t, queue.Config{Concurrency: 100, NackDelay: immediately, CloseTimeout: time.Second})
-		t.Cleanup(func() { sub.Close(); pub.Close() }) // the suite does not always
-		return grouped{group: group, pub: pub}, grouped{group: group, sub: sub}
+		c := queue.Config{Concurrency: 100, NackDelay: queuetest.Immediately, CloseTimeout: time.Second}
+		return queuetest.OpenNamed(t, gcppubsub.Driver{}, c, func(topic string) string { return queueURL(topic, "s"+topic+"-"+group) })
 	}
 	features := tests.Features{
 		Persistent: true, ConsumerGroups: true, ForceShort: true,
@@ -158,7 +117,7 @@ func TestDeadlineIsExtended(t *testing.T) {
 	if _, err := s.GServer.CreateSubscription(t.Context(), &pubsubpb.Subscription{Name: subscription, Topic: topic, AckDeadlineSeconds: 2}); err != nil {
 		t.Fatal(err)
 	}
-	pub, sub := newPubSub(t, queue.Config{Concurrency: 2, NackDelay: func(int) time.Duration { return time.Hour }})
+	pub, sub := queuetest.Open(t, gcppubsub.Driver{}, queue.Config{Concurrency: 2, NackDelay: func(int) time.Duration { return time.Hour }})
 	defer pub.Close()
 	messages, err := sub.Subscribe(t.Context(), "gcppubsub://"+subscription)
 	if err != nil {
@@ -206,7 +165,7 @@ func (r *refusals) React(request any) (bool, any, error) {
 func TestNackIsCountedOnce(t *testing.T) {
 	var refused refusals
 	newServer(t, pstest.ServerReactorOption{FuncName: "ModifyAckDeadline", Reactor: &refused})
-	pub, sub := newPubSub(t, queue.Config{Concurrency: 1, NackDelay: immediately})
+	pub, sub := queuetest.Open(t, gcppubsub.Driver{}, queue.Config{Concurrency: 1, NackDelay: queuetest.Immediately})
 	defer pub.Close()
 	url := newTopic()
 	messages, err := sub.Subscribe(t.Context(), url)
@@ -239,7 +198,7 @@ func TestNackIsCountedOnce(t *testing.T) {
 // TestURLErrors opens what cannot be opened.
 func TestURLErrors(t *testing.T) {
 	newServer(t)
-	pub, sub := newPubSub(t, queue.Config{})
+	pub, sub := queuetest.Open(t, gcppubsub.Driver{}, queue.Config{})
 	for url, want := range map[string]string{
 		"gcppubsub://projects/p/subscriptions/absent":             "no subscription projects/p/subscriptions/absent: make it",
 		"gcppubsub://projects/p/subscriptions/s?create=true":      "create needs topic=NAME, the topic that the new subscription is for",

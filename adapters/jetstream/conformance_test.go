@@ -1,15 +1,16 @@
 package jetstream_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
 
+	ours "github.com/bucketsum/bucketsum/adapters/jetstream"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/queue/queuetest"
 )
 
 // TestConformance runs our suite for queue adapters.
@@ -29,7 +30,7 @@ func harness(b *bench) func(*testing.T) pipelinetest.Queue {
 		return pipelinetest.Queue{
 			NewTopic: b.topic,
 			Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
-				return newPubSub(t, queue.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: soon})
+				return queuetest.Open(t, ours.Driver{}, queue.Config{Concurrency: concurrency, NackDelay: queuetest.Immediately, ReopenDelay: queuetest.Soon})
 			},
 			Persistent: true,
 			Redelivers: true,
@@ -40,39 +41,10 @@ func harness(b *bench) func(*testing.T) pipelinetest.Queue {
 	}
 }
 
-// named maps the topics of Watermill's suite to URLs of queues.
-type named struct {
-	b   *bench
-	pub message.Publisher
-	sub message.Subscriber
-}
-
-func (n named) url(topic string) string { return n.b.url(topic, "consumer=workers&create=true") }
-
-func (n named) Publish(topic string, ms ...*message.Message) error {
-	return n.pub.Publish(n.url(topic), ms...)
-}
-
-func (n named) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	return n.sub.Subscribe(ctx, n.url(topic))
-}
-
-func (n named) SubscribeInitialize(topic string) error {
-	return n.sub.(message.SubscribeInitializer).SubscribeInitialize(n.url(topic))
-}
-
-func (n named) Close() error {
-	if n.pub != nil {
-		return n.pub.Close()
-	}
-	return n.sub.Close()
-}
-
 func opener(b *bench, concurrency int) tests.PubSubConstructor {
 	return func(t *testing.T) (message.Publisher, message.Subscriber) {
-		p, s := newPubSub(t, queue.Config{Concurrency: concurrency, NackDelay: immediately, CloseTimeout: time.Second})
-		t.Cleanup(func() { s.Close(); p.Close() }) // the suite does not always
-		return named{b: b, pub: p}, named{b: b, sub: s}
+		c := queue.Config{Concurrency: concurrency, NackDelay: queuetest.Immediately, CloseTimeout: time.Second}
+		return queuetest.OpenNamed(t, ours.Driver{}, c, func(topic string) string { return b.url(topic, "consumer=workers&create=true") })
 	}
 }
 

@@ -11,13 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	ours "github.com/bucketsum/bucketsum/adapters/jetstream"
 	"github.com/bucketsum/bucketsum/adapters/jetstream/jetstreamtest"
-	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // bench is a server and an administrator's connection to it.
@@ -96,21 +93,6 @@ func (b *bench) info(url string) *jetstream.ConsumerInfo {
 		b.t.Fatal(err)
 	}
 	return c.CachedInfo()
-}
-
-func immediately(int) time.Duration { return 0 }
-
-// soon is the delay between attempts to reach a server that starts on the same
-// processor.
-func soon(int) time.Duration { return 20 * time.Millisecond }
-
-func newPubSub(t *testing.T, c queue.Config) (message.Publisher, *queue.Subscriber) {
-	t.Helper()
-	s, err := queue.NewSubscriber(ours.Driver{Log: c.Log}, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return queue.NewPublisher(ours.Driver{}), s
 }
 
 // recorder keeps what was logged.

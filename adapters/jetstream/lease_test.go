@@ -13,6 +13,7 @@ import (
 	ours "github.com/bucketsum/bucketsum/adapters/jetstream"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/queue/queuetest"
 )
 
 // brief creates a queue whose server redelivers a message after a second without a
@@ -32,62 +33,22 @@ func (b *bench) brief(maxDeliver int) (url string) {
 	return url
 }
 
-// worker subscribes to a queue and sends to it.
-type worker struct {
-	t        *testing.T
-	url      string
-	pub      message.Publisher
-	sub      *queue.Subscriber
-	messages <-chan *message.Message
-}
-
-func (b *bench) worker(url string, c queue.Config) *worker {
-	b.t.Helper()
-	pub, sub := newPubSub(b.t, c)
-	messages, err := sub.Subscribe(context.Background(), url)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(func() { sub.Close(); pub.Close() })
-	return &worker{b.t, url, pub, sub, messages}
-}
-
-func (w *worker) send(ids ...string) {
-	w.t.Helper()
-	for _, id := range ids {
-		if err := w.pub.Publish(w.url, message.NewMessage(id, []byte(id))); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-}
-
-func (w *worker) next() *message.Message {
-	w.t.Helper()
-	select {
-	case m := <-w.messages:
-		return m
-	case <-time.After(2 * time.Minute):
-		w.t.Fatal("no message comes")
-		return nil
-	}
-}
-
 // TestHeartbeatOutlastsAckWait: heartbeats hold a message in work for longer than the
 // AckWait. The redeliveries of a message without heartbeats show that the time has
 // passed.
 func TestHeartbeatOutlastsAckWait(t *testing.T) {
 	b := newBench(t)
-	held := b.worker(b.brief(-1), queue.Config{Concurrency: 2})
-	held.send("long work")
-	m := held.next()
+	held := queuetest.NewWorker(t, ours.Driver{}, b.brief(-1), queue.Config{Concurrency: 2})
+	held.Send("long work")
+	m := held.Next()
 
-	clock := b.worker(b.brief(-1), queue.Config{})
-	clock.send("tick")
-	c, err := b.js.Consumer(t.Context(), streamOf(clock.url), "workers")
+	clock := queuetest.NewWorker(t, ours.Driver{}, b.brief(-1), queue.Config{})
+	clock.Send("tick")
+	c, err := b.js.Consumer(t.Context(), streamOf(clock.URL), "workers")
 	if err != nil {
 		t.Fatal(err)
 	}
-	clock.sub.Close()
+	clock.Sub.Close()
 	for range 4 { // it is never acked
 		if _, err := c.Next(jetstream.FetchMaxWait(10 * time.Second)); err != nil {
 			t.Fatal(err)
@@ -96,14 +57,14 @@ func TestHeartbeatOutlastsAckWait(t *testing.T) {
 	if err := m.Context().Err(); err != nil {
 		t.Errorf("the lease ended: %v", context.Cause(m.Context()))
 	}
-	if n := b.info(held.url).NumRedelivered; n != 0 {
+	if n := b.info(held.URL).NumRedelivered; n != 0 {
 		t.Errorf("%d messages were redelivered", n)
 	}
 	m.Ack()
-	if err := held.sub.Close(); err != nil {
+	if err := held.Sub.Close(); err != nil {
 		t.Error(err)
 	}
-	if i := b.info(held.url); i.NumAckPending != 0 || i.AckFloor.Stream != 1 {
+	if i := b.info(held.URL); i.NumAckPending != 0 || i.AckFloor.Stream != 1 {
 		t.Errorf("%d messages are pending and %d acked, want the one acked", i.NumAckPending, i.AckFloor.Stream)
 	}
 }
@@ -112,9 +73,9 @@ func TestHeartbeatOutlastsAckWait(t *testing.T) {
 // loses its lease, and the message is redelivered.
 func TestLeaseIsLostWithoutServer(t *testing.T) {
 	b := newBench(t)
-	w := b.worker(b.brief(-1), queue.Config{Concurrency: 1, ReopenDelay: immediately})
-	w.send("x")
-	m := w.next()
+	w := queuetest.NewWorker(t, ours.Driver{}, b.brief(-1), queue.Config{Concurrency: 1, ReopenDelay: queuetest.Immediately})
+	w.Send("x")
+	m := w.Next()
 	b.server.Kill()
 	<-m.Context().Done()
 	if cause := context.Cause(m.Context()); !errors.Is(cause, pipeline.ErrLeaseLost) {
@@ -122,7 +83,7 @@ func TestLeaseIsLostWithoutServer(t *testing.T) {
 	}
 	b.server.Resume()
 	m.Nack() // its work was interrupted
-	again := w.next()
+	again := w.Next()
 	if again.UUID != m.UUID { // a server that crashed may have forgotten its count
 		t.Errorf("got %s, want %s", again.UUID, m.UUID)
 	}
@@ -132,13 +93,13 @@ func TestLeaseIsLostWithoutServer(t *testing.T) {
 // TestNackDelay: a nacked message waits at the server and does not delay others.
 func TestNackDelay(t *testing.T) {
 	b := newBench(t)
-	w := b.worker(b.topic(), queue.Config{Concurrency: 1, NackDelay: func(attempt int) time.Duration {
+	w := queuetest.NewWorker(t, ours.Driver{}, b.topic(), queue.Config{Concurrency: 1, NackDelay: func(attempt int) time.Duration {
 		return time.Duration(attempt) * 500 * time.Millisecond
 	}})
-	w.send("bad", "good-1", "good-2")
-	w.next().Nack()
+	w.Send("bad", "good-1", "good-2")
+	w.Next().Nack()
 	for _, want := range []string{"good-1", "good-2", "bad"} {
-		m := w.next()
+		m := w.Next()
 		if m.UUID != want {
 			t.Errorf("got %s, want %s", m.UUID, want)
 		}
@@ -151,12 +112,12 @@ func TestNackDelay(t *testing.T) {
 func TestCloseGivesBackAtOnce(t *testing.T) {
 	b := newBench(t)
 	url := b.topic() // whose ack wait is a minute
-	leaving := b.worker(url, queue.Config{Concurrency: 3})
-	leaving.send("a", "b")
-	held := []*message.Message{leaving.next(), leaving.next()}
+	leaving := queuetest.NewWorker(t, ours.Driver{}, url, queue.Config{Concurrency: 3})
+	leaving.Send("a", "b")
+	held := []*message.Message{leaving.Next(), leaving.Next()}
 	closed := make(chan error)
-	go func() { closed <- leaving.sub.Close() }()
-	staying := b.worker(url, queue.Config{Concurrency: 3})
+	go func() { closed <- leaving.Sub.Close() }()
+	staying := queuetest.NewWorker(t, ours.Driver{}, url, queue.Config{Concurrency: 3})
 	for _, m := range held {
 		m.Nack()
 	}
@@ -164,7 +125,7 @@ func TestCloseGivesBackAtOnce(t *testing.T) {
 		t.Error(err)
 	}
 	for range held {
-		staying.next().Ack()
+		staying.Next().Ack()
 	}
 }
 
@@ -186,7 +147,7 @@ func TestURLErrors(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	pub, sub := newPubSub(t, queue.Config{})
+	pub, sub := queuetest.Open(t, ours.Driver{}, queue.Config{})
 	defer sub.Close()
 	for url, want := range map[string]string{
 		b.url("absent", "consumer=workers"):              "no stream absent: make it (nats stream add absent), or add create=true",

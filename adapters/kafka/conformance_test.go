@@ -1,7 +1,6 @@
 package kafka_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -13,31 +12,19 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/kafka"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/queue/queuetest"
 )
 
-func immediately(int) time.Duration { return 0 }
-
-// soon is the delay between attempts to reach a server that starts on the same
-// processor.
-func soon(int) time.Duration { return 20 * time.Millisecond }
-
-func newPubSub(t *testing.T, c queue.Config) (*queue.Publisher, *queue.Subscriber) {
-	t.Helper()
-	// A member learns of a rebalance by its heartbeat, and of new topics by metadata.
-	beat := []kgo.Opt{kgo.HeartbeatInterval(50 * time.Millisecond), kgo.MetadataMinAge(50 * time.Millisecond)}
-	s, err := queue.NewSubscriber(kafka.Driver{Log: c.Log, Options: beat}, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return queue.NewPublisher(kafka.Driver{}), s
-}
+// quick is a driver whose members learn of a rebalance soon, by their heartbeats, and of
+// new topics, by metadata.
+var quick = kafka.Driver{Options: []kgo.Opt{kgo.HeartbeatInterval(50 * time.Millisecond), kgo.MetadataMinAge(50 * time.Millisecond)}}
 
 func harness(s kafkaServer) func(*testing.T) pipelinetest.Queue {
 	return func(*testing.T) pipelinetest.Queue {
 		return pipelinetest.Queue{
 			NewTopic: s.topic,
 			Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
-				return newPubSub(t, queue.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: soon})
+				return queuetest.Open(t, quick, queue.Config{Concurrency: concurrency, NackDelay: queuetest.Immediately, ReopenDelay: queuetest.Soon})
 			},
 			Persistent: true,
 			Exclusive:  true,
@@ -62,47 +49,10 @@ func TestDurable(t *testing.T) {
 	pipelinetest.TestDurable(t, harness(s), s.restart)
 }
 
-// named maps the topics of Watermill's suite to URLs of topics.
-type named struct {
-	s   kafkaServer
-	pub message.Publisher
-	sub message.Subscriber
-}
-
-func (n named) url(topic, group string) string {
-	return n.s.URL(topic, "create=true&group="+group)
-}
-
-func (n named) Publish(topic string, ms ...*message.Message) error {
-	return n.pub.Publish(n.url(topic, ""), ms...)
-}
-
-// groupOf maps the topics of Watermill's suite to URLs with a group.
-type groupOf struct {
-	named
-	group string
-}
-
-func (n groupOf) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	return n.sub.Subscribe(ctx, n.url(topic, n.group))
-}
-
-func (n groupOf) SubscribeInitialize(topic string) error {
-	return n.sub.(message.SubscribeInitializer).SubscribeInitialize(n.url(topic, n.group))
-}
-
-func (n named) Close() error {
-	if n.pub != nil {
-		return n.pub.Close()
-	}
-	return n.sub.Close()
-}
-
 func inGroups(s kafkaServer, concurrency int) tests.ConsumerGroupPubSubConstructor {
 	return func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
-		pub, sub := newPubSub(t, queue.Config{Concurrency: concurrency, NackDelay: immediately, CloseTimeout: time.Second})
-		t.Cleanup(func() { sub.Close(); pub.Close() }) // the suite does not always
-		return named{s: s, pub: pub}, groupOf{named{s: s, sub: sub}, group}
+		c := queue.Config{Concurrency: concurrency, NackDelay: queuetest.Immediately, CloseTimeout: time.Second}
+		return queuetest.OpenNamed(t, quick, c, func(topic string) string { return s.URL(topic, "create=true&group="+group) })
 	}
 }
 

@@ -12,67 +12,21 @@ import (
 
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/queue/queuetest"
 )
-
-// worker subscribes to a queue and sends to it.
-type worker struct {
-	t        *testing.T
-	url      string
-	pub      *queue.Publisher
-	sub      *queue.Subscriber
-	messages <-chan *message.Message
-}
-
-func newWorker(t *testing.T, url string, c queue.Config) *worker {
-	t.Helper()
-	pub, sub := newPubSub(t, c)
-	messages, err := sub.Subscribe(context.Background(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { sub.Close(); pub.Close() })
-	return &worker{t, url, pub, sub, messages}
-}
-
-func (w *worker) send(ids ...string) {
-	w.t.Helper()
-	for _, id := range ids {
-		if err := w.pub.Publish(w.url, message.NewMessage(id, []byte(id))); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-}
-
-func (w *worker) next() *message.Message {
-	w.t.Helper()
-	select {
-	case m := <-w.messages:
-		return m
-	case <-time.After(2 * time.Minute):
-		w.t.Fatal("no message comes")
-		return nil
-	}
-}
-
-func (w *worker) close() {
-	w.t.Helper()
-	if err := w.sub.Close(); err != nil {
-		w.t.Error(err)
-	}
-}
 
 // TestEviction: when a group evicts a worker, its unfinished work is cancelled and
 // repeated by the next owner of the partition. Finished work is not repeated.
 func TestEviction(t *testing.T) {
 	s := newServer(t, 1)
 	url := s.topic()
-	w := newWorker(t, url, queue.Config{Concurrency: 2})
-	w.send("long")
-	long := w.next()
-	w.send("short")
-	w.next().Ack()
-	w.send("later")
-	later := w.next()
+	w := queuetest.NewWorker(t, quick, url, queue.Config{Concurrency: 2})
+	w.Send("long")
+	long := w.Next()
+	w.Send("short")
+	w.Next().Ack()
+	w.Send("later")
+	later := w.Next()
 	s.Evict("workers")
 	for _, m := range []*message.Message{long, later} {
 		select {
@@ -87,16 +41,16 @@ func TestEviction(t *testing.T) {
 	long.Ack()   // too late: it has no effect
 	later.Nack() // interrupted
 	for range 2 {
-		m := w.next()
+		m := w.Next()
 		if m.UUID == "short" {
 			t.Error("finished work is done again")
 		}
 		m.Ack()
 	}
-	w.close()
-	after := newWorker(t, url, queue.Config{})
-	after.send("end")
-	if m := after.next(); m.UUID != "end" {
+	w.Close()
+	after := queuetest.NewWorker(t, quick, url, queue.Config{})
+	after.Send("end")
+	if m := after.Next(); m.UUID != "end" {
 		t.Errorf("got %s again", m.UUID)
 	} else {
 		m.Ack()
@@ -107,11 +61,11 @@ func TestEviction(t *testing.T) {
 func TestFinishedOutOfOrder(t *testing.T) {
 	s := newServer(t, 1)
 	url := s.topic()
-	w := newWorker(t, url, queue.Config{Concurrency: 6})
-	w.send("0", "1", "2", "3", "4", "5")
+	w := queuetest.NewWorker(t, quick, url, queue.Config{Concurrency: 6})
+	w.Send("0", "1", "2", "3", "4", "5")
 	held := make(map[string]*message.Message) // they are delivered at the same time
 	for range 6 {
-		m := w.next()
+		m := w.Next()
 		held[m.UUID] = m
 	}
 	for _, id := range []string{"5", "1", "3"} {
@@ -125,7 +79,7 @@ func TestFinishedOutOfOrder(t *testing.T) {
 		m.Nack()
 	}
 	for len(held) > 0 {
-		m := w.next()
+		m := w.Next()
 		if held[m.UUID] == nil {
 			t.Errorf("%s is done again", m.UUID)
 		}
@@ -139,21 +93,21 @@ func TestFinishedOutOfOrder(t *testing.T) {
 func TestRebalance(t *testing.T) {
 	s := newServer(t, 4)
 	url := s.topic()
-	first := newWorker(t, url, queue.Config{Concurrency: 4})
+	first := queuetest.NewWorker(t, quick, url, queue.Config{Concurrency: 4})
 	const n = 400
 	done := make(chan string, 2*n)
-	work := func(w *worker) {
-		for m := range w.messages {
+	work := func(w *queuetest.Worker) {
+		for m := range w.Messages {
 			done <- m.UUID
 			m.Ack()
 		}
 	}
 	go work(first)
-	var second *worker
+	var second *queuetest.Worker
 	for i := range n {
-		first.send(fmt.Sprint(i))
+		first.Send(fmt.Sprint(i))
 		if i == n/2 {
-			second = newWorker(t, url, queue.Config{Concurrency: 4})
+			second = queuetest.NewWorker(t, quick, url, queue.Config{Concurrency: 4})
 			go work(second)
 		}
 	}
@@ -169,27 +123,27 @@ func TestRebalance(t *testing.T) {
 			t.Fatalf("%d of %d messages are done", len(seen), n)
 		}
 	}
-	first.close()
-	second.close()
+	first.Close()
+	second.Close()
 }
 
 // TestNackedWaitsAside: messages that fail do not delay others.
 func TestNackedWaitsAside(t *testing.T) {
 	s := newServer(t, 1)
 	url := s.topic()
-	w := newWorker(t, url, queue.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return time.Hour }})
-	w.send("bad-1", "bad-2", "good")
-	w.next().Nack()
-	w.next().Nack()
-	if m := w.next(); m.UUID != "good" {
+	w := queuetest.NewWorker(t, quick, url, queue.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return time.Hour }})
+	w.Send("bad-1", "bad-2", "good")
+	w.Next().Nack()
+	w.Next().Nack()
+	if m := w.Next(); m.UUID != "good" {
 		t.Errorf("got %s, want the good one", m.UUID)
 	} else {
 		m.Ack()
 	}
-	w.close() // without waiting for an hour
-	again := newWorker(t, url, queue.Config{Concurrency: 1})
+	w.Close() // without waiting for an hour
+	again := queuetest.NewWorker(t, quick, url, queue.Config{Concurrency: 1})
 	for _, want := range []string{"bad-1", "bad-2"} {
-		m := again.next()
+		m := again.Next()
 		if m.UUID != want {
 			t.Errorf("got %s, want %s", m.UUID, want)
 		}
@@ -203,13 +157,13 @@ func TestMoreFailThanMayWait(t *testing.T) {
 	const concurrency, n = 2, 17*2 + 6 // 16 may wait for each that may be in flight
 	s := newServer(t, 1)
 	url := s.topic()
-	w := newWorker(t, url, queue.Config{Concurrency: concurrency, NackDelay: func(int) time.Duration { return 300 * time.Millisecond }})
+	w := queuetest.NewWorker(t, quick, url, queue.Config{Concurrency: concurrency, NackDelay: func(int) time.Duration { return 300 * time.Millisecond }})
 	for i := range n {
-		w.send(fmt.Sprint(i))
+		w.Send(fmt.Sprint(i))
 	}
 	attempts := make(map[string]int)
 	for left := n; left > 0; {
-		m := w.next()
+		m := w.Next()
 		attempts[m.UUID]++
 		if got := pipeline.Attempt(m); got != attempts[m.UUID] {
 			t.Errorf("%s is at attempt %d, want %d", m.UUID, got, attempts[m.UUID])
@@ -224,13 +178,13 @@ func TestMoreFailThanMayWait(t *testing.T) {
 	if len(attempts) != n {
 		t.Errorf("%d messages came, want %d", len(attempts), n)
 	}
-	w.close()
+	w.Close()
 }
 
 // TestURLErrors opens what cannot be opened.
 func TestURLErrors(t *testing.T) {
 	s := newServer(t, 1)
-	pub, sub := newPubSub(t, queue.Config{})
+	pub, sub := queuetest.Open(t, quick, queue.Config{})
 	for url, want := range map[string]string{
 		s.URL("absent", "group=g"):               "no topic absent: make it (kafka-topics.sh --create --topic absent",
 		s.URL("absent", ""):                      "group=NAME is missing",

@@ -1,7 +1,6 @@
 package rabbitmq_test
 
 import (
-	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -15,24 +14,10 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq/rabbitmqtest"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/queue/queuetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func immediately(int) time.Duration { return 0 }
-
-// soon is the delay between attempts to reach a server that starts on the same
-// processor.
-func soon(int) time.Duration { return 20 * time.Millisecond }
-
-func newPubSub(t *testing.T, c queue.Config) (*queue.Publisher, *queue.Subscriber) {
-	t.Helper()
-	s, err := queue.NewSubscriber(rabbitmq.Driver{Log: c.Log}, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return queue.NewPublisher(rabbitmq.Driver{}), s
-}
 
 var topics atomic.Int64
 
@@ -45,7 +30,7 @@ func harness(s *rabbitmqtest.Server) func(*testing.T) pipelinetest.Queue {
 		return pipelinetest.Queue{
 			NewTopic: func() string { return newTopic(s) },
 			Open: func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber) {
-				return newPubSub(t, queue.Config{Concurrency: concurrency, NackDelay: immediately, ReopenDelay: soon})
+				return queuetest.Open(t, rabbitmq.Driver{}, queue.Config{Concurrency: concurrency, NackDelay: queuetest.Immediately, ReopenDelay: queuetest.Soon})
 			},
 			Persistent: true,
 			Redelivers: true,
@@ -88,39 +73,10 @@ func TestRabbitMQ(t *testing.T) {
 	t.Run("Lost", func(t *testing.T) { testLostLease(t, s) })
 }
 
-// named maps the topics of Watermill's suite to URLs of queues.
-type named struct {
-	s   *rabbitmqtest.Server
-	pub message.Publisher
-	sub message.Subscriber
-}
-
-func (n named) url(topic string) string { return n.s.URL("create=true&queue=" + topic) }
-
-func (n named) Publish(topic string, ms ...*message.Message) error {
-	return n.pub.Publish(n.url(topic), ms...)
-}
-
-func (n named) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	return n.sub.Subscribe(ctx, n.url(topic))
-}
-
-func (n named) SubscribeInitialize(topic string) error {
-	return n.sub.(message.SubscribeInitializer).SubscribeInitialize(n.url(topic))
-}
-
-func (n named) Close() error {
-	if n.pub != nil {
-		return n.pub.Close()
-	}
-	return n.sub.Close()
-}
-
 func opener(s *rabbitmqtest.Server, concurrency int) tests.PubSubConstructor {
 	return func(t *testing.T) (message.Publisher, message.Subscriber) {
-		pub, sub := newPubSub(t, queue.Config{Concurrency: concurrency, NackDelay: immediately, CloseTimeout: time.Second})
-		t.Cleanup(func() { sub.Close(); pub.Close() }) // the suite does not always
-		return named{s: s, pub: pub}, named{s: s, sub: sub}
+		c := queue.Config{Concurrency: concurrency, NackDelay: queuetest.Immediately, CloseTimeout: time.Second}
+		return queuetest.OpenNamed(t, rabbitmq.Driver{}, c, func(topic string) string { return s.URL("create=true&queue=" + topic) })
 	}
 }
 

@@ -13,61 +13,23 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"github.com/bucketsum/bucketsum/adapters/rabbitmq"
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq/rabbitmqtest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/queue/queuetest"
 	"github.com/bucketsum/bucketsum/testenv/tcpproxy"
 )
 
-// worker subscribes to a queue and sends to it.
-type worker struct {
-	t        *testing.T
-	url      string
-	pub      *queue.Publisher
-	sub      *queue.Subscriber
-	messages <-chan *message.Message
-}
-
-func newWorker(t *testing.T, url string, c queue.Config) *worker {
-	t.Helper()
-	pub, sub := newPubSub(t, c)
-	messages, err := sub.Subscribe(context.Background(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { sub.Close(); pub.Close() })
-	return &worker{t, url, pub, sub, messages}
-}
-
-func (w *worker) send(ids ...string) {
-	w.t.Helper()
-	for _, id := range ids {
-		if err := w.pub.Publish(w.url, message.NewMessage(id, []byte(id))); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-}
-
-func (w *worker) next() *message.Message {
-	w.t.Helper()
-	select {
-	case m := <-w.messages:
-		return m
-	case <-time.After(2 * time.Minute):
-		w.t.Fatal("no message comes")
-		return nil
-	}
-}
-
 // testNackedWaitsAside: messages that fail do not delay others, and are redelivered.
 func testNackedWaitsAside(t *testing.T, s *rabbitmqtest.Server) {
-	w := newWorker(t, newTopic(s), queue.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return 500 * time.Millisecond }})
-	w.send("bad-1", "bad-2", "good")
-	w.next().Nack()
-	w.next().Nack()
+	w := queuetest.NewWorker(t, rabbitmq.Driver{}, newTopic(s), queue.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return 500 * time.Millisecond }})
+	w.Send("bad-1", "bad-2", "good")
+	w.Next().Nack()
+	w.Next().Nack()
 	attempts := make(map[string]int)
 	for range 3 {
-		m := w.next()
+		m := w.Next()
 		if len(attempts) == 0 && m.UUID != "good" {
 			t.Errorf("got %s before the good one", m.UUID)
 		}
@@ -78,23 +40,23 @@ func testNackedWaitsAside(t *testing.T, s *rabbitmqtest.Server) {
 		t.Errorf("attempts are %v, want %v", attempts, want)
 	}
 	// Exactly as many messages as before are in flight.
-	w.send("a", "b")
-	a := w.next()
+	w.Send("a", "b")
+	a := w.Next()
 	select {
-	case m := <-w.messages:
+	case m := <-w.Messages:
 		t.Errorf("%s is in flight beside the only one that may be", m.UUID)
 	default:
 	}
 	a.Ack()
-	w.next().Ack()
+	w.Next().Ack()
 
-	slow := newWorker(t, newTopic(s), queue.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return time.Hour }})
-	slow.send("waits")
-	slow.next().Nack()
-	if err := slow.sub.Close(); err != nil { // without waiting for an hour
+	slow := queuetest.NewWorker(t, rabbitmq.Driver{}, newTopic(s), queue.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return time.Hour }})
+	slow.Send("waits")
+	slow.Next().Nack()
+	if err := slow.Sub.Close(); err != nil { // without waiting for an hour
 		t.Error(err)
 	}
-	if m := newWorker(t, slow.url, queue.Config{}).next(); m.UUID != "waits" {
+	if m := queuetest.NewWorker(t, rabbitmq.Driver{}, slow.URL, queue.Config{}).Next(); m.UUID != "waits" {
 		t.Errorf("got %s", m.UUID)
 	} else {
 		m.Ack()
@@ -104,26 +66,18 @@ func testNackedWaitsAside(t *testing.T, s *rabbitmqtest.Server) {
 // testDraining: a worker that stops takes no messages while it finishes those that it
 // has, even if that frees a slot. A new subscription takes messages again.
 func testDraining(t *testing.T, s *rabbitmqtest.Server) {
-	pub, sub := newPubSub(t, queue.Config{Concurrency: 3})
-	defer pub.Close()
-	defer sub.Close()
-	w := &worker{t: t, url: newTopic(s), pub: pub, sub: sub}
+	w := queuetest.NewIdle(t, rabbitmq.Driver{}, newTopic(s), queue.Config{Concurrency: 3})
 	subscribe := func() (stop context.CancelFunc) {
-		t.Helper()
 		ctx, cancel := context.WithCancel(t.Context())
-		messages, err := sub.Subscribe(ctx, w.url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.messages = messages
+		w.Subscribe(ctx)
 		return cancel
 	}
 	name := fmt.Sprint("topic-", topics.Load())
 	stop := subscribe()
-	w.send("long", "short")
+	w.Send("long", "short")
 	held := map[string]*message.Message{}
 	for range 2 {
-		m := w.next()
+		m := w.Next()
 		held[m.UUID] = m
 	}
 	stop()
@@ -131,16 +85,16 @@ func testDraining(t *testing.T, s *rabbitmqtest.Server) {
 	held["short"].Ack()               // which frees a slot
 	<-held["short"].Context().Done()
 
-	other := newWorker(t, w.url, queue.Config{Concurrency: 1})
+	other := queuetest.NewWorker(t, rabbitmq.Driver{}, w.URL, queue.Config{Concurrency: 1})
 	for _, id := range []string{"a", "b", "c", "d"} {
-		other.send(id)
-		m := other.next()
+		other.Send(id)
+		m := other.Next()
 		if m.UUID != id || pipeline.Attempt(m) != 1 {
 			t.Errorf("got %s at attempt %d, want %s at the first", m.UUID, pipeline.Attempt(m), id)
 		}
 		m.Ack()
 	}
-	if err := other.sub.Close(); err != nil {
+	if err := other.Sub.Close(); err != nil {
 		t.Error(err)
 	}
 	if err := held["long"].Context().Err(); err != nil {
@@ -148,13 +102,13 @@ func testDraining(t *testing.T, s *rabbitmqtest.Server) {
 	}
 	held["long"].Ack()
 	<-held["long"].Context().Done()
-	if _, more := <-w.messages; more {
+	if _, more := <-w.Messages; more {
 		t.Error("a stopped worker got a message")
 	}
 
 	defer subscribe()()
-	w.send("again")
-	if m := w.next(); m.UUID != "again" || pipeline.Attempt(m) != 1 {
+	w.Send("again")
+	if m := w.Next(); m.UUID != "again" || pipeline.Attempt(m) != 1 {
 		t.Errorf("got %s at attempt %d", m.UUID, pipeline.Attempt(m))
 	} else {
 		m.Ack()
@@ -163,18 +117,18 @@ func testDraining(t *testing.T, s *rabbitmqtest.Server) {
 
 // testDeadLetters: a message that fails too often moves to the dead-letter queue.
 func testDeadLetters(t *testing.T, s *rabbitmqtest.Server) {
-	w := newWorker(t, newTopic(s), queue.Config{Concurrency: 1, NackDelay: immediately})
-	dead := newWorker(t, w.url+".dead", queue.Config{Concurrency: 1})
-	w.send("poison")
+	w := queuetest.NewWorker(t, rabbitmq.Driver{}, newTopic(s), queue.Config{Concurrency: 1, NackDelay: queuetest.Immediately})
+	dead := queuetest.NewWorker(t, rabbitmq.Driver{}, w.URL+".dead", queue.Config{Concurrency: 1})
+	w.Send("poison")
 	for n := 1; ; n++ {
 		select {
-		case m := <-w.messages:
+		case m := <-w.Messages:
 			if got := pipeline.Attempt(m); got != n {
 				t.Errorf("attempt is %d, want %d", got, n)
 			}
 			m.Nack()
 			continue
-		case m := <-dead.messages:
+		case m := <-dead.Messages:
 			if m.UUID != "poison" || n < 20 {
 				t.Errorf("%s is a dead letter after %d deliveries", m.UUID, n-1)
 			}
@@ -193,13 +147,14 @@ func testUncountedWarning(t *testing.T, s *rabbitmqtest.Server) {
 	s.Classic(uncounted)
 	for url, want := range map[string]int{newTopic(s): 0, s.URL("queue=" + uncounted): 1} {
 		var log bytes.Buffer
-		w := newWorker(t, url, queue.Config{Concurrency: 1, NackDelay: immediately, Log: slog.New(slog.NewTextHandler(&log, nil))})
-		w.send("fails")
+		d := rabbitmq.Driver{Log: slog.New(slog.NewTextHandler(&log, nil))}
+		w := queuetest.NewWorker(t, d, url, queue.Config{Concurrency: 1, NackDelay: queuetest.Immediately})
+		w.Send("fails")
 		for range 3 {
-			w.next().Nack()
+			w.Next().Nack()
 		}
-		w.next().Ack()
-		if err := w.sub.Close(); err != nil {
+		w.Next().Ack()
+		if err := w.Sub.Close(); err != nil {
 			t.Error(err)
 		}
 		if got := strings.Count(log.String(), "the queue does not count deliveries"); got != want {
@@ -210,9 +165,9 @@ func testUncountedWarning(t *testing.T, s *rabbitmqtest.Server) {
 
 // testLostLease: a lost connection cancels the work, and the message is redelivered.
 func testLostLease(t *testing.T, s *rabbitmqtest.Server) {
-	w := newWorker(t, newTopic(s), queue.Config{Concurrency: 1, ReopenDelay: soon})
-	w.send("long")
-	m := w.next()
+	w := queuetest.NewWorker(t, rabbitmq.Driver{}, newTopic(s), queue.Config{Concurrency: 1, ReopenDelay: queuetest.Soon})
+	w.Send("long")
+	m := w.Next()
 	s.Restart()
 	select {
 	case <-m.Context().Done():
@@ -223,7 +178,7 @@ func testLostLease(t *testing.T, s *rabbitmqtest.Server) {
 		t.Errorf("the work was cancelled because of %v, want ErrLeaseLost", cause)
 	}
 	m.Ack() // too late: it has no effect
-	again := w.next()
+	again := w.Next()
 	if again.UUID != "long" || pipeline.Attempt(again) < 1 {
 		t.Errorf("got %s at attempt %d", again.UUID, pipeline.Attempt(again))
 	}
@@ -234,23 +189,21 @@ func testLostLease(t *testing.T, s *rabbitmqtest.Server) {
 // client of RabbitMQ could reconnect too: that would make two consumers for one slot.
 func testReopensOnce(t *testing.T, s *rabbitmqtest.Server) {
 	proxy := tcpproxy.Start(t, "127.0.0.1:"+s.Port())
-	pub, sub := newPubSub(t, queue.Config{Concurrency: 2, ReopenDelay: soon})
-	t.Cleanup(func() { sub.Close(); pub.Close() })
 	name := fmt.Sprint("topic-", topics.Add(1))
-	w := &worker{t: t, url: s.URL("create=true&queue=" + name), pub: pub, sub: sub}
+	w := queuetest.NewIdle(t, rabbitmq.Driver{}, s.URL("create=true&queue="+name), queue.Config{Concurrency: 2, ReopenDelay: queuetest.Soon})
 	var err error
-	if w.messages, err = sub.Subscribe(t.Context(), "amqp://"+proxy.Address()+"/?create=true&queue="+name); err != nil {
+	if w.Messages, err = w.Sub.Subscribe(t.Context(), "amqp://"+proxy.Address()+"/?queue="+name+"&create=true"); err != nil {
 		t.Fatal(err)
 	}
 	for losses := range 3 {
 		id := fmt.Sprint(losses)
-		w.send(id)
-		held := w.next()
+		w.Send(id)
+		held := w.Next()
 		proxy.Cut()
 		<-held.Context().Done()
 		held.Nack() // its work was interrupted
 		proxy.Mend()
-		again := w.next()
+		again := w.Next()
 		if again.UUID != id {
 			t.Errorf("got %s, want %s", again.UUID, id)
 		}
@@ -265,19 +218,19 @@ func testReopensOnce(t *testing.T, s *rabbitmqtest.Server) {
 
 // testTopics: a message that no queue takes is an error, and the next one is sent.
 func testTopics(t *testing.T, s *rabbitmqtest.Server) {
-	w := newWorker(t, newTopic(s), queue.Config{})
+	w := queuetest.NewWorker(t, rabbitmq.Driver{}, newTopic(s), queue.Config{})
 	name := fmt.Sprint("topic-", topics.Load())
 	url := s.URL("exchange=amq.direct&key=objects")
-	if err := w.pub.Publish(url, message.NewMessage("1", nil)); err == nil || !strings.Contains(err.Error(), "no queue takes the message") {
+	if err := w.Pub.Publish(url, message.NewMessage("1", nil)); err == nil || !strings.Contains(err.Error(), "no queue takes the message") {
 		t.Errorf("publish with a key without a binding: %v", err)
 	}
 	s.Bind(name, "amq.direct", "objects")
 	m := message.NewMessage("2", []byte("x"))
 	m.Metadata.Set("x-delivery-count", "7") // left over from another queue
-	if err := w.pub.Publish(url, m); err != nil {
+	if err := w.Pub.Publish(url, m); err != nil {
 		t.Error(err)
 	}
-	got := w.next()
+	got := w.Next()
 	if got.UUID != "2" || pipeline.Attempt(got) != 1 || got.Metadata.Get("x-delivery-count") != "7" {
 		t.Errorf("got %s with %v", got.UUID, got.Metadata)
 	}
@@ -286,7 +239,7 @@ func testTopics(t *testing.T, s *rabbitmqtest.Server) {
 
 // testURLErrors opens what cannot be opened.
 func testURLErrors(t *testing.T, s *rabbitmqtest.Server) {
-	pub, sub := newPubSub(t, queue.Config{})
+	pub, sub := queuetest.Open(t, rabbitmq.Driver{}, queue.Config{})
 	host := "amqp://geheim:geheim@127.0.0.1:" + s.Port()
 	for url, want := range map[string]string{
 		s.URL("queue=absent"):                         "no queue absent: make it",

@@ -27,8 +27,10 @@
 // delay the redelivery of an abandoned message: a nacked message waits here, locked,
 // and is abandoned when its delay is over.
 //
-// No more messages are received than may be in flight. Messages that Service Bus
-// sends at the moment when a worker stops are released, which counts as a delivery.
+// No more messages are received than may be in flight. The client of Azure releases
+// messages that Service Bus sends while no Receive runs, which does not count as a
+// delivery. Messages that arrive while the link closes are redelivered when their locks
+// expire.
 //
 // # Tests
 //

@@ -14,51 +14,22 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/servicebus"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/queue/queuetest"
 )
 
-// worker subscribes to a queue and sends to it.
-type worker struct {
-	*testing.T
-	url      string
-	pub      *queue.Publisher
-	messages <-chan *message.Message
-}
-
-func newWorker(t *testing.T, url string, c queue.Config) *worker {
+func newWorker(t *testing.T, url string, c queue.Config) *queuetest.Worker {
 	t.Helper()
-	pub, sub := newPubSub(t, c)
-	messages, err := sub.Subscribe(context.Background(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(sub.Close(), pub.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return &worker{t, url, pub, messages}
-}
-
-func (w *worker) send(m *message.Message) {
-	w.Helper()
-	if err := w.pub.Publish(w.url, m); err != nil {
-		w.Fatal(err)
-	}
+	return queuetest.NewWorker(t, servicebus.Driver{}, url, c)
 }
 
 // next returns the next message, which must have this UUID and attempt.
-func (w *worker) next(uuid string, attempt int) *message.Message {
-	w.Helper()
-	select {
-	case m := <-w.messages:
-		if m.UUID != uuid || pipeline.Attempt(m) != attempt {
-			w.Errorf("got %s at attempt %d, want %s at %d", m.UUID, pipeline.Attempt(m), uuid, attempt)
-		}
-		return m
-	case <-time.After(time.Minute):
-		w.Fatalf("%s does not come", uuid)
-		return nil
+func next(t *testing.T, w *queuetest.Worker, uuid string, attempt int) *message.Message {
+	t.Helper()
+	m := w.Next()
+	if m.UUID != uuid || pipeline.Attempt(m) != attempt {
+		t.Errorf("got %s at attempt %d, want %s at %d", m.UUID, pipeline.Attempt(m), uuid, attempt)
 	}
+	return m
 }
 
 // TestLockIsRenewed holds a message for longer than its lock lasts.
@@ -66,13 +37,13 @@ func TestLockIsRenewed(t *testing.T) {
 	s := newServer(t, time.Second)
 	s.Queue("objects")
 	w := newWorker(t, "azuresb://objects", queue.Config{Concurrency: 2})
-	w.send(message.NewMessage("long", nil))
-	m := w.next("long", 1)
+	w.Send("long")
+	m := next(t, w, "long", 1)
 	for range 6 { // each about a third of the lock
 		<-s.Renewals
 	}
 	select {
-	case again := <-w.messages:
+	case again := <-w.Messages:
 		t.Errorf("%s was delivered again", again.UUID)
 	default:
 	}
@@ -91,22 +62,22 @@ func TestLostLock(t *testing.T) {
 	s := newServer(t, time.Second)
 	s.Queue("objects")
 	w := newWorker(t, "azuresb://objects", queue.Config{Concurrency: 1})
-	w.send(message.NewMessage("long", nil))
-	m := w.next("long", 1)
+	w.Send("long")
+	m := next(t, w, "long", 1)
 	s.Expire("objects")
 	<-m.Context().Done()
 	if cause := context.Cause(m.Context()); !errors.Is(cause, pipeline.ErrLeaseLost) {
 		t.Errorf("the work was cancelled because of %v, want ErrLeaseLost", cause)
 	}
 	m.Ack() // too late: it has no effect
-	w.next("long", 2).Ack()
+	next(t, w, "long", 2).Ack()
 }
 
 // TestAckAfterLostLock acks a message before its heartbeat can notice the loss.
 func TestAckAfterLostLock(t *testing.T) {
 	s := newServer(t, time.Minute)
 	s.Queue("objects")
-	pub, _ := newPubSub(t, queue.Config{})
+	pub, _ := queuetest.Open(t, servicebus.Driver{}, queue.Config{})
 	defer pub.Close()
 	if err := pub.Publish("azuresb://objects", message.NewMessage("lost", nil)); err != nil {
 		t.Fatal(err)
@@ -135,14 +106,14 @@ func TestAckAfterLostLock(t *testing.T) {
 func TestAckAfterReconnect(t *testing.T) {
 	s := newServer(t, 2*time.Second)
 	s.Queue("objects")
-	w := newWorker(t, "azuresb://objects", queue.Config{Concurrency: 2, ReopenDelay: immediately})
+	w := newWorker(t, "azuresb://objects", queue.Config{Concurrency: 2, ReopenDelay: queuetest.Immediately})
 	for n := range 3 {
 		id := fmt.Sprint("old-", n)
-		w.send(message.NewMessage(id, nil))
-		old := w.next(id, 1)
+		w.Send(id)
+		old := next(t, w, id, 1)
 		s.Cut()
-		w.send(message.NewMessage("new", nil))
-		w.next("new", 1).Ack()
+		w.Send("new")
+		next(t, w, "new", 1).Ack()
 		old.Ack()
 		<-old.Context().Done()
 	}
@@ -155,15 +126,17 @@ func TestAckAfterReconnect(t *testing.T) {
 func TestDeadLetters(t *testing.T) {
 	s := newServer(t, time.Minute)
 	s.Queue("objects")
-	w := newWorker(t, "azuresb://objects", queue.Config{Concurrency: 1, NackDelay: immediately})
+	w := newWorker(t, "azuresb://objects", queue.Config{Concurrency: 1, NackDelay: queuetest.Immediately})
 	dead := newWorker(t, "azuresb://objects/$DeadLetterQueue", queue.Config{Concurrency: 1})
 	m := message.NewMessage("poison", []byte("body"))
 	m.Metadata.Set("name", "value")
-	w.send(m)
-	for n := 1; n <= 10; n++ {
-		w.next("poison", n).Nack()
+	if err := w.Pub.Publish(w.URL, m); err != nil {
+		t.Fatal(err)
 	}
-	got := dead.next("poison", 1)
+	for n := 1; n <= 10; n++ {
+		next(t, w, "poison", n).Nack()
+	}
+	got := next(t, dead, "poison", 1)
 	delete(got.Metadata, pipeline.MetadataAttempt)
 	if diff := cmp.Diff(m.Metadata, got.Metadata); diff != "" || string(got.Payload) != "body" {
 		t.Errorf("payload %q; metadata (-want +got):\n%s", got.Payload, diff)
@@ -175,7 +148,7 @@ func TestDeadLetters(t *testing.T) {
 func TestURLErrors(t *testing.T) {
 	s := newServer(t, time.Minute)
 	s.Topic("objects", "workers")
-	pub, sub := newPubSub(t, queue.Config{})
+	pub, sub := queuetest.Open(t, servicebus.Driver{}, queue.Config{})
 	for url, want := range map[string]string{
 		"azuresb://absent":                         "there is no queue or topic absent in the namespace: create it",
 		"azuresb://objects?subscription=absent":    "there is no subscription absent of topic objects",

@@ -83,7 +83,7 @@ func (s *Server) Expire(name string) {
 	defer s.mu.Unlock()
 	e := s.entities[path(name)]
 	for token := range e.locked {
-		e.settle(token, codeReleased)
+		e.settle(token, codeModified)
 	}
 }
 
@@ -132,7 +132,7 @@ func (e *entity) dispatch() {
 		e.locked[token] = &locked{m, time.AfterFunc(e.s.lock, func() {
 			e.s.mu.Lock()
 			defer e.s.mu.Unlock()
-			e.settle(token, codeReleased)
+			e.settle(token, codeModified)
 		})}
 		message := encode(nil, described{codeHeader, []any{true, nil, nil, nil, m.failed}})
 		message = encode(message, described{codeDeliveryAnnotations, map[any]any{symbol("x-opt-lock-token"): token}})
@@ -145,7 +145,9 @@ func (e *entity) dispatch() {
 	}
 }
 
-// settle ends a lock with an outcome. It reports whether there was one.
+// settle ends a lock with an outcome. It reports whether there was one. Only an
+// abandoned message (modified) counts a failed delivery, a released one does not
+// (https://github.com/Azure/amqpnetlite/issues/342).
 func (e *entity) settle(token uuid, outcome uint64) bool {
 	m := e.locked[token]
 	if m == nil {
@@ -155,7 +157,9 @@ func (e *entity) settle(token uuid, outcome uint64) bool {
 	delete(e.locked, token)
 	switch outcome {
 	case codeAccepted:
-	case codeReleased, codeModified:
+	case codeReleased:
+		e.give(m.stored)
+	case codeModified:
 		if m.failed++; e.dead == nil || m.failed < e.s.MaxDeliveries {
 			e.give(m.stored)
 			break
