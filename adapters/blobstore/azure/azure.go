@@ -63,18 +63,15 @@ func open(ctx context.Context, u *url.URL, _ driver.Options) (driver.Bucket, err
 	return b, nil
 }
 
-// Traits implements driver.Bucket.
 func (b *bucket) Traits() driver.Traits {
 	return driver.Traits{Name: "Azure", KeyLimit: 1024, KeyInRune: true}
 }
 
-// Close implements driver.Bucket.
 func (b *bucket) Close() error {
 	b.connections.CloseIdleConnections()
 	return nil
 }
 
-// Reachable implements driver.Bucket.
 func (b *bucket) Reachable(ctx context.Context) error {
 	one := int32(1)
 	_, err := b.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{MaxResults: &one}).NextPage(ctx)
@@ -95,7 +92,6 @@ func (b *bucket) Check(key string) error {
 	return nil
 }
 
-// Stat implements driver.Bucket.
 func (b *bucket) Stat(ctx context.Context, key string) (driver.State, error) {
 	s, _, err := b.properties(ctx, key, "")
 	return s, err

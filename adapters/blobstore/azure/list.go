@@ -10,7 +10,6 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 )
 
-// List implements driver.Bucket.
 func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
 		options := &container.ListBlobsFlatOptions{Prefix: &l.Prefix, Include: container.ListBlobsInclude{Metadata: true}}

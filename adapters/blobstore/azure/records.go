@@ -86,7 +86,6 @@ func metadataOf(named map[string]*string) map[string]string {
 	return driver.UnescapeMetadata(metadata)
 }
 
-// Delete implements driver.Bucket.
 func (b *bucket) Delete(ctx context.Context, key string, c driver.Condition) error {
 	_, err := b.client.NewBlobClient(key).Delete(ctx, &blob.DeleteOptions{AccessConditions: conditions(c)})
 	return b.translate(err)

@@ -85,18 +85,15 @@ func open(ctx context.Context, u *url.URL, _ driver.Options) (driver.Bucket, err
 	return &bucket{name: u.Host, api: api, connections: connections}, nil
 }
 
-// Traits implements driver.Bucket.
 func (b *bucket) Traits() driver.Traits {
 	return driver.Traits{Name: "Google Cloud Storage", KeyLimit: 1024}
 }
 
-// Close implements driver.Bucket.
 func (b *bucket) Close() error {
 	b.connections.CloseIdleConnections()
 	return nil
 }
 
-// Reachable implements driver.Bucket.
 func (b *bucket) Reachable(ctx context.Context) error {
 	_, err := b.api.Objects.List(b.name).MaxResults(1).Context(ctx).Do()
 	if statusOf(err) == http.StatusNotFound {
@@ -105,7 +102,6 @@ func (b *bucket) Reachable(ctx context.Context) error {
 	return b.translate(err, "storage.objects.list")
 }
 
-// Check implements driver.Bucket.
 func (b *bucket) Check(key string) error {
 	if key == "." || key == ".." || strings.ContainsAny(key, "\r\n") {
 		return pipeline.Permanent(fmt.Errorf("no object on Google Cloud Storage has a key like %q", key))
@@ -113,7 +109,6 @@ func (b *bucket) Check(key string) error {
 	return nil
 }
 
-// Stat implements driver.Bucket.
 func (b *bucket) Stat(ctx context.Context, key string) (driver.State, error) {
 	o, err := b.object(ctx, key, 0)
 	if err != nil {
@@ -208,7 +203,6 @@ func claimsOf(o *storage.Object) []pipeline.Claim {
 	return all
 }
 
-// List implements driver.Bucket.
 func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
 		for token := ""; ; {

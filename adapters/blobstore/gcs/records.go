@@ -83,7 +83,6 @@ func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c drive
 	return plainly(b.translate(err, "storage.objects.create, and storage.objects.delete to replace"), err)
 }
 
-// Delete implements driver.Bucket.
 func (b *bucket) Delete(ctx context.Context, key string, c driver.Condition) error {
 	old, err := generation(c)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// nobody is a server that no request reaches, as Before answers them all.
-var nobody = awsenv.Server{URL: "http://127.0.0.1:1"}
+// unreached is a server that no request reaches, as Before answers them all.
+var unreached = awsenv.Server{URL: "http://127.0.0.1:1"}
 
 // AWS quotes the key in its errors, with references to characters that XML does not have.
 func TestErrorsThatQuoteKeys(t *testing.T) {
@@ -36,7 +36,7 @@ func TestErrorsThatQuoteKeys(t *testing.T) {
 		} {
 			t.Run(name+"/"+test.code, func(t *testing.T) {
 				t.Parallel()
-				server := nobody.Before(t, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+				server := unreached.Before(t, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 					w.Header().Set("Content-Type", "application/xml")
 					w.WriteHeader(test.status)
 					fmt.Fprintf(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>as told</Message><Key>%s</Key></Error>", test.code, quoted)
@@ -60,7 +60,7 @@ func TestErrorsThatQuoteKeys(t *testing.T) {
 // An object can have a record although XML cannot quote its key.
 func TestRecordOfKeyThatXMLCannotQuote(t *testing.T) {
 	plain := new(plainStore)
-	server := nobody.Before(t, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+	server := unreached.Before(t, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		key := strings.TrimPrefix(r.URL.Path, "/test/")
 		plain.mu.Lock()
 		_, ok := plain.objects[r.URL.Path]

@@ -66,7 +66,7 @@ func TestCheck(t *testing.T) {
 			drivertest.Answer(w, code, name)
 		})
 	}
-	none := awsenv.Server{URL: "http://127.0.0.1:1"} // nobody listens on port 1
+	none := awsenv.Server{URL: "http://127.0.0.1:1"} // port 1 is closed
 	gone := b
 	gone.Name = "no-such-bucket"
 	for want, test := range map[string]struct {
@@ -80,12 +80,12 @@ func TestCheck(t *testing.T) {
 		"is in region eu-west-9, and was asked for in region us-east-1": {source: b.Through(says(301, "PermanentRedirect"))},
 		"nothing listens":                                               {source: b.Through(none)},
 		"name is unknown":                                               {source: b.Through(awsenv.Server{URL: "http://no-such-host.invalid"})},
-		"there are no credentials":                                      {source: b, query: "&profile=nobody"},
+		"there are no credentials":                                      {source: b, query: "&profile=empty"},
 	} {
 		raw := test.source.Address() + test.query
 		if test.query != "" {
 			t.Setenv("AWS_CONFIG_FILE", filepath.Join(dir, "config"))
-			drivertest.WriteFile(t, filepath.Join(dir, "config"), "[profile nobody]\n")
+			drivertest.WriteFile(t, filepath.Join(dir, "config"), "[profile empty]\n")
 			t.Setenv("AWS_ACCESS_KEY_ID", "")
 		}
 		store, err := drivertest.Drivers.Open(t.Context(), raw, b.Name, blobstore.Config{Records: blobstore.RecordOptions{Bucket: test.records}})
@@ -104,7 +104,7 @@ func TestCheck(t *testing.T) {
 			t.Setenv("AWS_ACCESS_KEY_ID", awsenv.AccessKey)
 		}
 	}
-	// Nobody set a region.
+	// No region is set.
 	store, err := drivertest.Drivers.Open(t.Context(), "s3://bucket", "bucket", blobstore.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestBucketThatCannotBeListed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := nobody.Before(t, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			server := unreached.Before(t, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 				if r.Method == http.MethodHead {
 					w.WriteHeader(test.head)
 					return

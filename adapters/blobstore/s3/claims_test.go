@@ -253,7 +253,7 @@ func TestS3ClaimsOfAnswers(t *testing.T) {
 			found{"etag": digest.Match, weak: digest.Match, "x-amz-checksum-sha256": digest.Unchecked}},
 		"too short, of parts": {header("X-Amz-Checksum-Sha256", "4waSgw=="), weakly(t, b, "short", minPart, 99),
 			found{"etag": digest.Match, weak: digest.Match, "x-amz-checksum-sha256": digest.Unchecked}},
-		"composite, of nobody says how many": {header("X-Amz-Checksum-Type", "COMPOSITE"), single,
+		"composite, without the number of parts": {header("X-Amz-Checksum-Type", "COMPOSITE"), single,
 			found{"etag": digest.Match, byDefault: digest.Unchecked}},
 		"parts beyond counting": {header("X-Amz-Checksum-Crc32c", "4waSgw==-99999999999999999999"), single,
 			found{"etag": digest.Match, byDefault: digest.Match, "x-amz-checksum-crc32c": digest.Unchecked}},

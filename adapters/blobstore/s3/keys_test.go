@@ -136,7 +136,7 @@ func TestListS3(t *testing.T) {
 // A version id that no store can have cannot be requested, now or later.
 func TestEventsThatCannotBeAskedFor(t *testing.T) {
 	var requests atomic.Int64
-	server := nobody.Before(t, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+	server := unreached.Before(t, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		requests.Add(1)
 		drivertest.Answer(w, 404, "NoSuchKey")
 	})

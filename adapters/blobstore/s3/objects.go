@@ -32,7 +32,6 @@ func checkVersion(o pipeline.Object) error {
 	return nil
 }
 
-// Stat implements driver.Bucket.
 func (b *bucket) Stat(ctx context.Context, key string) (driver.State, error) {
 	var out *s3.HeadObjectOutput
 	err := b.keyed(func(k customerKey) (err error) {
@@ -70,7 +69,6 @@ func (b *bucket) whatIsGone(ctx context.Context, err error) error {
 	return fmt.Errorf("%w (%w)", pipeline.ErrNotFound, err)
 }
 
-// List implements driver.Bucket.
 func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
 		pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{

@@ -22,7 +22,7 @@ import (
 const (
 	conditionsUnknown int32 = iota
 	conditionsProbed        // a request is under way that finds out
-	conditionsHeeded
+	conditionsHonoured
 	conditionsIgnored
 )
 
@@ -70,7 +70,7 @@ func (b *bucket) getArchived(ctx context.Context, key string) (*driver.Blob, err
 func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c driver.Condition) error {
 	cond := ifNone
 	switch {
-	case c.Unseen && b.conditions.Load() != conditionsHeeded:
+	case c.Unseen && b.conditions.Load() != conditionsHonoured:
 		return pipeline.ErrChanged
 	case c.Unseen:
 		return b.put(ctx, key, data, ifNone)
@@ -187,7 +187,7 @@ func (b *bucket) probe(ctx context.Context, key string, data *driver.Blob) {
 			return
 		}
 	}
-	b.conditions.Store(conditionsHeeded)
+	b.conditions.Store(conditionsHonoured)
 }
 
 // ignoresConditions switches to writes without conditions: the record is read just before it is

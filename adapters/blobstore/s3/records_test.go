@@ -80,7 +80,7 @@ func TestNewestWins(t *testing.T) {
 		"replaces what is removed":          {save("01", "a"), save("03", "c"), "PUT", remove("02"), false, "03", "c"},
 		"removes what is replaced":          {save("01", "a"), remove("02"), "DELETE", save("03", "c"), true, "03", "c"},
 		"removes what looks the same":       {save("01", "a"), remove("02"), "DELETE", save("03", "a"), true, "03", "a"},
-		"removes what is older by now":      {save("01", "a"), remove("03"), "DELETE", save("02", "b"), false, "", ""},
+		"removes what has become older":     {save("01", "a"), remove("03"), "DELETE", save("02", "b"), false, "", ""},
 		"removes what is removed":           {save("01", "a"), remove("02"), "DELETE", remove("03"), false, "", ""},
 	} {
 		for _, known := range []bool{false, true} {
@@ -365,7 +365,7 @@ func TestRecordsThatTheStoreDoesNotTake(t *testing.T) {
 	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
-			server := nobody.Before(t, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			server := unreached.Before(t, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 				if r.Method == http.MethodPut {
 					drivertest.Answer(w, 400, code)
 					return

@@ -42,7 +42,7 @@ func TestS3ClaimsOfRottenContent(t *testing.T) {
 		if len(got) == 0 {
 			t.Errorf("%s: no claims", o.Key)
 		}
-		// A caller that does not verify is told where the store keeps a checksum of the
+		// A caller that does not verify gets an error if the store keeps a checksum of the
 		// whole.
 		_, _, err := drivertest.ReadObject(t, guarded, o)
 		if told := o.Key != "composite"; told != (err != nil && strings.Contains(err.Error(), "checksum did not match")) {

@@ -120,12 +120,10 @@ func open(ctx context.Context, u *url.URL, options Options, o driver.Options) (*
 	return b, nil
 }
 
-// Traits implements driver.Bucket.
 func (b *bucket) Traits() driver.Traits {
 	return driver.Traits{Name: "S3", KeyLimit: 1024, SameTag: true, RecordOptions: true, Tags: b, Usable: b.usable}
 }
 
-// Close implements driver.Bucket.
 func (b *bucket) Close() error {
 	err := errors.Join(b.bucket.Close(), b.opened.Close())
 	b.connections.CloseIdleConnections()
@@ -164,7 +162,6 @@ func keepMethod(r *http.Request, via []*http.Request) error {
 	return http.ErrUseLastResponse
 }
 
-// Reachable implements driver.Bucket.
 func (b *bucket) Reachable(ctx context.Context) error {
 	_, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name})
 	return b.translate(err, "s3:ListBucket")

@@ -14,7 +14,6 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// ReadTags implements driver.Tagger.
 func (b *bucket) ReadTags(ctx context.Context, o pipeline.Object) (map[string]string, string, error) {
 	if err := checkVersion(o); err != nil {
 		return nil, "", err
@@ -41,7 +40,6 @@ func (b *bucket) ReadTags(ctx context.Context, o pipeline.Object) (map[string]st
 	return tags, version, nil
 }
 
-// WriteTags implements driver.Tagger.
 func (b *bucket) WriteTags(ctx context.Context, o pipeline.Object, tags map[string]string) error {
 	in := &s3.PutObjectTaggingInput{
 		Bucket: &b.name, Key: &o.Key, RequestPayer: b.payer(), Tagging: &types.Tagging{},
