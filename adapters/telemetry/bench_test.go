@@ -9,7 +9,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// empty is a bucket that costs nothing, so that what is measured is the measuring.
+// empty is a bucket that costs no time, so that the benchmark measures the telemetry.
 type empty struct {
 	pipeline.Source
 	pipeline.Recorder
@@ -30,7 +30,7 @@ func (nothing) Read(p []byte) (int, error) { return len(p), io.EOF }
 func (nothing) Close() error               { return nil }
 func (nothing) Object() pipeline.Object    { return pipeline.Object{} }
 
-// BenchmarkSmallObject is what measuring, and tracing, add to the work on an object.
+// BenchmarkSmallObject measures the cost of metrics, and of traces, for one object.
 func BenchmarkSmallObject(b *testing.B) {
 	for _, mode := range []string{"plain", "measured", "traced"} {
 		b.Run(mode, func(b *testing.B) {

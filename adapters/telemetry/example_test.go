@@ -11,7 +11,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/telemetry"
 )
 
-// A gauge is on the page that Prometheus scrapes.
+// Prometheus scrapes the gauge with the other metrics.
 func ExampleTelemetry_Gauge() {
 	t, err := telemetry.New(context.Background(), telemetry.Config{Version: "v1.2.3"})
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// LogHandler returns a handler whose lines name the trace that they belong to:
-// trace_id and span_id.
+// LogHandler returns a handler that adds the trace of the context to each line, as trace_id
+// and span_id. A line without a trace stays as it is.
 func LogHandler(h slog.Handler) slog.Handler { return logHandler{h} }
 
 type logHandler struct{ slog.Handler }

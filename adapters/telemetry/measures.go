@@ -11,22 +11,22 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// phaseWait is the phase from what happened to the object to the start of the work. The other
+// phaseWait is the phase from the change of the object to the start of the work. The other
 // phases are steps.
 const phaseWait = "wait"
 
-// Outcomes of events beside those that results have.
+// Outcomes of events, in addition to those of results.
 const (
 	outcomeFailed     = string(pipeline.Failed)
-	outcomeSuperseded = "superseded" // nobody needs the work any more
-	outcomeDuplicate  = "duplicate"  // this process had done it before
+	outcomeSuperseded = "superseded" // the work is not needed any more
+	outcomeDuplicate  = "duplicate"  // this process has done the work before
 	outcomeReturned   = "returned"   // the event went back to the queue
 )
 
-// phaseBounds reach from a small object on a fast disk to hours.
+// phaseBounds are the histogram's bounds in seconds, from a small object on a fast disk to hours.
 var phaseBounds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400}
 
-// measures are the instruments, each with its labels made ready.
+// measures holds the instruments, each with prepared labels.
 type measures struct {
 	objects     counts
 	phases      map[string]histogram
@@ -48,14 +48,14 @@ type counts struct {
 
 func (c counts) add(ctx context.Context, value string) { c.counter.Add(ctx, 1, c.by[value]...) }
 
-// histogram is one of which the labels are fixed.
+// histogram is a histogram with fixed labels.
 type histogram struct {
 	metric.Float64Histogram
 	labels []metric.RecordOption
 }
 
-// newMeasures makes the instruments. All series of a counter are there from the start,
-// as 0: the first of an increase would not be seen else.
+// newMeasures makes the instruments. All series of a counter exist from the start, with the
+// value 0; otherwise Prometheus would not see their first increase.
 func newMeasures(t *Telemetry, version string) (measures, error) {
 	var errs []error
 	counter := func(name, unit, about string) metric.Int64Counter {
@@ -79,23 +79,23 @@ func newMeasures(t *Telemetry, version string) (measures, error) {
 		return counts{c, by}
 	}
 	m := measures{
-		objects: labelled("objects", "Events of objects by what became of them.", "outcome",
+		objects: labelled("objects", "Events of objects, by outcome.", "outcome",
 			string(pipeline.Recorded), string(pipeline.Current), string(pipeline.Removed), string(pipeline.Kept), string(pipeline.Mismatch),
 			outcomeFailed, outcomeSuperseded, outcomeDuplicate, outcomeReturned),
-		retries:    counter("retries", "", "Handlings of a message that were repeated while it was held."),
-		extensions: counter("lease.extensions", "", "Leases on messages that were extended."),
-		losses:     counter("lease.losses", "", "Leases on messages that were lost: another worker may do the same work."),
-		deadLetters: labelled("dead.letters", "Messages that were given up, by a class of reasons.", "reason",
+		retries:    counter("retries", "", "Attempts to handle a message that were repeated under the same lease."),
+		extensions: counter("lease.extensions", "", "Extensions of leases on messages."),
+		losses:     counter("lease.losses", "", "Leases on messages that were lost. Another worker may do the same work."),
+		deadLetters: labelled("dead.letters", "Messages that were given up, by class of reason.", "reason",
 			string(pipeline.GivenUpExhausted), string(pipeline.GivenUpMismatch), string(pipeline.GivenUpUnknown),
 			string(pipeline.GivenUpUndecodable), string(pipeline.GivenUpRefused)),
-		mismatches: counter("mismatches", "", "Times that an object was not what its store claims."),
-		saves:      counter("checkpoint.saves", "", "Checkpoints of large objects that were saved."),
-		resumes:    counter("checkpoint.resumes", "", "Readings of large objects that went on at a checkpoint."),
-		results:    labelled("results", "Results, by whether their receiver has them.", "outcome", "published", "failed"),
+		mismatches: counter("mismatches", "", "Objects whose content differed from a claim of their store."),
+		saves:      counter("checkpoint.saves", "", "Saved checkpoints of large objects."),
+		resumes:    counter("checkpoint.resumes", "", "Reads of large objects that resumed from a checkpoint."),
+		results:    labelled("results", "Announcements of results, by outcome.", "outcome", "published", "failed"),
 		phases:     make(map[string]histogram),
 	}
 	phases, err := t.meter.Float64Histogram("bucketsum.phase.duration", metric.WithUnit("s"),
-		metric.WithDescription("Time that the work on an event took, by phase."), metric.WithExplicitBucketBoundaries(phaseBounds...))
+		metric.WithDescription("Duration of the work on an event, by phase."), metric.WithExplicitBucketBoundaries(phaseBounds...))
 	errs = append(errs, err)
 	for _, phase := range []string{phaseWait, string(pipeline.StepOpen), string(pipeline.StepHash), string(pipeline.StepRecord), string(pipeline.StepPublish)} {
 		m.phases[phase] = histogram{phases, []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attribute.String("phase", phase)))}}
@@ -104,28 +104,29 @@ func newMeasures(t *Telemetry, version string) (measures, error) {
 	return m, errors.Join(errs...)
 }
 
-// observables makes the instruments that are asked when somebody wants to know.
+// observables makes the instruments whose values are read when metrics are collected.
 func observables(t *Telemetry, version string) error {
 	_, err := t.meter.Int64ObservableCounter("bucketsum.bytes", metric.WithUnit("By"),
-		metric.WithDescription("Bytes of objects that were read."),
+		metric.WithDescription("Bytes read of objects."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error { o.Observe(t.bytes.Load()); return nil }))
 	build := metric.WithAttributeSet(attribute.NewSet(attribute.String("version", version)))
 	_, buildErr := t.meter.Int64ObservableGauge("bucketsum.build_info",
-		metric.WithDescription("1, with the version of the program."),
+		metric.WithDescription("1, with the version of bucketsum."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error { o.Observe(1, build); return nil }))
 	return errors.Join(err, buildErr,
 		t.Gauge("in_flight", "", "Messages in work.",
 			func(context.Context) float64 { return float64(t.inFlight.Load()) }),
-		t.Gauge("last_progress.timestamp", "s", "When a message was last finished or a byte of an object read, in Unix time; at first the start of the process.",
+		t.Gauge("last_progress.timestamp", "s", "Unix time at which a message was last finished or a byte of an object was last read. At first the start of the process.",
 			func(context.Context) float64 { return float64(t.progress.Load()) / 1e9 }))
 }
 
-// Gauge adds bucketsum_NAME, which value is asked for. It must be quick.
+// Gauge adds the gauge bucketsum_NAME, with its unit and a description. Each collection of
+// metrics calls value, which must return quickly.
 func (t *Telemetry) Gauge(name, unit, about string, value func(context.Context) float64) error {
 	_, err := t.meter.Float64ObservableGauge("bucketsum."+name, metric.WithUnit(unit), metric.WithDescription(about),
 		metric.WithFloat64Callback(func(ctx context.Context, o metric.Float64Observer) error { o.Observe(value(ctx)); return nil }))
 	return err
 }
 
-// progressed notes that the work goes on.
+// progressed sets the time of the last progress.
 func (t *Telemetry) progressed(now time.Time) { t.progress.Store(now.UnixNano()) }

@@ -16,7 +16,7 @@ import (
 
 var w3c propagation.TraceContext
 
-// Observer returns what measures and traces the work.
+// Observer returns the observer that measures and traces the work.
 func (t *Telemetry) Observer() pipeline.Observer {
 	return pipeline.Observer{
 		Begin: t.begin, End: t.end, Trace: t.trace, Result: t.result, Step: t.step, Stepped: t.stepped,
@@ -62,21 +62,21 @@ func (t *Telemetry) end(ctx context.Context, d pipeline.Delivery) {
 		t.measures.deadLetters.add(ctx, string(why))
 	}
 	begin := now.Add(-d.Duration)
-	if len(d.Events) == 0 && d.Err != nil { // it could not be decoded
+	if len(d.Events) == 0 && d.Err != nil { // the message could not be decoded
 		if outcome := outcomeOf(d, pipeline.Handled{Err: d.Err}); outcome != "" {
 			t.measures.objects.add(ctx, outcome)
 		}
 	}
 	for _, h := range d.Events {
 		if h.Event.Kind == pipeline.Ignored && h.Err == nil {
-			continue // it asks for no work
+			continue // the event requires no work
 		}
 		if outcome := outcomeOf(d, h); outcome != "" {
 			t.measures.objects.add(ctx, outcome)
 		}
 		if !h.Event.Time.IsZero() && d.Fate != pipeline.Nacked {
 			wait := t.measures.phases[phaseWait]
-			wait.Record(ctx, max(begin.Sub(h.Event.Time).Seconds(), 0), wait.labels...) // clocks differ
+			wait.Record(ctx, max(begin.Sub(h.Event.Time).Seconds(), 0), wait.labels...) // clocks may differ
 		}
 	}
 	if t.tracer == nil {
@@ -90,8 +90,8 @@ func (t *Telemetry) end(ctx context.Context, d pipeline.Delivery) {
 	span.End()
 }
 
-// outcomeOf returns how an event counts that no result tells of; empty if one does, or
-// if there is more to come.
+// outcomeOf returns the outcome of an event that has no result. It returns "" if the event
+// has a result, or will have one later.
 func outcomeOf(d pipeline.Delivery, h pipeline.Handled) string {
 	switch class := pipeline.Classify(h.Err); {
 	case h.Duplicate:
@@ -101,11 +101,11 @@ func outcomeOf(d pipeline.Delivery, h pipeline.Handled) string {
 	case class == pipeline.ClassSuperseded:
 		return outcomeSuperseded
 	case errors.Is(h.Err, pipeline.ErrMismatch) && d.Fate == pipeline.DeadLettered:
-		return "" // its result says so
+		return "" // it has a result
 	case d.Fate == pipeline.DeadLettered:
 		return outcomeFailed
 	case errors.Is(d.Err, pipeline.ErrDrainTimeout):
-		return "" // nothing is wrong with it but that we stop
+		return "" // the worker stops; nothing is wrong with the event
 	}
 	return outcomeReturned
 }
@@ -121,7 +121,7 @@ func (t *Telemetry) trace(ctx context.Context) pipeline.Trace {
 
 func (t *Telemetry) result(ctx context.Context, r pipeline.Result, err error) {
 	if err != nil {
-		return // the event is handled again
+		return // the event will be handled again
 	}
 	t.measures.objects.add(ctx, string(r.Outcome))
 	if r.Outcome == pipeline.Mismatch {
@@ -129,8 +129,7 @@ func (t *Telemetry) result(ctx context.Context, r pipeline.Result, err error) {
 	}
 }
 
-// step begins a span below that of ctx. A trace is about one object, so the span names it;
-// metrics never do.
+// step begins a child span of that of ctx. The span names the object; metrics never do.
 func (t *Telemetry) step(ctx context.Context, s pipeline.Step, o pipeline.Object) context.Context {
 	if t.tracer == nil || !trace.SpanContextFromContext(ctx).IsValid() {
 		return ctx
@@ -144,7 +143,7 @@ func (t *Telemetry) step(ctx context.Context, s pipeline.Step, o pipeline.Object
 	return ctx
 }
 
-// stepped ends the span of the step and measures it.
+// stepped measures the step and ends its span.
 func (t *Telemetry) stepped(ctx context.Context, s pipeline.Step, began time.Time, err error) {
 	if phase, ok := t.measures.phases[string(s)]; ok && (err == nil || s != pipeline.StepOpen) {
 		phase.Record(ctx, time.Since(began).Seconds(), phase.labels...)
@@ -170,7 +169,8 @@ func (t *Telemetry) opened(r *pipeline.Reading) {
 	}
 }
 
-// failed notes an error, unless it is one of those that are no failure.
+// failed sets the span's status to an error. For superseded and unfinished work, which is not a
+// failure, it sets an attribute instead.
 func failed(span trace.Span, err error) {
 	switch pipeline.Classify(err) {
 	case pipeline.ClassNone:

@@ -14,11 +14,11 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// protocol is the one that is spoken, of those that OTLP has.
+// protocol is the only one of OTLP's protocols that this package supports.
 const protocol = "http/protobuf"
 
-// wanted reports whether the environment asks for a signal, METRICS or TRACES, to be
-// sent: it has an endpoint, and nothing that turns it off.
+// wanted reports whether a signal, METRICS or TRACES, has to be sent: the environment names an
+// endpoint, and does not turn the signal off.
 func wanted(signal string) (bool, error) {
 	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") {
 		return false, nil
@@ -29,7 +29,7 @@ func wanted(signal string) (bool, error) {
 		return false, nil
 	case "prometheus":
 		if signal == "METRICS" {
-			return false, nil // it always is
+			return false, nil // Prometheus can always scrape
 		}
 		fallthrough
 	default:
@@ -42,7 +42,7 @@ func wanted(signal string) (bool, error) {
 		if p := os.Getenv(name); p == protocol {
 			break
 		} else if p != "" {
-			return false, fmt.Errorf("%s: %q is not spoken here; valid is %s, which collectors mostly have on port 4318", name, p, protocol)
+			return false, fmt.Errorf("%s: %q is not supported; valid is %s, which collectors usually have on port 4318", name, p, protocol)
 		}
 	}
 	return true, nil
@@ -53,7 +53,7 @@ func otlpReader(ctx context.Context) (sdkmetric.Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("OTLP metrics: %w", err)
 	}
-	return sdkmetric.NewPeriodicReader(e), nil // as often as OTEL_METRIC_EXPORT_INTERVAL says
+	return sdkmetric.NewPeriodicReader(e), nil // with the interval of OTEL_METRIC_EXPORT_INTERVAL
 }
 
 func otlpSpans(ctx context.Context) (sdktrace.SpanExporter, error) {
@@ -68,10 +68,10 @@ type exporterOption = exporter.Option
 
 var (
 	withoutScope  = exporter.WithoutScopeInfo()
-	withoutTarget = exporter.WithoutTargetInfo() // it is there once
+	withoutTarget = exporter.WithoutTargetInfo() // the other provider has it
 )
 
-// exporter returns what serves a provider's metrics to Prometheus.
+// exporter returns a reader that serves a provider's metrics to Prometheus.
 func (t *Telemetry) exporter(options ...exporterOption) (sdkmetric.Reader, error) {
 	return exporter.New(append(options, exporter.WithRegisterer(t.registry),
 		exporter.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes))...)

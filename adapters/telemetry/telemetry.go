@@ -1,13 +1,12 @@
-// Package telemetry measures and traces the pipeline with OpenTelemetry. Metrics are
-// there for Prometheus to fetch, and metrics and traces are sent by OTLP over HTTP
-// where the OTEL_… variables of the environment ask for it; see
+// Package telemetry measures and traces the pipeline with OpenTelemetry. Prometheus can
+// scrape the metrics. Metrics and traces are also sent by OTLP over HTTP if the OTEL_…
+// variables of the environment say so, see
 // https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/.
 //
-// The rest of bucketsum does not know of it: it wraps the ports of package pipeline.
-// Labels have few values, and none that a message, an object's name or a stranger
-// decides on. Without an endpoint for traces nothing is traced, at no cost but that of
-// reading the traceparent of messages which have one; logs, results and dead letters
-// carry that on in any case.
+// The rest of bucketsum does not depend on this package: it provides a pipeline.Observer.
+// Labels have few values, and no message, object name or stranger can add a value. Without
+// an endpoint for traces nothing is traced, and the only cost is reading the traceparent of
+// messages that have one. Logs, results and dead letters carry the traceparent in any case.
 package telemetry
 
 import (
@@ -34,18 +33,18 @@ import (
 
 const (
 	scope = "github.com/bucketsum/bucketsum"
-	// flushTime is how long the end of the process waits for the last that is to be
-	// sent: who observes must not hold up what it observes.
+	// flushTime is how long Close waits until the last metrics and spans are sent.
+	// Telemetry must not delay the end of the process for longer.
 	flushTime = 5 * time.Second
 )
 
-// Config is the configuration of [Telemetry]. The zero value is the default. The rest
-// is in the environment.
+// Config is the configuration of [Telemetry], in addition to the environment. The zero value is
+// the default.
 type Config struct {
 	Version string
-	// Spans takes the spans, beside what the environment says. nil: nobody.
+	// Spans also gets the spans, in addition to the environment's endpoint. Default: none.
 	Spans sdktrace.SpanExporter
-	Log   *slog.Logger // gets what goes wrong with sending; default: discarded
+	Log   *slog.Logger // errors of sending; default: discarded
 }
 
 // Telemetry measures one process. Its methods are safe for concurrent use.
@@ -62,9 +61,9 @@ type Telemetry struct {
 	progress atomic.Int64 // Unix nanoseconds
 }
 
-// New returns the telemetry of this process, which the libraries that it is made of
-// take part in. It fails if the environment asks for something that it cannot do.
-// What it sends goes until Close.
+// New returns the telemetry of this process and, as OpenTelemetry's global provider, of the
+// libraries in it. It fails if the environment asks for something that is not supported.
+// Sending continues until Close.
 func New(ctx context.Context, c Config) (_ *Telemetry, err error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -79,10 +78,10 @@ func New(ctx context.Context, c Config) (_ *Telemetry, err error) {
 	t.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	about, err := aboutProcess(ctx, c.Version)
 	if err != nil {
-		c.Log.Warn("telemetry does not know all of this process", "err", err)
+		c.Log.Warn("telemetry lacks a part of the description of this process", "err", err)
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		c.Log.Warn("telemetry is not complete", "err", err)
+		c.Log.Warn("telemetry is incomplete", "err", err)
 	}))
 	otel.SetLogger(logr.FromSlogHandler(c.Log.Handler()))
 	if err := t.openMetrics(ctx, about); err != nil {
@@ -96,19 +95,20 @@ func New(ctx context.Context, c Config) (_ *Telemetry, err error) {
 	return t, err
 }
 
-// aboutProcess says what sends: what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say,
-// else this program. What could be learnt comes also with an error.
+// aboutProcess describes the sender: this program, unless OTEL_SERVICE_NAME and
+// OTEL_RESOURCE_ATTRIBUTES say otherwise. With an error it returns the part of the description
+// that is known.
 func aboutProcess(ctx context.Context, version string) (*resource.Resource, error) {
 	return resource.New(ctx,
 		resource.WithTelemetrySDK(),
 		resource.WithHost(),
 		resource.WithAttributes(semconv.ServiceName("bucketsum"), semconv.ServiceVersion(version)),
-		resource.WithFromEnv(), // last, as the last counts
+		resource.WithFromEnv(), // last, because the last one wins
 	)
 }
 
-// openMetrics makes two providers: of what bucketsum measures the scope would only be
-// in the way, while what libraries measure is told apart by it.
+// openMetrics makes two providers. bucketsum's own metrics have no label for the scope, which
+// would only be in the way; those of libraries need it to be told apart.
 func (t *Telemetry) openMetrics(ctx context.Context, about *resource.Resource) error {
 	sent, err := wanted("METRICS")
 	if err != nil {
@@ -119,7 +119,7 @@ func (t *Telemetry) openMetrics(ctx context.Context, about *resource.Resource) e
 		if err != nil {
 			return nil, err
 		}
-		// gocloud has views of its own, of which one sums milliseconds up as calls.
+		// Without gocloud's own views, of which one adds up milliseconds as calls.
 		all := []sdkmetric.Option{sdkmetric.WithResource(about), sdkmetric.WithReader(served)}
 		if sent {
 			reader, err := otlpReader(ctx)
@@ -145,7 +145,8 @@ func (t *Telemetry) openMetrics(ctx context.Context, about *resource.Resource) e
 	return nil
 }
 
-// openTraces starts to trace if there is anybody who wants to know.
+// openTraces turns tracing on if the environment names an endpoint or the configuration an
+// exporter.
 func (t *Telemetry) openTraces(ctx context.Context, about *resource.Resource, to sdktrace.SpanExporter) error {
 	sent, err := wanted("TRACES")
 	if err != nil || !sent && to == nil {
@@ -168,18 +169,18 @@ func (t *Telemetry) openTraces(ctx context.Context, about *resource.Resource, to
 	return nil
 }
 
-// Metrics returns what answers Prometheus.
+// Metrics returns the handler that Prometheus scrapes.
 func (t *Telemetry) Metrics() http.Handler {
 	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{
-		ErrorHandling:       promhttp.ContinueOnError, // one that is wrong does not take away the others
+		ErrorHandling:       promhttp.ContinueOnError, // a faulty metric does not hide the others
 		ErrorLog:            slog.NewLogLogger(t.log.Handler(), slog.LevelWarn),
 		MaxRequestsInFlight: 4,
 		Timeout:             30 * time.Second,
 	})
 }
 
-// Close sends what was not sent yet, for 5 s at most. That it could not be sent is
-// logged: the process has done what it is for.
+// Close sends the metrics and spans that were not sent yet, for at most 5 s. It logs errors
+// instead of returning them, because the process has done its work.
 func (t *Telemetry) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
@@ -188,6 +189,6 @@ func (t *Telemetry) Close() {
 		errs = append(errs, shutdown(ctx))
 	}
 	if err := errors.Join(errs...); err != nil {
-		t.log.Warn("the last of the telemetry may not have been sent", "err", err)
+		t.log.Warn("the last metrics and spans may not have been sent", "err", err)
 	}
 }

@@ -30,13 +30,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bench is a pipeline in memory that is measured.
+// bench is a pipeline in memory with telemetry.
 type bench struct {
 	t         testing.TB
 	telemetry *telemetry.Telemetry
 	spans     *tracetest.InMemoryExporter // nil: nothing is traced
 	store     pipeline.Bucket
-	bucket    pipeline.Bucket // as the handler sees it
+	bucket    pipeline.Bucket // store, observed by the telemetry
 	dead      *sent
 	rest      *sent
 	config    pipeline.Config
@@ -45,7 +45,7 @@ type bench struct {
 	results   func(context.Context, pipeline.Result) error
 }
 
-// sent is a publisher that keeps what it is given.
+// sent is a publisher that keeps the messages.
 type sent struct {
 	mu       sync.Mutex
 	messages []*message.Message
@@ -98,7 +98,7 @@ func newBench(t testing.TB, traced bool) *bench {
 
 var happened = time.Now().Add(-time.Hour)
 
-// decode reads one key a line, of an event that is an hour old. "!" is no event.
+// decode reads lines of BUCKET/KEY, each an event that is an hour old. "!" is an error.
 func decode(body []byte, _ map[string]string) ([]pipeline.Event, error) {
 	var events []pipeline.Event
 	for line := range strings.Lines(string(body)) {
@@ -113,7 +113,7 @@ func decode(body []byte, _ map[string]string) ([]pipeline.Event, error) {
 	return events, nil
 }
 
-// run starts the pipeline with what handlers do, or with another handler.
+// run starts the pipeline with the handler, or with that of package handlers if it is nil.
 func (b *bench) run(handle pipeline.Handler) {
 	b.t.Helper()
 	if handle == nil {
@@ -166,7 +166,7 @@ func (b *bench) handled(n int, body string, metadata map[string]string) (last pi
 	return last
 }
 
-// metrics returns what Prometheus would read, without the series of the runtime.
+// metrics returns the series that Prometheus would scrape, without those of the runtime.
 func (b *bench) metrics() map[string]float64 {
 	b.t.Helper()
 	w := httptest.NewRecorder()
@@ -194,7 +194,7 @@ func TestMetrics(t *testing.T) {
 		return nil
 	}
 	b.run(nil)
-	b.handled(1, "inbox/a\ninbox/b\ninbox/gone", nil) // b's result is sent at the second try
+	b.handled(1, "inbox/a\ninbox/b\ninbox/gone", nil) // publishing the first result fails once
 	b.handled(1, "inbox/a", nil)                      // done before
 	b.handled(1, "inbox/a.md5", nil)                  // a record
 	b.handled(1, "secrets/x", nil)
@@ -202,7 +202,7 @@ func TestMetrics(t *testing.T) {
 	got := b.metrics()
 	for series, want := range map[string]float64{
 		`bucketsum_objects_total{outcome="recorded"}`:                      1,
-		`bucketsum_objects_total{outcome="current"}`:                       1, // the record of which the result was not sent
+		`bucketsum_objects_total{outcome="current"}`:                       1, // the record whose result was not published at first
 		`bucketsum_objects_total{outcome="duplicate"}`:                     1,
 		`bucketsum_objects_total{outcome="superseded"}`:                    2,
 		`bucketsum_objects_total{outcome="failed"}`:                        2,
@@ -225,7 +225,7 @@ func TestMetrics(t *testing.T) {
 		`bucketsum_build_info{version="v1.2.3"}`:                           1,
 	} {
 		if n, there := got[series]; !there || n != want {
-			t.Errorf("%s is %v (there: %v), want %v", series, n, there, want)
+			t.Errorf("%s is %v (exists: %v), want %v", series, n, there, want)
 		}
 	}
 	for series := range got {
@@ -237,7 +237,8 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// What comes back is counted as such, and what comes back too often as given up.
+// TestReturnedAndExhausted asserts that a nacked event counts as returned, and one that reached
+// the limit of deliveries as failed.
 func TestReturnedAndExhausted(t *testing.T) {
 	b := newBench(t, false)
 	b.run(func(context.Context, pipeline.Event) error { return errors.New("503") })
@@ -256,16 +257,17 @@ func TestReturnedAndExhausted(t *testing.T) {
 	}
 }
 
-// The time of the last progress moves with each byte and each message, not by itself.
+// TestProgress asserts that the time of the last progress changes when a byte is read, and not
+// otherwise.
 func TestProgress(t *testing.T) {
 	b := newBench(t, false)
 	at := func() float64 { return b.metrics()["bucketsum_last_progress_timestamp_seconds"] }
 	start := at()
 	if now := float64(time.Now().UnixNano()) / 1e9; start > now || start < now-60 {
-		t.Fatalf("at the start it is %f, at %f", start, now)
+		t.Fatalf("at the start it is %f, and the time is %f", start, now)
 	}
 	if again := at(); again != start {
-		t.Errorf("it moved from %f to %f and nothing was done", start, again)
+		t.Errorf("it changed from %f to %f although nothing was done", start, again)
 	}
 	b.run(func(context.Context, pipeline.Event) error { return errors.New("503") })
 	r, err := b.bucket.Source.Open(t.Context(), pipeline.Object{Bucket: "inbox", Key: "a"})
@@ -274,13 +276,13 @@ func TestProgress(t *testing.T) {
 	}
 	defer r.Close()
 	if again := at(); again != start {
-		t.Errorf("it moved from %f to %f and nothing was read", start, again)
+		t.Errorf("it changed from %f to %f although nothing was read", start, again)
 	}
 	if _, err := r.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
 	if read := at(); read <= start {
-		t.Errorf("a byte was read and it did not move from %f", start)
+		t.Errorf("a byte was read, but it is still %f", start)
 	}
 }
 

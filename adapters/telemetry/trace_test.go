@@ -19,7 +19,7 @@ const (
 	parent  = "00-" + traceID + "-b7ad6b7169203331-01"
 )
 
-// shape returns the spans of the trace as NAME<PARENT, and what their status says.
+// shape returns the spans of the trace as NAME<PARENT, with their status descriptions.
 func (b *bench) shape() map[string]string {
 	b.t.Helper()
 	names := map[string]string{"b7ad6b7169203331": "event"}
@@ -40,7 +40,7 @@ func TestSpans(t *testing.T) {
 	b := newBench(t, true)
 	b.run(nil)
 	b.handled(1, "inbox/a", map[string]string{"traceparent": parent})
-	b.handled(1, "!", map[string]string{"traceparent": parent}) // the ack of the one before has ended by now
+	b.handled(1, "!", map[string]string{"traceparent": parent}) // the span of the first ack has ended when this is handled
 	want := map[string]string{
 		"process<event": "not an event", "lookup<process": "", "open<process": "", "hash<process": "", "record<process": "",
 		"publish<process": "", "ack<process": "", "dead-letter<process": "",
@@ -53,8 +53,9 @@ func TestSpans(t *testing.T) {
 	}
 }
 
-// A continuation is of the same trace, below the work that it goes on with.
-func TestContinuationsGoOnWithTheTrace(t *testing.T) {
+// TestContinuationKeepsTrace asserts that a continuation belongs to the same trace, as a child of
+// the work that it continues.
+func TestContinuationKeepsTrace(t *testing.T) {
 	b := newBench(t, true)
 	b.run(func(context.Context, pipeline.Event) error { return pipeline.Unfinished(1) })
 	b.handled(1, "inbox/a", map[string]string{"traceparent": parent, "tracestate": "a=b"})
@@ -67,7 +68,8 @@ func TestContinuationsGoOnWithTheTrace(t *testing.T) {
 	}
 }
 
-// Without tracing, the trace of a message goes on as it came, also into the log.
+// TestUntraced asserts that without tracing the dead letter and the log have the message's own
+// trace.
 func TestUntraced(t *testing.T) {
 	b := newBench(t, false)
 	var log bytes.Buffer
@@ -86,7 +88,7 @@ func TestUntraced(t *testing.T) {
 	}
 }
 
-func TestNonsenseIsNoTrace(t *testing.T) {
+func TestMalformedTraceparent(t *testing.T) {
 	b := newBench(t, true)
 	b.run(nil)
 	b.handled(1, "inbox/a", map[string]string{"traceparent": "00-" + strings.Repeat("0", 32) + "-x-01"})
@@ -98,11 +100,11 @@ func TestNonsenseIsNoTrace(t *testing.T) {
 		}
 	}
 	if roots != 2 {
-		t.Errorf("%d traces begin, want 2", roots)
+		t.Errorf("%d traces were begun, want 2", roots)
 	}
 }
 
-// Every line of a log that is derived from another has the trace, too.
+// TestLogHandler asserts that the lines of a derived logger have the trace, too.
 func TestLogHandler(t *testing.T) {
 	b := newBench(t, true)
 	var log bytes.Buffer

@@ -11,7 +11,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// atHand is an object whose bytes are at hand, then fails with err.
+// atHand is an object whose ReadNow returns the content and then fails with err.
 type atHand struct {
 	pipeline.Source
 	pipeline.Reader
@@ -34,8 +34,8 @@ func (s *atHand) ReadNow(p []byte) (int, error) {
 	return n, err
 }
 
-// TestReadNow measures what is read because it is at hand, and tells a trace why it failed
-// but not that something has to be waited for.
+// TestReadNow asserts that the bytes that ReadNow returns are counted, and that its errors reach
+// the caller unchanged.
 func TestReadNow(t *testing.T) {
 	broken := errors.New("broken")
 	for _, last := range []error{io.EOF, digest.ErrWait, errors.ErrUnsupported, broken} {
