@@ -90,7 +90,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (_ queue.Queue
 		return nil, fmt.Errorf("look up subscription %s: %w", a.name, err)
 	}
 	if found.DeadLetterPolicy == nil {
-		d.log().Warn("subscription has no dead-letter policy: a message that always fails is redelivered without limit; add a policy", "subscription", a.name)
+		queue.Logger(d.Log).Warn("subscription has no dead-letter policy: a message that always fails is redelivered without limit; add a policy", "subscription", a.name)
 	}
 	return &subscription{
 		client: client, name: a.name, nacks: make(map[string]int),

@@ -65,10 +65,3 @@ func (d Driver) Traits() queue.Traits {
 		DelaysNacks:      true,
 	}
 }
-
-func (d Driver) log() *slog.Logger {
-	if d.Log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return d.Log
-}

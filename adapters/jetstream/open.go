@@ -44,7 +44,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (que
 		return nil, err
 	}
 	return &consumer{
-		nc: nc, broken: broken, lost: lost, log: d.log(), ackWait: ackWait(config),
+		nc: nc, broken: broken, lost: lost, log: queue.Logger(d.Log), ackWait: ackWait(config),
 		next: "$JS.API.CONSUMER.MSG.NEXT." + a.stream + "." + a.consumer,
 	}, nil
 }
@@ -89,7 +89,7 @@ func (d Driver) consumer(ctx context.Context, nc *nats.Conn, a address) (jetstre
 	if config.AckPolicy != jetstream.AckExplicitPolicy {
 		return none, fmt.Errorf("consumer %s of stream %s has the ack policy %s; it needs explicit, otherwise messages are lost", a.consumer, a.stream, config.AckPolicy)
 	}
-	log := d.log().With("stream", a.stream, "consumer", a.consumer)
+	log := queue.Logger(d.Log).With("stream", a.stream, "consumer", a.consumer)
 	if wait := ackWait(config); wait < enoughAckWait {
 		log.Warn("ack wait is too short: the message goes to another worker if a heartbeat fails once or twice", "ack_wait", wait, "least", enoughAckWait)
 	}

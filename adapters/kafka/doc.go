@@ -68,10 +68,3 @@ func (d Driver) Traits() queue.Traits {
 		Reachable:        d.Reachable,
 	}
 }
-
-func (d Driver) log() *slog.Logger {
-	if d.Log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return d.Log
-}

@@ -96,7 +96,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (queue.Queue, 
 	if a.group == "" {
 		return nil, errors.New("group=NAME is missing: the consumer group whose members share the messages")
 	}
-	q := newMember(a.topic, d.log())
+	q := newMember(a.topic, queue.Logger(d.Log))
 	options := append(a.options,
 		kgo.ConsumerGroup(a.group), kgo.ConsumeTopics(a.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		// The fetch of a new partition waits for the end of the current fetch.

@@ -71,10 +71,3 @@ func (d Driver) Traits() queue.Traits {
 		PlaceParameters:  []string{"queue", "exchange", "key"},
 	}
 }
-
-func (d Driver) log() *slog.Logger {
-	if d.Log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return d.Log
-}

@@ -159,7 +159,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (que
 		conn.Close()
 		return nil, err
 	}
-	return newConsumer(conn, ch, a.queue, concurrency, d.log()), nil
+	return newConsumer(conn, ch, a.queue, concurrency, queue.Logger(d.Log)), nil
 }
 
 // OpenTopic opens a queue or exchange to send to.

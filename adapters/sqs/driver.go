@@ -45,13 +45,6 @@ func (d *Driver) Traits() queue.Traits {
 	}
 }
 
-func (d *Driver) log() *slog.Logger {
-	if d.Log == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return d.Log
-}
-
 func (d *Driver) loadConfig(ctx context.Context, parameters url.Values) (aws.Config, error) {
 	if d.LoadConfig == nil {
 		return gcaws.V2ConfigFromURLParams(ctx, parameters)
@@ -92,9 +85,9 @@ func (d *Driver) client(ctx context.Context, url string) (*client, error) {
 	if cfg.Region == "" {
 		return nil, errors.New("no region: add region=… to the URL or set AWS_REGION")
 	}
-	cfg.Logger = sdkLog{d.log()}
+	cfg.Logger = sdkLog{queue.Logger(d.Log)}
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), renewing(cfg.Credentials))
-	c := &client{address: a, aws: cfg, sqs: sqs.NewFromConfig(cfg), log: d.log()}
+	c := &client{address: a, aws: cfg, sqs: sqs.NewFromConfig(cfg), log: queue.Logger(d.Log)}
 	c.visibility.Store(int64(defaultVisibility)) // until check knows better
 	if d.clients == nil {
 		d.clients = make(map[string]*client)

@@ -60,10 +60,16 @@ func (c Config) withDefaults(t Traits) Config {
 		c.CloseTimeout = time.Minute
 	}
 	c.Observer = pipeline.Observers(c.Observer)
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
+	c.Log = Logger(c.Log)
 	return c
+}
+
+// Logger returns log, or one that discards everything if log is nil.
+func Logger(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return log
 }
 
 // Backoff returns about a second for the first attempt and doubles with each
