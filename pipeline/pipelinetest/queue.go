@@ -7,37 +7,36 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Queue is the harness of one test: a backend and the adapter that is tested on
-// it. The test closes what it opened; what the harness itself holds it ends with
-// t.Cleanup.
+// Queue is the harness of one test: a backend, and the adapter that is tested on it. The
+// test closes what it opened. The harness ends the rest with t.Cleanup.
 type Queue struct {
-	// NewTopic returns the name of a topic that nobody used before.
+	// NewTopic returns the name of an unused topic.
 	NewTopic func() string
-	// Open returns a publisher and a subscriber of the adapter. All that are
-	// opened through one harness talk to one backend. concurrency is how many
-	// messages of the topic the subscriber may have in flight. A nacked message
-	// comes again without a wait, a dead subscription is opened anew without one,
-	// and Close waits for messages in flight for longer than a test takes.
+	// Open returns a publisher and a subscriber of the adapter. All those of one
+	// harness use one backend. concurrency is how many messages of the topic the
+	// subscriber may have in flight. It redelivers a nacked message and reopens a dead
+	// subscription without a wait, and its Close waits for messages in flight for
+	// longer than a test takes.
 	Open func(t *testing.T, concurrency int) (message.Publisher, message.Subscriber)
 
-	// Persistent: what a closed subscriber left, another gets; and the
-	// subscribers of one topic compete for its messages. The lease of what is not
-	// settled when a subscriber is closed ends with it.
+	// Persistent: another subscriber gets the messages that a closed one left, and
+	// the subscribers of one topic compete for its messages. When a subscriber is
+	// closed, the leases of its unsettled messages end.
 	Persistent bool
-	// Exclusive: a topic, or each part of it, is one subscriber's at a time, whose
-	// messages nobody else gets as long as it is open.
+	// Exclusive: a topic, or each part of it, belongs to one subscriber at a time. No
+	// other subscriber gets its messages while that one is open.
 	Exclusive bool
 	// Redelivers: a nacked message is delivered again.
 	Redelivers bool
-	// Ordered: a subscriber with a concurrency of 1 gets messages in the order in
-	// which they were published.
+	// Ordered: a subscriber with a concurrency of 1 gets messages in the order of
+	// publishing.
 	Ordered bool
 
-	// Kill makes every subscription fail that is open to the topic, for ever, and
-	// lets its acks through. nil: the backend cannot.
+	// Kill makes every open subscription to the topic fail without end. Acks of their
+	// messages still work. nil: the backend cannot do this.
 	Kill func(topic string)
-	// Leased returns how many messages of the topic are handed out and not
-	// settled, as the backend counts. nil: the backend does not tell.
+	// Leased returns the backend's number of messages of the topic that are delivered
+	// and not settled. nil: the backend has no such number.
 	Leased func(topic string) int
 	// Prefetch is how many messages a subscriber may hold beyond those in flight.
 	Prefetch int
@@ -45,9 +44,9 @@ type Queue struct {
 	Leaks []goleak.Option
 }
 
-// TestQueue runs the conformance suite of queue adapters. Its parts run at the
-// same time, each on a harness of its own; the caller's test must not run in
-// parallel with others, as goroutines are counted.
+// TestQueue runs the conformance suite of queue adapters. Its parts run in parallel, each
+// on a harness of its own. The caller's test must not run in parallel with others, as the
+// suite looks for leaked goroutines.
 func TestQueue(t *testing.T, newQueue func(t *testing.T) Queue) {
 	before := goleak.IgnoreCurrent()
 	var leaks []goleak.Option
@@ -80,6 +79,6 @@ func TestQueue(t *testing.T, newQueue func(t *testing.T) Queue) {
 		}
 	})
 	if err := goleak.Find(append(leaks, before)...); err != nil {
-		t.Errorf("goroutines are left: %v", err)
+		t.Errorf("goroutines leaked: %v", err)
 	}
 }

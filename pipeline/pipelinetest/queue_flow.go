@@ -2,7 +2,6 @@ package pipelinetest
 
 import (
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -10,8 +9,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// testBound: as many messages as may be are in flight, and never more, also not
-// when some are settled and others come.
+// testBound: as many messages as permitted are in flight and never more, also while some
+// are settled and others come.
 func testBound(q *queueTest) {
 	const concurrency = 3
 	c := q.open(concurrency).subscribe()
@@ -38,8 +37,9 @@ func testBound(q *queueTest) {
 	}
 }
 
-// leasedAtMost: what is leased beyond the bound stays so, as nothing is settled
-// meanwhile, while the queue may learn late of what was settled before.
+// leasedAtMost waits until at most n messages are leased. The backend may process earlier
+// acks late; but a message that is leased beyond the bound stays leased, as no message is
+// settled meanwhile.
 func (c *consumer) leasedAtMost(n int) {
 	c.Helper()
 	if c.Leased == nil {
@@ -60,8 +60,9 @@ func (c *consumer) leasedAtMost(n int) {
 	}
 }
 
-// testSlotBeforeReceive: a subscriber that has its hands full leaves the other
-// messages to others, also after it was fast for a while and expects to be.
+// testSlotBeforeReceive: a subscriber whose slots are all taken leaves the other messages
+// to other subscribers, also after it was fast for a while and may have learned to
+// prefetch.
 func testSlotBeforeReceive(q *queueTest) {
 	if !q.Persistent || q.Exclusive {
 		q.Skip("subscribers do not compete")
@@ -81,7 +82,7 @@ func testSlotBeforeReceive(q *queueTest) {
 	for _, m := range held {
 		m.Ack()
 	}
-	for range q.Prefetch { // whoever has them
+	for range q.Prefetch { // either subscriber may have them
 		select {
 		case m := <-idle.messages:
 			m.Ack()
@@ -91,39 +92,26 @@ func testSlotBeforeReceive(q *queueTest) {
 	}
 }
 
-// testLoad: under load, with every fifth message nacked once, each is acked once
-// and nothing is left.
+// testLoad: under load, and with every fifth message nacked once, each message is acked
+// once and none is left.
 func testLoad(q *queueTest) {
 	const concurrency, n = 8, 300
 	c := q.open(concurrency).subscribe()
 	ids := c.publish(n)
-	acked := newTally()
-	var workers sync.WaitGroup
-	for range concurrency {
-		workers.Go(func() {
-			for m := range c.messages {
-				if q.Redelivers && pipeline.Attempt(m) == 1 && slices.Index(ids, m.UUID)%5 == 0 {
-					m.Nack()
-					continue
-				}
-				if acked.add(m.UUID) == n {
-					close(acked.full)
-				}
-				m.Ack()
-			}
-		})
-	}
+	acked := newTally(n)
+	c.work(acked, concurrency, func(m *message.Message) bool {
+		return !q.Redelivers || pipeline.Attempt(m) > 1 || slices.Index(ids, m.UUID)%5 != 0
+	})
 	q.wait(acked.full, "the last message")
 	if err := c.closeSubscriber(); err != nil {
 		q.Errorf("Close: %v", err)
 	}
-	workers.Wait()
 	acked.want(q, ids)
 	c.left(nil)
 }
 
-// testDrain: after Close has begun no message is handed out, acks count, and
-// Close returns when everything in flight is settled.
+// testDrain: after Close has begun no message is delivered, acks count, and Close returns
+// when all messages in flight are settled.
 func testDrain(q *queueTest) {
 	const concurrency = 3
 	c := q.open(concurrency).subscribe()
@@ -151,13 +139,13 @@ func testDrain(q *queueTest) {
 	c.left(ids)
 }
 
-// testDrainUnseen: messages that the consumer has not taken when Close begins go
-// back to the queue; they count neither as delivered nor as in flight.
+// testDrainUnseen: messages that the consumer has not received when Close begins go back
+// to the queue. They count neither as delivered nor as in flight.
 func testDrainUnseen(q *queueTest) {
 	c := q.open(3).subscribe()
 	ids := c.publish(3)
 	m := c.next()
-	c.quiet() // the others wait for somebody to take them
+	c.quiet() // the others wait to be received
 	result := c.startClosing()
 	c.quiet()
 	c.none("while the subscriber closes")
@@ -169,7 +157,7 @@ func testDrainUnseen(q *queueTest) {
 	c.left(slices.DeleteFunc(ids, func(id string) bool { return id == m.UUID }))
 }
 
-// testDrainGivesBack: what is nacked while the subscriber closes goes back to
+// testDrainGivesBack: a message that is nacked while the subscriber closes goes back to
 // the queue, and not to the subscriber.
 func testDrainGivesBack(q *queueTest) {
 	if !q.Redelivers {
@@ -190,29 +178,19 @@ func testDrainGivesBack(q *queueTest) {
 	c.left(slices.DeleteFunc(ids, func(id string) bool { return id == held[1].UUID }))
 }
 
-// testCloseInTheMiddle: what one subscriber acked and what the next one gets are
-// together what was published, each once.
+// testCloseInTheMiddle: the messages that one subscriber acked and those that the next one
+// gets are together the published ones, each once.
 func testCloseInTheMiddle(q *queueTest) {
 	const concurrency, n = 4, 200
 	c := q.open(concurrency).subscribe()
 	ids := c.publish(n)
-	acked := newTally()
-	var workers sync.WaitGroup
-	for range concurrency {
-		workers.Go(func() {
-			for m := range c.messages {
-				if acked.add(m.UUID) == n/2 {
-					close(acked.full)
-				}
-				m.Ack()
-			}
-		})
-	}
+	acked := newTally(n / 2)
+	c.work(acked, concurrency, always)
 	q.wait(acked.full, "the last message")
 	if err := c.closeSubscriber(); err != nil {
 		q.Errorf("Close: %v", err)
 	}
-	workers.Wait()
+	acked.workers.Wait()
 	done := acked.ids()
 	if len(done) != len(slices.Compact(done)) {
 		q.Error("a message was acked twice")
@@ -223,7 +201,7 @@ func testCloseInTheMiddle(q *queueTest) {
 	}))
 }
 
-// testClosed: what is closed says so, and can be closed again.
+// testClosed: a closed publisher or subscriber returns errors, and can be closed again.
 func testClosed(q *queueTest) {
 	c := q.open(1).subscribe()
 	c.close()
@@ -237,8 +215,8 @@ func testClosed(q *queueTest) {
 	}
 }
 
-// testReopen: after a subscription died messages come through a new one; those
-// that the old one had delivered are in flight and their acks count.
+// testReopen: after a subscription has died, messages come through a new one. The messages
+// of the old one stay in flight, and their acks count.
 func testReopen(q *queueTest) {
 	if q.Kill == nil {
 		q.Skip("the backend cannot break a subscription")

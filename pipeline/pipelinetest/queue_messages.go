@@ -12,7 +12,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// testRoundTrip: what is published is what arrives.
+// testRoundTrip: a message arrives as it was published.
 func testRoundTrip(q *queueTest) {
 	for name, m := range map[string]*message.Message{
 		"plain":         message.NewMessage("id-1", []byte(`{"detail-type":"Object Created"}`)),
@@ -42,10 +42,10 @@ func testRoundTrip(q *queueTest) {
 	}
 }
 
-// testOrder: a subscriber that has one message in flight gets them in order.
+// testOrder: a subscriber with one message in flight gets the messages in order.
 func testOrder(q *queueTest) {
 	if !q.Ordered {
-		q.Skip("the backend does not keep an order")
+		q.Skip("the backend keeps no order")
 	}
 	c := q.open(1).subscribe()
 	want := c.publish(50)
@@ -60,8 +60,8 @@ func testOrder(q *queueTest) {
 	}
 }
 
-// testAttempts: deliveries count from 1, whatever count a redriven message
-// brings, and an acked message is not counted on.
+// testAttempts: deliveries count from 1, even if a redriven message carries another count.
+// A message with the id of an acked one starts at 1 again.
 func testAttempts(q *queueTest) {
 	c := q.open(2).subscribe()
 	redriven := func() *message.Message {
@@ -100,7 +100,7 @@ func testSettlesOnce(q *queueTest) {
 	m.Ack()
 	m.Nack()
 	c.quiet()
-	c.none("that was acked")
+	c.none("after the ack")
 
 	c.publish(1)
 	m = c.next()
@@ -115,15 +115,15 @@ func testSettlesOnce(q *queueTest) {
 		again.Ack()
 	}
 	c.quiet()
-	c.none("that was redelivered")
+	c.none("after the ack of the redelivered one")
 	if err := c.closeSubscriber(); err != nil {
 		q.Errorf("Close: %v", err)
 	}
 	c.left(nil)
 }
 
-// testContextOutlivesSubscribe: the end of Subscribe's context stops the intake
-// and not the work; its values are there.
+// testContextOutlivesSubscribe: the end of Subscribe's context stops the intake, but not
+// the messages in flight. Their contexts have its values.
 func testContextOutlivesSubscribe(q *queueTest) {
 	type key struct{}
 	c := q.open(2)
@@ -136,21 +136,21 @@ func testContextOutlivesSubscribe(q *queueTest) {
 	c.quiet()
 	for _, m := range held {
 		if err := m.Context().Err(); err != nil {
-			q.Errorf("the message's context ended with that of Subscribe: %v", err)
+			q.Errorf("the context of a message in flight ended with that of Subscribe: %v", err)
 		}
 		if got := m.Context().Value(key{}); got != "value" {
-			q.Errorf("the context's value is %v", got)
+			q.Errorf("the context has the value %v, want value", got)
 		}
 		ids = slices.DeleteFunc(ids, func(id string) bool { return id == m.UUID })
 		m.Ack()
 	}
 	q.ended(messages)
-	// The subscriber is not closed: who subscribes again goes on.
+	// The subscriber is not closed: a new subscription gets the other messages.
 	c.subscribe()
 	for range ids {
 		m := c.next()
 		if n := pipeline.Attempt(m); n != 1 {
-			q.Errorf("a message that nobody has seen is at attempt %d", n)
+			q.Errorf("a message that was never received is at attempt %d, want 1", n)
 		}
 		m.Ack()
 		ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == m.UUID })
@@ -160,7 +160,8 @@ func testContextOutlivesSubscribe(q *queueTest) {
 	}
 }
 
-// testContextEndsWhenSettled: also for one that was nacked.
+// testContextEndsWhenSettled: the context of a message ends when the message is acked or
+// nacked.
 func testContextEndsWhenSettled(q *queueTest) {
 	c := q.open(2).subscribe()
 	c.publish(2)
@@ -175,7 +176,7 @@ func testContextEndsWhenSettled(q *queueTest) {
 	if q.Redelivers {
 		again := c.next()
 		if err := again.Context().Err(); err != nil {
-			q.Errorf("the context of a redelivered message: %v", err)
+			q.Errorf("the context of a redelivered message has ended: %v", err)
 		}
 		again.Ack()
 	}

@@ -11,13 +11,12 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// patience is how long something may take that must happen, on a machine with
-// other things to do. It makes a test fail that would hang; nothing is measured
-// by it.
+// patience bounds each wait for something that must happen, so that a test fails instead
+// of hanging. It is long, as the machine may be loaded.
 const patience = 2 * time.Minute
 
-// pause is for what is tried again and again while a backend is down: a server
-// that starts needs the processor, too.
+// pause is the wait between attempts while a backend is down: a server that starts needs
+// the processor too.
 const pause = 20 * time.Millisecond
 
 // queueTest is one test and its harness.
@@ -33,11 +32,11 @@ type consumer struct {
 	pub      message.Publisher
 	sub      message.Subscriber
 	messages <-chan *message.Message // nil until subscribe
-	got      []*message.Message      // by next
+	got      []*message.Message      // those that next returned
 }
 
-// open opens a new topic. The subscription exists before anything is published,
-// for queues that keep messages for open subscriptions only.
+// open opens a new topic. The subscription exists before the first message is published, as
+// some queues keep messages only for open subscriptions.
 func (q *queueTest) open(concurrency int) *consumer {
 	q.Helper()
 	return q.openTopic(q.NewTopic(), concurrency)
@@ -49,7 +48,7 @@ func (q *queueTest) openTopic(topic string, concurrency int) *consumer {
 	c := &consumer{queueTest: q, topic: topic, pub: pub, sub: sub}
 	q.Cleanup(func() {
 		for _, m := range c.got {
-			m.Nack() // a test that failed leaves some unsettled
+			m.Nack() // a failed test leaves some unsettled
 		}
 		c.close()
 	})
@@ -61,7 +60,7 @@ func (q *queueTest) openTopic(topic string, concurrency int) *consumer {
 	return c
 }
 
-// subscribe starts the intake, until the test ends.
+// subscribe starts the intake. It stops at the end of the test.
 func (c *consumer) subscribe() *consumer {
 	c.Helper()
 	c.messages = c.subscribeUntil(context.Background())
@@ -77,7 +76,7 @@ func (c *consumer) subscribeUntil(ctx context.Context) <-chan *message.Message {
 	return messages
 }
 
-// publish sends n messages whose payloads are their UUIDs, which it returns.
+// publish sends n messages whose payloads are their UUIDs. It returns the UUIDs.
 func (c *consumer) publish(n int) []string {
 	c.Helper()
 	ids := make([]string, n)
@@ -95,7 +94,7 @@ func (c *consumer) send(m *message.Message) {
 	}
 }
 
-// next returns the next message, which must come.
+// next waits for the next message and returns it.
 func (c *consumer) next() *message.Message {
 	c.Helper()
 	m := c.nextOf(c.messages)
@@ -127,7 +126,7 @@ func (c *consumer) hold(n int) []*message.Message {
 	return held
 }
 
-// none fails if a message is there.
+// none fails if a message is waiting.
 func (c *consumer) none(why string) {
 	c.Helper()
 	select {
@@ -140,7 +139,7 @@ func (c *consumer) none(why string) {
 	}
 }
 
-// ended waits for the end of the channel, before which no message may come.
+// ended waits until the channel is closed. A message before that is a failure.
 func (q *queueTest) ended(messages <-chan *message.Message) {
 	q.Helper()
 	select {
@@ -153,8 +152,8 @@ func (q *queueTest) ended(messages <-chan *message.Message) {
 	}
 }
 
-// quiet returns when what the adapter was going to do by itself is done: three
-// messages have gone through another topic of the backend meanwhile.
+// quiet gives the adapter time for what it does by itself: it returns after three messages
+// have gone through another topic of the backend.
 func (q *queueTest) quiet() {
 	q.Helper()
 	c := q.open(1).subscribe()
@@ -204,8 +203,7 @@ func (c *consumer) closed(result <-chan error) error {
 	}
 }
 
-// startClosing calls Close and returns when it has begun, which shows in that
-// nobody can subscribe any more.
+// startClosing calls Close and returns when it has begun: when Subscribe fails.
 func (c *consumer) startClosing() <-chan error {
 	c.Helper()
 	result := make(chan error, 1)
@@ -225,16 +223,16 @@ func (c *consumer) startClosing() <-chan error {
 	}
 }
 
-// left asserts which messages the queue still has: those of ids, in any order,
-// and no other. A backend that does not persist cannot tell.
+// left asserts that the queue still has the messages of ids, in any order, and no other. It
+// does nothing if the backend is not persistent.
 func (c *consumer) left(ids []string) {
 	c.Helper()
 	if !c.Persistent {
 		return
 	}
 	other := c.openTopic(c.topic, 1).subscribe()
-	// A queue without order can deliver the sentinel early; then what is left
-	// over shows by what comes within the rest of the count.
+	// A queue without order may deliver the sentinel before other messages, so that all
+	// expected messages are received, whichever comes last.
 	sentinel := other.publish(1)[0]
 	want := append(slices.Clone(ids), sentinel)
 	var got []string

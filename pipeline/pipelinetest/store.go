@@ -6,33 +6,33 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// Store is the harness of one test: an empty bucket as the pipeline has it and
-// as its users have it. What the harness holds it ends with t.Cleanup.
+// Store is the harness of one test: an empty bucket, as the pipeline and as users see it.
+// The harness ends what it holds with t.Cleanup.
 type Store struct {
-	Name string // of the bucket, as events carry it
-	// Versions: what was overwritten can still be read by its version.
+	Name string // of the bucket, in events
+	// Versions: an overwritten object can still be read by its version.
 	Versions bool
-	// Holds reports whether the bucket can have an object of that name; nil: it can
-	// of any that is UTF-8.
+	// Holds reports whether the bucket can have an object with that key. nil: it can have
+	// any UTF-8 key.
 	Holds func(key string) bool
-	// Open opens the bucket as another process would. All that are opened through
-	// one harness see the same objects.
+	// Open opens the bucket as another process would. All buckets of one harness have the
+	// same objects.
 	Open func(t *testing.T, algorithms ...string) pipeline.Bucket
 	// RecordKey returns the key of a record.
 	RecordKey func(key, algorithm string) string
 
-	// Put stores an object, or a sidecar of the user's own, as a user does.
+	// Put stores an object, or a checksum file of the user's own, as a user does.
 	Put func(t *testing.T, key, content string)
-	// Get returns what a user finds; false if there is nothing.
+	// Get returns the content that a user finds at a key; false if there is none.
 	Get func(t *testing.T, key string) (string, bool)
-	// Delete removes what a user put or the pipeline wrote.
+	// Delete removes an object or a record as a user does.
 	Delete func(t *testing.T, key string)
-	// Keys returns the keys of everything that a user sees.
+	// Keys returns all keys that a user sees.
 	Keys func(t *testing.T) []string
 }
 
-// TestStore runs the conformance suite of adapters that read objects and keep
-// their records. Its parts run at the same time, each on a harness of its own.
+// TestStore runs the conformance suite of adapters that read objects and keep their
+// records. Its parts run in parallel, each on a harness of its own.
 func TestStore(t *testing.T, newStore func(t *testing.T) Store) {
 	for _, test := range []struct {
 		name string

@@ -31,7 +31,7 @@ func testRead(s *storeTest) {
 	}
 }
 
-// An event that names no version means the current one.
+// An object without a version means the current one.
 func testReadCurrent(s *storeTest) {
 	b := s.Open(s.T)
 	want := s.put(b, "a", "content")
@@ -54,7 +54,7 @@ func testReadChanged(s *storeTest) {
 	defer r.Close()
 	s.Put(s.T, "a", "newer")
 
-	// What is being read is the old version or fails; it is never a mixture.
+	// The read returns the old version or fails. It never returns a mixture.
 	content, err := io.ReadAll(r)
 	switch {
 	case err == nil && string(content) != "old":
@@ -64,14 +64,14 @@ func testReadChanged(s *storeTest) {
 	}
 	if s.Versions {
 		if content, o := s.read(b, old); content != "old" || !o.SameVersion(old) {
-			s.Errorf("the old version reads %q and is %v", content, o)
+			s.Errorf("the old version has the content %q and is %v", content, o)
 		}
 	} else {
 		_, err = b.Source.Open(s.Context(), old)
 		s.isClass(err, pipeline.ClassSuperseded, pipeline.ErrChanged)
 	}
 	if now := s.stat(b, "a"); now.SameVersion(old) {
-		s.Errorf("Stat takes the new version for the old one: %v", now)
+		s.Errorf("Stat returned the old version: %v", now)
 	}
 }
 
@@ -116,7 +116,7 @@ func testOddNames(s *storeTest) {
 		s.save(b, want)
 		s.recorded(b, want)
 		if b.Records.IsRecord(key) || !b.Records.IsRecord(s.RecordKey(key, "md5")) {
-			s.Errorf("%q: an object is taken for a record or its record is not", key)
+			s.Errorf("%q: IsRecord is true for an object, or false for its record", key)
 		}
 		files.add(s, key, content, "md5", "sha256")
 		s.removes(b, o, true)

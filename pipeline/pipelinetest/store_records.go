@@ -13,7 +13,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// version returns an object as an event tells of it.
+// version returns an object as in an event.
 func (s *storeTest) version(key, etag, sequencer string) pipeline.Object {
 	return pipeline.Object{Bucket: s.Name, Key: key, ETag: etag, Sequencer: sequencer}
 }
@@ -32,7 +32,7 @@ func testSaveAndLookup(s *storeTest) {
 		s.recorded(s.Open(s.T), want) // by another process
 		s.holds(s.RecordKey(o.Key, "md5"), want.Digests["md5"]+"  "+o.Key[strings.LastIndex(o.Key, "/")+1:]+"\n")
 	}
-	// Nothing that nobody asked for.
+	// No other keys.
 	want := []string{s.RecordKey("a", "md5"), s.RecordKey("no/sequencer", "md5"), s.RecordKey("versioned", "md5")}
 	slices.Sort(want)
 	got := s.Keys(s.T)
@@ -60,8 +60,8 @@ func testSaveAgain(s *storeTest) {
 	s.recorded(b, again)
 }
 
-// What was checked is remembered as far as others need it, and a mismatch that was
-// not known before is written down.
+// The record keeps the checks as far as readers need them, and a new mismatch is added to
+// it.
 func testChecks(s *storeTest) {
 	b := s.Open(s.T)
 	want := only(record(s.version("a", "e1", "01"), "content"), "md5")
@@ -96,7 +96,7 @@ func testSaveOlder(s *storeTest) {
 	s.recorded(b, newer)
 }
 
-// Without sequencers the last one counts.
+// Without sequencers the last record wins.
 func testSaveUnordered(s *storeTest) {
 	b := s.Open(s.T)
 	s.save(b, record(s.version("a", "e1", ""), "one"))
@@ -108,7 +108,7 @@ func testSaveUnordered(s *storeTest) {
 	s.recorded(b, last)
 }
 
-// Events of one key come in any order and at once, to several processes.
+// Several processes handle events of one key at the same time, in any order.
 func testSaveConcurrently(s *storeTest) {
 	const versions = 24
 	buckets := []pipeline.Bucket{s.Open(s.T), s.Open(s.T)}
@@ -128,7 +128,7 @@ func testSaveConcurrently(s *storeTest) {
 				}
 			})
 			wg.Go(func() {
-				// Nobody ever sees half of a record.
+				// A user never sees a part of a record.
 				line, ok := s.Get(s.T, s.RecordKey(key, "md5"))
 				if ok && (len(line) != 32+2+len(key)+1 || !strings.HasSuffix(line, "  "+key+"\n")) {
 					s.Errorf("a user finds %q", line)
@@ -151,8 +151,8 @@ func testAlgorithms(s *storeTest) {
 	s.recorded(s.Open(s.T, "sha256"), only(want, "sha256"))
 }
 
-// What was recorded while other algorithms were configured must not outlive the
-// content that it is of.
+// Records that were written while other algorithms were configured must not outlive their
+// content.
 func testAlgorithmsChange(s *storeTest) {
 	former, b := s.Open(s.T, "md5", "blake3"), s.Open(s.T, "sha256")
 	old := record(s.version("a", "e1", "01"), "old")
@@ -165,18 +165,18 @@ func testAlgorithmsChange(s *storeTest) {
 	s.recorded(b, only(newer, "sha256"))
 	s.holdsNothing(s.RecordKey("a", "md5"))
 
-	// One that is known to be newer stays, and so does what the user made.
+	// A record that is known to be newer stays, and so does a file of the user.
 	newest := record(s.version("a", "e4", "04"), "newest")
 	s.save(former, newest)
-	s.Put(s.T, s.RecordKey("a", "sha1"), "his own\n")
+	s.Put(s.T, s.RecordKey("a", "sha1"), "user's own\n")
 	s.save(b, record(s.version("a", "e3", "03"), "late"))
 	s.recorded(former, only(newest, "md5"))
 
-	// With the object all go.
+	// With the object all records are removed.
 	s.removes(b, s.version("a", "", "05"), true)
 	s.unrecorded(former, "a")
 	s.unrecorded(b, "a")
-	s.holds(s.RecordKey("a", "sha1"), "his own\n")
+	s.holds(s.RecordKey("a", "sha1"), "user's own\n")
 	s.save(former, record(s.version("b", "e1", "01"), "content"))
 	s.removes(b, s.version("b", "", "02"), true)
 	s.holdsNothing(s.RecordKey("b", "md5"))
@@ -210,7 +210,7 @@ func testRemove(s *storeTest) {
 	if keys := s.Keys(s.T); len(keys) != 0 {
 		s.Errorf("left behind: %q", keys)
 	}
-	// Put back, also by an event that is older.
+	// The object is put back, even by an older event.
 	want := record(s.version("dir/a", "e0", "00"), "again")
 	s.save(b, want)
 	s.recorded(b, want)
@@ -224,15 +224,15 @@ func testRemoveOlder(s *storeTest) {
 	removed, err := b.Records.Remove(s.Context(), s.version("a", "", "02"))
 	s.isClass(err, pipeline.ClassSuperseded, pipeline.ErrChanged)
 	if removed {
-		s.Error("Remove says that it removed the record of a newer version")
+		s.Error("Remove returned true for the record of a newer version")
 	}
 	s.recorded(b, want)
 }
 
-// What the user made is his.
+// Files of the user stay.
 func testUsersFile(s *storeTest) {
 	b := s.Open(s.T)
-	for key, content := range map[string]string{"a": "his own\n", "dir/b": "", "c": strings.Repeat("long", 100_000)} {
+	for key, content := range map[string]string{"a": "user's own\n", "dir/b": "", "c": strings.Repeat("long", 100_000)} {
 		file := s.RecordKey(key, "md5")
 		s.Put(s.T, file, content)
 		o := s.version(key, "e1", "01")
@@ -240,7 +240,7 @@ func testUsersFile(s *storeTest) {
 		err := b.Records.Save(s.Context(), record(o, "content"))
 		s.isClass(err, pipeline.ClassPermanent, nil)
 		if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "did not write") {
-			s.Errorf("the error does not say what is in the way: %v", err)
+			s.Errorf("the error does not name the file: %v", err)
 		}
 		s.removes(b, o, false)
 		s.unrecorded(b, key)
@@ -253,7 +253,7 @@ func testUsersFileWithSameLine(s *storeTest) {
 	r := record(s.version("a", "e1", "01"), "content")
 	line := r.Digests["md5"] + "  a\n"
 	s.Put(s.T, s.RecordKey("a", "md5"), line)
-	s.save(b, r) // nothing is left to do
+	s.save(b, r) // there is nothing to write
 	s.unrecorded(b, "a")
 	s.removes(b, r.Source, false)
 	s.holds(s.RecordKey("a", "md5"), line)
@@ -261,22 +261,22 @@ func testUsersFileWithSameLine(s *storeTest) {
 
 func testUsersFileAmongSeveral(s *storeTest) {
 	b := s.Open(s.T, "md5", "sha256")
-	s.Put(s.T, s.RecordKey("a", "md5"), "his own\n")
+	s.Put(s.T, s.RecordKey("a", "md5"), "user's own\n")
 	r := record(s.version("a", "e1", "01"), "content")
 	s.isClass(b.Records.Save(s.Context(), r), pipeline.ClassPermanent, nil)
 	s.recorded(b, only(r, "sha256"))
 	s.removes(b, r.Source, true)
-	s.holds(s.RecordKey("a", "md5"), "his own\n")
+	s.holds(s.RecordKey("a", "md5"), "user's own\n")
 }
 
 func testUserReplacesRecord(s *storeTest) {
 	b := s.Open(s.T)
 	s.save(b, record(s.version("a", "e1", "01"), "content"))
-	s.Put(s.T, s.RecordKey("a", "md5"), "his own\n")
+	s.Put(s.T, s.RecordKey("a", "md5"), "user's own\n")
 	s.unrecorded(b, "a")
 	s.isClass(b.Records.Save(s.Context(), record(s.version("a", "e2", "02"), "other")), pipeline.ClassPermanent, nil)
 	s.removes(b, s.version("a", "", "03"), false)
-	s.holds(s.RecordKey("a", "md5"), "his own\n")
+	s.holds(s.RecordKey("a", "md5"), "user's own\n")
 }
 
 func testUserDeletesRecord(s *storeTest) {
@@ -291,12 +291,12 @@ func testUserDeletesRecord(s *storeTest) {
 	s.Delete(s.T, s.RecordKey("a", "md5"))
 	s.removes(b, s.version("a", "", "03"), false)
 	older := only(record(s.version("a", "e1", "01"), "older"), "md5")
-	s.save(b, older) // nothing newer is there any more
+	s.save(b, older) // the newer record is gone
 	s.recorded(b, older)
 }
 
-// What looks like a record is none of the pipeline's business, whatever the
-// algorithms that are configured and whoever wrote it.
+// Every key that has the form of a record is a record, for all algorithms, configured or
+// not, and by any writer.
 func testIsRecord(s *storeTest) {
 	b := s.Open(s.T, "sha256")
 	for _, key := range append(oddNames, "/slash", "//", "/", "a/", "a//b") {

@@ -25,7 +25,7 @@ type storeTest struct {
 	Store
 }
 
-// oddNames are names that stores and tools get wrong.
+// oddNames are names that stores and tools are known to get wrong.
 var oddNames = []string{
 	"plain.txt",
 	"with space", " leading", "trailing ", "two  spaces",
@@ -41,7 +41,7 @@ func (s *storeTest) object(key string) pipeline.Object {
 	return pipeline.Object{Bucket: s.Name, Key: key, Size: pipeline.UnknownSize}
 }
 
-// put stores an object and returns it as the store tells of it.
+// put stores an object and returns its state in the store.
 func (s *storeTest) put(b pipeline.Bucket, key, content string) pipeline.Object {
 	s.Helper()
 	s.Put(s.T, key, content)
@@ -73,7 +73,7 @@ func (s *storeTest) read(b pipeline.Bucket, o pipeline.Object) (string, pipeline
 
 var computed = time.Date(2025, 3, 14, 15, 9, 26, 535_000_000, time.UTC)
 
-// record returns the record of an object with that content.
+// record returns the record of an object with the given content.
 func record(o pipeline.Object, content string) pipeline.Record {
 	o.Size = int64(len(content))
 	md5, sha256 := md5.Sum([]byte(content)), sha256.Sum256([]byte(content))
@@ -84,7 +84,7 @@ func record(o pipeline.Object, content string) pipeline.Record {
 	}
 }
 
-// only returns the record with no other algorithms than these.
+// only returns the record with only these algorithms.
 func only(r pipeline.Record, algorithms ...string) pipeline.Record {
 	digests := make(map[string]string)
 	for _, alg := range algorithms {
@@ -101,7 +101,7 @@ func (s *storeTest) save(b pipeline.Bucket, r pipeline.Record) {
 	}
 }
 
-// recorded asks that Lookup returns the record.
+// recorded asserts that Lookup returns the record.
 func (s *storeTest) recorded(b pipeline.Bucket, want pipeline.Record) {
 	s.Helper()
 	got, err := b.Records.Lookup(s.Context(), s.object(want.Source.Key))
@@ -113,7 +113,7 @@ func (s *storeTest) recorded(b pipeline.Bucket, want pipeline.Record) {
 	}
 }
 
-// unrecorded asks that Lookup finds nothing.
+// unrecorded asserts that Lookup finds no record.
 func (s *storeTest) unrecorded(b pipeline.Bucket, key string) {
 	s.Helper()
 	if r, err := b.Records.Lookup(s.Context(), s.object(key)); !errors.Is(err, pipeline.ErrNotFound) {
@@ -121,7 +121,7 @@ func (s *storeTest) unrecorded(b pipeline.Bucket, key string) {
 	}
 }
 
-// removes asks what Remove reports.
+// removes asserts the result of Remove.
 func (s *storeTest) removes(b pipeline.Bucket, o pipeline.Object, want bool) {
 	s.Helper()
 	if removed, err := b.Records.Remove(s.Context(), o); err != nil || removed != want {
@@ -129,7 +129,7 @@ func (s *storeTest) removes(b pipeline.Bucket, o pipeline.Object, want bool) {
 	}
 }
 
-// holds asks what a user finds under a key.
+// holds asserts the content that a user finds at a key.
 func (s *storeTest) holds(key, want string) {
 	s.Helper()
 	if got, ok := s.Get(s.T, key); !ok || got != want {
@@ -137,7 +137,7 @@ func (s *storeTest) holds(key, want string) {
 	}
 }
 
-// holdsNothing asks that a user finds nothing under a key.
+// holdsNothing asserts that a user finds no object at a key.
 func (s *storeTest) holdsNothing(key string) {
 	s.Helper()
 	if got, ok := s.Get(s.T, key); ok {
@@ -145,7 +145,8 @@ func (s *storeTest) holdsNothing(key string) {
 	}
 }
 
-// isClass asks for an error of a class and, if it is one, a sentinel.
+// isClass asserts the class of an error and, unless the sentinel is nil, that the error
+// wraps it.
 func (s *storeTest) isClass(err error, class pipeline.Class, sentinel error) {
 	s.Helper()
 	if got := pipeline.Classify(err); got != class {
@@ -156,8 +157,8 @@ func (s *storeTest) isClass(err error, class pipeline.Class, sentinel error) {
 	}
 }
 
-// download is what a user has on his disk: objects, and their records gathered
-// in a file for each algorithm.
+// download is what a user has downloaded: objects, and their records in one file for each
+// algorithm.
 type download struct {
 	dir   string
 	lines map[string]string // by algorithm
@@ -186,8 +187,8 @@ func (d *download) add(s *storeTest, key, content string, algorithms ...string) 
 	}
 }
 
-// check asks the coreutils whether all that was downloaded is as recorded. It
-// does not if there are none, except in CI.
+// check lets the coreutils verify the downloaded objects against their records. Without
+// coreutils it checks nothing, except in CI, where the test fails.
 func (d *download) check(s *storeTest) {
 	s.Helper()
 	for alg, lines := range d.lines {

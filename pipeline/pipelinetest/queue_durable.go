@@ -10,9 +10,9 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// TestDurable runs the suite of what durable brokers owe when things go wrong, on
-// a backend of its own. restart kills the backend as a crash does, and starts it
-// again with what it has stored; nil: it stores nothing.
+// TestDurable runs the suite of what durable brokers guarantee when things go wrong, on a
+// backend of its own. restart kills the backend as a crash does, and starts it again with
+// the data that it has stored. nil: the backend stores no data.
 func TestDurable(t *testing.T, newQueue func(t *testing.T) Queue, restart func()) {
 	for _, test := range []struct {
 		name string
@@ -34,12 +34,13 @@ func TestRestart(t *testing.T, newQueue func(t *testing.T) Queue, restart func()
 	testRestart(&queueTest{T: t, Queue: newQueue(t)}, restart)
 }
 
-// testStorm: every message fails several times, and all are done in the end.
+// testStorm: every message fails several times, and finally all are acked.
 func testStorm(q *queueTest) {
 	const n, failures = 100, 4
 	c := q.open(8).subscribe()
 	ids := c.publish(n)
-	acked := c.work(8, func(m *message.Message) bool { return pipeline.Attempt(m) > failures }, n)
+	acked := newTally(n)
+	c.work(acked, 8, func(m *message.Message) bool { return pipeline.Attempt(m) > failures })
 	q.wait(acked.full, "the last message")
 	if err := c.closeSubscriber(); err != nil {
 		q.Errorf("Close: %v", err)
@@ -48,8 +49,8 @@ func testStorm(q *queueTest) {
 	c.left(nil)
 }
 
-// testDuplicateSubscriptions: somebody starts a second subscriber, and the first
-// subscribes twice; no message is handed out twice.
+// testDuplicateSubscriptions: one subscriber subscribes twice, and a second subscriber is
+// started. No message is delivered twice.
 func testDuplicateSubscriptions(q *queueTest) {
 	const n = 200
 	first := q.open(4).subscribe()
@@ -57,10 +58,9 @@ func testDuplicateSubscriptions(q *queueTest) {
 	again.subscribe()
 	second := q.openTopic(first.topic, 4).subscribe()
 	ids := first.publish(n)
-	all := newTally()
-	always := func(*message.Message) bool { return true }
+	all := newTally(n)
 	for _, c := range []*consumer{first, again, second} {
-		c.workFor(all, 4, always, n)
+		c.work(all, 4, always)
 	}
 	q.wait(all.full, "the last message")
 	for _, c := range []*consumer{first, second} {
@@ -72,13 +72,13 @@ func testDuplicateSubscriptions(q *queueTest) {
 	first.left(nil)
 }
 
-// testRestart: what was published is done at least once although the backend was
-// killed while messages were in work, waited, and were acked and published.
+// testRestart: each published message is acked at least once, although the backend was
+// killed while messages were in flight, waiting, being acked and being published.
 func testRestart(q *queueTest, restart func()) {
 	const n, before = 150, 40
 	c := q.open(4).subscribe()
 	ids := c.publish(n)
-	first := c.next() // in work all the time
+	first := c.next() // in flight all the time
 	var (
 		mu   sync.Mutex
 		done = make(map[string]bool)
@@ -113,7 +113,7 @@ func testRestart(q *queueTest, restart func()) {
 			m := message.NewMessage(ids[i]+"-later", []byte("later"))
 			for deadline := time.Now().Add(patience); c.pub.Publish(c.topic, m) != nil; {
 				if time.Now().After(deadline) {
-					q.Error("cannot publish any more")
+					q.Error("cannot publish after the restart")
 					return
 				}
 				time.Sleep(pause)
@@ -125,28 +125,4 @@ func testRestart(q *queueTest, restart func()) {
 	q.wait(published, "the end of publishing")
 	ack(first)
 	q.wait(all, "the last message")
-}
-
-// work acks and nacks messages by n workers, until total are acked.
-func (c *consumer) work(n int, ack func(*message.Message) bool, total int) *tally {
-	acked := newTally()
-	c.workFor(acked, n, ack, total)
-	return acked
-}
-
-func (c *consumer) workFor(acked *tally, n int, ack func(*message.Message) bool, total int) {
-	for range n {
-		go func() {
-			for m := range c.messages {
-				if !ack(m) {
-					m.Nack()
-					continue
-				}
-				if acked.add(m.UUID) == total {
-					close(acked.full)
-				}
-				m.Ack()
-			}
-		}()
-	}
 }
