@@ -61,15 +61,17 @@ func (c *client) openOrdered(concurrency int) (*ordered, error) {
 	return q, err
 }
 
-// Receive implements queue.Queue. Each call adds a worker until there is one for
-// each message that may be in flight: a queue that brings messages is soon received
-// from by all of them, one that is empty or out of order only by one.
+// Receive implements queue.Queue. The first call starts one worker; after it has
+// brought a message, the next call starts one for each that may be in flight. So a
+// queue that is empty or out of order is polled by one worker.
 func (q *ordered) Receive(ctx context.Context, n int) (got []queue.Delivery, err error) {
+	idle := n
 	if q.intake == nil {
 		q.intake = new(intake)
 		q.intake.ctx, q.intake.stop = context.WithCancel(context.Background())
+		idle = 1
 	}
-	if q.intake.workers < cap(q.arrived) && int(q.intake.idle.Load()) < n {
+	for q.intake.workers < cap(q.arrived) && int(q.intake.idle.Load()) < idle {
 		if err := q.addWorker(q.intake); err != nil {
 			return nil, err
 		}
@@ -78,7 +80,7 @@ func (q *ordered) Receive(ctx context.Context, n int) (got []queue.Delivery, err
 	case d := <-q.arrived:
 		got = append(got, d)
 	case err := <-q.faults:
-		q.Pause() // it must not go on while the engine waits
+		q.Pause() // the workers must not receive while the engine waits
 		return nil, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
