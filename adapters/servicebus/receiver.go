@@ -35,7 +35,7 @@ type receiver struct {
 func (r *receiver) Receive(ctx context.Context, n int) ([]queue.Delivery, error) {
 	for {
 		asked := time.Now()
-		messages, err := r.ReceiveMessages(ctx, n, nil)
+		messages, err := r.receive(ctx, n)
 		switch {
 		case len(messages) > 0:
 			got := make([]queue.Delivery, len(messages))
@@ -56,6 +56,18 @@ func (r *receiver) Receive(ctx context.Context, n int) ([]queue.Delivery, error)
 			return nil, fmt.Errorf("receive from %s: Service Bus ends the link", r.name)
 		}
 	}
+}
+
+// receive makes one call. The client panics on a message whose DeadLetterReason or
+// DeadLetterErrorDescription is not a string: any sender could end the worker. Such a
+// message stays locked, and becomes a dead letter after its last delivery.
+func (r *receiver) receive(ctx context.Context, n int) (messages []*azservicebus.ReceivedMessage, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("the client cannot read a message: %v", fault)
+		}
+	}()
+	return r.ReceiveMessages(ctx, n, nil)
 }
 
 func (r *receiver) delivery(m *azservicebus.ReceivedMessage) queue.Delivery {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/google/go-cmp/cmp"
 
@@ -142,6 +143,31 @@ func TestDeadLetters(t *testing.T) {
 		t.Errorf("payload %q; metadata (-want +got):\n%s", got.Payload, diff)
 	}
 	got.Ack()
+}
+
+// TestUnreadableMessage sends a message on which Azure's client panics.
+func TestUnreadableMessage(t *testing.T) {
+	s := newServer(t, 300*time.Millisecond)
+	s.Queue("objects")
+	client, err := azservicebus.NewClientFromConnectionString(s.ConnectionString(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close(t.Context())
+	sender, err := client.NewSender("objects", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := &azservicebus.Message{ApplicationProperties: map[string]any{"DeadLetterReason": int32(5)}}
+	if err := sender.SendMessage(t.Context(), bad, nil); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorker(t, "azuresb://objects", queue.Config{Concurrency: 1, ReopenDelay: queuetest.Immediately})
+	w.Send("good")
+	next(t, w, "good", 1).Ack()
+	for s.Left("objects/$DeadLetterQueue") == 0 && t.Context().Err() == nil {
+		time.Sleep(10 * time.Millisecond) // its locks expire
+	}
 }
 
 // TestURLErrors opens what cannot be opened.
