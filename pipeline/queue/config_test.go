@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +12,7 @@ import (
 func TestBackoff(t *testing.T) {
 	for attempt, want := range map[int]time.Duration{
 		-1: seconds(1), 0: seconds(1), 1: seconds(1), 2: seconds(2), 3: seconds(4), 6: seconds(32),
-		7: seconds(60), 8: seconds(60), 1 << 40: seconds(60),
+		7: seconds(60), 8: seconds(60), math.MaxInt: seconds(60),
 	} {
 		different := map[time.Duration]bool{}
 		for range 1000 {
