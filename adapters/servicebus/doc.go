@@ -14,17 +14,17 @@
 // The parameters listener_timeout and max_recv_batch_size, which gocloud's driver
 // has, are accepted and have no effect.
 //
-// Entities are not created here. A queue or subscription needs a lock duration, which
-// bounds how soon the work of a crashed worker is taken over, and a maximum delivery
-// count, after which Service Bus moves a message to the dead-letter queue of the
-// entity. Sessions are not supported.
+// The driver creates no entities. The lock duration of a queue or subscription is the
+// time after which the messages of a crashed worker go to others. After its maximum
+// delivery count Service Bus moves a message to the dead-letter queue of the entity. The
+// driver does not support sessions.
 //
 // # Delivery
 //
 // At least once, without an order. A received message is locked (PeekLock), and the
 // lock is renewed about each third of its duration until the message is completed or
 // abandoned. The attempt is the delivery count of Service Bus. Service Bus cannot
-// delay the redelivery of an abandoned message: a nacked message waits here, locked,
+// delay the redelivery of an abandoned message: a nacked message waits in the worker, locked,
 // and is abandoned when its delay is over.
 //
 // No more messages are received than may be in flight. The client of Azure releases
@@ -53,8 +53,8 @@ type Driver struct {
 	Options azservicebus.ClientOptions
 }
 
-// Traits implements queue.Driver. A queue's own URL is not said to be its topic: a
-// message to a topic reaches its other subscriptions too.
+// Traits implements queue.Driver. OwnTopic is false, because a message to a topic reaches
+// its other subscriptions too.
 func (d Driver) Traits() queue.Traits {
 	return queue.Traits{
 		Schemes:          []queue.Scheme{{Name: Scheme, Example: "azuresb://objects?subscription=bucketsum (SERVICEBUS_CONNECTION_STRING)"}},

@@ -19,11 +19,11 @@ import (
 // callTimeout bounds the calls that open, send to and close an entity.
 const callTimeout = 10 * time.Second
 
-// retries are how the client mends a connection within one call. More patience is the
-// queue engine's task.
+// retries bounds how long the client reconnects within one call. The queue engine has
+// the patience for longer outages.
 var retries = azservicebus.RetryOptions{MaxRetries: 3, RetryDelay: 100 * time.Millisecond, MaxRetryDelay: time.Second}
 
-// address is what a URL says.
+// address is the content of a URL.
 type address struct {
 	entity       string // a queue or a topic
 	subscription string // of the topic
@@ -131,9 +131,8 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) 
 	return &topic{client, s}, nil
 }
 
-// end closes a client with its links and its connection. What was sent is confirmed
-// and what was settled is settled, so that a connection which cannot be closed in order
-// is no fault.
+// end closes a client with its links and its connection. It ignores errors: the server
+// has already confirmed all sent and settled messages.
 func end(client *azservicebus.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()

@@ -19,11 +19,11 @@ const (
 	// a lock (https://learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement).
 	shortestLock = 5 * time.Second
 	longestLock  = 5 * time.Minute
-	// hasty is how soon a link may end before that counts as a failure.
+	// hasty is the lifetime of a link below which its end counts as a failure.
 	hasty = time.Second
 )
 
-// receiver is a queue or a subscription.
+// receiver receives from a queue or a subscription.
 type receiver struct {
 	*azservicebus.Receiver
 	client *azservicebus.Client
@@ -103,7 +103,7 @@ func lockDuration(m *azservicebus.ReceivedMessage) time.Duration {
 	return min(d, longestLock)
 }
 
-// Close ends the connection, after everything was settled through it.
+// Close ends the connection. All messages were settled through it before.
 func (r *receiver) Close() error {
 	end(r.client)
 	return nil
@@ -158,7 +158,7 @@ func lost(err error) error {
 	return err
 }
 
-// topic is a queue or topic to send to.
+// topic sends to a queue or a topic.
 type topic struct {
 	client *azservicebus.Client
 	sender *azservicebus.Sender
@@ -182,5 +182,5 @@ func (t *topic) Close() error {
 	return nil
 }
 
-// isProperty reports whether Service Bus carries it: all text.
+// isProperty reports whether Service Bus can carry a property: it carries any text.
 func isProperty(string, string) bool { return true }

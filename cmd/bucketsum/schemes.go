@@ -22,8 +22,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// queueDrivers returns the technologies that queues can be of. Here and in
-// bucketDrivers the program learns of a technology: a new one is one more line.
+// queueDrivers returns the technologies of queues that the program supports. This list and
+// bucketDrivers are the only ones: a new technology is one line here.
 func queueDrivers(log *slog.Logger) queue.Drivers {
 	return queue.Drivers{
 		&sqs.Driver{Log: log},
