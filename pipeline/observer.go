@@ -38,6 +38,8 @@ type Observer struct {
 	Closed   func(r *Reading)
 	// Lease is called when the lease on a message changed.
 	Lease func(LeaseChange)
+
+	complete bool // no field is nil
 }
 
 // Step is a step of the work that takes time: a request to a store or a queue.
@@ -70,81 +72,76 @@ const (
 // Observers returns one Observer that calls all of them, in their order. None of its fields
 // is nil.
 func Observers(all ...Observer) Observer {
+	if len(all) == 1 && all[0].complete {
+		return all[0]
+	}
 	return Observer{
 		Begin: func(ctx context.Context, d Delivery) context.Context {
-			for _, o := range all {
-				if o.Begin != nil {
-					ctx = o.Begin(ctx, d)
+			for i := range all {
+				if f := all[i].Begin; f != nil {
+					ctx = f(ctx, d)
 				}
 			}
 			return ctx
 		},
-		End: func(ctx context.Context, d Delivery) {
-			// Deferred calls run in reverse order, and all of them even if one panics.
-			for i := len(all) - 1; i >= 0; i-- {
-				if all[i].End != nil {
-					defer all[i].End(ctx, d)
-				}
-			}
-		},
+		End: func(ctx context.Context, d Delivery) { endAll(all, ctx, &d) },
 		Trace: func(ctx context.Context) (t Trace) {
-			for _, o := range all {
-				if o.Trace != nil && t == (Trace{}) {
-					t = o.Trace(ctx)
+			for i := range all {
+				if f := all[i].Trace; f != nil && t == (Trace{}) {
+					t = f(ctx)
 				}
 			}
 			return t
 		},
 		Result: func(ctx context.Context, r Result, err error) {
-			for _, o := range all {
-				if o.Result != nil {
-					o.Result(ctx, r, err)
+			for i := range all {
+				if f := all[i].Result; f != nil {
+					f(ctx, r, err)
 				}
 			}
 		},
-		Step: func(ctx context.Context, s Step, object Object) context.Context {
-			for _, o := range all {
-				if o.Step != nil {
-					ctx = o.Step(ctx, s, object)
+		Step: func(ctx context.Context, s Step, o Object) context.Context {
+			for i := range all {
+				if f := all[i].Step; f != nil {
+					ctx = f(ctx, s, o)
 				}
 			}
 			return ctx
 		},
 		Stepped: func(ctx context.Context, s Step, began time.Time, err error) {
-			for _, o := range all {
-				if o.Stepped != nil {
-					o.Stepped(ctx, s, began, err)
+			for i := range all {
+				if f := all[i].Stepped; f != nil {
+					f(ctx, s, began, err)
 				}
 			}
 		},
-		Opened: func(r *Reading) {
-			for _, o := range all {
-				if o.Opened != nil {
-					o.Opened(r)
-				}
+		Opened:   callAll(all, func(o *Observer) func(*Reading) { return o.Opened }),
+		Advanced: callAll(all, func(o *Observer) func(int) { return o.Advanced }),
+		Closed:   callAll(all, func(o *Observer) func(*Reading) { return o.Closed }),
+		Lease:    callAll(all, func(o *Observer) func(LeaseChange) { return o.Lease }),
+		complete: true,
+	}
+}
+
+// callAll returns a function that calls one field of all observers.
+func callAll[T any](all []Observer, field func(*Observer) func(T)) func(T) {
+	return func(v T) {
+		for i := range all {
+			if f := field(&all[i]); f != nil {
+				f(v)
 			}
-		},
-		Advanced: func(bytes int) {
-			for _, o := range all {
-				if o.Advanced != nil {
-					o.Advanced(bytes)
-				}
-			}
-		},
-		Closed: func(r *Reading) {
-			for _, o := range all {
-				if o.Closed != nil {
-					o.Closed(r)
-				}
-			}
-		},
-		Lease: func(change LeaseChange) {
-			for _, o := range all {
-				if o.Lease != nil {
-					o.Lease(change)
-				}
-			}
-		},
+		}
+	}
+}
+
+// endAll calls End of all observers, also of those after one that panics.
+func endAll(all []Observer, ctx context.Context, d *Delivery) {
+	if len(all) == 0 {
+		return
+	}
+	defer endAll(all[1:], ctx, d)
+	if f := all[0].End; f != nil {
+		f(ctx, *d)
 	}
 }
 

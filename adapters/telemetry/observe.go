@@ -18,9 +18,8 @@ var w3c propagation.TraceContext
 
 // Observer returns the observer that measures and traces the work.
 func (t *Telemetry) Observer() pipeline.Observer {
-	return pipeline.Observer{
-		Begin: t.begin, End: t.end, Trace: t.trace, Result: t.result, Step: t.step, Stepped: t.stepped,
-		Opened: t.opened,
+	o := pipeline.Observer{
+		Begin: t.begin, End: t.end, Result: t.result, Stepped: t.stepped, Opened: t.opened,
 		Advanced: func(bytes int) {
 			t.bytes.Add(int64(bytes))
 			t.progressed(time.Now())
@@ -34,6 +33,10 @@ func (t *Telemetry) Observer() pipeline.Observer {
 			}
 		},
 	}
+	if t.tracer != nil {
+		o.Trace, o.Step = t.trace, t.step
+	}
+	return o
 }
 
 func (t *Telemetry) begin(ctx context.Context, d pipeline.Delivery) context.Context {
@@ -111,9 +114,6 @@ func outcomeOf(d pipeline.Delivery, h pipeline.Handled) string {
 }
 
 func (t *Telemetry) trace(ctx context.Context) pipeline.Trace {
-	if t.tracer == nil {
-		return pipeline.Trace{}
-	}
 	carrier := make(propagation.MapCarrier, 2)
 	w3c.Inject(ctx, carrier)
 	return pipeline.Trace{Parent: carrier["traceparent"], State: carrier["tracestate"]}
@@ -131,7 +131,7 @@ func (t *Telemetry) result(ctx context.Context, r pipeline.Result, err error) {
 
 // step begins a child span of that of ctx. The span names the object; metrics never do.
 func (t *Telemetry) step(ctx context.Context, s pipeline.Step, o pipeline.Object) context.Context {
-	if t.tracer == nil || !trace.SpanContextFromContext(ctx).IsValid() {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
 		return ctx
 	}
 	var attributes []attribute.KeyValue
