@@ -3,8 +3,6 @@ package sqs
 import (
 	"cmp"
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -36,9 +34,6 @@ const (
 const SuffixBinary = ".base64"
 
 const (
-	// attributeRest holds the metadata that does not fit into attributes of its
-	// own, as a JSON object of strings.
-	attributeRest = "bucketsum.metadata"
 	// attributeBase64 marks a body that is base64, as gocloud does.
 	attributeBase64 = "base64encoded"
 
@@ -77,57 +72,47 @@ func (marshaler) Marshal(m *message.Message) (*types.Message, error) {
 		out.Body = aws.String(base64.StdEncoding.EncodeToString(m.Payload) + "\n")
 		out.MessageAttributes[attributeBase64] = text("true")
 	}
-	return out, fold(metadata, out.MessageAttributes)
+	plain := plainNames(metadata, maxAttributes-len(out.MessageAttributes))
+	for k, v := range queue.Fold("", metadata, func(k, _ string) bool { return plain[k] }) {
+		out.MessageAttributes[k] = text(noncharacters.Replace(v))
+	}
+	return out, nil
 }
 
-// fold adds the metadata to the attributes.
-func fold(metadata map[string]string, attributes map[string]types.MessageAttributeValue) error {
-	var plain []string
-	rest := make(map[string]string)
+// noncharacters escapes the two that JSON may hold as they are and SQS may not.
+var noncharacters = strings.NewReplacer("\uFFFE", `\ufffe`, "\uFFFF", `\uffff`)
+
+// plainNames returns the metadata that become attributes of their own, if there is
+// room for so many attributes; the others share one.
+func plainNames(metadata map[string]string, room int) map[string]bool {
+	var names []string
 	for k, v := range metadata {
-		v = strings.ToValidUTF8(v, "\uFFFD")
-		if v == "" || !isText(v) || !isAttributeName(k) {
-			rest[strings.ToValidUTF8(k, "\uFFFD")] = v
-			continue
+		if v = strings.ToValidUTF8(v, "\uFFFD"); v != "" && isText(v) && isAttributeName(k) {
+			names = append(names, k)
 		}
-		plain = append(plain, k)
 	}
-	slices.SortFunc(plain, func(a, b string) int {
-		if fa, fb := slices.Contains(first, a), slices.Contains(first, b); fa != fb {
-			if fa {
-				return -1
-			}
+	slices.SortFunc(names, func(a, b string) int {
+		switch fa, fb := slices.Contains(first, a), slices.Contains(first, b); {
+		case fa == fb:
+			return strings.Compare(a, b)
+		case fa:
+			return -1
+		default:
 			return 1
 		}
-		return strings.Compare(a, b)
 	})
-	free := maxAttributes - len(attributes)
-	if len(rest) > 0 || len(plain) > free {
-		free--
+	if len(names) < len(metadata) || len(names) > room {
+		names = names[:min(len(names), room-1)]
 	}
-	for i, k := range plain {
-		v := strings.ToValidUTF8(metadata[k], "\uFFFD")
-		if i < free {
-			attributes[k] = text(v)
-		} else {
-			rest[k] = v
-		}
+	plain := make(map[string]bool, len(names))
+	for _, k := range names {
+		plain[k] = true
 	}
-	if len(rest) == 0 {
-		return nil
-	}
-	encoded, err := json.Marshal(rest)
-	if err != nil {
-		return fmt.Errorf("metadata: %w", err)
-	}
-	// JSON may hold these two as they are, SQS may not.
-	encodedText := strings.NewReplacer("\uFFFE", `\ufffe`, "\uFFFF", `\uffff`).Replace(string(encoded))
-	attributes[attributeRest] = text(encodedText)
-	return nil
+	return plain
 }
 
 // received returns the message that SQS delivered: its attributes are all text, and
-// those that fold has put together are apart again.
+// those that queue.Fold put together are apart again.
 func received(m *types.Message) *message.Message {
 	attributes := make(map[string]string, len(m.MessageAttributes))
 	for k, v := range m.MessageAttributes {
@@ -183,6 +168,6 @@ var attributeName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
 
 func isAttributeName(s string) bool {
 	lower := strings.ToLower(s)
-	return len(s) <= 256 && attributeName.MatchString(s) && s != attributeRest &&
+	return len(s) <= 256 && attributeName.MatchString(s) &&
 		!strings.HasPrefix(lower, "aws.") && !strings.HasPrefix(lower, "amazon.")
 }

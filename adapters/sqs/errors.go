@@ -55,22 +55,6 @@ func isGone(err error) bool {
 	return isMissing(err)
 }
 
-// entryError is the failure of one entry of a batch. It is a smithy.APIError.
-type entryError struct {
-	code, message string
-	sender        bool
-}
-
-func (e *entryError) Error() string        { return fmt.Sprintf("%s: %s", e.code, e.message) }
-func (e *entryError) ErrorCode() string    { return e.code }
-func (e *entryError) ErrorMessage() string { return e.message }
-func (e *entryError) ErrorFault() smithy.ErrorFault {
-	if e.sender {
-		return smithy.FaultClient
-	}
-	return smithy.FaultServer
-}
-
 // explained adds to an error of opening a queue what to do about it.
 func (c *client) explained(err error) error {
 	switch {

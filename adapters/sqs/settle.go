@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
 	"gocloud.dev/pubsub/batcher"
 
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -166,6 +167,6 @@ func outcome(changes []*change, done []*string, failed []types.BatchResultErrorE
 		set(id, nil)
 	}
 	for _, f := range failed {
-		set(f.Id, &entryError{code: aws.ToString(f.Code), message: aws.ToString(f.Message), sender: f.SenderFault})
+		set(f.Id, &smithy.GenericAPIError{Code: aws.ToString(f.Code), Message: aws.ToString(f.Message)})
 	}
 }
