@@ -45,10 +45,11 @@ func TestErrorParameters(t *testing.T) {
 }
 
 func TestErrorUnparsableURL(t *testing.T) {
-	const raw = "x://u:geheim%zz@h/p"
-	_, err := url.Parse(raw)
-	if got := redact.Error(err, raw).Error(); strings.Contains(got, "geheim") {
-		t.Errorf("got %q", got)
+	for _, raw := range []string{"x://u:geheim%zz@h/p", "x://u:geheim@h:port/p"} {
+		_, err := url.Parse(raw)
+		if got := redact.Error(err, raw).Error(); strings.Contains(got, "geheim") {
+			t.Errorf("%s: got %q", raw, got)
+		}
 	}
 }
 
