@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq"
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq/rabbitmqtest"
@@ -188,6 +189,9 @@ func testLostLease(t *testing.T, s *rabbitmqtest.Server) {
 // testReopensOnce: after each loss of its connection a subscriber connects once. The
 // client of RabbitMQ could reconnect too: that would make two consumers for one slot.
 func testReopensOnce(t *testing.T, s *rabbitmqtest.Server) {
+	client := amqp.DefaultReconnectionConfig
+	defer func(interval time.Duration) { client.RetryInterval = interval }(client.RetryInterval)
+	client.RetryInterval = time.Millisecond // so that it would be the first
 	proxy := tcpproxy.Start(t, "127.0.0.1:"+s.Port())
 	name := fmt.Sprint("topic-", topics.Add(1))
 	w := queuetest.NewIdle(t, rabbitmq.Driver{}, s.URL("create=true&queue="+name), queue.Config{Concurrency: 2, ReopenDelay: queuetest.Soon})
@@ -201,9 +205,9 @@ func testReopensOnce(t *testing.T, s *rabbitmqtest.Server) {
 		held := w.Next()
 		proxy.Cut()
 		<-held.Context().Done()
-		held.Nack() // its work was interrupted
 		proxy.Mend()
 		again := w.Next()
+		held.Nack() // its work was interrupted; the lost connection stays open until now
 		if again.UUID != id {
 			t.Errorf("got %s, want %s", again.UUID, id)
 		}
