@@ -61,17 +61,5 @@ func TestWatermillSuite(t *testing.T) {
 // message in flight messages come in the stream's order.
 func TestWatermillSuiteInOrder(t *testing.T) {
 	b := newBench(t)
-	features := tests.Features{
-		Persistent: true, RequireSingleInstance: true,
-		GuaranteedOrder: true, GuaranteedOrderWithSingleSubscriber: true,
-	}
-	for name, test := range map[string]func(*testing.T, tests.TestContext, tests.PubSubConstructor){
-		"NoAck":                   tests.TestNoAck,
-		"PublishSubscribeInOrder": tests.TestPublishSubscribeInOrder,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, tests.TestContext{TestID: tests.NewTestID(), Features: features}, opener(b, 1))
-		})
-	}
+	queuetest.TestInOrder(t, opener(b, 1), false)
 }

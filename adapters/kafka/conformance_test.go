@@ -74,17 +74,5 @@ func TestWatermillSuite(t *testing.T) {
 // message in flight messages come in the order of the partition.
 func TestWatermillSuiteInOrder(t *testing.T) {
 	s := newServer(t, 1)
-	features := tests.Features{
-		Persistent: true, RequireSingleInstance: true,
-		GuaranteedOrder: true, GuaranteedOrderWithSingleSubscriber: true,
-	}
-	for name, test := range map[string]func(*testing.T, tests.TestContext, tests.PubSubConstructor){
-		"NoAck":                   tests.TestNoAck,
-		"PublishSubscribeInOrder": tests.TestPublishSubscribeInOrder,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, tests.TestContext{TestID: tests.NewTestID(), Features: features}, opener(s, 1))
-		})
-	}
+	queuetest.TestInOrder(t, opener(s, 1), false)
 }

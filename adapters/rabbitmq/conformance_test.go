@@ -60,7 +60,7 @@ func TestRabbitMQ(t *testing.T) {
 		// The driver confirms published messages one by one, which is slow.
 		tests.TestPubSub(t, tests.Features{Persistent: true, ForceShort: true}, opener(s, 100), nil)
 	})
-	t.Run("WatermillInOrder", func(t *testing.T) { watermillInOrder(t, s) })
+	t.Run("WatermillInOrder", func(t *testing.T) { queuetest.TestInOrder(t, opener(s, 1), true) })
 	t.Run("Nacked", func(t *testing.T) { testNackedWaitsAside(t, s) })
 	t.Run("Draining", func(t *testing.T) { testDraining(t, s) })
 	t.Run("UncountedWarning", func(t *testing.T) { testUncountedWarning(t, s) })
@@ -77,22 +77,5 @@ func opener(s *rabbitmqtest.Server, concurrency int) tests.PubSubConstructor {
 	return func(t *testing.T) (message.Publisher, message.Subscriber) {
 		c := queue.Config{Concurrency: concurrency, NackDelay: queuetest.Immediately, CloseTimeout: time.Second}
 		return queuetest.OpenNamed(t, rabbitmq.Driver{}, c, func(topic string) string { return s.URL("create=true&queue=" + topic) })
-	}
-}
-
-// watermillInOrder runs the tests of the suite for ordered queues: with one message in
-// flight messages come in the order of the queue.
-func watermillInOrder(t *testing.T, s *rabbitmqtest.Server) {
-	features := tests.Features{
-		Persistent: true, RequireSingleInstance: true, ForceShort: true,
-		GuaranteedOrder: true, GuaranteedOrderWithSingleSubscriber: true,
-	}
-	for name, test := range map[string]func(*testing.T, tests.TestContext, tests.PubSubConstructor){
-		"NoAck":                   tests.TestNoAck,
-		"PublishSubscribeInOrder": tests.TestPublishSubscribeInOrder,
-	} {
-		t.Run(name, func(t *testing.T) {
-			test(t, tests.TestContext{TestID: tests.NewTestID(), Features: features}, opener(s, 1))
-		})
 	}
 }

@@ -99,33 +99,3 @@ func (w *Worker) Close() {
 		w.t.Error(err)
 	}
 }
-
-// OpenNamed is Open for Watermill's suite, whose topics are names: url returns their
-// URLs.
-func OpenNamed(t testing.TB, d queue.Driver, c queue.Config, url func(topic string) string) (message.Publisher, message.Subscriber) {
-	t.Helper()
-	pub, sub := Open(t, d, c)
-	return namedPublisher{pub, url}, namedSubscriber{sub, url}
-}
-
-type namedPublisher struct {
-	*queue.Publisher
-	url func(topic string) string
-}
-
-func (p namedPublisher) Publish(topic string, ms ...*message.Message) error {
-	return p.Publisher.Publish(p.url(topic), ms...)
-}
-
-type namedSubscriber struct {
-	*queue.Subscriber
-	url func(topic string) string
-}
-
-func (s namedSubscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	return s.Subscriber.Subscribe(ctx, s.url(topic))
-}
-
-func (s namedSubscriber) SubscribeInitialize(topic string) error {
-	return s.Subscriber.SubscribeInitialize(s.url(topic))
-}
