@@ -79,7 +79,7 @@ func copyAhead(ctx context.Context, d io.Writer, s *source, fetches bool) (total
 			}
 		}
 		free <- c
-		// Stop the reader, and go on until all that it has read is hashed.
+		// Stop the reader, and continue until all that it has read is hashed.
 		if ctx.Err() != nil || !spare(fetches) {
 			leave()
 		}

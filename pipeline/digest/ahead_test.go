@@ -48,7 +48,7 @@ func TestCopyReadsAhead(t *testing.T) {
 	}
 }
 
-// nothing is a reader of which every Read returns 0 bytes and no error.
+// nothing is a reader whose every Read returns 0 bytes and no error.
 type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, nil }

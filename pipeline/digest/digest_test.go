@@ -206,7 +206,7 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-// hesitant is a reader of which every other Read returns 0 bytes and no error.
+// hesitant is a reader whose every other Read returns 0 bytes and no error.
 type hesitant struct {
 	r     io.Reader
 	calls int

@@ -18,8 +18,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
 
-// atHand is a reader of which ReadNow returns bytes, every in all, until it fails with
-// ErrWait. After a Read it has as many at hand again.
+// atHand is a reader whose ReadNow returns every bytes in all and then fails with ErrWait.
+// After a Read, ReadNow returns as many again.
 type atHand struct {
 	io.Reader
 	every, left int
