@@ -36,7 +36,7 @@ func queueDrivers(log *slog.Logger) queue.Drivers {
 	}
 }
 
-// bucketDrivers returns the technologies that buckets can be on.
+// bucketDrivers returns the drivers of buckets.
 func bucketDrivers(o s3.Options) blobstore.Drivers {
 	return blobstore.Drivers{
 		s3.Driver(o),
