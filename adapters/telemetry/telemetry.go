@@ -119,7 +119,7 @@ func (t *Telemetry) openMetrics(ctx context.Context, about *resource.Resource) e
 		if err != nil {
 			return nil, err
 		}
-		// Without gocloud's own views, of which one adds up milliseconds as calls.
+		// The views of gocloud are not used: one of them adds up milliseconds as calls.
 		all := []sdkmetric.Option{sdkmetric.WithResource(about), sdkmetric.WithReader(served)}
 		if sent {
 			reader, err := otlpReader(ctx)

@@ -1,12 +1,14 @@
-// Package web is the HTTP side of bucketsum: POST /md5 answers the MD5 checksum
-// of an uploaded file, GET /status what the process is doing, GET /records the
-// record of an object, and GET / is a page for people that has all of it. GET
-// /livez (also /health) tells whether the process is well and GET /readyz whether
-// it can do its work, for whoever runs it. An [Activity] keeps the account that
-// GET /status answers, a [Readiness] that of GET /readyz.
+// Package web is the HTTP side of bucketsum:
 //
-// An upload is digested while it arrives. Nothing of it is written to disk or
-// kept, and memory does not grow with its size.
+//	POST /md5      the MD5 checksum of an uploaded file
+//	GET /status    what the process does and has done; see [Activity]
+//	GET /records   the record of an object
+//	GET /          a page for people with all of the above
+//	GET /livez     whether the process is healthy; also GET /health
+//	GET /readyz    whether it can do its work; see [Readiness]
+//	GET /metrics   the metrics for Prometheus
+//
+// An upload is hashed while it arrives. It is not stored, and the memory does not grow with its size.
 package web
 
 import (
