@@ -33,6 +33,10 @@ var ErrMismatch = errors.New("the content is not what its store claims")
 // configured. Nothing was read or written.
 var ErrUnknownBucket = errors.New("is not configured")
 
+// ErrLeaseLost means that the queue may have given the message to another worker. It is the
+// cancellation cause of the work on the message.
+var ErrLeaseLost = errors.New("lease lost")
+
 // Class says what becomes of a message whose handling ended with an error.
 type Class string
 

@@ -51,7 +51,7 @@ type record struct {
 	q       *member
 	of      *partition
 	attempt int
-	lease   *queue.Held // nil after a nack, until it is delivered again
+	lease   *queue.Lease // nil after a nack, until it is delivered again
 }
 
 func newMember(topic string, log *slog.Logger) *member {

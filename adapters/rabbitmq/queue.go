@@ -45,7 +45,7 @@ type consumer struct {
 
 // held is a message that is not settled.
 type held struct {
-	lease    *queue.Held
+	lease    *queue.Lease
 	consumer string // tag
 }
 

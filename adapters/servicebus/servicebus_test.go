@@ -88,9 +88,9 @@ func TestAckAfterLostLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer q.Close()
-	for name, settle := range map[string]func(pipeline.Lease) error{
-		"ack":  func(l pipeline.Lease) error { return l.Ack(t.Context()) },
-		"nack": func(l pipeline.Lease) error { return l.Nack(t.Context(), 0) },
+	for name, settle := range map[string]func(*queue.Lease) error{
+		"ack":  func(l *queue.Lease) error { return l.Ack(t.Context()) },
+		"nack": func(l *queue.Lease) error { return l.Nack(t.Context(), 0) },
 	} {
 		got, err := q.Receive(t.Context(), 1)
 		if err != nil {

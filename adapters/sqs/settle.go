@@ -60,7 +60,7 @@ func (s *settler) close() {
 }
 
 // hold starts the lease on a message that was just received.
-func (s *settler) hold(m *types.Message, visibility time.Duration) *queue.Held {
+func (s *settler) hold(m *types.Message, visibility time.Duration) *queue.Lease {
 	attempt, _ := strconv.Atoi(m.Attributes["ApproximateReceiveCount"]) // 0 if SQS does not say
 	return queue.HoldAtMost(&handle{s, aws.ToString(m.ReceiptHandle)}, max(attempt, 1), visibility, heldFor)
 }

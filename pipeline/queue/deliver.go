@@ -97,7 +97,7 @@ func (s *Subscriber) settled(m *message.Message, cancel context.CancelCauseFunc)
 
 // wait keeps a nacked message leased until its delay is over, its lease is lost,
 // or intake ends. The message gives up its slot unless too many wait already.
-func (q *source) wait(intake context.Context, lease pipeline.Lease, delay time.Duration, free func()) {
+func (q *source) wait(intake context.Context, lease *Lease, delay time.Duration, free func()) {
 	select {
 	case q.waiting <- struct{}{}:
 		defer func() { <-q.waiting }()
@@ -138,10 +138,8 @@ func contextOf(m *message.Message) context.Context {
 }
 
 // observe reports the extensions of a lease to the observer, and at the end whether it was lost.
-func (s *Subscriber) observe(l pipeline.Lease) (end func()) {
-	if held, ok := l.(*Held); ok {
-		held.OnExtend(func() { s.config.Observer.Lease(pipeline.LeaseExtended) })
-	}
+func (s *Subscriber) observe(l *Lease) (end func()) {
+	l.OnExtend(func() { s.config.Observer.Lease(pipeline.LeaseExtended) })
 	return func() {
 		if errors.Is(context.Cause(l.Context()), pipeline.ErrLeaseLost) {
 			s.config.Observer.Lease(pipeline.LeaseLost)

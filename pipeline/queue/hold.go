@@ -35,8 +35,9 @@ type Handle interface {
 	Nack(ctx context.Context, delay time.Duration) error
 }
 
-// Held is a pipeline.Lease on a message; see [Hold].
-type Held struct {
+// Lease is a worker's time-limited hold on one message; see [Hold]. It extends itself until the message is acked or nacked,
+// or the lease is lost. Its methods are safe for concurrent use.
+type Lease struct {
 	handle  Handle
 	attempt int
 	period  time.Duration
@@ -59,16 +60,16 @@ type Held struct {
 // delivery. The queue redelivers the message after period unless the lease is
 // extended, which happens about each third of it. Period 0 means that the queue
 // holds the message for as long as it is open.
-func Hold(h Handle, attempt int, period time.Duration) *Held {
+func Hold(h Handle, attempt int, period time.Duration) *Lease {
 	return HoldAtMost(h, attempt, period, 0)
 }
 
 // HoldAtMost is Hold for a queue that holds a message for at most limit in total,
 // however often it is extended. The last extension is cut so that the lease ends
 // within the second before the limit, in whole seconds.
-func HoldAtMost(h Handle, attempt int, period, limit time.Duration) *Held {
+func HoldAtMost(h Handle, attempt int, period, limit time.Duration) *Lease {
 	now := time.Now()
-	l := &Held{
+	l := &Lease{
 		handle: h, attempt: attempt, period: period, limit: limit, last: now.Add(limit - time.Second), until: now.Add(period),
 		turn: make(chan struct{}, 1), kept: make(chan struct{}),
 	}
@@ -83,20 +84,20 @@ func HoldAtMost(h Handle, attempt int, period, limit time.Duration) *Held {
 }
 
 // Attempt returns which delivery of the message this is, from 1.
-func (l *Held) Attempt() int { return l.attempt }
+func (l *Lease) Attempt() int { return l.attempt }
 
-// Context ends with the lease.
-func (l *Held) Context() context.Context { return l.ctx }
+// Context ends with the lease. Its cause is [pipeline.ErrLeaseLost] unless Ack or Nack ended the lease.
+func (l *Lease) Context() context.Context { return l.ctx }
 
 // OnExtend registers a callback that runs after each extension from now on.
-func (l *Held) OnExtend(callback func()) {
+func (l *Lease) OnExtend(callback func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.extended = callback
 }
 
 // Lose ends the lease because the queue has taken the message back.
-func (l *Held) Lose(why error) {
+func (l *Lease) Lose(why error) {
 	if l.expiry != nil {
 		l.expiry.Stop()
 	}
@@ -106,7 +107,7 @@ func (l *Held) Lose(why error) {
 	l.end(why)
 }
 
-func (l *Held) expire() {
+func (l *Lease) expire() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	why := l.fault
@@ -117,15 +118,15 @@ func (l *Held) expire() {
 }
 
 // atLimit reports whether no extension can gain a second any more.
-func (l *Held) atLimit() bool { return l.limit > 0 && l.last.Sub(l.until) < time.Second }
+func (l *Lease) atLimit() bool { return l.limit > 0 && l.last.Sub(l.until) < time.Second }
 
-func (l *Held) limitError() error {
+func (l *Lease) limitError() error {
 	return fmt.Errorf("held for %s, which is as long as the queue allows", l.limit)
 }
 
 // settle ends the lease because the queue knows what becomes of the message, and
 // waits for the end of the heartbeat.
-func (l *Held) settle() {
+func (l *Lease) settle() {
 	if l.expiry != nil {
 		l.expiry.Stop()
 	}
@@ -135,7 +136,7 @@ func (l *Held) settle() {
 
 // keep extends the lease about each third of its period: two heartbeats can fail,
 // and leases that began together are not extended together.
-func (l *Held) keep() {
+func (l *Lease) keep() {
 	defer close(l.kept)
 	third := l.period / 3
 	soon := backoff.Backoff{First: l.period / 24, Longest: l.period / 6}
@@ -155,7 +156,7 @@ func (l *Held) keep() {
 
 func jittered(d time.Duration) time.Duration { return d - d/10 + rand.N(d/5+1) }
 
-func (l *Held) extend() error {
+func (l *Lease) extend() error {
 	if !l.begin(l.ctx) {
 		return context.Cause(l.ctx)
 	}
@@ -182,7 +183,7 @@ func (l *Held) extend() error {
 	return nil
 }
 
-func (l *Held) extendUntil(now, until time.Time) error {
+func (l *Lease) extendUntil(now, until time.Time) error {
 	if l.atLimit() { // only extend, which has its turn, changes until
 		return l.limitError()
 	}
@@ -193,7 +194,7 @@ func (l *Held) extendUntil(now, until time.Time) error {
 
 // begin waits for the call that is under way: one after the other, calls cannot
 // undo each other. It reports whether the lease lives.
-func (l *Held) begin(ctx context.Context) bool {
+func (l *Lease) begin(ctx context.Context) bool {
 	select {
 	case l.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -208,17 +209,17 @@ func (l *Held) begin(ctx context.Context) bool {
 	return true
 }
 
-func (l *Held) done() { <-l.turn }
+func (l *Lease) done() { <-l.turn }
 
 // Ack tries until the queue has deleted the message, ctx ends or the lease is
 // lost. The heartbeat continues until then.
-func (l *Held) Ack(ctx context.Context) error {
+func (l *Lease) Ack(ctx context.Context) error {
 	return l.tell(ctx, l.handle.Ack)
 }
 
 // Nack makes the queue deliver the message again after delay, which counts from
 // now even if the queue answers only later.
-func (l *Held) Nack(ctx context.Context, delay time.Duration) error {
+func (l *Lease) Nack(ctx context.Context, delay time.Duration) error {
 	due := time.Now().Add(delay)
 	if l.limit > 0 && due.After(l.last) {
 		due = l.last
@@ -229,7 +230,7 @@ func (l *Held) Nack(ctx context.Context, delay time.Duration) error {
 }
 
 // tell repeats a call that ends the lease until it succeeds.
-func (l *Held) tell(ctx context.Context, call func(context.Context) error) error {
+func (l *Lease) tell(ctx context.Context, call func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })()

@@ -18,8 +18,6 @@ import (
 	"errors"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-
-	"github.com/bucketsum/bucketsum/pipeline"
 )
 
 // ErrClosed is the error of a publisher or subscriber that was closed.
@@ -65,7 +63,7 @@ type Pauser interface {
 // Delivery is a received message. The engine gives it a UUID if it has none.
 type Delivery struct {
 	Message *message.Message
-	Lease   pipeline.Lease
+	Lease   *Lease
 }
 
 // Topic is where messages are sent. Safe for concurrent use.
