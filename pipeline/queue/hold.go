@@ -212,13 +212,13 @@ func (l *Lease) begin(ctx context.Context) bool {
 func (l *Lease) done() { <-l.turn }
 
 // Ack tries until the queue has deleted the message, ctx ends or the lease is
-// lost. The heartbeat continues until then.
+// lost. The heartbeat continues until then. The error wraps [pipeline.ErrLeaseLost] if the lease was lost.
 func (l *Lease) Ack(ctx context.Context) error {
 	return l.tell(ctx, l.handle.Ack)
 }
 
 // Nack makes the queue deliver the message again after delay, which counts from
-// now even if the queue answers only later.
+// now even if the queue answers only later. Errors: see Ack.
 func (l *Lease) Nack(ctx context.Context, delay time.Duration) error {
 	due := time.Now().Add(delay)
 	if l.limit > 0 && due.After(l.last) {
