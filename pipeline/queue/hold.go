@@ -239,13 +239,15 @@ func (l *Lease) tell(ctx context.Context, call func(context.Context) error) erro
 		within, stop := context.WithTimeout(ctx, callTimeout)
 		last = call(within)
 		stop()
-		l.done()
-		switch {
+		switch { // before another call's turn: an extension would undo a nack
 		case last == nil:
 			l.settle()
-			return nil
 		case errors.Is(last, pipeline.ErrLeaseLost):
 			l.Lose(last)
+		}
+		l.done()
+		if last == nil {
+			return nil
 		}
 		if !retries.Wait(ctx, attempt) {
 			break

@@ -213,6 +213,32 @@ func TestOnExtend(t *testing.T) {
 	})
 }
 
+// slowNack is a message whose nack takes longer than the time to the next extension.
+type slowNack struct{ *fakeHandle }
+
+func (h slowNack) Nack(ctx context.Context, d time.Duration) error {
+	time.Sleep(9 * time.Second)
+	return h.fakeHandle.Nack(ctx, d)
+}
+
+// TestExtensionDoesNotUndoNack: an extension that waits for a nack to return is not
+// made, since it would hide the message for another period.
+func TestExtensionDoesNotUndoNack(t *testing.T) {
+	for range 5000 { // the two race
+		synctest.Test(t, func(t *testing.T) {
+			h := newHandle(30 * time.Second)
+			l := queue.Hold(slowNack{h}, 1, 30*time.Second)
+			time.Sleep(5 * time.Second)
+			if err := l.Nack(t.Context(), 0); err != nil {
+				t.Error(err)
+			}
+			if h.count("extend") != 0 {
+				t.Fatalf("calls are %v", h.calls)
+			}
+		})
+	}
+}
+
 // TestHoldAtMost: the last extension is cut so that the lease ends within the second
 // before the limit, and no delay of a nack reaches beyond it.
 func TestHoldAtMost(t *testing.T) {
