@@ -188,6 +188,45 @@ func TestNothingWaitsForABusyWorker(t *testing.T) {
 	})
 }
 
+// TestVisibilityChanges: a lease lasts as long as the call asked for that brought the
+// message, whatever the queue's visibility timeout is now.
+func TestVisibilityChanges(t *testing.T) {
+	both(t, func(b *bench, url string) {
+		d := b.driver()
+		s, err := queue.NewSubscriber(d, queue.Config{})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		w := &worker{t: b.t, subscriber: s}
+		if w.messages, err = s.Subscribe(context.Background(), url); err != nil {
+			b.t.Fatal(err)
+		}
+		time.Sleep(time.Minute) // a call waits for messages
+		if _, err := b.client.SetQueueAttributes(context.Background(), &sdk.SetQueueAttributesInput{
+			QueueUrl: queueURL(url), Attributes: map[string]string{"VisibilityTimeout": "600"},
+		}); err != nil {
+			b.t.Fatal(err)
+		}
+		if err := d.Reachable(context.Background(), url); err != nil { // it reads the attributes
+			b.t.Fatal(err)
+		}
+		for _, body := range []string{"asked before", "later"} {
+			b.send(url, body)
+			m := w.next()
+			before := b.server.Calls("ChangeMessageVisibilityBatch")
+			time.Sleep(100 * time.Second)
+			if got := b.counts(url); got != "0 visible, 1 in flight" {
+				b.t.Errorf("message %q during its work: %s", body, got)
+			}
+			if n := b.server.Calls("ChangeMessageVisibilityBatch") - before; body == "later" && n != 0 {
+				b.t.Errorf("message %q is extended %d times within 100 s of 600", body, n)
+			}
+			m.Ack()
+		}
+		w.close()
+	})
+}
+
 func TestTwelveHoursAreTheEnd(t *testing.T) {
 	both(t, func(b *bench, url string) {
 		b.send(url, "a")

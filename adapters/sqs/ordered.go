@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
 	watermillsqs "github.com/ThreeDotsLabs/watermill-aws/sqs"
@@ -29,11 +30,13 @@ type ordered struct {
 
 // intake are the workers that receive between a Receive and a Pause.
 type intake struct {
-	ctx     context.Context
-	stop    context.CancelFunc
-	workers int
-	idle    atomic.Int64 // workers without a message
-	running sync.WaitGroup
+	ctx  context.Context
+	stop context.CancelFunc
+	// visibility is the one that all of their calls ask for.
+	visibility time.Duration
+	workers    int
+	idle       atomic.Int64 // workers without a message
+	running    sync.WaitGroup
 }
 
 func (c *client) openOrdered(concurrency int) (*ordered, error) {
@@ -54,7 +57,7 @@ func (c *client) openOrdered(concurrency int) (*ordered, error) {
 			return &sqs.ReceiveMessageInput{
 				QueueUrl: &c.address.queue, MaxNumberOfMessages: 1, MessageAttributeNames: []string{"All"},
 				MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
-				WaitTimeSeconds:             seconds(c.address.wait), VisibilityTimeout: seconds(c.visibilityTime()),
+				WaitTimeSeconds:             seconds(c.address.wait), VisibilityTimeout: seconds(q.intake.visibility),
 			}, nil
 		},
 	}, faultLog{q.faults})
@@ -65,9 +68,12 @@ func (c *client) openOrdered(concurrency int) (*ordered, error) {
 // brought a message, the next call starts one for each that may be in flight. So a
 // queue that is empty or out of order is polled by one worker.
 func (q *ordered) Receive(ctx context.Context, n int) (got []queue.Delivery, err error) {
-	idle := n
+	idle, visibility := n, q.visibilityTime()
+	if q.intake != nil && q.intake.visibility != visibility {
+		q.Pause() // a worker keeps its input
+	}
 	if q.intake == nil {
-		q.intake = new(intake)
+		q.intake = &intake{visibility: visibility}
 		q.intake.ctx, q.intake.stop = context.WithCancel(context.Background())
 		idle = 1
 	}
@@ -125,7 +131,7 @@ func (q *ordered) arrive(i *intake, m *message.Message) {
 	value, _ := q.received.LoadAndDelete(m)
 	raw := value.(*types.Message)
 	i.idle.Add(-1)
-	lease := q.hold(raw, q.visibilityTime())
+	lease := q.hold(raw, i.visibility)
 	context.AfterFunc(lease.Context(), func() {
 		i.idle.Add(1)
 		m.Nack() // frees the worker; the message is settled by its receipt handle

@@ -31,9 +31,11 @@ type standard struct {
 
 // demand is what one Receive wants.
 type demand struct {
-	ctx  context.Context
-	n    int
-	came chan int // how many messages came, once; 0 if the demand is over without any
+	ctx context.Context
+	n   int
+	// visibility is the one that the last call asked for.
+	visibility time.Duration
+	came       chan int // how many messages came, once; 0 if the demand is over without any
 }
 
 func (c *client) openStandard(ctx context.Context, concurrency int) *standard {
@@ -58,7 +60,7 @@ func (q *standard) Receive(ctx context.Context, n int) ([]queue.Delivery, error)
 	var got []queue.Delivery
 	m, err := q.sub.Receive(ctx)
 	if err == nil {
-		got = append(got, q.delivery(m))
+		got = append(got, q.delivery(m, d.visibility))
 	}
 	came := 0
 	select {
@@ -70,7 +72,7 @@ func (q *standard) Receive(ctx context.Context, n int) ([]queue.Delivery, error)
 		if err != nil {
 			return got, err
 		}
-		got = append(got, q.delivery(m))
+		got = append(got, q.delivery(m, d.visibility))
 	}
 	if len(got) > 0 {
 		return got, nil
@@ -96,7 +98,8 @@ func (q *standard) onDemand(
 		}
 		limited := *ask // gocloud's own stays as it is
 		limited.MaxNumberOfMessages = int32(d.n)
-		limited.VisibilityTimeout = seconds(q.visibilityTime())
+		d.visibility = q.visibilityTime() // it may change during the call
+		limited.VisibilityTimeout = seconds(d.visibility)
 		//lint:ignore SA1019 gocloud sets it; the other one replaces it
 		limited.AttributeNames = nil
 		limited.MessageSystemAttributeNames = []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll}
@@ -124,7 +127,7 @@ func (q *standard) onDemand(
 }
 
 // delivery returns a message of gocloud's under its lease.
-func (q *standard) delivery(m *pubsub.Message) queue.Delivery {
+func (q *standard) delivery(m *pubsub.Message, visibility time.Duration) queue.Delivery {
 	var raw types.Message
 	m.As(&raw)
 	// With NackLazy gocloud makes no call: it only forgets the message, which is
@@ -136,7 +139,7 @@ func (q *standard) delivery(m *pubsub.Message) queue.Delivery {
 		out.Payload = m.Body
 		enveloped(out, m.Metadata)
 	}
-	return queue.Delivery{Message: out, Lease: q.hold(&raw, q.visibilityTime())}
+	return queue.Delivery{Message: out, Lease: q.hold(&raw, visibility)}
 }
 
 // Close implements queue.Queue.
