@@ -16,15 +16,15 @@
 // What bucketsum did not write is never overwritten and never removed. In a folder, a
 // sidecar is bucketsum's as long as it holds exactly the line in its note. Between the
 // last look at such a sidecar and its replacement there is one system call; POSIX has nothing
-// closer. CleanUp removes the notes of records that vanished with their objects. If in
-// truth only a file system was not mounted, these records belong to the user from then on.
+// closer. CleanUp removes the notes of records that vanished with their objects. If a
+// file system was only not mounted, these records belong to the user from then on.
 //
 // # Reading
 //
 // A read is pinned to the version of the object, or to its ETag where there are no versions.
 // If a body breaks off, or nothing comes for a minute, the reader asks for the rest of the
-// same version from the byte where it stopped. Content that S3 has a checksum of as a whole
-// is compared with it, unless the caller compares it with Reader.Claims.
+// same version from the byte where it stopped. If S3 has a checksum of the whole content,
+// the reader compares the two, unless the caller does so with Reader.Claims.
 //
 // A large object, or what is left of it after a checkpoint, is read in up to 16 ranges side
 // by side if probes show that this is faster: on S3, one connection is slower than one hash.

@@ -7,7 +7,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// joined returns an error of the class that needs the most care, with the texts of all: a
+// joined returns one error with the texts of all. Its class is the most urgent of theirs: a
 // sidecar that is superseded must not hide another one that failed.
 func joined(errs []error) error {
 	rank := map[pipeline.Class]int{pipeline.ClassSuperseded: 1, pipeline.ClassPermanent: 2, pipeline.ClassTransient: 3}

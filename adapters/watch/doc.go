@@ -1,7 +1,7 @@
 // Package watch makes a folder of files behave like an S3 bucket that sends
 // events: each change of a file becomes the message that EventBridge would send.
 //
-// # The way of one file
+// # The path of one file
 //
 // A file a.txt is copied into the folder:
 //
@@ -27,7 +27,7 @@
 // # Limits
 //
 // A file that only gets other permissions or another name is announced too: the
-// system's time of its change (ctime) is the only sure sign of new content.
+// system's time of its last change (ctime) is the only sure sign of new content.
 //
 // The file system must report changes. What another machine writes to a network
 // share, and what is written through a memory mapping that is never synced, is

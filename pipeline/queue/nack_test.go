@@ -70,8 +70,8 @@ func TestNackedMessagesAreBounded(t *testing.T) {
 	})
 }
 
-// A message of another program has the driver's id, and its deliveries are counted by
-// that.
+// A message of another program gets the driver's id. The attempt counts the deliveries
+// with that id.
 func TestForeignMessage(t *testing.T) {
 	f := startFlow(t, func(*queue.Config) {})
 	if err := f.pub.Publish(f.topic, message.NewMessage("", []byte("x"))); err != nil {

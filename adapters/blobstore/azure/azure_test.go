@@ -116,7 +116,7 @@ func TestOpen(t *testing.T) {
 	} {
 		drivertest.Refused(t, raw, says)
 	}
-	// A URL does not decide to whom a token is sent.
+	// A bucket's URL must not send a token to another server.
 	t.Setenv("AZURE_STORAGE_KEY", "")
 	drivertest.Refused(t, "azblob://c?domain=evil.example", "only the environment decides")
 	drivertest.Refused(t, "azblob://c?protocol=http", "only the environment decides")

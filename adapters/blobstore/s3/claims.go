@@ -79,8 +79,8 @@ func (b *bucket) etagIsMD5(out *s3.GetObjectOutput) bool {
 	return out.SSECustomerAlgorithm == nil && !strings.HasSuffix(b.name, "--x-s3") && !strings.HasSuffix(b.name, "--xa-s3")
 }
 
-// strong lists the algorithms that detect accidents as well as the ETag of an upload in parts
-// does, for a fraction of its cost.
+// strong lists the algorithms that detect damage as well as the ETag of an upload in parts
+// does, at a fraction of its cost.
 var strong = []string{"crc64nvme", "sha1", "sha256", "sha512", "md5", "xxh3"}
 
 // withoutCostly returns the claims without the ETag of an upload in parts, if S3 keeps a

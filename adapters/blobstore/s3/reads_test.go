@@ -59,7 +59,7 @@ func TestPinnedByVersion(t *testing.T) {
 	drivertest.IsA(t, err, pipeline.ErrNotFound)
 	drivertest.MustRead(t, store, first, strings.Repeat("first", 1<<18))
 
-	// An id that the store can never have given.
+	// The store never issues such an id.
 	_, err = store.Open(t.Context(), pipeline.Object{Bucket: b.Name, Key: "a", VersionID: "no such id"})
 	if pipeline.Classify(err) != pipeline.ClassPermanent {
 		t.Errorf("got %v, want a permanent error", err)

@@ -21,12 +21,13 @@ import (
 // States of what is known about the conditions of writes.
 const (
 	conditionsUnknown int32 = iota
-	conditionsProbed        // a request is under way that finds out
+	conditionsProbed        // a request that finds out is under way
 	conditionsHonoured
 	conditionsIgnored
 )
 
-// permission names an action, for a checkpoint with the prefix that needs it.
+// permission names an action for an error message. For a checkpoint it adds the prefix of keys on which the
+// action must be allowed.
 func permission(action, key string) string {
 	if strings.HasPrefix(key, driver.Checkpoints) {
 		return action + " on " + driver.Checkpoints + "*"
@@ -34,7 +35,7 @@ func permission(action, key string) string {
 	return action
 }
 
-// Get implements driver.Bucket. It takes one request, as a GET also tells metadata and ETag.
+// Get implements driver.Bucket. It takes one request: a GET also returns metadata and ETag.
 func (b *bucket) Get(ctx context.Context, key string, limit int64) (*driver.Blob, error) {
 	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key, RequestPayer: b.payer()})
 	if f := faultOf(err); f.status == http.StatusNotFound && f.code == "" {
@@ -48,7 +49,7 @@ func (b *bucket) Get(ctx context.Context, key string, limit int64) (*driver.Blob
 		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(out.Body, limit))
-	_ = out.Body.Close() // what was read was read
+	_ = out.Body.Close() // all that is needed was read
 	if err != nil {
 		return nil, b.translate(err, "s3:GetObject")
 	}
@@ -148,7 +149,7 @@ func (b *bucket) putInput(key string, data *driver.Blob) *s3.PutObjectInput {
 		ServerSideEncryption: b.writes.EncryptionType,
 	}
 	if strings.HasPrefix(key, driver.Checkpoints) {
-		in.StorageClass = "" // a checkpoint does not live as long as a cheaper class bills
+		in.StorageClass = "" // cheaper classes bill for longer than a checkpoint lives
 	}
 	if b.writes.KMSEncryptionID != "" {
 		in.SSEKMSKeyId = &b.writes.KMSEncryptionID

@@ -110,14 +110,14 @@ func TestTags(t *testing.T) {
 					t.Errorf("tags %v", tags)
 				}
 
-				// Nothing is taken for a record but what is one of this object.
+				// The tags of a copy name another object, so they are no record of the copy.
 				if _, err := b.Client.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: &b.Name, Key: aws.String("copy"), CopySource: aws.String(b.Name + "/dir/a")}); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := records.Lookup(t.Context(), pipeline.Object{Bucket: b.Name, Key: "copy"}); !errors.Is(err, pipeline.ErrNotFound) {
 					t.Errorf("a copy has the record of another object: %v", err)
 				}
-				// New content has no record of the old.
+				// The record of the old content is not one of the new.
 				next := b.Put(t, o.Key, "next")
 				if _, err := records.Lookup(t.Context(), named); !errors.Is(err, pipeline.ErrNotFound) {
 					t.Errorf("after it was overwritten: %v", err)
@@ -194,7 +194,7 @@ func TestTagsAreWrittenOnce(t *testing.T) {
 	}
 }
 
-// Outcomes of an older reading are not kept for a newer one that checked nothing.
+// If a newer reading checked nothing, the outcomes of an older one are dropped.
 func TestTagsOfWhatWasChecked(t *testing.T) {
 	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
 	records := b.Open(t, tagging("md5")).Bucket().Records
