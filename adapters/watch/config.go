@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -110,11 +111,7 @@ func (c Config) withDefaults() Config {
 	if c.Inner == nil {
 		c.Inner = func(key string) { log.Warn("folder is a bucket of its own and is left out", "key", key) }
 	}
-	if c.Settle == 0 {
-		c.Settle = 500 * time.Millisecond
-	}
-	if c.Rescan == 0 {
-		c.Rescan = 5 * time.Second
-	}
+	c.Settle = cmp.Or(c.Settle, 500*time.Millisecond)
+	c.Rescan = cmp.Or(c.Rescan, 5*time.Second)
 	return c
 }

@@ -33,11 +33,11 @@ type watcher struct {
 	settling *settling
 	links    map[string]map[string]bool // the keys of links by the key that they lead to
 
-	polled     map[string]struct{} // folders that are scanned at intervals
-	unreadable map[string]struct{} // those of polled that were reported as unreadable
-	limited    bool                // some are polled because the system has a limit
-	pollAt     time.Time           // zero: never
-	reopenAt   time.Time           // when the source is replaced; zero: never
+	polled     map[string]bool // folders that are scanned at intervals
+	unreadable map[string]bool // those of polled that were reported as unreadable
+	limited    bool            // some are polled because the system has a limit
+	pollAt     time.Time       // zero: never
+	reopenAt   time.Time       // when the source is replaced; zero: never
 }
 
 func newWatcher(f *Folder, root *os.Root) *watcher {
@@ -50,8 +50,8 @@ func newWatcher(f *Folder, root *os.Root) *watcher {
 		folders:    make(map[identity]*node),
 		settling:   newSettling(f.config.Settle),
 		links:      make(map[string]map[string]bool),
-		polled:     make(map[string]struct{}),
-		unreadable: make(map[string]struct{}),
+		polled:     make(map[string]bool),
+		unreadable: make(map[string]bool),
 	}
 }
 
@@ -138,7 +138,7 @@ func (w *watcher) handle(e fsnotify.Event) error {
 	}
 	if n != nil && !n.gone && !e.Has(fsnotify.Create) {
 		// The mode of a folder changed. It may be readable now.
-		if _, ok := w.polled[key]; ok {
+		if w.polled[key] {
 			w.scan(n, false)
 		}
 		return nil
@@ -163,7 +163,7 @@ func (w *watcher) recordChanged(record string) {
 		return
 	}
 	if s, err := w.look(key); err == nil && s.kind == file {
-		w.settling.again(key, s, time.Now())
+		w.settling.again(key, s)
 	}
 }
 
@@ -240,7 +240,7 @@ func (w *watcher) settled(u unsettled) {
 	if err != nil || s != u.state {
 		w.check(u.key)
 		if u.again && s.kind == file {
-			w.settling.again(u.key, s, time.Now())
+			w.settling.again(u.key, s)
 		}
 		return
 	}

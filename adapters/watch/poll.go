@@ -5,11 +5,11 @@ import "errors"
 // startPolling lets a folder be scanned at intervals, as the system does not
 // report all that happens in it.
 func (w *watcher) startPolling(key string, why error) {
-	_, was := w.polled[key]
-	w.polled[key] = struct{}{}
+	was := w.polled[key]
+	w.polled[key] = true
 	if e, ok := errors.AsType[*unreadableError](why); ok {
-		if _, was := w.unreadable[key]; !was {
-			w.unreadable[key] = struct{}{}
+		if !w.unreadable[key] {
+			w.unreadable[key] = true
 			w.config.Unreadable(key, e.err)
 		}
 		return
@@ -38,7 +38,7 @@ func (w *watcher) stopPolling(key string) {
 
 // reportReadable takes back the report that a folder cannot be read.
 func (w *watcher) reportReadable(key string) {
-	if _, was := w.unreadable[key]; was {
+	if w.unreadable[key] {
 		delete(w.unreadable, key)
 		w.config.Unreadable(key, nil)
 	}
@@ -48,7 +48,6 @@ func (w *watcher) reportReadable(key string) {
 type unreadableError struct{ err error }
 
 func (e *unreadableError) Error() string { return e.err.Error() }
-func (e *unreadableError) Unwrap() error { return e.err }
 
 // poll scans the polled folders. If there is no source it first tries to open
 // one.
@@ -81,7 +80,7 @@ func (w *watcher) poll() error {
 func (w *watcher) isPolledAbove(key string) bool {
 	for key != "" {
 		key, _ = split(key)
-		if _, ok := w.polled[key]; ok {
+		if w.polled[key] {
 			return true
 		}
 	}

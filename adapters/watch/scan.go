@@ -6,7 +6,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
@@ -53,11 +52,11 @@ func (w *watcher) update(key string, s state, err error, initial bool) {
 		if initial {
 			w.known.set(key, unannounced)
 		}
-		w.settling.touch(key, s, time.Now())
+		w.settling.touch(key, s)
 	case known && was == unaddressable:
 		w.known.unset(key)
 	case known:
-		w.settling.touch(key, s, time.Now())
+		w.settling.touch(key, s)
 	default:
 		w.settling.drop(key) // it came and went
 	}
@@ -233,7 +232,7 @@ func (w *watcher) forget(n *node) {
 			delete(n.files, name)
 			continue
 		}
-		w.settling.touch(join(key, name), state{}, time.Now())
+		w.settling.touch(join(key, name), state{})
 	}
 	for _, child := range n.folders {
 		w.forget(child)

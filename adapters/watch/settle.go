@@ -26,19 +26,20 @@ func newSettling(wait time.Duration) *settling {
 }
 
 // touch starts the wait of a key, or starts it again.
-func (s *settling) touch(key string, now state, at time.Time) {
+func (s *settling) touch(key string, now state) {
+	end := time.Now().Add(s.wait)
 	if e := s.keys[key]; e != nil {
 		u := e.Value.(*unsettled)
-		u.state, u.end = now, at.Add(s.wait)
+		u.state, u.end = now, end
 		s.order.MoveToBack(e)
 		return
 	}
-	s.keys[key] = s.order.PushBack(&unsettled{key: key, state: now, end: at.Add(s.wait)})
+	s.keys[key] = s.order.PushBack(&unsettled{key: key, state: now, end: end})
 }
 
 // again is touch for a key that is to be announced even if it did not change.
-func (s *settling) again(key string, now state, at time.Time) {
-	s.touch(key, now, at)
+func (s *settling) again(key string, now state) {
+	s.touch(key, now)
 	s.keys[key].Value.(*unsettled).again = true
 }
 

@@ -14,6 +14,7 @@ const (
 	minProgress = 16 << 10
 	// readSize replaces sixteen small reads of the multipart parser by one system call.
 	readSize = 64 << 10
+	noBound  = math.MaxInt64
 )
 
 // body is the body of a request for the multipart parser. It limits the size of the whole body and of what
@@ -27,7 +28,7 @@ type body struct {
 }
 
 func newBody(w http.ResponseWriter, r *http.Request, c Config) *body {
-	b := &body{left: math.MaxInt64}
+	b := &body{left: noBound}
 	limited := r.Body
 	if c.MaxUpload != Unlimited {
 		limited = http.MaxBytesReader(w, r.Body, c.MaxUpload)
@@ -44,9 +45,6 @@ func newBody(w http.ResponseWriter, r *http.Request, c Config) *body {
 // bound makes reads fail with errTooMuchBefore after n more bytes. The parser reads up to 4 KiB ahead, so
 // the bound is exact to 4 KiB.
 func (b *body) bound(n int64) { b.left = n }
-
-// unbound removes the bound.
-func (b *body) unbound() { b.left = math.MaxInt64 }
 
 func (b *body) Read(p []byte) (int, error) {
 	if b.left <= 0 {

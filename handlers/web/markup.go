@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
@@ -122,7 +123,7 @@ func resultRow(d Done) markup {
 	bytes := size("<span>", d.Size, "</span>")
 	switch d.Outcome {
 	case pipeline.Recorded:
-		facts = join(bytes, "<span>", text(seconds(d.Seconds)), "</span>")
+		facts = join(bytes, "<span>", text(readable.Duration(time.Duration(d.Seconds*float64(time.Second)))), "</span>")
 	case pipeline.Current:
 		facts = join(bytes, "<span>already recorded</span>")
 	case pipeline.Removed:
@@ -132,8 +133,9 @@ func resultRow(d Done) markup {
 	default:
 		facts = "<span>deleted, record kept</span>"
 	}
-	sums := each(inOrder(d.Digests), func(d namedDigest) markup {
-		return join(`<div class="sum"><span class="alg">`, text(d.Algorithm), `</span> <code>`, text(d.Value), `</code></div>`)
+	sums := each(digest.Names(), func(algorithm string) markup {
+		value := d.Digests[algorithm]
+		return when(value != "", `<div class="sum"><span class="alg">`, text(algorithm), `</span> <code>`, text(value), `</code></div>`)
 	})
 	return join("\n", `<li><div class="line">`, nameOf(d.Bucket, d.Key), `<span class="facts">`, facts, " ", moment(d.At),
 		`</span></div>`, sums, `</li>`)

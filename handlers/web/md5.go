@@ -79,7 +79,7 @@ func (s *service) sum(r *http.Request, b *body) (string, int64, error) {
 	if err != nil {
 		return "", 0, errInternal // cannot happen: Handler has tried it
 	}
-	b.unbound()
+	b.bound(noBound)
 	// A read of the body fails when the client is gone. The context of the request would also end for
 	// a client that has sent everything and closed its side of the connection.
 	size, err := digest.Copy(context.WithoutCancel(r.Context()), d, file)
@@ -137,15 +137,13 @@ func (s *service) faultOf(err error, b *body) *fault {
 	if b.err != nil {
 		err = b.err // the cause, which the parser may hide
 	}
-	var (
-		f        *fault
-		tooLarge *http.MaxBytesError
-	)
-	switch {
-	case errors.As(err, &f):
+	if f, ok := errors.AsType[*fault](err); ok {
 		return f
-	case errors.As(err, &tooLarge):
-		return &fault{http.StatusRequestEntityTooLarge, fmt.Sprintf("The upload is larger than %d bytes", tooLarge.Limit)}
+	}
+	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return &fault{http.StatusRequestEntityTooLarge, fmt.Sprintf("The upload is larger than %d bytes", e.Limit)}
+	}
+	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &fault{http.StatusRequestTimeout, fmt.Sprintf("The upload made no progress for %v", s.config.IdleTimeout)}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

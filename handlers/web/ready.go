@@ -34,7 +34,6 @@ type Readiness struct {
 // need is a dependency of the process.
 type need struct {
 	check func(context.Context) error
-	ctx   context.Context // of checks
 
 	mu      sync.Mutex
 	answer  error
@@ -49,7 +48,7 @@ func NewReadiness(ctx context.Context, checks map[string]func(context.Context) e
 	base, end := context.WithCancel(context.WithoutCancel(ctx))
 	r := &Readiness{draining: ctx, base: base, needs: make(map[string]*need), end: end}
 	for name, check := range checks {
-		r.needs[name] = &need{check: check, ctx: base}
+		r.needs[name] = &need{check: check}
 	}
 	return r
 }
@@ -83,7 +82,7 @@ func (r *Readiness) Faults(ctx context.Context) map[string]string {
 	ctx, cancel := context.WithTimeout(ctx, readyWait)
 	defer cancel()
 	for _, n := range r.needs {
-		n.ask(&r.running)
+		r.ask(n)
 	}
 	for name, n := range r.needs {
 		if err := n.wait(ctx); err != nil {
@@ -94,7 +93,7 @@ func (r *Readiness) Faults(ctx context.Context) map[string]string {
 }
 
 // ask starts a check unless one is in progress or the last answer is still valid.
-func (n *need) ask(running *sync.WaitGroup) {
+func (r *Readiness) ask(n *need) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.pending != nil || !n.at.IsZero() && time.Since(n.at) < readyFor {
@@ -103,8 +102,8 @@ func (n *need) ask(running *sync.WaitGroup) {
 	pending := make(chan struct{})
 	n.pending = pending
 	// The check outlives the probe that started it: other probes wait for it, too.
-	running.Go(func() {
-		ctx, cancel := context.WithTimeout(n.ctx, readyWait)
+	r.running.Go(func() {
+		ctx, cancel := context.WithTimeout(r.base, readyWait)
 		defer cancel()
 		err := n.check(ctx)
 		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {

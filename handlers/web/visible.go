@@ -3,12 +3,8 @@ package web
 import (
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/bucketsum/bucketsum/pipeline/digest"
-	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 // segment is a piece of text that is shown unchanged, or the escape of one character.
@@ -53,23 +49,4 @@ func grouped(n int64) string {
 		s = s[:i] + "\u202f" + s[i:]
 	}
 	return s
-}
-
-// seconds returns a duration rounded to about three digits.
-func seconds(s float64) string {
-	return readable.Duration(time.Duration(s * float64(time.Second)))
-}
-
-// namedDigest is a checksum with the name of its algorithm.
-type namedDigest struct{ Algorithm, Value string }
-
-// inOrder returns checksums in the order of digest.Names.
-func inOrder(digests map[string]string) []namedDigest {
-	var all []namedDigest
-	for _, name := range digest.Names() {
-		if value := digests[name]; value != "" {
-			all = append(all, namedDigest{name, value})
-		}
-	}
-	return all
 }

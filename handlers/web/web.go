@@ -12,6 +12,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -84,12 +85,8 @@ func (c Config) Validate() error {
 }
 
 func (c Config) withDefaults() Config {
-	if c.MaxUpload == 0 {
-		c.MaxUpload = defaultMaxUpload
-	}
-	if c.IdleTimeout == 0 {
-		c.IdleTimeout = defaultIdleTimeout
-	}
+	c.MaxUpload = cmp.Or(c.MaxUpload, defaultMaxUpload)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, defaultIdleTimeout)
 	if c.Health == nil {
 		c.Health = func() error { return nil }
 	}
@@ -112,32 +109,29 @@ func Handler(config Config) (http.Handler, error) {
 	page := newPage(s.config)
 
 	mux := http.NewServeMux()
+	// The mux's own answers to other methods and paths would not be JSON.
+	get := func(path string, h http.HandlerFunc) {
+		mux.HandleFunc("GET "+path, h)
+		mux.HandleFunc(path, methodNotAllowed("GET, HEAD"))
+	}
 	mux.HandleFunc("POST /md5", s.md5)
-	mux.HandleFunc("GET /health", s.health)
-	mux.HandleFunc("GET /livez", s.health)
-	mux.HandleFunc("GET /{$}", s.named(page.serve))
+	mux.HandleFunc("/md5", methodNotAllowed("POST"))
+	mux.HandleFunc("/", notFound)
+	get("/health", s.health)
+	get("/livez", s.health)
+	get("/{$}", s.named(page.serve))
 	if s.config.Status != nil {
-		mux.HandleFunc("GET /status", s.named(s.status))
-		mux.HandleFunc("/status", methodNotAllowed("GET, HEAD"))
+		get("/status", s.named(s.status))
 	}
 	if len(s.config.Records) > 0 {
-		mux.HandleFunc("GET /records", s.named(s.records))
-		mux.HandleFunc("/records", methodNotAllowed("GET, HEAD"))
+		get("/records", s.named(s.records))
 	}
 	if s.config.Ready != nil {
-		mux.HandleFunc("GET /readyz", s.named(s.ready))
-		mux.HandleFunc("/readyz", methodNotAllowed("GET, HEAD"))
+		get("/readyz", s.named(s.ready))
 	}
 	if s.config.Metrics != nil {
-		mux.HandleFunc("GET /metrics", s.named(s.config.Metrics.ServeHTTP))
-		mux.HandleFunc("/metrics", methodNotAllowed("GET, HEAD"))
+		get("/metrics", s.named(s.config.Metrics.ServeHTTP))
 	}
-	// The answers of the mux itself would not be JSON.
-	mux.HandleFunc("/md5", methodNotAllowed("POST"))
-	mux.HandleFunc("/health", methodNotAllowed("GET, HEAD"))
-	mux.HandleFunc("/livez", methodNotAllowed("GET, HEAD"))
-	mux.HandleFunc("/{$}", methodNotAllowed("GET, HEAD"))
-	mux.HandleFunc("/", notFound)
 	s.routes = mux
 	return s, nil
 }
