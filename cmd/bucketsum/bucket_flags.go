@@ -27,11 +27,8 @@ func parseBuckets(args []string) ([]app.BucketURL, error) {
 			faults = append(faults, err)
 			continue
 		}
-		u, err := url.Parse(b.URL)
-		if err != nil {
-			continue // checkURL has reported it
-		}
 		if b.Name == "" {
+			u, _ := url.Parse(b.URL) // checkURL has parsed it
 			b.Name = bucketDrivers(s3.Options{}).NameOf(u)
 		}
 		shown := redact.URL(b.URL)

@@ -42,9 +42,6 @@ func (c *logFlags) logger(w io.Writer) *slog.Logger {
 // logLevel is a flag that is a level as slog names them.
 type logLevel slog.Level
 
-var _ pflag.Value = (*logLevel)(nil)
-
-// Set implements pflag.Value.
 func (l *logLevel) Set(text string) error {
 	if err := (*slog.Level)(l).UnmarshalText([]byte(text)); err != nil {
 		return fmt.Errorf("unknown %q; valid are %s", text, strings.Join(l.choices(), ", "))
@@ -52,10 +49,8 @@ func (l *logLevel) Set(text string) error {
 	return nil
 }
 
-// String implements pflag.Value.
 func (l *logLevel) String() string { return strings.ToLower(slog.Level(*l).String()) }
 
-// Type implements pflag.Value.
 func (l *logLevel) Type() string { return "level" }
 
 func (l *logLevel) choices() []string { return []string{"debug", "info", "warn", "error"} }

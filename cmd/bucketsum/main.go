@@ -74,10 +74,10 @@ func usageErrorf(format string, args ...any) error {
 
 // flagError returns the usageError of an error of pflag.
 func flagError(c *cobra.Command, err error) error {
-	if invalid := (*pflag.InvalidValueError)(nil); errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		err = fmt.Errorf("--%s: %w", invalid.GetFlag().Name, errors.Unwrap(err))
 	}
-	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		if meant := similarFlags(c.Flags(), unknown.GetSpecifiedName()); len(meant) > 0 {
 			err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(meant, " or "))
 		}

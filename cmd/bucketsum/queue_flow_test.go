@@ -61,7 +61,7 @@ func newFlow(t *testing.T, urls queueURLs) *queueFlow {
 	f.url = "file://" + f.dir
 	var err error
 	quiet := slog.New(slog.DiscardHandler)
-	f.queues = app.NewQueues(app.QueuesConfig{Drivers: queueDrivers(quiet), Concurrency: 8, DrainTimeout: time.Second, Log: quiet})
+	f.queues = app.NewQueues(app.Config{Drivers: queueDrivers(quiet), Concurrency: 8, DrainTimeout: time.Second, Log: quiet})
 	t.Cleanup(func() {
 		if err := f.queues.Close(); err != nil {
 			t.Error(err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
@@ -47,21 +48,12 @@ func bucketDrivers(o s3.Options) blobstore.Drivers {
 	}
 }
 
-// scheme is a URL scheme with an example for error messages.
-type scheme struct{ Name, Example string }
+func queueSchemes() []queue.Scheme { return queueDrivers(nil).Schemes() }
 
-func queueSchemes() []scheme {
-	var schemes []scheme
-	for _, s := range queueDrivers(nil).Schemes() {
-		schemes = append(schemes, scheme(s))
-	}
-	return schemes
-}
-
-func bucketSchemes() []scheme {
-	var schemes []scheme
+func bucketSchemes() []queue.Scheme {
+	var schemes []queue.Scheme
 	for _, d := range bucketDrivers(s3.Options{}) {
-		schemes = append(schemes, scheme{d.Scheme, d.Example})
+		schemes = append(schemes, queue.Scheme{Name: d.Scheme, Example: d.Example})
 	}
 	return schemes
 }
@@ -101,7 +93,7 @@ func warnOf(queueURL, deadLetter string, log *slog.Logger) {
 }
 
 // checkURL reports why a URL cannot be opened, as far as its scheme tells.
-func checkURL(flag, raw string, valid []scheme) error {
+func checkURL(flag, raw string, valid []queue.Scheme) error {
 	examples := make([]string, len(valid))
 	for i, s := range valid {
 		examples[i] = s.Example
@@ -110,10 +102,8 @@ func checkURL(flag, raw string, valid []scheme) error {
 	if err != nil || u.Scheme == "" {
 		return fmt.Errorf("%s: %q is not a URL; valid are for example %s", flag, raw, strings.Join(examples, ", "))
 	}
-	for _, s := range valid {
-		if s.Name == u.Scheme {
-			return nil
-		}
+	if slices.ContainsFunc(valid, func(s queue.Scheme) bool { return s.Name == u.Scheme }) {
+		return nil
 	}
 	if u.Scheme == "nats" {
 		return fmt.Errorf("%s: nats:// delivers at most once, so a message is lost when its worker stops; use jetstream://", flag)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
-	"github.com/spf13/pflag"
 )
 
 // byteSize is a flag that is a number of bytes, such as 4294967296, 4GiB or 4GB.
@@ -25,7 +24,6 @@ var byteUnits = []struct {
 	{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"B", 1},
 }
 
-// String implements pflag.Value.
 func (s *byteSize) String() string {
 	for _, u := range byteUnits[:4] {
 		if n := int64(*s); n > 0 && n%u.bytes == 0 {
@@ -35,7 +33,6 @@ func (s *byteSize) String() string {
 	return strconv.FormatInt(int64(*s), 10)
 }
 
-// Set implements pflag.Value.
 func (s *byteSize) Set(text string) error {
 	number, unit := text, int64(1)
 	for _, u := range byteUnits {
@@ -52,7 +49,6 @@ func (s *byteSize) Set(text string) error {
 	return nil
 }
 
-// Type implements pflag.Value.
 func (s *byteSize) Type() string { return "size" }
 
 // slots is a flag that is a number of objects, or "auto".
@@ -60,9 +56,6 @@ type slots int
 
 const autoSlots = app.DefaultConcurrency
 
-var _ pflag.Value = (*slots)(nil)
-
-// Set implements pflag.Value.
 func (s *slots) Set(text string) error {
 	if text == "auto" {
 		*s = autoSlots
@@ -76,7 +69,6 @@ func (s *slots) Set(text string) error {
 	return nil
 }
 
-// String implements pflag.Value.
 func (s *slots) String() string {
 	if *s == autoSlots {
 		return "auto"
@@ -84,15 +76,11 @@ func (s *slots) String() string {
 	return strconv.Itoa(int(*s))
 }
 
-// Type implements pflag.Value.
 func (s *slots) Type() string { return "N|auto" }
 
 // memorySize is a flag that is a size above 0, or "auto", which is stored as 0.
 type memorySize byteSize
 
-var _ pflag.Value = (*memorySize)(nil)
-
-// Set implements pflag.Value.
 func (m *memorySize) Set(text string) error {
 	if text == "auto" {
 		*m = 0
@@ -106,7 +94,6 @@ func (m *memorySize) Set(text string) error {
 	return nil
 }
 
-// String implements pflag.Value.
 func (m *memorySize) String() string {
 	if *m == 0 {
 		return "auto"
@@ -114,7 +101,6 @@ func (m *memorySize) String() string {
 	return (*byteSize)(m).String()
 }
 
-// Type implements pflag.Value.
 func (m *memorySize) Type() string { return "SIZE|auto" }
 
 // memory returns the memory for reading ahead. "auto" is a quarter of the memory that the
@@ -144,9 +130,6 @@ type either struct {
 	words [2]string
 }
 
-var _ pflag.Value = (*either)(nil)
-
-// Set implements pflag.Value.
 func (e *either) Set(text string) error {
 	i := slices.Index(e.words[:], text)
 	if i < 0 {
@@ -156,7 +139,6 @@ func (e *either) Set(text string) error {
 	return nil
 }
 
-// String implements pflag.Value.
 func (e *either) String() string {
 	if *e.value {
 		return e.words[1]
@@ -164,7 +146,6 @@ func (e *either) String() string {
 	return e.words[0]
 }
 
-// Type implements pflag.Value.
 func (e *either) Type() string { return "string" }
 
 func (e *either) choices() []string { return e.words[:] }

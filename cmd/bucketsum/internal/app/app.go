@@ -25,7 +25,6 @@ import (
 type App struct {
 	config     Config
 	measured   *telemetry.Telemetry
-	observer   pipeline.Observer
 	queues     *Queues
 	subscriber *queue.Subscriber
 	listener   net.Listener // of the HTTP side; nil: none
@@ -35,7 +34,7 @@ type App struct {
 	continuations pipeline.Continuations
 	handle        pipeline.Handler
 
-	closes []func() error // in the order of opening
+	closes closers
 }
 
 // New opens the queues, topics and addresses of a worker, so that a wrong one is
@@ -46,7 +45,7 @@ func New(ctx context.Context, c Config) (*App, error) {
 	}
 	a := &App{config: c.withDefaults()}
 	for _, open := range []func(context.Context) error{
-		a.listen, a.measure, a.openQueues, a.openTopics, a.subscribe, a.buildHandler,
+		a.listen, a.measure, a.openQueues, a.buildHandler,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, a.Close())
@@ -58,12 +57,9 @@ func New(ctx context.Context, c Config) (*App, error) {
 // Close closes what New opened, in reverse order, and joins the errors. A second call
 // does nothing.
 func (a *App) Close() error {
-	var errs []error
-	for _, c := range slices.Backward(a.closes) {
-		errs = append(errs, c())
-	}
+	err := a.closes.close()
 	a.closes = nil
-	return errors.Join(errs...)
+	return err
 }
 
 // Address returns the address of the HTTP side, with the port that the system chose if
@@ -94,24 +90,30 @@ func (a *App) listen(context.Context) error {
 	return nil
 }
 
-func (a *App) openQueues(context.Context) error {
-	queues := NewQueues(QueuesConfig{
-		Drivers: a.config.Drivers, Concurrency: a.config.Concurrency, DrainTimeout: a.config.DrainTimeout,
-		Observer: a.observer, Log: a.config.Log,
-	})
-	a.queues = queues
-	a.closes = append(a.closes, queues.Close)
+func (a *App) openQueues(ctx context.Context) (err error) {
+	a.queues = NewQueues(a.config)
+	a.closes = append(a.closes, a.queues.Close)
+	if err := a.openTopics(ctx); err != nil {
+		return err
+	}
+	if a.subscriber, err = a.queues.Subscriber(a.config.Queue); err != nil {
+		return fmt.Errorf("--queue: %w", err)
+	}
 	return nil
 }
 
 // openTopics opens the topics of results, dead letters and continuations.
 func (a *App) openTopics(ctx context.Context) error {
 	if url := a.config.Results; url != "" {
-		publish, err := a.announcer(ctx, url)
+		topic, err := a.queues.Publisher(ctx, url)
+		if err == nil {
+			a.announce, err = cloudevents.NewPublisher(cloudevents.Config{
+				Publisher: topic, Topic: url, Sources: a.config.Sources, KeepRecords: a.config.KeepRecords,
+			})
+		}
 		if err != nil {
 			return fmt.Errorf("--results: %w", err)
 		}
-		a.announce = publish
 	}
 	if url := a.config.DeadLetter; url != "" {
 		publisher, err := a.queues.Publisher(ctx, url)
@@ -130,26 +132,6 @@ func (a *App) openTopics(ctx context.Context) error {
 	return nil
 }
 
-// announcer returns a publisher that sends results to their topic.
-func (a *App) announcer(ctx context.Context, url string) (pipeline.Publisher, error) {
-	topic, err := a.queues.Publisher(ctx, url)
-	if err != nil {
-		return nil, err
-	}
-	return cloudevents.NewPublisher(cloudevents.Config{
-		Publisher: topic, Topic: url, Sources: a.config.Sources, KeepRecords: a.config.KeepRecords,
-	})
-}
-
-func (a *App) subscribe(context.Context) error {
-	subscriber, err := a.queues.Subscriber(a.config.Queue)
-	if err != nil {
-		return fmt.Errorf("--queue: %w", err)
-	}
-	a.subscriber = subscriber
-	return nil
-}
-
 func (a *App) buildHandler(context.Context) (err error) {
 	buckets := make(map[string]pipeline.Bucket)
 	for name, s := range a.config.Stores {
@@ -164,7 +146,7 @@ func (a *App) buildHandler(context.Context) (err error) {
 		RecordMismatches: a.config.RecordMismatches,
 		Resume:           a.config.Resume,
 		Publish:          a.announce,
-		Observer:         a.observer,
+		Observer:         a.config.Observer,
 		Log:              a.config.Log,
 	})
 	return err
@@ -227,7 +209,7 @@ func (a *App) runPipeline(ctx context.Context) error {
 		MaxDeliveries: a.config.MaxDeliveries,
 		Retry:         a.config.Retry,
 		DrainTimeout:  a.config.DrainTimeout,
-		Observer:      a.observer,
+		Observer:      a.config.Observer,
 		Log:           a.config.Log,
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -78,9 +79,7 @@ func (c Config) Validate() error {
 	if c.DrainTimeout < 0 {
 		faults = append(faults, fmt.Errorf("--drain-timeout: %s is not more than 0", c.DrainTimeout))
 	}
-	if err := checkLoopback(c.Profiles); err != nil {
-		faults = append(faults, err)
-	}
+	faults = append(faults, checkLoopback(c.Profiles))
 	if c.Resume.Slice < 0 {
 		faults = append(faults, fmt.Errorf("--slice: %s is negative", c.Resume.Slice))
 	}
@@ -125,15 +124,5 @@ func (c Config) withDefaults() Config {
 // selects reports whether Include and Exclude select a key.
 func (c Config) selects(key string) bool {
 	matches := func(glob string) bool { return doublestar.MatchUnvalidated(glob, key) }
-	for _, glob := range c.Exclude {
-		if matches(glob) {
-			return false
-		}
-	}
-	for _, glob := range c.Include {
-		if matches(glob) {
-			return true
-		}
-	}
-	return len(c.Include) == 0
+	return !slices.ContainsFunc(c.Exclude, matches) && (len(c.Include) == 0 || slices.ContainsFunc(c.Include, matches))
 }

@@ -71,9 +71,7 @@ func Local(ctx context.Context, c LocalConfig) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.store.Close()) }()
-	l.queues = NewQueues(QueuesConfig{
-		Drivers: c.Worker.Drivers, Concurrency: c.Worker.Concurrency, DrainTimeout: c.Worker.DrainTimeout, Log: c.Worker.Log,
-	})
+	l.queues = NewQueues(c.Worker)
 	defer func() { err = errors.Join(err, l.queues.Close()) }()
 	if err := l.openQueues(ctx); err != nil {
 		return err

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
@@ -19,20 +17,24 @@ import (
 type Queues struct {
 	config  queue.Config
 	drivers queue.Drivers
-	closes  []func() error // in the order of opening
+	closes  closers
 }
 
-// QueuesConfig configures Queues.
-type QueuesConfig struct {
-	Drivers      queue.Drivers
-	Concurrency  int               // messages that each subscription holds at most
-	DrainTimeout time.Duration     // how long their work may take when the queues close
-	Observer     pipeline.Observer // of leases, acks and nacks
-	Log          *slog.Logger
+// closers close what was opened. They are in the order of opening.
+type closers []func() error
+
+// close calls the functions in reverse order and joins their errors.
+func (cs closers) close() error {
+	var errs []error
+	for _, c := range slices.Backward(cs) {
+		errs = append(errs, c())
+	}
+	return errors.Join(errs...)
 }
 
-// NewQueues returns Queues without any open queue.
-func NewQueues(c QueuesConfig) *Queues {
+// NewQueues returns Queues without any open queue. It uses only Drivers, Concurrency,
+// DrainTimeout, Observer and Log of the Config.
+func NewQueues(c Config) *Queues {
 	return &Queues{
 		drivers: c.Drivers,
 		config: queue.Config{
@@ -87,11 +89,7 @@ func (q *Queues) Publisher(ctx context.Context, rawURL string) (message.Publishe
 
 // Close closes all queues and topics in reverse order.
 func (q *Queues) Close() error {
-	var errs []error
-	for _, c := range slices.Backward(q.closes) {
-		errs = append(errs, c())
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := q.closes.close(); err != nil {
 		return fmt.Errorf("close the queues: %w", err)
 	}
 	return nil

@@ -16,7 +16,7 @@ func (a *App) measure(ctx context.Context) error {
 		return err
 	}
 	a.measured = t
-	a.observer = pipeline.Observers(t.Observer(), a.config.Activity.Observer(), a.config.Observer)
+	a.config.Observer = pipeline.Observers(t.Observer(), a.config.Activity.Observer(), a.config.Observer)
 	a.closes = append(a.closes, func() error {
 		t.Close()
 		return nil

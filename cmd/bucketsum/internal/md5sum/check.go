@@ -23,7 +23,7 @@ func check(ctx context.Context, std Streams, o *Options, r *reader, lists []stri
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if werr := (writeError{}); errors.As(err, &werr) {
+			if _, ok := errors.AsType[writeError](err); ok {
 				return err
 			}
 			if err != nil {
@@ -68,17 +68,16 @@ func (c *checker) run(ctx context.Context) (bool, error) {
 	}
 	defer in.Close() // was only read
 	var broke error
-	work := ordered[checkTask, checkOutcome]{
+	work := ordered[checkTask]{
 		width: c.o.Concurrency,
 		alone: func(t checkTask) bool { return t.object.isStream() },
-		work: func(t checkTask) checkOutcome {
-			done := checkOutcome{checkTask: t}
+		work: func(t checkTask) checkTask {
 			if t.improper == nil && t.err == nil {
-				done.sums, done.err = c.r.sums(ctx, t.object, []string{t.line.Algorithm})
+				t.sums, t.err = c.r.sums(ctx, t.object, []string{t.line.Algorithm})
 			}
-			return done
+			return t
 		},
-		tell: func(turn []checkOutcome) error {
+		tell: func(turn []checkTask) error {
 			for _, done := range turn {
 				if err := c.tell(done); err != nil {
 					return err
@@ -96,23 +95,18 @@ func (c *checker) run(ctx context.Context) (bool, error) {
 	return c.conclude(), nil
 }
 
-// checkTask is a line of a list.
+// checkTask is a line of a list, and the result.
 type checkTask struct {
 	number   int
 	improper error // why the line cannot be used
 	line     digest.Line
 	object   object
-	err      error // why its name cannot name an object
-}
-
-// checkOutcome is the result of a task.
-type checkOutcome struct {
-	checkTask
-	sums map[string]string // by algorithm
+	err      error // why the object cannot be read
+	sums     map[string]string
 }
 
 // tell prints and counts the outcome of one line.
-func (c *checker) tell(done checkOutcome) error {
+func (c *checker) tell(done checkTask) error {
 	if done.improper != nil {
 		c.improper++
 		if c.o.Warn {

@@ -22,7 +22,7 @@ func isMissing(err error) bool {
 
 // reasonOf returns an error as coreutils print it: without the name and the operation.
 func reasonOf(err error) string {
-	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
 		return failed.Err.Error()
 	}
 	if errors.Is(err, pipeline.ErrNotFound) {

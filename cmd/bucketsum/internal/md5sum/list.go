@@ -60,7 +60,7 @@ func (c *checker) parse(parser *digest.Parser, s string) (digest.Line, error) {
 		return line, errors.New("standard input cannot hold its own checksum")
 	}
 	line.Algorithm, err = c.o.algorithm(line)
-	if ambiguous := (ambiguousError{}); errors.As(err, &ambiguous) && c.ambiguous == nil {
+	if _, ok := errors.AsType[ambiguousError](err); ok && c.ambiguous == nil {
 		c.ambiguous = err
 	}
 	return line, err
@@ -93,14 +93,6 @@ func readLine(r *bufio.Reader) (string, error) {
 	}
 }
 
-// candidates returns the algorithms that a line without a tag may have.
-func (o *Options) candidates() []string {
-	if o.Chosen {
-		return o.Algorithms
-	}
-	return []string{"md5", "sha1", "sha256", "sha512"}
-}
-
 // algorithm returns the algorithm of a line.
 func (o *Options) algorithm(line digest.Line) (string, error) {
 	if line.Algorithm != "" {
@@ -109,8 +101,12 @@ func (o *Options) algorithm(line digest.Line) (string, error) {
 		}
 		return line.Algorithm, nil
 	}
+	candidates := []string{"md5", "sha1", "sha256", "sha512"}
+	if o.Chosen {
+		candidates = o.Algorithms
+	}
 	var fitting []string
-	for _, name := range o.candidates() {
+	for _, name := range candidates {
 		if digest.Valid(name, line.Value) {
 			fitting = append(fitting, name)
 		}

@@ -144,10 +144,8 @@ func complain(std Streams, name string, err error) {
 
 // visibleName returns the name on one line and without control characters.
 func visibleName(name string) string {
-	switch {
-	case name == "":
+	if name == "" {
 		return "''"
-	default:
-		return readable.Name(name)
 	}
+	return readable.Name(name)
 }

@@ -39,7 +39,7 @@ func (s schemes) check(arg string) error {
 	if m == nil {
 		return nil
 	}
-	if scheme := strings.ToLower(m[1]); !s.has(scheme) {
+	if scheme := strings.ToLower(m[1]); !slices.Contains(s, scheme) {
 		return fmt.Errorf("%s: unknown scheme %q; valid are %s (a path begins with ./)",
 			redact.URL(arg), scheme, strings.Join(s, ", "))
 	}
@@ -47,13 +47,11 @@ func (s schemes) check(arg string) error {
 	return err
 }
 
-func (s schemes) has(name string) bool { return slices.Contains(s, name) }
-
 // parse returns what a name refers to. A URL with the scheme of a bucket is split into
 // the bucket's URL and the key; any other name is a path.
 func (s schemes) parse(name string) (object, error) {
 	m := urlForm.FindStringSubmatch(name)
-	if m == nil || !s.has(strings.ToLower(m[1])) {
+	if m == nil || !slices.Contains(s, strings.ToLower(m[1])) {
 		return object{name: name, file: name}, nil
 	}
 	o := object{name: name}

@@ -10,17 +10,17 @@ import (
 // many small ones, and memory stays bounded.
 const window = 4096
 
-// ordered works on many items concurrently, and delivers the results in the order of
-// the items.
-type ordered[T, R any] struct {
+// ordered works on many items concurrently, and delivers them with their results in their
+// first order.
+type ordered[T any] struct {
 	width int
 	// alone reports whether the work on an item must begin after the results of all items
 	// before it were delivered, and end before any later work begins.
 	alone func(T) bool
-	work  func(T) R
+	work  func(T) T
 	// tell receives consecutive results as soon as they are there, in one call at a time.
 	// An error stops all work.
-	tell func([]R) error
+	tell func([]T) error
 
 	taking sync.Mutex // held while a worker takes an item, or works on it alone
 	ctx    context.Context
@@ -29,7 +29,7 @@ type ordered[T, R any] struct {
 
 	mu      sync.Mutex
 	changed sync.Cond // head has grown, or err is set
-	results map[int]R // waiting for their turn
+	results map[int]T // waiting for their turn
 	head    int       // of the first result that was not delivered
 	telling bool
 	err     error
@@ -38,10 +38,10 @@ type ordered[T, R any] struct {
 }
 
 // run returns when all work is done and all goroutines have ended.
-func (o *ordered[T, R]) run(ctx context.Context, items iter.Seq[T]) error {
+func (o *ordered[T]) run(ctx context.Context, items iter.Seq[T]) error {
 	next, stop := iter.Pull(items)
 	defer stop()
-	o.ctx, o.next, o.results = ctx, next, make(map[int]R)
+	o.ctx, o.next, o.results = ctx, next, make(map[int]T)
 	o.changed.L = &o.mu
 	unwatch := context.AfterFunc(ctx, func() { o.fail(context.Cause(ctx)) })
 	defer unwatch()
@@ -54,7 +54,7 @@ func (o *ordered[T, R]) run(ctx context.Context, items iter.Seq[T]) error {
 }
 
 // spawn starts a worker unless width are running.
-func (o *ordered[T, R]) spawn() {
+func (o *ordered[T]) spawn() {
 	if o.workers < o.width {
 		o.workers++
 		o.ended.Go(func() {
@@ -65,7 +65,7 @@ func (o *ordered[T, R]) spawn() {
 }
 
 // step works on one item and reports whether to continue.
-func (o *ordered[T, R]) step() bool {
+func (o *ordered[T]) step() bool {
 	o.taking.Lock()
 	item, ok := o.next()
 	if !ok {
@@ -88,7 +88,7 @@ func (o *ordered[T, R]) step() bool {
 
 // wait waits until all results before a place were delivered, and reports whether to
 // continue.
-func (o *ordered[T, R]) wait(place int) bool {
+func (o *ordered[T]) wait(place int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.head < place && o.err == nil {
@@ -98,7 +98,7 @@ func (o *ordered[T, R]) wait(place int) bool {
 }
 
 // fail stops all work.
-func (o *ordered[T, R]) fail(err error) {
+func (o *ordered[T]) fail(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err == nil {
@@ -109,11 +109,11 @@ func (o *ordered[T, R]) fail(err error) {
 
 // done adds a result and, unless another worker is at it, delivers the results whose
 // turn it is. It reports whether to continue.
-func (o *ordered[T, R]) done(place int, result R) bool {
+func (o *ordered[T]) done(place int, result T) bool {
 	o.mu.Lock()
 	o.results[place] = result
 	for !o.telling && o.err == nil && o.ctx.Err() == nil {
-		var turn []R
+		var turn []T
 		for {
 			r, ok := o.results[o.head+len(turn)]
 			if !ok {

@@ -26,7 +26,7 @@ func TestOrdered(t *testing.T) {
 		working, highest atomic.Int64
 		alone            atomic.Bool
 	)
-	o := ordered[int, int]{
+	o := ordered[int]{
 		width: 7,
 		alone: func(i int) bool { return i%100 == 99 },
 		work: func(i int) int {
@@ -74,7 +74,7 @@ func TestOrderedWaitsForTheFirst(t *testing.T) {
 		ended atomic.Bool           // the first has ended
 		told  int
 	)
-	o := ordered[int, int]{
+	o := ordered[int]{
 		width: 3,
 		alone: func(int) bool { return false },
 		work: func(i int) int {
@@ -112,7 +112,7 @@ func TestOrderedEnds(t *testing.T) {
 		{"cancelled", func([]int) error { told++; cancel(full); return nil }},
 	} {
 		told = 0
-		o := ordered[int, int]{
+		o := ordered[int]{
 			width: 5,
 			alone: func(i int) bool { return i == 0 },
 			work:  func(i int) int { return i },

@@ -10,32 +10,26 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// printTask is something to read, or the error that prevents it.
+// printTask is something to read, and the result.
 type printTask struct {
 	object object
-	err    error
-}
-
-// printOutcome is the result of a task.
-type printOutcome struct {
-	printTask
-	sums map[string]string // by algorithm
+	err    error             // why it cannot be read
+	sums   map[string]string // by algorithm
 }
 
 // printSums prints the checksums of the named files and objects.
 func printSums(ctx context.Context, std Streams, o *Options, r *reader, names []string) error {
 	failed := false
-	work := ordered[printTask, printOutcome]{
+	work := ordered[printTask]{
 		width: o.Concurrency,
 		alone: func(t printTask) bool { return t.object.isStream() },
-		work: func(t printTask) printOutcome {
-			done := printOutcome{printTask: t}
+		work: func(t printTask) printTask {
 			if t.err == nil {
-				done.sums, done.err = r.sums(ctx, t.object, o.Algorithms)
+				t.sums, t.err = r.sums(ctx, t.object, o.Algorithms)
 			}
-			return done
+			return t
 		},
-		tell: func(turn []printOutcome) error {
+		tell: func(turn []printTask) error {
 			var lines strings.Builder
 			flush := func() error {
 				if _, err := io.WriteString(std.Out, lines.String()); err != nil {
@@ -66,7 +60,7 @@ func printSums(ctx context.Context, std Streams, o *Options, r *reader, names []
 	err := work.run(ctx, func(yield func(printTask) bool) {
 		for _, name := range names {
 			for object, err := range r.expand(ctx, name) {
-				if !yield(printTask{object, err}) {
+				if !yield(printTask{object: object, err: err}) {
 					return
 				}
 			}
