@@ -11,10 +11,6 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// phaseWait is the phase from the change of the object to the start of the work. The other
-// phases are steps.
-const phaseWait = "wait"
-
 // Outcomes of events, in addition to those of results.
 const (
 	outcomeFailed     = string(pipeline.Failed)
@@ -28,16 +24,16 @@ var phaseBounds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2
 
 // measures holds the instruments, each with prepared labels.
 type measures struct {
-	objects     counts
-	phases      map[string]histogram
-	retries     metric.Int64Counter
-	extensions  metric.Int64Counter
-	losses      metric.Int64Counter
-	deadLetters counts
-	mismatches  metric.Int64Counter
-	saves       metric.Int64Counter
-	resumes     metric.Int64Counter
-	results     counts
+	objects                           counts
+	wait, open, hash, record, publish histogram
+	retries                           metric.Int64Counter
+	extensions                        metric.Int64Counter
+	losses                            metric.Int64Counter
+	deadLetters                       counts
+	mismatches                        metric.Int64Counter
+	saves                             metric.Int64Counter
+	resumes                           metric.Int64Counter
+	results                           counts
 }
 
 // counts is a counter with one label.
@@ -52,6 +48,10 @@ func (c counts) add(ctx context.Context, value string) { c.counter.Add(ctx, 1, c
 type histogram struct {
 	metric.Float64Histogram
 	labels []metric.RecordOption
+}
+
+func (h *histogram) since(ctx context.Context, began time.Time) {
+	h.Record(ctx, time.Since(began).Seconds(), h.labels...)
 }
 
 // newMeasures makes the instruments. All series of a counter exist from the start, with the
@@ -92,14 +92,15 @@ func newMeasures(t *Telemetry, version string) (measures, error) {
 		saves:      counter("checkpoint.saves", "", "Saved checkpoints of large objects."),
 		resumes:    counter("checkpoint.resumes", "", "Reads of large objects that resumed from a checkpoint."),
 		results:    labelled("results", "Announcements of results, by outcome.", "outcome", "published", "failed"),
-		phases:     make(map[string]histogram),
 	}
 	phases, err := t.meter.Float64Histogram("bucketsum.phase.duration", metric.WithUnit("s"),
 		metric.WithDescription("Duration of the work on an event, by phase."), metric.WithExplicitBucketBoundaries(phaseBounds...))
 	errs = append(errs, err)
-	for _, phase := range []string{phaseWait, string(pipeline.StepOpen), string(pipeline.StepHash), string(pipeline.StepRecord), string(pipeline.StepPublish)} {
-		m.phases[phase] = histogram{phases, []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attribute.String("phase", phase)))}}
+	phase := func(name string) histogram {
+		return histogram{phases, []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attribute.String("phase", name)))}}
 	}
+	m.wait, m.open, m.hash = phase("wait"), phase(string(pipeline.StepOpen)), phase(string(pipeline.StepHash))
+	m.record, m.publish = phase(string(pipeline.StepRecord)), phase(string(pipeline.StepPublish))
 	errs = append(errs, observables(t, version))
 	return m, errors.Join(errs...)
 }

@@ -78,7 +78,7 @@ func (t *Telemetry) end(ctx context.Context, d pipeline.Delivery) {
 			t.measures.objects.add(ctx, outcome)
 		}
 		if !h.Event.Time.IsZero() && d.Fate != pipeline.Nacked {
-			wait := t.measures.phases[phaseWait]
+			wait := &t.measures.wait
 			wait.Record(ctx, max(begin.Sub(h.Event.Time).Seconds(), 0), wait.labels...) // clocks may differ
 		}
 	}
@@ -145,16 +145,26 @@ func (t *Telemetry) step(ctx context.Context, s pipeline.Step, o pipeline.Object
 
 // stepped measures the step and ends its span.
 func (t *Telemetry) stepped(ctx context.Context, s pipeline.Step, began time.Time, err error) {
-	if phase, ok := t.measures.phases[string(s)]; ok && (err == nil || s != pipeline.StepOpen) {
-		phase.Record(ctx, time.Since(began).Seconds(), phase.labels...)
-	}
-	switch {
-	case s == pipeline.StepCheckpoint && err == nil:
-		t.measures.saves.Add(ctx, 1)
-	case s == pipeline.StepPublish && err == nil:
-		t.measures.results.add(ctx, "published")
-	case s == pipeline.StepPublish:
-		t.measures.results.add(ctx, "failed")
+	switch m := &t.measures; s {
+	case pipeline.StepOpen:
+		if err == nil {
+			m.open.since(ctx, began)
+		}
+	case pipeline.StepHash:
+		m.hash.since(ctx, began)
+	case pipeline.StepRecord:
+		m.record.since(ctx, began)
+	case pipeline.StepCheckpoint:
+		if err == nil {
+			m.saves.Add(ctx, 1)
+		}
+	case pipeline.StepPublish:
+		m.publish.since(ctx, began)
+		outcome := "published"
+		if err != nil {
+			outcome = "failed"
+		}
+		m.results.add(ctx, outcome)
 	}
 	if t.tracer != nil {
 		span := trace.SpanFromContext(ctx)
