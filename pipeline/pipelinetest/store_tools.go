@@ -32,7 +32,7 @@ var oddNames = []string{
 	`quo"te's`, `back\slash`, `\leading`, `ends\`, "star*", "?", "#%25&+", "100%",
 	"dash-first/-n", "~tilde", ".hidden", "..dots", "dots..", "dots../inside", "...",
 	"new\nline", "\n", "carriage\rreturn", "tab\t", "\x01\x1f", "\x7f", "esc\x1b[31m",
-	"__0x41__", "__0x2f__a", "__0xzz__", "a__0x", "x.attrs", "x.attrs/y", ".attrs",
+	"__0x41__", "__0x2f__a", "__0xzz__", "a__0x", "b__0x2f/b", "b__0x2f_/b", "x.attrs", "x.attrs/y", ".attrs",
 	"deep/er/and/deep/er", "ü/ß/日本語", "e\u0301", "\u202egnp", "\u2028", "\ufffd", "😀",
 	"a.md5.txt", "md5", ".md5x", "a.MD5", "a.md5/b", "{key}", "{dir}/{base}.{alg}", "%s%d", "CON", "a:b", "a|b<c>",
 }

@@ -22,7 +22,7 @@ func TestRawKeys(t *testing.T) {
 	records := store.Bucket().Records
 	var want []string
 	for _, key := range []string{
-		"../up", "a/../b", "./x", "a//b", "/lead", "//", "slash/", "\x01\x1f", "tab\t", "__0x2f__", "__0x41__/__0x0a__",
+		"../up", "a/../b", "./x", "a//b", "/lead", "//", "slash/", "\x01\x1f", "tab\t", "__0x2f__", "__0x41__/__0x0a__", "__0x2f//x", "a__0x2f_//b",
 		"a+b c", "%25", "ü\u2028", strings.Repeat("k", 1020), strings.Repeat("ü/", 339) + "123",
 	} {
 		o := b.Put(t, key, "content of "+key)
