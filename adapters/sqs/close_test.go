@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	neturl "net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
@@ -114,4 +116,29 @@ func TestMessageThatComesTooLateGoesBack(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCloseDuringSilence: calls that their callers have given up do not pile up, so that
+// Close ends in time after SQS has not answered for long.
+func TestCloseDuringSilence(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		url := b.create(sqs.SchemeParallel, "objects", nil) + "?visibility=1h"
+		const n = 200
+		for i := range n {
+			b.send(url, strconv.Itoa(i))
+		}
+		w := b.worker(url, queue.Config{Concurrency: n, CloseTimeout: time.Minute})
+		b.server.Inject(sqstest.Fault{Action: "DeleteMessageBatch", Silent: true})
+		for range n {
+			w.next().Ack()
+		}
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		start := time.Now()
+		w.close()
+		if d := time.Since(start); d > 90*time.Second {
+			t.Errorf("Close took %s", d)
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -40,6 +41,7 @@ type settler struct {
 // change is one entry of a batch: a message that is to be deleted or to become
 // visible later.
 type change struct {
+	ctx        context.Context // of the caller
 	receipt    string
 	visibility time.Duration
 	err        error // set before its batch is done
@@ -73,18 +75,18 @@ type handle struct {
 
 // Extend implements queue.Handle.
 func (h *handle) Extend(ctx context.Context, period time.Duration) error {
-	return lost(add(ctx, h.s.changes, &change{receipt: h.receipt, visibility: period}))
+	return lost(add(ctx, h.s.changes, &change{ctx: ctx, receipt: h.receipt, visibility: period}))
 }
 
 // Ack implements queue.Handle. The work is done: SQS deletes the message.
 func (h *handle) Ack(ctx context.Context) error {
-	return lost(add(ctx, h.s.deletes, &change{receipt: h.receipt}))
+	return lost(add(ctx, h.s.deletes, &change{ctx: ctx, receipt: h.receipt}))
 }
 
 // Nack implements queue.Handle. The work is not done: SQS shows the message again
 // after whole seconds. If SQS has taken it back already, that is as good.
 func (h *handle) Nack(ctx context.Context, delay time.Duration) error {
-	err := add(ctx, h.s.changes, &change{receipt: h.receipt, visibility: delay.Round(time.Second)})
+	err := add(ctx, h.s.changes, &change{ctx: ctx, receipt: h.receipt, visibility: delay.Round(time.Second)})
 	if isGone(err) {
 		return nil
 	}
@@ -109,10 +111,23 @@ func add(ctx context.Context, b *batcher.Batcher, c *change) error {
 // worth it.
 func once(o *sqs.Options) { o.Retryer = aws.NopRetryer{} }
 
+// wanted drops the changes that their callers have given up while they collected.
+// While SQS does not answer they would pile up, hold Close up, and in the end undo what
+// came after them.
+func wanted(changes []*change) []*change {
+	return slices.DeleteFunc(changes, func(c *change) bool {
+		c.err = c.ctx.Err()
+		return c.err != nil
+	})
+}
+
 func (s *settler) sendDeletes(items any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	changes := items.([]*change)
+	changes := wanted(items.([]*change))
+	if len(changes) == 0 {
+		return nil
+	}
 	in := &sqs.DeleteMessageBatchInput{QueueUrl: &s.c.address.queue}
 	for i, c := range changes {
 		in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: entryID(i), ReceiptHandle: &c.receipt})
@@ -132,7 +147,10 @@ func (s *settler) sendDeletes(items any) error {
 func (s *settler) sendChanges(items any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	changes := items.([]*change)
+	changes := wanted(items.([]*change))
+	if len(changes) == 0 {
+		return nil
+	}
 	in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &s.c.address.queue}
 	for i, c := range changes {
 		in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
