@@ -3,7 +3,6 @@ package blobstore
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,10 +28,7 @@ func checkpointKey(o pipeline.Object) string {
 	return driver.Checkpoints + hashOf(o.Bucket+"\x00"+o.Key)
 }
 
-func hashOf(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:])
-}
+func hashOf(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
 
 // Load implements pipeline.Checkpoints. Where access is denied the error is Permanent: without
 // a checkpoint an object is read from its beginning, and where checkpoints are never allowed

@@ -212,7 +212,7 @@ func (r *reader) check(p []byte, n int, err error) (int, error) {
 		return n, fmt.Errorf("%w: it had %d bytes when it was opened", pipeline.ErrChanged, r.object.Size)
 	}
 	if r.guard != nil {
-		r.guard.write(p[:n])
+		_, _ = r.guard.verifier.Write(p[:n]) // it never fails
 		if err == io.EOF {
 			err = cmp.Or(r.guard.check(), err)
 		}
@@ -236,8 +236,6 @@ func newGuard(claims []pipeline.Claim) *guard {
 	g.verifier, _ = digest.NewVerifier(nil, plain) // it fails on names of algorithms only
 	return g
 }
-
-func (g *guard) write(p []byte) { _, _ = g.verifier.Write(p) } // it never fails
 
 // check reports at the end of the body that it was not the right one.
 func (g *guard) check() error {

@@ -42,7 +42,7 @@ type RecordOptions struct {
 // Forms of records.
 const (
 	ToSidecar = "sidecar" // an object for each record
-	ToTags    = "tags"    // tags of the object itself, on S3
+	ToTags    = "tags"    // tags of the object itself, where objects have tags
 )
 
 // Store is an open bucket: a source of objects and the keeper of their records.
@@ -150,7 +150,7 @@ func newStore(bucket, keeper driver.Bucket, name string, c Config) (*Store, erro
 	s.recorder = s.records
 	o := c.Records.RecordOptions
 	if !keeper.Traits().RecordOptions && (o.KMSKey != "" || o.StorageClass != "" || len(o.Tags) > 0) {
-		return s, errors.New("only those on S3 have a KMS key, a storage class or tags")
+		return s, fmt.Errorf("%s takes no KMS key, storage class or tags for records", keeper.Traits().Name)
 	}
 	var all []pipeline.Recorder
 	for _, form := range c.Records.To {
@@ -160,9 +160,9 @@ func newStore(bucket, keeper driver.Bucket, name string, c Config) (*Store, erro
 		case form != ToTags:
 			return s, fmt.Errorf("unknown form %q; valid are %s, %s", form, ToSidecar, ToTags)
 		case s.traits.Tags == nil:
-			return s, errors.New("only objects on S3 have tags")
+			return s, fmt.Errorf("objects in %s have no tags: choose %s", s.traits.Name, ToSidecar)
 		default:
-			c.log().Warn("S3 has no lock for tags: tags that others write while bucketsum does may be lost", "bucket", name)
+			c.log().Warn("the store has no lock for tags: tags that others write while bucketsum does may be lost", "bucket", name)
 			all = append(all, &tagRecords{tags: s.traits.Tags, algorithms: s.records.algorithms})
 		}
 	}

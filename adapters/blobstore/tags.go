@@ -2,8 +2,6 @@ package blobstore
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"regexp"
@@ -110,7 +108,7 @@ func (r *tagRecords) save(ctx context.Context, record pipeline.Record) error {
 		fresh[tagSource] = formatSource(record)
 	}
 	if n := len(fresh); n > tagLimit {
-		return pipeline.Permanent(fmt.Errorf("it would have %d tags, and S3 allows %d: remove some, compute fewer checksums, or choose --record-to sidecar", n, tagLimit))
+		return pipeline.Permanent(fmt.Errorf("it would have %d tags, more than the %d that are allowed: remove some, compute fewer checksums, or choose --record-to sidecar", n, tagLimit))
 	}
 	if v := fresh[tagSource]; len(v) > tagValueLimit || !tagValue.MatchString(v) || strings.Contains(o.ETag, " ") {
 		return pipeline.Permanent(fmt.Errorf("its ETag %q cannot be part of a tag: choose --record-to sidecar", o.ETag))
@@ -151,10 +149,7 @@ func formatSource(r pipeline.Record) string {
 }
 
 // nameHash stands for the name of an object, which may be too long for a tag.
-func nameHash(o pipeline.Object) string {
-	sum := sha256.Sum256([]byte(o.Bucket + "/" + o.Key))
-	return hex.EncodeToString(sum[:8])
-}
+func nameHash(o pipeline.Object) string { return hashOf(o.Bucket + "/" + o.Key)[:16] }
 
 // formatChecks returns the outcomes of checks, mismatches first, as many as a tag can hold.
 func formatChecks(checks []pipeline.Check) string {

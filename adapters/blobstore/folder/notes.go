@@ -2,7 +2,6 @@ package folder
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,10 +35,7 @@ func noteName(key string) string {
 	return filepath.Join(noteDir, name[:2], name[2:]+".json")
 }
 
-func hash(key string) string {
-	sum := sha256.Sum256([]byte(key))
-	return hex.EncodeToString(sum[:])
-}
+func hash(key string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(key))) }
 
 // readNote returns the note of a record. It returns the zero note if there is none or it
 // is invalid.

@@ -76,7 +76,12 @@ func (f *Bucket) Put(_ context.Context, key string, b *driver.Blob, c driver.Con
 	case c.Any:
 		move = f.root.Rename
 	case c.Old != nil:
-		move = func(temp, name string) error { return f.replace(temp, name, c.Old) }
+		move = func(temp, name string) error {
+			if err := f.still(name, c.Old); err != nil {
+				return err
+			}
+			return f.root.Rename(temp, name)
+		}
 	}
 	err := f.put(filepath.FromSlash(key), b.Data, move)
 	switch {
@@ -111,15 +116,6 @@ func (f *Bucket) place(temp, name string) error {
 		return fmt.Errorf("%w: %w", pipeline.ErrChanged, err)
 	}
 	return err
-}
-
-// replace moves a temporary file to the name of a file with the content of old. It returns
-// ErrChanged if the file has other content.
-func (f *Bucket) replace(temp, name string, old *driver.Blob) error {
-	if err := f.still(name, old); err != nil {
-		return err
-	}
-	return f.root.Rename(temp, name)
 }
 
 // still returns ErrChanged if a file no longer has the content of old.

@@ -97,7 +97,7 @@ func (b *bucket) Close() error {
 func (b *bucket) Reachable(ctx context.Context) error {
 	_, err := b.api.Objects.List(b.name).MaxResults(1).Context(ctx).Do()
 	if statusOf(err) == http.StatusNotFound {
-		return fmt.Errorf("there is no such bucket on Google Cloud Storage: %w", err)
+		return fmt.Errorf("there is no bucket %s on Google Cloud Storage: %w", b.name, err)
 	}
 	return b.translate(err, "storage.objects.list")
 }
@@ -267,9 +267,8 @@ func (b *bucket) whatIsGone(ctx context.Context, err error) error {
 	if !errors.Is(err, pipeline.ErrNotFound) {
 		return err
 	}
-	_, listed := b.api.Objects.List(b.name).MaxResults(1).Context(ctx).Do()
-	if statusOf(listed) == http.StatusNotFound {
-		return fmt.Errorf("there is no bucket %s on Google Cloud Storage: %w", b.name, listed)
+	if gone := b.Reachable(ctx); statusOf(gone) == http.StatusNotFound {
+		return gone
 	}
 	return err
 }

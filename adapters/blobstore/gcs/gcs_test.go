@@ -94,7 +94,7 @@ func TestOpen(t *testing.T) {
 	drivertest.WriteFile(t, credentials, `{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}`)
 	drivertest.OpenURL(t, "gs://bucket", "b", blobstore.Config{})
 	for _, records := range []blobstore.RecordOptions{{RecordOptions: driver.RecordOptions{KMSKey: "k"}}, {To: []string{blobstore.ToTags}}} {
-		if _, err := drivertest.Drivers.Open(t.Context(), "gs://bucket?anonymous=true", "b", blobstore.Config{Records: records}); err == nil || !strings.Contains(err.Error(), "on S3") {
+		if _, err := drivertest.Drivers.Open(t.Context(), "gs://bucket?anonymous=true", "b", blobstore.Config{Records: records}); err == nil || !strings.Contains(err.Error(), "Google Cloud Storage") {
 			t.Errorf("%+v: got %v", records, err)
 		}
 	}

@@ -155,14 +155,7 @@ func (v *version) get(ctx context.Context, first, length int64) (io.ReadCloser, 
 
 // head asks for the answer of get without its content.
 func (v *version) head(ctx context.Context) (*s3.GetObjectOutput, error) {
-	in := &s3.HeadObjectInput{
-		Bucket:               &v.bucket.name,
-		Key:                  &v.key,
-		RequestPayer:         v.bucket.payer(),
-		SSECustomerAlgorithm: v.customerKey.algorithm,
-		SSECustomerKey:       v.customerKey.key,
-		SSECustomerKeyMD5:    v.customerKey.sum,
-	}
+	in := v.bucket.headInput(v.key, v.customerKey)
 	if id := driver.VersionOf(v.id); id != "" {
 		in.VersionId = &id
 	} else if v.etag != "" { // not every store can be asked for the version "null"
@@ -175,7 +168,6 @@ func (v *version) head(ctx context.Context) (*s3.GetObjectOutput, error) {
 	return &s3.GetObjectOutput{
 		ContentLength: out.ContentLength, ETag: out.ETag, VersionId: out.VersionId, Metadata: out.Metadata,
 		ServerSideEncryption: out.ServerSideEncryption, SSECustomerAlgorithm: out.SSECustomerAlgorithm,
-		SSEKMSKeyId: out.SSEKMSKeyId, PartsCount: out.PartsCount,
 		ChecksumType: out.ChecksumType, ChecksumCRC32: out.ChecksumCRC32, ChecksumCRC32C: out.ChecksumCRC32C,
 		ChecksumCRC64NVME: out.ChecksumCRC64NVME, ChecksumSHA1: out.ChecksumSHA1, ChecksumSHA256: out.ChecksumSHA256,
 		ChecksumSHA512: out.ChecksumSHA512, ChecksumMD5: out.ChecksumMD5, ChecksumXXHASH3: out.ChecksumXXHASH3,

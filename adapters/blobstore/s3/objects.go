@@ -35,14 +35,7 @@ func checkVersion(o pipeline.Object) error {
 func (b *bucket) Stat(ctx context.Context, key string) (driver.State, error) {
 	var out *s3.HeadObjectOutput
 	err := b.keyed(func(k customerKey) (err error) {
-		out, err = b.client.HeadObject(ctx, &s3.HeadObjectInput{
-			Bucket:               &b.name,
-			Key:                  &key,
-			RequestPayer:         b.payer(),
-			SSECustomerAlgorithm: k.algorithm,
-			SSECustomerKey:       k.key,
-			SSECustomerKeyMD5:    k.sum,
-		})
+		out, err = b.client.HeadObject(ctx, b.headInput(key, k))
 		return err
 	})
 	if faultOf(err).status == http.StatusNotFound {
@@ -58,6 +51,18 @@ func (b *bucket) Stat(ctx context.Context, key string) (driver.State, error) {
 		ETag: driver.TrimETag(aws.ToString(out.ETag)), Size: *out.ContentLength, VersionID: driver.VersionOf(aws.ToString(out.VersionId)),
 		Metadata: driver.UnescapeMetadata(out.Metadata),
 	}, nil
+}
+
+// headInput is a request for the headers of an object.
+func (b *bucket) headInput(key string, k customerKey) *s3.HeadObjectInput {
+	return &s3.HeadObjectInput{
+		Bucket:               &b.name,
+		Key:                  &key,
+		RequestPayer:         b.payer(),
+		SSECustomerAlgorithm: k.algorithm,
+		SSECustomerKey:       k.key,
+		SSECustomerKeyMD5:    k.sum,
+	}
 }
 
 // whatIsGone finds out whether the object or the bucket is gone, when the answer to a request

@@ -111,15 +111,8 @@ func (v *version) partSizes(ctx context.Context, n int) ([]int64, error) {
 // part returns the size of one part, which are numbered from 1, and how many parts there are; 0
 // if S3 does not say.
 func (v *version) part(ctx context.Context, number int32) (size int64, count int, err error) {
-	in := &s3.HeadObjectInput{
-		Bucket:               &v.bucket.name,
-		Key:                  &v.key,
-		PartNumber:           &number,
-		RequestPayer:         v.bucket.payer(),
-		SSECustomerAlgorithm: v.customerKey.algorithm,
-		SSECustomerKey:       v.customerKey.key,
-		SSECustomerKeyMD5:    v.customerKey.sum,
-	}
+	in := v.bucket.headInput(v.key, v.customerKey)
+	in.PartNumber = &number
 	if v.id != "" {
 		in.VersionId = &v.id
 	}

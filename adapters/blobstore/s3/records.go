@@ -59,7 +59,7 @@ func (b *bucket) Get(ctx context.Context, key string, limit int64) (*driver.Blob
 // getArchived returns the metadata of a record that a lifecycle rule moved to the archive
 // together with its object.
 func (b *bucket) getArchived(ctx context.Context, key string) (*driver.Blob, error) {
-	out, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &key, RequestPayer: b.payer()})
+	out, err := b.client.HeadObject(ctx, b.headInput(key, customerKey{}))
 	if err != nil {
 		return nil, b.translate(err, "s3:GetObject")
 	}

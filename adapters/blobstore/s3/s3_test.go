@@ -53,7 +53,7 @@ func TestOpen(t *testing.T) {
 	}
 	for says, c := range map[string]blobstore.Config{
 		"records of bucket": {Records: blobstore.RecordOptions{Bucket: "nosuch://x"}},
-		"only those on S3":  {Records: blobstore.RecordOptions{Bucket: "file://" + dir, RecordOptions: driver.RecordOptions{KMSKey: "k"}}},
+		"takes no KMS key":  {Records: blobstore.RecordOptions{Bucket: "file://" + dir, RecordOptions: driver.RecordOptions{KMSKey: "k"}}},
 	} {
 		if _, err := drivertest.Drivers.Open(t.Context(), "s3://bucket?region=us-east-1", "b", c); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want an error that says %q", err, says)
