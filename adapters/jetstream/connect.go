@@ -1,7 +1,6 @@
 package jetstream
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -89,10 +88,4 @@ func credentials() []nats.Option {
 		return []nats.Option{nats.UserInfo(user, os.Getenv("NATS_PASSWORD"))}
 	}
 	return nil
-}
-
-// bounded bounds a call to the server: without a deadline the client waits without
-// limit.
-func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, callTimeout)
 }

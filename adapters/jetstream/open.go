@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 )
 
 const (
+	// callTimeout bounds a call to the server: without a deadline the client waits without
+	// limit.
 	callTimeout = 10 * time.Second
 	// newAckWait is the AckWait of a new consumer: the time after which the messages
 	// of a crashed worker go to others.
@@ -61,7 +64,7 @@ func ackWait(c jetstream.ConsumerConfig) time.Duration {
 // consumer finds or creates the consumer and warns of settings that lose messages.
 func (d Driver) consumer(ctx context.Context, nc *nats.Conn, a address) (jetstream.ConsumerConfig, error) {
 	var none jetstream.ConsumerConfig
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -127,12 +130,8 @@ func createStream(ctx context.Context, js jetstream.JetStream, a address) error 
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return err
 	}
-	subject := a.subject
-	if subject == "" {
-		subject = a.stream
-	}
 	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
-		Name: a.stream, Subjects: []string{subject}, Retention: jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
+		Name: a.stream, Subjects: []string{cmp.Or(a.subject, a.stream)}, Retention: jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
 	})
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return fmt.Errorf("create stream %s: %w", a.stream, err)
@@ -164,7 +163,7 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) 
 
 // subject returns the subject to publish to.
 func subject(ctx context.Context, js jetstream.JetStream, a address) (string, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if a.create {
 		if err := createStream(ctx, js, a); err != nil {

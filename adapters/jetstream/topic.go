@@ -46,7 +46,7 @@ func (t *topic) Send(ctx context.Context, m *message.Message) error {
 	for k, v := range queue.Fold(m.UUID, m.Metadata, isHeader) {
 		out.Header[k] = []string{v}
 	}
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	for {
 		err := t.publish(ctx, out)

@@ -187,11 +187,5 @@ func (q *member) drop(p *partition) {
 		}
 	}
 	p.held = nil
-	ready := q.ready[:0]
-	for _, r := range q.ready {
-		if r.of != p {
-			ready = append(ready, r)
-		}
-	}
-	q.ready = ready
+	q.ready = slices.DeleteFunc(q.ready, func(r *record) bool { return r.of == p })
 }

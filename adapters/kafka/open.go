@@ -131,6 +131,17 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) 
 	return &topic{client}, nil
 }
 
+// Reachable reports why the topic of a URL cannot be read now. It asks a broker, because
+// a member of a group reports nothing while it tries to reconnect. It creates nothing.
+func (d Driver) Reachable(ctx context.Context, url string) error {
+	a, err := parseAddress(url)
+	if err != nil {
+		return err
+	}
+	a.create = false
+	return d.exists(ctx, a)
+}
+
 // exists finds or creates the topic.
 func (d Driver) exists(ctx context.Context, a address) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)

@@ -40,13 +40,7 @@ type consumer struct {
 	paused    chan struct{}       // closed by Pause; nil: there are no consumers
 
 	mu   sync.Mutex
-	held map[uint64]held // by delivery tag
-}
-
-// held is a message that is not settled.
-type held struct {
-	lease    *queue.Lease
-	consumer string // tag
+	held map[uint64]*handle // of messages that are not settled, by delivery tag
 }
 
 func newConsumer(conn *amqp.Connection, ch *amqp.Channel, name string, concurrency int, log *slog.Logger) *consumer {
@@ -54,7 +48,7 @@ func newConsumer(conn *amqp.Connection, ch *amqp.Channel, name string, concurren
 		conn: conn, ch: ch, name: name, concurrency: concurrency, log: log,
 		in:        make(chan amqp.Delivery),
 		consumers: make(map[string]struct{}),
-		held:      make(map[uint64]held),
+		held:      make(map[uint64]*handle),
 	}
 	q.broken, q.breakIt = context.WithCancelCause(context.Background())
 	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
@@ -222,14 +216,14 @@ func (q *consumer) delivery(d amqp.Delivery) queue.Delivery {
 		})
 	}
 	h := &handle{q: q, tag: d.DeliveryTag, consumer: d.ConsumerTag}
-	lease := queue.Hold(h, attempt(d), 0)
+	h.lease = queue.Hold(h, attempt(d), 0)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.held[d.DeliveryTag] = held{lease, d.ConsumerTag}
+	q.held[d.DeliveryTag] = h
 	if q.ch.IsClosed() { // lose may have run already
-		lease.Lose(amqp.ErrClosed)
+		h.lease.Lose(amqp.ErrClosed)
 	}
-	return queue.Delivery{Message: m, Lease: lease}
+	return queue.Delivery{Message: m, Lease: h.lease}
 }
 
 // counts reports whether the queue may count deliveries: a message that was never
@@ -270,7 +264,8 @@ func (q *consumer) Close() error {
 type handle struct {
 	q        *consumer
 	tag      uint64
-	consumer string
+	consumer string // tag
+	lease    *queue.Lease
 }
 
 // Extend does nothing: the connection holds the message.
