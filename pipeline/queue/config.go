@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/backoff"
 )
 
 // Config is the configuration of a [Subscriber]. The zero value is the default.
@@ -70,11 +69,4 @@ func Logger(log *slog.Logger) *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return log
-}
-
-// Backoff returns about a second for the first attempt and doubles with each
-// attempt, up to about a minute. It varies by a quarter, so that messages that
-// failed together do not come back together.
-func Backoff(attempt int) time.Duration {
-	return backoff.Backoff{First: time.Second, Longest: time.Minute}.Delay(attempt)
 }

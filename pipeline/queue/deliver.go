@@ -11,7 +11,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/backoff"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
@@ -93,21 +92,6 @@ func (s *Subscriber) settled(m *message.Message, cancel context.CancelCauseFunc)
 	case <-grace.C:
 	}
 	return false
-}
-
-// wait keeps a nacked message leased until its delay is over, its lease is lost,
-// or intake ends. The message gives up its slot unless too many wait already.
-func (q *source) wait(intake context.Context, lease *Lease, delay time.Duration, free func()) {
-	select {
-	case q.waiting <- struct{}{}:
-		defer func() { <-q.waiting }()
-		free()
-	default: // it keeps its slot, so that the intake slows down
-	}
-	ctx, cancel := context.WithCancel(intake)
-	defer cancel()
-	defer context.AfterFunc(lease.Context(), cancel)()
-	backoff.Sleep(ctx, delay)
 }
 
 // settle acks or nacks the message with the queue. It tries until the queue
