@@ -1,6 +1,8 @@
 package queue_test
 
 import (
+	"context"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -89,6 +91,63 @@ func TestCloseDoesNotWaitForRedeliveries(t *testing.T) {
 		}
 		if ready, leased := f.queue.left(); ready != 3 || leased != 0 {
 			t.Errorf("%d messages are ready and %d leased, want 3 and 0", ready, leased)
+		}
+	})
+}
+
+// pushQueue is a driver and its queue, which has one message and takes a moment to
+// pause. It notes the calls.
+type pushQueue struct {
+	*fakeBroker
+	received bool
+	calls    []string
+}
+
+func (q *pushQueue) OpenQueue(context.Context, string, int) (queue.Queue, error) { return q, nil }
+
+func (q *pushQueue) Receive(ctx context.Context, _ int) ([]queue.Delivery, error) {
+	if q.received {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	q.received = true
+	return []queue.Delivery{{Message: message.NewMessage("a", nil), Lease: queue.Hold(q, 1, 0)}}, nil
+}
+
+func (q *pushQueue) Pause() {
+	time.Sleep(100 * time.Millisecond)
+	q.calls = append(q.calls, "pause")
+}
+
+func (q *pushQueue) Extend(context.Context, time.Duration) error { return nil }
+func (q *pushQueue) Ack(context.Context) error                   { return nil }
+
+func (q *pushQueue) Nack(context.Context, time.Duration) error {
+	q.calls = append(q.calls, "nack")
+	return nil
+}
+
+func (q *pushQueue) Close() error { return nil }
+
+// TestCloseGivesBackAfterPause: a queue that delivers without a Receive would deliver
+// the message to the closing subscriber again, which counts as a delivery.
+func TestCloseGivesBackAfterPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &pushQueue{fakeBroker: newFakeBroker()}
+		c := config(1)
+		c.NackDelay = func(int) time.Duration { return time.Hour }
+		_, sub := newPubSub(t, q, c)
+		messages, err := sub.Subscribe(t.Context(), newTopic())
+		if err != nil {
+			t.Fatal(err)
+		}
+		(<-messages).Nack()
+		synctest.Wait()
+		if err := sub.Close(); err != nil {
+			t.Error(err)
+		}
+		if want := []string{"pause", "nack"}; !slices.Equal(q.calls, want) {
+			t.Errorf("the calls are %v, want %v", q.calls, want)
 		}
 	})
 }

@@ -15,13 +15,14 @@ import (
 )
 
 // settleTime is how long a consumer has to nack a message after Close cancelled
-// its context, and how long the engine then still tries to tell the queue.
+// its context, and how long the engine then still tries to tell the queue. It also
+// bounds how long messages that go back wait for the end of the intake.
 const settleTime = time.Second
 
 // deliver hands one message to the consumer, waits until it is settled, and
 // settles it with the queue. It frees the message's slot. intake ends when no
-// message may be handed on any more.
-func (s *Subscriber) deliver(intake context.Context, q *source, d Delivery, out chan<- *message.Message) {
+// message may be handed on any more, and left is closed when the queue knows that.
+func (s *Subscriber) deliver(intake context.Context, left <-chan struct{}, q *source, d Delivery, out chan<- *message.Message) {
 	free := sync.OnceFunc(func() { <-q.slots })
 	defer free()
 	msg, lease := d.Message, d.Lease
@@ -46,6 +47,13 @@ func (s *Subscriber) deliver(intake context.Context, q *source, d Delivery, out 
 		}
 		cancel(nil) // the consumer has finished with the message
 		q.wait(intake, lease, delay, free)
+	}
+	if !acked && s.leaving(intake) {
+		// Until the queue knows, it could deliver the message to this subscription again.
+		select {
+		case <-left:
+		case <-time.After(settleTime):
+		}
 	}
 	// Acked: the consumer says that the work is done. Otherwise it is not done,
 	// and a delay is over or the message goes to a worker that stays.

@@ -127,16 +127,18 @@ func (s *Subscriber) Subscribe(ctx context.Context, url string) (<-chan *message
 		defer cancel()
 		defer unhook()
 		var delivered sync.WaitGroup
+		left := make(chan struct{})
 		for ctx.Err() == nil {
 			from, deliveries := s.receive(ctx, q)
 			for _, d := range deliveries {
 				delivered.Go(func() {
 					defer from.inFlight.Done()
-					s.deliver(ctx, q, d, out)
+					s.deliver(ctx, left, q, d, out)
 				})
 			}
 		}
 		q.leave()
+		close(left)
 		delivered.Wait()
 		close(out)
 	})
