@@ -13,9 +13,6 @@ import (
 const (
 	eventGridForm   = "Event Grid"
 	cloudEventsForm = "CloudEvents"
-
-	blobCreated = "Microsoft.Storage.BlobCreated"
-	blobDeleted = "Microsoft.Storage.BlobDeleted"
 )
 
 // gridEvent is an event in Event Grid's own schema or in that of CloudEvents 1.0, see
@@ -64,9 +61,9 @@ func decodeEventGrid(raw []byte) (pipeline.Event, error) {
 	}
 	event := ignored(name, e.ID, at)
 	switch name {
-	case blobCreated:
+	case "Microsoft.Storage.BlobCreated":
 		event.Kind = pipeline.Created
-	case blobDeleted:
+	case "Microsoft.Storage.BlobDeleted":
 		event.Kind = pipeline.Deleted
 	default:
 		return event, nil

@@ -9,11 +9,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-const (
-	s3Source            = "aws.s3"
-	cloudTrailCall      = "AWS API Call via CloudTrail"
-	deleteMarkerCreated = "Delete Marker Created"
-)
+const s3Source = "aws.s3"
 
 // eventBridgeEvent is the envelope of every event that EventBridge delivers.
 type eventBridgeEvent struct {
@@ -54,7 +50,7 @@ func decodeEventBridge(body []byte) ([]pipeline.Event, error) {
 	if e.DetailType == "" {
 		return nil, errors.New("EventBridge: detail-type is missing")
 	}
-	if e.Source == s3Source && e.DetailType == cloudTrailCall {
+	if e.Source == s3Source && e.DetailType == "AWS API Call via CloudTrail" {
 		events, err := decodeCloudTrail(e)
 		if err != nil {
 			return nil, fmt.Errorf("CloudTrail: %w", err)
@@ -93,7 +89,7 @@ func eventBridgeObject(raw json.RawMessage) (pipeline.Object, error) {
 		Size:      size,
 		Sequencer: d.Object.Sequencer,
 	}
-	if d.DeletionType == deleteMarkerCreated {
+	if d.DeletionType == "Delete Marker Created" {
 		o.VersionID, o.ETag = "", "" // they are the marker's
 	}
 	return o, nil

@@ -41,8 +41,7 @@ func decodeNotification(body []byte) ([]pipeline.Event, error) {
 	var n struct {
 		Records []json.RawMessage
 	}
-	err := unmarshal("", body, &n)
-	if err != nil {
+	if err := unmarshal("", body, &n); err != nil {
 		return nil, fmt.Errorf("S3 notification: %w", err)
 	}
 	events, err := each("Records", n.Records, decodeRecord)
