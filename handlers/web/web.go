@@ -116,7 +116,7 @@ func Handler(config Config) (http.Handler, error) {
 	}
 	mux.HandleFunc("POST /md5", s.md5)
 	mux.HandleFunc("/md5", methodNotAllowed("POST"))
-	mux.HandleFunc("/", notFound)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { answerError(w, http.StatusNotFound, "Not found") })
 	get("/health", s.health)
 	get("/livez", s.health)
 	get("/{$}", s.named(page.serve))
@@ -158,10 +158,6 @@ func (s *service) health(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, map[string]string{"status": "ok"})
-}
-
-func notFound(w http.ResponseWriter, _ *http.Request) {
-	answerError(w, http.StatusNotFound, "Not found")
 }
 
 func methodNotAllowed(allow string) http.HandlerFunc {

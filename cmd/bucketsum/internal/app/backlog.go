@@ -12,11 +12,7 @@ import (
 // million files must not become a million messages at once.
 type backlog struct {
 	message.Publisher
-	slots chan struct{} // one element for each unhandled message
-}
-
-func newBacklog(p message.Publisher, most int) *backlog {
-	return &backlog{p, make(chan struct{}, most)}
+	slots chan struct{} // one element for each unhandled message; its capacity is the bound
 }
 
 // Publish waits for room in the backlog, or until the message's context ends.

@@ -56,7 +56,6 @@ type local struct {
 	store     *blobstore.Store
 	activity  *web.Activity
 	report    *report
-	queues    *Queues
 	waiting   *backlog
 	letters   message.Subscriber
 }
@@ -71,9 +70,14 @@ func Local(ctx context.Context, c LocalConfig) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.store.Close()) }()
-	l.queues = NewQueues(c.Worker)
-	defer func() { err = errors.Join(err, l.queues.Close()) }()
-	if err := l.openQueues(ctx); err != nil {
+	queues := NewQueues(c.Worker)
+	defer func() { err = errors.Join(err, queues.Close()) }()
+	publisher, err := queues.Publisher(ctx, localEvents)
+	if err != nil {
+		return err
+	}
+	l.waiting = &backlog{publisher, make(chan struct{}, localBacklog)}
+	if l.letters, err = queues.Subscriber(localDeadLetters); err != nil {
 		return err
 	}
 	folder, err := l.watcher()
@@ -120,17 +124,6 @@ func (l *local) openFolder(ctx context.Context) error {
 		return errors.Join(err, l.store.Close())
 	}
 	return nil
-}
-
-// openQueues opens the topic of the watcher and the queue of dead letters.
-func (l *local) openQueues(ctx context.Context) error {
-	publisher, err := l.queues.Publisher(ctx, localEvents)
-	if err != nil {
-		return err
-	}
-	l.waiting = newBacklog(publisher, localBacklog)
-	l.letters, err = l.queues.Subscriber(localDeadLetters)
-	return err
 }
 
 // watcher returns the folder as a source of events.
