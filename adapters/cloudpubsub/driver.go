@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"gocloud.dev/pubsub"
 
 	"github.com/bucketsum/bucketsum/pipeline/queue"
@@ -31,13 +30,8 @@ func (s *subscription) Receive(ctx context.Context, _ int) ([]queue.Delivery, er
 	if err != nil {
 		return nil, err
 	}
-	id, metadata := queue.Unfold(m.Metadata)
-	if id == "" {
-		id = m.LoggableID
-	}
-	msg := message.NewMessage(id, m.Body)
-	msg.Metadata = metadata
-	return []queue.Delivery{{Message: msg, Lease: queue.Hold(&handle{s, m, id}, s.attempts.next(id), 0)}}, nil
+	msg := queue.Received(m.LoggableID, m.Body, m.Metadata)
+	return []queue.Delivery{{Message: msg, Lease: queue.Hold(&handle{s, m, msg.UUID}, s.attempts.next(msg.UUID), 0)}}, nil
 }
 
 // Close ends the subscription. It does not wait for the broker: acks and nacks of

@@ -76,12 +76,6 @@ func (q *subscription) pull(ctx context.Context, n int) (*pubsubpb.PullResponse,
 }
 
 func (q *subscription) delivery(m *pubsubpb.ReceivedMessage) queue.Delivery {
-	id, metadata := queue.Unfold(m.Message.Attributes)
-	if id == "" {
-		id = m.Message.MessageId
-	}
-	out := message.NewMessage(id, m.Message.Data)
-	out.Metadata = metadata
 	attempt := int(m.DeliveryAttempt)
 	if attempt == 0 { // the subscription does not count
 		q.mu.Lock()
@@ -89,7 +83,7 @@ func (q *subscription) delivery(m *pubsubpb.ReceivedMessage) queue.Delivery {
 		q.mu.Unlock()
 	}
 	return queue.Delivery{
-		Message: out,
+		Message: queue.Received(m.Message.MessageId, m.Message.Data, m.Message.Attributes),
 		Lease:   queue.Hold(handle{q, m.AckId, m.Message.MessageId, attempt}, attempt, q.deadline),
 	}
 }

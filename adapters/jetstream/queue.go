@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go"
 
 	"github.com/bucketsum/bucketsum/pipeline/queue"
@@ -158,14 +157,8 @@ func (q *consumer) delivery(m *nats.Msg) (queue.Delivery, error) {
 			headers[k] = m.Header.Get(k)
 		}
 	}
-	id, metadata := queue.Unfold(headers)
-	if id == "" {
-		id = fmt.Sprintf("%s:%d", meta.Stream, meta.Sequence.Stream)
-	}
-	out := message.NewMessage(id, m.Data)
-	out.Metadata = metadata
 	return queue.Delivery{
-		Message: out,
+		Message: queue.Received(fmt.Sprintf("%s:%d", meta.Stream, meta.Sequence.Stream), m.Data, headers),
 		Lease:   queue.Hold(handle{q.nc, m.Reply}, int(meta.NumDelivered), q.ackWait),
 	}, nil
 }

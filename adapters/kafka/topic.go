@@ -36,11 +36,5 @@ func received(r *kgo.Record) *message.Message {
 	for _, h := range r.Headers {
 		headers[h.Key] = string(h.Value)
 	}
-	id, metadata := queue.Unfold(headers)
-	if id == "" {
-		id = place(r)
-	}
-	m := message.NewMessage(id, r.Value)
-	m.Metadata = metadata
-	return m
+	return queue.Received(place(r), r.Value, headers)
 }

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -204,12 +203,6 @@ func (q *consumer) delivery(d amqp.Delivery) queue.Delivery {
 			headers[k] = text
 		}
 	}
-	id, metadata := queue.Unfold(headers)
-	if id == "" {
-		id = d.MessageId
-	}
-	m := message.NewMessage(id, d.Body)
-	m.Metadata = metadata
 	if !counts(d) {
 		q.uncounted.Do(func() {
 			q.log.Warn("the queue does not count deliveries: a message that always fails is redelivered without limit; a quorum queue counts (x-queue-type=quorum)", "queue", q.name)
@@ -223,7 +216,7 @@ func (q *consumer) delivery(d amqp.Delivery) queue.Delivery {
 	if q.ch.IsClosed() { // lose may have run already
 		h.lease.Lose(amqp.ErrClosed)
 	}
-	return queue.Delivery{Message: m, Lease: h.lease}
+	return queue.Delivery{Message: queue.Received(d.MessageId, d.Body, headers), Lease: h.lease}
 }
 
 // counts reports whether the queue may count deliveries: a message that was never

@@ -75,17 +75,12 @@ func (r *receiver) delivery(m *azservicebus.ReceivedMessage) queue.Delivery {
 	for name, value := range m.ApplicationProperties {
 		properties[name] = fmt.Sprint(value)
 	}
-	id, metadata := queue.Unfold(properties)
-	if id == "" {
-		id = m.MessageID
-	}
+	id := m.MessageID
 	if id == "" && m.SequenceNumber != nil {
 		id = strconv.FormatInt(*m.SequenceNumber, 10)
 	}
-	out := message.NewMessage(id, m.Body)
-	out.Metadata = metadata
 	return queue.Delivery{
-		Message: out,
+		Message: queue.Received(id, m.Body, properties),
 		Lease:   queue.Hold(handle{r, m, r.lost.Load()}, max(int(m.DeliveryCount), 1), lockDuration(m)),
 	}
 }

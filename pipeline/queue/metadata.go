@@ -1,9 +1,12 @@
 package queue
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"strings"
+
+	"github.com/ThreeDotsLabs/watermill/message"
 )
 
 // metadataRest names the metadata that holds the ones that a queue cannot carry as
@@ -35,6 +38,15 @@ func Fold(id string, metadata map[string]string, carry func(name, value string) 
 		out[metadataRest] = string(encoded)
 	}
 	return out
+}
+
+// Received returns the message with this body and with metadata in the form of Fold. The
+// id is for messages whose sender gave none.
+func Received(id string, body []byte, carried map[string]string) *message.Message {
+	sent, metadata := Unfold(carried)
+	m := message.NewMessage(cmp.Or(sent, id), body)
+	m.Metadata = metadata
+	return m
 }
 
 // Unfold is the inverse of Fold. It also takes metadata that were not folded.
