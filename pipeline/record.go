@@ -25,15 +25,8 @@ func (r Record) Mismatched() bool {
 // Covers reports whether the record has all of the algorithms for exactly this version of the
 // object, so that nothing is left to compute.
 func (r Record) Covers(o Object, algorithms []string) bool {
-	if !r.Source.SameVersion(o) {
-		return false
-	}
-	for _, name := range algorithms {
-		if r.Digests[name] == "" {
-			return false
-		}
-	}
-	return true
+	missing := func(name string) bool { return r.Digests[name] == "" }
+	return r.Source.SameVersion(o) && !slices.ContainsFunc(algorithms, missing)
 }
 
 // Claim is a checksum that a store states for an object's content.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 )
 
 // Recorders returns a Recorder that keeps every record in all of the given ones, at least one. A record
@@ -64,10 +65,5 @@ func (all recorders) Remove(ctx context.Context, o Object) (bool, error) {
 
 // IsRecord reports whether the key is the key of a record of any of them.
 func (all recorders) IsRecord(key string) bool {
-	for _, one := range all {
-		if one.IsRecord(key) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(all, func(one Recorder) bool { return one.IsRecord(key) })
 }

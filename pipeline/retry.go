@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -22,15 +23,9 @@ type Retry struct {
 }
 
 func (r Retry) withDefaults() Retry {
-	if r.Max == 0 {
-		r.Max = 4
-	}
-	if r.Initial == 0 {
-		r.Initial = 500 * time.Millisecond
-	}
-	if r.Longest == 0 {
-		r.Longest = 10 * time.Second
-	}
+	r.Max = cmp.Or(r.Max, 4)
+	r.Initial = cmp.Or(r.Initial, 500*time.Millisecond)
+	r.Longest = cmp.Or(r.Longest, 10*time.Second)
 	return r
 }
 

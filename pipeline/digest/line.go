@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -150,12 +151,7 @@ func isHex(s string) bool {
 
 // isSize reports whether an algorithm has values of that many digits.
 func isSize(digits int) bool {
-	for _, a := range algorithms {
-		if 2*a.size == digits {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(algorithms, func(a algorithm) bool { return 2*a.size == digits })
 }
 
 var escaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`)

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"time"
@@ -43,9 +44,7 @@ func (c Config) Validate() error {
 }
 
 func (c Config) withDefaults(t Traits) Config {
-	if c.Concurrency == 0 {
-		c.Concurrency = 4
-	}
+	c.Concurrency = cmp.Or(c.Concurrency, 4)
 	if c.NackDelay == nil {
 		c.NackDelay = t.NackDelay
 	}
@@ -55,9 +54,7 @@ func (c Config) withDefaults(t Traits) Config {
 	if c.ReopenDelay == nil {
 		c.ReopenDelay = Backoff
 	}
-	if c.CloseTimeout == 0 {
-		c.CloseTimeout = time.Minute
-	}
+	c.CloseTimeout = cmp.Or(c.CloseTimeout, time.Minute)
 	c.Observer = pipeline.Observers(c.Observer)
 	c.Log = Logger(c.Log)
 	return c
