@@ -47,7 +47,6 @@ func (c checkpoints) Load(ctx context.Context, o pipeline.Object) ([]byte, error
 	return b.Data, nil
 }
 
-// Save implements pipeline.Checkpoints.
 func (c checkpoints) Save(ctx context.Context, o pipeline.Object, state []byte) error {
 	if len(state) > checkpointLimit {
 		return pipeline.Permanent(fmt.Errorf("write the checkpoint of %s: it has %d bytes, more than %d", printable(o), len(state), checkpointLimit))
@@ -59,7 +58,6 @@ func (c checkpoints) Save(ctx context.Context, o pipeline.Object, state []byte) 
 	return nil
 }
 
-// Delete implements pipeline.Checkpoints.
 func (c checkpoints) Delete(ctx context.Context, o pipeline.Object) error {
 	err := c.bucket.Delete(ctx, checkpointKey(o), driver.Condition{Any: true})
 	if err != nil && !errors.Is(err, pipeline.ErrNotFound) {

@@ -159,10 +159,8 @@ var (
 	_ digest.ReaderNow = (*reader)(nil)
 )
 
-// Object implements pipeline.Reader.
 func (r *reader) Object() pipeline.Object { return r.object }
 
-// Claims implements pipeline.Reader.
 func (r *reader) Claims(ctx context.Context) []pipeline.Claim {
 	if r.content.Parts == nil {
 		return r.content.Claims
@@ -170,7 +168,6 @@ func (r *reader) Claims(ctx context.Context) []pipeline.Claim {
 	return r.content.Parts(ctx, r.content.Claims)
 }
 
-// Close implements io.Closer.
 func (r *reader) Close() error {
 	var err error
 	if r.body != nil {

@@ -84,7 +84,6 @@ func (r *ranges) from(offset, end int64) *resuming {
 	return &resuming{reading: c.reading, ctx: r.ctx, content: c.content, key: c.key, offset: offset, end: end}
 }
 
-// Read implements io.Reader.
 func (r *ranges) Read(p []byte) (int, error) {
 	switch {
 	case r.closed:

@@ -73,7 +73,6 @@ func (c *resuming) get() error {
 	return nil
 }
 
-// Read implements io.Reader.
 func (c *resuming) Read(p []byte) (int, error) {
 	for {
 		switch {
@@ -139,7 +138,6 @@ func (c *resuming) drop() {
 	}
 }
 
-// Close implements io.Closer.
 func (c *resuming) Close() error {
 	c.closed = true
 	c.drop()

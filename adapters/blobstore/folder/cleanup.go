@@ -16,11 +16,11 @@ import (
 
 // cleanUp removes temporary files, and the notes of records whose file and object are
 // gone.
-func (f *Bucket) cleanUp(ctx context.Context, r driver.Records) error {
+func (f *bucket) cleanUp(ctx context.Context, r driver.Records) error {
 	return errors.Join(f.removeTemps(), f.removeNotes(ctx, r))
 }
 
-func (f *Bucket) removeTemps() error {
+func (f *bucket) removeTemps() error {
 	names, err := f.entries(tempDir)
 	errs := []error{err}
 	for _, name := range names {
@@ -34,7 +34,7 @@ func (f *Bucket) removeTemps() error {
 // removeNotes removes the notes of records whose file and object are gone. As there may
 // be very many notes, it compares their names with those that the files in the folder
 // would have, and opens only notes without a file.
-func (f *Bucket) removeNotes(ctx context.Context, r driver.Records) error {
+func (f *bucket) removeNotes(ctx context.Context, r driver.Records) error {
 	dirs, err := f.entries(noteDir)
 	if len(dirs) == 0 || err != nil {
 		return err
@@ -62,7 +62,7 @@ func (f *Bucket) removeNotes(ctx context.Context, r driver.Records) error {
 
 // removeOrphans removes those of the notes in a directory whose record and object are
 // gone. All notes in a directory have the same lock.
-func (f *Bucket) removeOrphans(ctx context.Context, dir string, notes []string, r driver.Records) error {
+func (f *bucket) removeOrphans(ctx context.Context, dir string, notes []string, r driver.Records) error {
 	unlock, err := f.lockNotes(ctx, filepath.Base(dir))
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (f *Bucket) removeOrphans(ctx context.Context, dir string, notes []string, 
 
 // hashNames returns the ids of the notes that the files in the folder would have if they
 // were records.
-func (f *Bucket) hashNames(ctx context.Context, possible func(key string) bool) (map[uint64]struct{}, error) {
+func (f *bucket) hashNames(ctx context.Context, possible func(key string) bool) (map[uint64]struct{}, error) {
 	names := make(map[uint64]struct{})
 	err := filebucket.Walk(f.openDir(""), func(e filebucket.Entry) error {
 		switch {
@@ -125,7 +125,7 @@ func noteID(hash string) (uint64, bool) {
 }
 
 // entries returns the names in a directory; none if the directory does not exist.
-func (f *Bucket) entries(dir string) ([]string, error) {
+func (f *bucket) entries(dir string) ([]string, error) {
 	d, err := f.root.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

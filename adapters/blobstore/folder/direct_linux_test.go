@@ -39,10 +39,11 @@ func TestDirect(t *testing.T) {
 	if _, _, ok := openDirect(unix.AT_FDCWD, filepath.Join(dir, "x")); ok {
 		t.Error("an absolute name was opened")
 	}
-	folder, err := Open(dir)
+	opened, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	folder := opened.(*bucket)
 	store := blobstore.New(folder, "test", blobstore.Config{})
 	defer func() {
 		if err := store.Close(); err != nil {
@@ -109,10 +110,11 @@ var errRefused = errors.New("it leads out of the bucket")
 // TestDirectAfterClose asks a closed folder for a file of another folder, which has got
 // the same descriptor.
 func TestDirectAfterClose(t *testing.T) {
-	folder, err := Open(t.TempDir())
+	opened, err := Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
+	folder := opened.(*bucket)
 	store := blobstore.New(folder, "test", blobstore.Config{})
 	was := folder.self.Fd()
 	if err := store.Close(); err != nil {

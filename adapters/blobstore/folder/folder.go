@@ -54,8 +54,8 @@ var Driver = driver.Driver{
 	},
 }
 
-// Bucket is a folder of files.
-type Bucket struct {
+// bucket is a folder of files.
+type bucket struct {
 	dir string // absolute, without symbolic links
 	// root opens nothing outside of the folder, even through symbolic links.
 	root  *os.Root
@@ -64,10 +64,9 @@ type Bucket struct {
 	locks driver.Locks // of the 256 directories of notes
 }
 
-var _ driver.Bucket = (*Bucket)(nil)
+var _ driver.Bucket = (*bucket)(nil)
 
-// Traits implements driver.Bucket.
-func (f *Bucket) Traits() driver.Traits {
+func (f *bucket) Traits() driver.Traits {
 	return driver.Traits{Name: "a folder", Local: true, Writable: f.writable, CleanUp: f.cleanUp}
 }
 
@@ -87,7 +86,7 @@ func pathOf(u *url.URL) (string, error) {
 }
 
 // Open opens a folder of files as a bucket. The folder must exist.
-func Open(dir string) (*Bucket, error) {
+func Open(dir string) (driver.Bucket, error) {
 	full, err := filepath.Abs(dir)
 	if err == nil {
 		// resolve compares paths with it.
@@ -108,32 +107,29 @@ func Open(dir string) (*Bucket, error) {
 	if err != nil {
 		return nil, errors.Join(err, self.Close(), root.Close())
 	}
-	return &Bucket{dir: full, root: root, self: self, conn: conn}, nil
+	return &bucket{dir: full, root: root, self: self, conn: conn}, nil
 }
 
-// Close implements driver.Bucket.
-func (f *Bucket) Close() error { return errors.Join(f.self.Close(), f.root.Close()) }
+func (f *bucket) Close() error { return errors.Join(f.self.Close(), f.root.Close()) }
 
-// Reachable implements driver.Bucket.
-func (f *Bucket) Reachable(context.Context) error {
+func (f *bucket) Reachable(context.Context) error {
 	_, err := os.Stat(f.dir)
 	return err
 }
 
 // statDirect and openDirect do nothing once the folder is closed. Otherwise a late call
 // could use the descriptor of another file, which has got the same number.
-func (f *Bucket) statDirect(key string) (version filebucket.Version, ok bool) {
+func (f *bucket) statDirect(key string) (version filebucket.Version, ok bool) {
 	err := f.conn.Control(func(fd uintptr) { version, ok = statDirect(int(fd), key) })
 	return version, ok && err == nil
 }
 
-func (f *Bucket) openDirect(key string) (c io.ReadCloser, version filebucket.Version, ok bool) {
+func (f *bucket) openDirect(key string) (c io.ReadCloser, version filebucket.Version, ok bool) {
 	err := f.conn.Control(func(fd uintptr) { c, version, ok = openDirect(int(fd), key) })
 	return c, version, ok && err == nil
 }
 
-// Check implements driver.Bucket.
-func (f *Bucket) Check(key string) error {
+func (f *bucket) Check(key string) error {
 	reason := ""
 	switch {
 	case !utf8.ValidString(key):
@@ -148,8 +144,7 @@ func (f *Bucket) Check(key string) error {
 
 var errNoFolder = errors.New("not a folder")
 
-// Stat implements driver.Bucket.
-func (f *Bucket) Stat(_ context.Context, key string) (driver.State, error) {
+func (f *bucket) Stat(_ context.Context, key string) (driver.State, error) {
 	version, ok := f.statDirect(key)
 	if !ok {
 		_, info, err := f.find(key)
@@ -163,7 +158,7 @@ func (f *Bucket) Stat(_ context.Context, key string) (driver.State, error) {
 
 // find returns the name by which root can open an object's file, and its state.
 // Symbolic links are followed as long as they stay in the folder.
-func (f *Bucket) find(key string) (string, fs.FileInfo, error) {
+func (f *bucket) find(key string) (string, fs.FileInfo, error) {
 	name := filepath.FromSlash(key)
 	info, err := f.root.Stat(name)
 	if escapes(err) {
@@ -185,7 +180,7 @@ func (f *Bucket) find(key string) (string, fs.FileInfo, error) {
 
 // resolve returns the name in the folder of the target of a name with absolute symbolic
 // links. The caller opens it through root, which checks that it is in the folder.
-func (f *Bucket) resolve(name string) (string, bool) {
+func (f *bucket) resolve(name string) (string, bool) {
 	target, err := filepath.EvalSymlinks(filepath.Join(f.dir, name))
 	if err != nil {
 		return "", false
@@ -194,8 +189,7 @@ func (f *Bucket) resolve(name string) (string, bool) {
 	return inside, err == nil && filepath.IsLocal(inside)
 }
 
-// Open implements driver.Bucket.
-func (f *Bucket) Open(_ context.Context, o pipeline.Object, offset int64) (driver.Content, error) {
+func (f *bucket) Open(_ context.Context, o pipeline.Object, offset int64) (driver.Content, error) {
 	if offset == 0 {
 		if c, version, ok := f.openDirect(o.Key); ok {
 			return driver.Content{State: stateOf(version), Body: c}, nil
@@ -216,7 +210,7 @@ func (f *Bucket) Open(_ context.Context, o pipeline.Object, offset int64) (drive
 
 // openFile opens the file of a key. It returns ErrChanged if the file is not the one that
 // find has seen. The version is that of the open file.
-func (f *Bucket) openFile(key string) (*os.File, filebucket.Version, error) {
+func (f *bucket) openFile(key string) (*os.File, filebucket.Version, error) {
 	name, found, err := f.find(key)
 	if err != nil {
 		return nil, filebucket.Version{}, err
@@ -250,7 +244,7 @@ func stateOf(v filebucket.Version) driver.State { return driver.State{ETag: v.ET
 
 // writable tries what writing a record needs: the hidden folder, a file in it, and
 // a new name next to the objects.
-func (f *Bucket) writable() error {
+func (f *bucket) writable() error {
 	err := f.tryWriting()
 	switch {
 	case errors.Is(err, errNoFolder):
@@ -261,7 +255,7 @@ func (f *Bucket) writable() error {
 	return nil
 }
 
-func (f *Bucket) tryWriting() error {
+func (f *bucket) tryWriting() error {
 	if info, err := f.root.Lstat(filebucket.Hidden); err == nil && !info.IsDir() {
 		return fmt.Errorf("%s is %w, but bucketsum keeps its notes there: move it away", filebucket.Hidden, errNoFolder)
 	}

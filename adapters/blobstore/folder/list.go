@@ -14,8 +14,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
-// List implements driver.Bucket.
-func (f *Bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.Entry, error] {
+func (f *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.Entry, error] {
 	if l.Skip == nil {
 		l.Skip = func(string) bool { return false }
 	}
@@ -41,14 +40,14 @@ func (f *Bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.En
 }
 
 // openDir returns a function that opens the folders in a folder, for filebucket.Walk.
-func (f *Bucket) openDir(above string) func(key string) (*os.File, error) {
+func (f *bucket) openDir(above string) func(key string) (*os.File, error) {
 	return func(key string) (*os.File, error) {
 		return f.root.Open(filepath.Join(".", filepath.FromSlash(above+key)))
 	}
 }
 
 // listDir yields why a directory is not listed completely.
-func (f *Bucket) listDir(key string, e filebucket.Entry, yield func(driver.Entry, error) bool) error {
+func (f *bucket) listDir(key string, e filebucket.Entry, yield func(driver.Entry, error) bool) error {
 	if errors.Is(e.Err, fs.ErrNotExist) && key != "" {
 		return fs.SkipDir // removed since its parent was read
 	}
@@ -65,13 +64,13 @@ func (f *Bucket) listDir(key string, e filebucket.Entry, yield func(driver.Entry
 }
 
 // isBucket reports whether a directory has notes of its own. Its key ends with a slash.
-func (f *Bucket) isBucket(dir string) bool {
+func (f *bucket) isBucket(dir string) bool {
 	info, err := f.root.Lstat(filepath.Join(filepath.FromSlash(dir), noteDir))
 	return err == nil && info.IsDir()
 }
 
 // entry returns the entry of a file. It returns false for what is not listed.
-func (f *Bucket) entry(ctx context.Context, key string, keyOnly bool) (e driver.Entry, ok bool, err error) {
+func (f *bucket) entry(ctx context.Context, key string, keyOnly bool) (e driver.Entry, ok bool, err error) {
 	e.Key = key
 	if err := f.Check(key); err != nil || keyOnly {
 		return e, true, err

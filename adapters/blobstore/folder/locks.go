@@ -10,12 +10,12 @@ import (
 
 // Lock implements driver.Bucket. It excludes other goroutines and other processes, by a
 // lock on one of 256 files.
-func (f *Bucket) Lock(ctx context.Context, key string) (func(), error) {
+func (f *bucket) Lock(ctx context.Context, key string) (func(), error) {
 	return f.lockNotes(ctx, hash(key)[:2])
 }
 
 // lockNotes locks all records whose notes are in one directory.
-func (f *Bucket) lockNotes(ctx context.Context, dir string) (func(), error) {
+func (f *bucket) lockNotes(ctx context.Context, dir string) (func(), error) {
 	unlock, err := f.locks.Lock(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (f *Bucket) lockNotes(ctx context.Context, dir string) (func(), error) {
 	}, nil
 }
 
-func (f *Bucket) lockFile(name string) (file *os.File, err error) {
+func (f *bucket) lockFile(name string) (file *os.File, err error) {
 	err = f.inDir(name, func() (err error) {
 		file, err = f.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 		if errors.Is(err, fs.ErrPermission) {

@@ -39,7 +39,7 @@ func hash(key string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(key
 
 // readNote returns the note of a record. It returns the zero note if there is none or it
 // is invalid.
-func (f *Bucket) readNote(key string) (note, error) {
+func (f *bucket) readNote(key string) (note, error) {
 	data, err := f.readFile(noteName(key), noteLimit)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return note{}, fmt.Errorf("its note: %w", err)
@@ -60,7 +60,7 @@ func parseNote(data []byte) note {
 }
 
 // forget deletes the note of a record.
-func (f *Bucket) forget(key string) error {
+func (f *bucket) forget(key string) error {
 	if err := f.root.Remove(noteName(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("its note: %w", err)
 	}

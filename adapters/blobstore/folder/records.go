@@ -25,8 +25,7 @@ import (
 // appear with all of their content or not at all, and are on the disk when Put returns. A
 // blob without metadata is a file without a note.
 
-// Get implements driver.Bucket.
-func (f *Bucket) Get(_ context.Context, key string, limit int64) (*driver.Blob, error) {
+func (f *bucket) Get(_ context.Context, key string, limit int64) (*driver.Blob, error) {
 	data, err := f.readFile(filepath.FromSlash(key), limit)
 	switch {
 	case errors.Is(err, errIrregular):
@@ -53,8 +52,7 @@ func (f *Bucket) Get(_ context.Context, key string, limit int64) (*driver.Blob, 
 	return b, nil
 }
 
-// Put implements driver.Bucket.
-func (f *Bucket) Put(_ context.Context, key string, b *driver.Blob, c driver.Condition) error {
+func (f *bucket) Put(_ context.Context, key string, b *driver.Blob, c driver.Condition) error {
 	if c.Unseen {
 		return pipeline.ErrChanged // else the note would be written before the state of the file is known
 	}
@@ -99,7 +97,7 @@ func (f *Bucket) Put(_ context.Context, key string, b *driver.Blob, c driver.Con
 }
 
 // place moves a temporary file to a free name. It returns ErrChanged if the name is taken.
-func (f *Bucket) place(temp, name string) error {
+func (f *bucket) place(temp, name string) error {
 	// Unlike a rename, a hard link never replaces a file.
 	err := f.root.Link(temp, name)
 	if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.EXDEV) {
@@ -119,7 +117,7 @@ func (f *Bucket) place(temp, name string) error {
 }
 
 // still returns ErrChanged if a file no longer has the content of old.
-func (f *Bucket) still(name string, old *driver.Blob) error {
+func (f *bucket) still(name string, old *driver.Blob) error {
 	now, err := f.readFile(name, int64(len(old.Data))+1)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errIrregular), err == nil && !bytes.Equal(now, old.Data):
@@ -130,7 +128,7 @@ func (f *Bucket) still(name string, old *driver.Blob) error {
 
 // Delete implements driver.Bucket. With the zero Condition it deletes only the note of a
 // record whose file is gone.
-func (f *Bucket) Delete(_ context.Context, key string, c driver.Condition) error {
+func (f *bucket) Delete(_ context.Context, key string, c driver.Condition) error {
 	if c == (driver.Condition{}) {
 		return f.forget(key)
 	}

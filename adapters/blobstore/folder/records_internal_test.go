@@ -14,7 +14,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-func newFiles(t *testing.T) *Bucket {
+func newFiles(t *testing.T) *bucket {
 	t.Helper()
 	root, err := os.OpenRoot(t.TempDir())
 	if err != nil {
@@ -25,10 +25,10 @@ func newFiles(t *testing.T) *Bucket {
 			t.Error(err)
 		}
 	})
-	return &Bucket{root: root}
+	return &bucket{root: root}
 }
 
-func (f *Bucket) userWrites(t *testing.T, name, content string) {
+func (f *bucket) userWrites(t *testing.T, name, content string) {
 	t.Helper()
 	if err := f.root.WriteFile(name, []byte(content), 0o666); err != nil {
 		t.Fatal(err)
@@ -39,10 +39,10 @@ func (f *Bucket) userWrites(t *testing.T, name, content string) {
 func TestUserWritesBefore(t *testing.T) {
 	fresh := &driver.Blob{Data: []byte("fresh\n"), Metadata: map[string]string{"written-by": "bucketsum"}}
 	old := &driver.Blob{Data: []byte("old\n"), Metadata: fresh.Metadata}
-	for name, change := range map[string]func(f *Bucket) error{
-		"create":  func(f *Bucket) error { return f.Put(t.Context(), "a.md5", fresh, driver.Condition{}) },
-		"replace": func(f *Bucket) error { return f.Put(t.Context(), "a.md5", fresh, driver.Condition{Old: old}) },
-		"remove":  func(f *Bucket) error { return f.Delete(t.Context(), "a.md5", driver.Condition{Old: old}) },
+	for name, change := range map[string]func(f *bucket) error{
+		"create":  func(f *bucket) error { return f.Put(t.Context(), "a.md5", fresh, driver.Condition{}) },
+		"replace": func(f *bucket) error { return f.Put(t.Context(), "a.md5", fresh, driver.Condition{Old: old}) },
+		"remove":  func(f *bucket) error { return f.Delete(t.Context(), "a.md5", driver.Condition{Old: old}) },
 	} {
 		for _, usersOwn := range []string{"user's own\n", "", string(fresh.Data)} {
 			f := newFiles(t)

@@ -16,7 +16,7 @@ import (
 var errIrregular = errors.New("not a regular file")
 
 // readFile reads the first limit bytes of a file. It follows no symbolic link.
-func (f *Bucket) readFile(name string, limit int64) ([]byte, error) {
+func (f *bucket) readFile(name string, limit int64) ([]byte, error) {
 	info, err := f.root.Lstat(name)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (f *Bucket) readFile(name string, limit int64) ([]byte, error) {
 
 // put writes a temporary file and lets place move it to its name, so that no reader ever
 // sees a part of it. The file is on the disk when put returns.
-func (f *Bucket) put(name string, data []byte, place func(temp, name string) error) error {
+func (f *bucket) put(name string, data []byte, place func(temp, name string) error) error {
 	err := f.putVia(tempDir, name, data, place)
 	if errors.Is(err, syscall.EXDEV) {
 		// Another file system is mounted in the folder, so that the temporary file
@@ -47,7 +47,7 @@ func (f *Bucket) put(name string, data []byte, place func(temp, name string) err
 	return err
 }
 
-func (f *Bucket) putVia(dir, name string, data []byte, place func(temp, name string) error) (err error) {
+func (f *bucket) putVia(dir, name string, data []byte, place func(temp, name string) error) (err error) {
 	temp, err := f.temp(data, dir)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (f *Bucket) putVia(dir, name string, data []byte, place func(temp, name str
 
 // temp writes a temporary file to the disk and returns its name. If it fails it leaves no
 // file.
-func (f *Bucket) temp(data []byte, dir string) (string, error) {
+func (f *bucket) temp(data []byte, dir string) (string, error) {
 	name := filepath.Join(dir, rand.Text())
 	var file *os.File
 	err := f.inDir(name, func() (err error) {
@@ -87,7 +87,7 @@ func (f *Bucket) temp(data []byte, dir string) (string, error) {
 
 // inDir calls do, which needs the directory of a name. If the directory is missing, inDir
 // makes it and calls do again.
-func (f *Bucket) inDir(name string, do func() error) error {
+func (f *bucket) inDir(name string, do func() error) error {
 	err := do()
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -106,7 +106,7 @@ func (f *Bucket) inDir(name string, do func() error) error {
 
 // makeHidden makes a hidden directory and those above it. They get the permissions of the
 // folder that they are in: other users who may write to it may run bucketsum too.
-func (f *Bucket) makeHidden(dir string) error {
+func (f *bucket) makeHidden(dir string) error {
 	above := filepath.Dir(dir)
 	err := f.root.Mkdir(dir, 0o777)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -141,7 +141,7 @@ func (f *Bucket) makeHidden(dir string) error {
 
 // syncDir makes the names in a directory survive a crash of the machine, if the system
 // supports that.
-func (f *Bucket) syncDir(dir string) error {
+func (f *bucket) syncDir(dir string) error {
 	d, err := f.root.Open(dir)
 	if err != nil {
 		return err

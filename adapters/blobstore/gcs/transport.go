@@ -14,7 +14,6 @@ type transport struct{ http.RoundTripper }
 // attempts is how often a request is sent at most.
 const attempts = 3
 
-// RoundTrip implements http.RoundTripper.
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method != http.MethodGet {
 		return t.RoundTripper.RoundTrip(r) // the pipeline repeats writes

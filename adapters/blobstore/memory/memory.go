@@ -36,26 +36,23 @@ var Driver = driver.Driver{
 	},
 }
 
-// Bucket is a bucket of gocloud.
-type Bucket struct {
+// bucket is a bucket of gocloud.
+type bucket struct {
 	driver.Locks
 	bucket *blob.Bucket
 }
 
-var _ driver.Bucket = (*Bucket)(nil)
+var _ driver.Bucket = (*bucket)(nil)
 
 // New makes a driver's bucket of a bucket that is open already and keeps metadata. Close
 // closes it.
-func New(b *blob.Bucket) *Bucket { return &Bucket{bucket: b} }
+func New(b *blob.Bucket) driver.Bucket { return &bucket{bucket: b} }
 
-// Traits implements driver.Bucket.
-func (b *Bucket) Traits() driver.Traits { return driver.Traits{Name: "memory"} }
+func (b *bucket) Traits() driver.Traits { return driver.Traits{Name: "memory"} }
 
-// Close implements driver.Bucket.
-func (b *Bucket) Close() error { return b.bucket.Close() }
+func (b *bucket) Close() error { return b.bucket.Close() }
 
-// Reachable implements driver.Bucket.
-func (b *Bucket) Reachable(ctx context.Context) error {
+func (b *bucket) Reachable(ctx context.Context) error {
 	there, err := b.bucket.IsAccessible(ctx)
 	if err == nil && !there {
 		err = errors.New("there is no such bucket")
@@ -63,16 +60,14 @@ func (b *Bucket) Reachable(ctx context.Context) error {
 	return err
 }
 
-// Check implements driver.Bucket.
-func (b *Bucket) Check(key string) error {
+func (b *bucket) Check(key string) error {
 	if strings.HasSuffix(key, "/") {
 		return fmt.Errorf("it stands for a folder: %w", pipeline.ErrFiltered)
 	}
 	return nil
 }
 
-// Stat implements driver.Bucket.
-func (b *Bucket) Stat(ctx context.Context, key string) (driver.State, error) {
+func (b *bucket) Stat(ctx context.Context, key string) (driver.State, error) {
 	attrs, err := b.bucket.Attributes(ctx, key)
 	if err != nil {
 		return driver.State{}, translate(err)
@@ -86,7 +81,7 @@ func stateOf(a *blob.Attributes) driver.State {
 
 // Open implements driver.Bucket. It asks for the state first, as a reader of gocloud knows
 // no ETag, and then makes sure that the content has its length and time.
-func (b *Bucket) Open(ctx context.Context, o pipeline.Object, offset int64) (driver.Content, error) {
+func (b *bucket) Open(ctx context.Context, o pipeline.Object, offset int64) (driver.Content, error) {
 	attrs, err := b.bucket.Attributes(ctx, o.Key)
 	if err != nil {
 		return driver.Content{}, translate(err)
@@ -113,8 +108,7 @@ func (b *Bucket) Open(ctx context.Context, o pipeline.Object, offset int64) (dri
 	return c, nil
 }
 
-// List implements driver.Bucket.
-func (b *Bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.Entry, error] {
+func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
 		for entries := b.bucket.List(&blob.ListOptions{Prefix: l.Prefix}); ; {
 			listed, err := entries.Next(ctx)
@@ -145,8 +139,7 @@ func (b *Bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.En
 	}
 }
 
-// Get implements driver.Bucket.
-func (b *Bucket) Get(ctx context.Context, key string, limit int64) (*driver.Blob, error) {
+func (b *bucket) Get(ctx context.Context, key string, limit int64) (*driver.Blob, error) {
 	attrs, err := b.bucket.Attributes(ctx, key)
 	if err != nil {
 		return nil, translate(err)
@@ -162,8 +155,7 @@ func (b *Bucket) Get(ctx context.Context, key string, limit int64) (*driver.Blob
 	return &driver.Blob{Data: data, Metadata: attrs.Metadata}, nil
 }
 
-// Put implements driver.Bucket.
-func (b *Bucket) Put(ctx context.Context, key string, data *driver.Blob, c driver.Condition) error {
+func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c driver.Condition) error {
 	err := b.bucket.WriteAll(ctx, key, data.Data, &blob.WriterOptions{
 		ContentType: data.ContentType,
 		Metadata:    data.Metadata,
@@ -176,8 +168,7 @@ func (b *Bucket) Put(ctx context.Context, key string, data *driver.Blob, c drive
 	return err
 }
 
-// Delete implements driver.Bucket.
-func (b *Bucket) Delete(ctx context.Context, key string, _ driver.Condition) error {
+func (b *bucket) Delete(ctx context.Context, key string, _ driver.Condition) error {
 	return translate(b.bucket.Delete(ctx, key))
 }
 

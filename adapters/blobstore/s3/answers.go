@@ -18,7 +18,6 @@ type readableErrors struct{ http.RoundTripper }
 // errorLimit is more bytes than any error of S3 has.
 const errorLimit = 1 << 20
 
-// RoundTrip implements http.RoundTripper.
 func (t readableErrors) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := t.RoundTripper.RoundTrip(r)
 	if err != nil || response.StatusCode < http.StatusMultipleChoices || r.Method == http.MethodHead {
@@ -36,7 +35,6 @@ func (t readableErrors) RoundTrip(r *http.Request) (*http.Response, error) {
 // failing is the end of a body: err if the body broke off.
 type failing struct{ err error }
 
-// Read implements io.Reader.
 func (f failing) Read([]byte) (int, error) {
 	if f.err != nil {
 		return 0, f.err

@@ -11,7 +11,6 @@ import (
 // sdkLog lets the SDK write to our log instead of stderr.
 type sdkLog struct{ *slog.Logger }
 
-// Logf implements logging.Logger.
 func (l sdkLog) Logf(class logging.Classification, format string, v ...any) {
 	level := slog.LevelWarn
 	if class == logging.Debug {

@@ -146,7 +146,6 @@ func transportOf(client s3.HTTPClient) *http.Transport {
 // The queue delivers again what fails.
 type retryer struct{ aws.RetryerV2 }
 
-// RetryDelay implements aws.Retryer.
 func (retryer) RetryDelay(attempt int, _ error) (time.Duration, error) {
 	return driver.Backoff.Delay(attempt), nil
 }
