@@ -145,7 +145,8 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) 
 	if err != nil {
 		return nil, err
 	}
-	t := &topic{cut: make(chan struct{})}
+	t := &topic{}
+	t.connected, t.cut = context.WithCancel(context.Background())
 	nc, err := d.connect(a, a.stream, t.lost)
 	if err != nil {
 		return nil, err

@@ -25,15 +25,16 @@ type topic struct {
 	js      jetstream.JetStream
 	subject string
 
-	mu  sync.Mutex
-	cut chan struct{} // closed and replaced when the connection is lost
+	mu        sync.Mutex
+	connected context.Context // ends, and is replaced, when the connection is lost
+	cut       context.CancelFunc
 }
 
 func (t *topic) lost() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	close(t.cut)
-	t.cut = make(chan struct{})
+	t.cut()
+	t.connected, t.cut = context.WithCancel(context.Background())
 }
 
 // Send returns when the stream has stored the message. It repeats the message while
@@ -63,22 +64,12 @@ func (t *topic) Send(ctx context.Context, m *message.Message) error {
 // publish gives up when the connection is lost, because no answer will come.
 func (t *topic) publish(ctx context.Context, out *nats.Msg) error {
 	t.mu.Lock()
-	cut := t.cut
+	connected := t.connected
 	t.mu.Unlock()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	sent := make(chan struct{})
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		select {
-		case <-cut:
-			cancel(nats.ErrDisconnected)
-		case <-sent:
-		}
-	})
+	defer context.AfterFunc(connected, func() { cancel(nats.ErrDisconnected) })()
 	_, err := t.js.PublishMsg(ctx, out)
-	close(sent)
-	watching.Wait()
 	return err
 }
 

@@ -47,7 +47,7 @@ func open(ctx context.Context, u *url.URL, _ driver.Options) (driver.Bucket, err
 	b := &bucket{name: u.Host, connections: driver.Transport()}
 	at, err := configuredService().override(u.Query())
 	if err != nil {
-		return nil, fmt.Errorf("bucket URL %q: %w", u.Redacted(), err)
+		return nil, fmt.Errorf("bucket URL %q: %w", redact.URL(u.String()), err)
 	}
 	token := ""
 	if credential() == sasToken {
@@ -55,7 +55,7 @@ func open(ctx context.Context, u *url.URL, _ driver.Options) (driver.Bucket, err
 	}
 	where, err := at.url(token)
 	if err != nil {
-		return nil, fmt.Errorf("bucket URL %q: %w", u.Redacted(), err)
+		return nil, fmt.Errorf("bucket URL %q: %w", redact.URL(u.String()), err)
 	}
 	if b.client, err = newClient(where, u.Host, b.connections); err != nil {
 		return nil, err
@@ -113,7 +113,11 @@ func answered(tag *azcore.ETag, size *int64, named map[string]*string, md5 []byt
 		return driver.State{}, nil, driver.ErrUnknownLength
 	}
 	s := driver.State{ETag: etagOf(tag), Size: *size, Metadata: metadataOf(named)}
-	return s, claimsOf(s.Metadata, md5), folderMark(s.Metadata)
+	claims := driver.MetadataClaims(s.Metadata)
+	if len(md5) > 0 { // the uploader gave it, or the blob came in one piece
+		claims = append(claims, pipeline.Claim{Name: "content-md5", Claim: digest.Claim{Algorithm: "md5", Value: fmt.Sprintf("%x", md5)}})
+	}
+	return s, claims, folderMark(s.Metadata)
 }
 
 func folderMark(metadata map[string]string) error {
@@ -176,16 +180,6 @@ func ifMatch(etag string) *blob.AccessConditions {
 	}
 	quoted := azcore.ETag(`"` + etag + `"`)
 	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: &quoted}}
-}
-
-// claimsOf returns the checksums that Azure has: the MD5 that the uploader gave, or that of a
-// blob that came in one piece.
-func claimsOf(metadata map[string]string, md5 []byte) []pipeline.Claim {
-	all := driver.MetadataClaims(metadata)
-	if len(md5) > 0 {
-		all = append(all, pipeline.Claim{Name: "content-md5", Claim: digest.Claim{Algorithm: "md5", Value: fmt.Sprintf("%x", md5)}})
-	}
-	return all
 }
 
 // translate turns an error into one of the pipeline's classes, by code. A missing blob is

@@ -55,42 +55,35 @@ func (b *bucket) data(ctx context.Context, key string, o *storage.Object, limit 
 }
 
 // generation returns the generation that a blob may replace; 0: the blob must not exist.
-func generation(c driver.Condition) (int64, error) {
+func generation(c driver.Condition) int64 {
 	if c.Old == nil {
-		return 0, nil
+		return 0
 	}
-	return strconv.ParseInt(c.Old.Tag, 10, 64)
+	n, _ := strconv.ParseInt(c.Old.Tag, 10, 64) // Get wrote it
+	return n
 }
 
 // Put implements driver.Bucket. Each write creates a generation, so that the store refuses what
 // would undo the work of another process.
 func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c driver.Condition) error {
-	old, err := generation(c)
-	if err != nil {
-		return err
-	}
 	// Some answers carry metadata in headers, which hold printable ASCII only.
 	o := &storage.Object{Name: key, ContentType: data.ContentType, Metadata: driver.EscapeMetadata(data.Metadata)}
 	call := b.api.Objects.Insert(b.name, o).
 		Media(bytes.NewReader(data.Data), googleapi.ContentType(data.ContentType), googleapi.ChunkSize(0)).Context(ctx)
 	if !c.Any {
-		call.IfGenerationMatch(old)
+		call.IfGenerationMatch(generation(c))
 	}
-	_, err = call.Do()
-	if statusOf(err) == http.StatusNotFound && old != 0 {
+	_, err := call.Do()
+	if statusOf(err) == http.StatusNotFound && c.Old != nil {
 		return fmt.Errorf("%w: what was there is gone (%w)", pipeline.ErrChanged, err)
 	}
 	return plainly(b.translate(err, "storage.objects.create, and storage.objects.delete to replace"), err)
 }
 
 func (b *bucket) Delete(ctx context.Context, key string, c driver.Condition) error {
-	old, err := generation(c)
-	if err != nil {
-		return err
-	}
 	call := b.api.Objects.Delete(b.name, key).Context(ctx)
 	if !c.Any {
-		call.IfGenerationMatch(old)
+		call.IfGenerationMatch(generation(c))
 	}
 	return b.translate(call.Do(), "storage.objects.delete")
 }
