@@ -73,8 +73,7 @@ const customerKeySize = 32
 // bucket is a bucket on S3.
 type bucket struct {
 	driver.Locks
-	name        string       // as the store knows it
-	opened      *blob.Bucket // by its URL, with a client of gocloud
+	name        string // as the store knows it
 	bucket      *blob.Bucket
 	client      *s3.Client
 	connections *http.Transport
@@ -100,9 +99,10 @@ func open(ctx context.Context, u *url.URL, options Options, o driver.Options) (*
 	if err != nil {
 		return nil, err
 	}
-	b := &bucket{name: u.Host, opened: opened, writes: opener.Options, options: options, records: o.Records, log: o.Log}
+	defer opened.Close() // only its client is needed
+	b := &bucket{name: u.Host, writes: opener.Options, options: options, records: o.Records, log: o.Log}
 	if !opened.As(&b.client) {
-		return nil, errors.Join(errors.New("gocloud has no S3 client"), opened.Close())
+		return nil, errors.New("gocloud has no S3 client")
 	}
 	sdk := b.client.Options()
 	b.connections = transportOf(sdk.HTTPClient)
@@ -115,7 +115,7 @@ func open(ctx context.Context, u *url.URL, options Options, o driver.Options) (*
 	sdk.DisableLogOutputChecksumValidationSkipped = true
 	b.client = s3.New(sdk)
 	if b.bucket, err = s3blob.OpenBucket(ctx, b.client, b.name, &b.writes); err != nil {
-		return nil, errors.Join(err, opened.Close())
+		return nil, err
 	}
 	return b, nil
 }
@@ -125,7 +125,7 @@ func (b *bucket) Traits() driver.Traits {
 }
 
 func (b *bucket) Close() error {
-	err := errors.Join(b.bucket.Close(), b.opened.Close())
+	err := b.bucket.Close()
 	b.connections.CloseIdleConnections()
 	return err
 }
