@@ -6,6 +6,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // TestFetchedAgain: while a transaction is open, Kafka answers with an error, and the
@@ -46,5 +48,28 @@ func TestFetchedAgain(t *testing.T) {
 				t.Errorf("%s: that %d is done is %v", name, offset, !done)
 			}
 		}
+	}
+}
+
+// TestWaitingMessageIsNotInWork: a rebalance does not wait for a message that waits for
+// its redelivery.
+func TestWaitingMessageIsNotInWork(t *testing.T) {
+	p := newPartition(0, progress{})
+	r := &record{q: newMember("objects", slog.New(slog.DiscardHandler)), of: p, attempt: 1}
+	r.lease = queue.Hold(r, 1, 0)
+	p.held[0] = r
+	idle := make(chan struct{})
+	p.idle = idle
+	p.checkIdle()
+	select {
+	case <-idle:
+		t.Error("the partition is idle while its message is in work")
+	default:
+	}
+	r.Waits()
+	select {
+	case <-idle:
+	default:
+		t.Error("the partition is not idle while its message waits")
 	}
 }

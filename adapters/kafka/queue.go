@@ -52,6 +52,7 @@ type record struct {
 	of      *partition
 	attempt int
 	lease   *queue.Lease // nil after a nack, until it is delivered again
+	waits   bool         // nacked, and its delay is not over
 }
 
 func newMember(topic string, log *slog.Logger) *member {
@@ -176,6 +177,14 @@ func (r *record) Ack(ctx context.Context) error {
 	return r.q.commit(ctx, r.of, version)
 }
 
+// Waits implements queue.Waiter: a partition may go while its message waits.
+func (r *record) Waits() {
+	r.q.mu.Lock()
+	defer r.q.mu.Unlock()
+	r.waits = true
+	r.of.checkIdle()
+}
+
 // Nack makes Receive return the message again. Kafka cannot redeliver one message.
 func (r *record) Nack(context.Context, time.Duration) error {
 	r.q.mu.Lock()
@@ -183,7 +192,7 @@ func (r *record) Nack(context.Context, time.Duration) error {
 	if r.of.gone {
 		return fmt.Errorf("partition %d: %w", r.of.id, pipeline.ErrLeaseLost)
 	}
-	r.lease = nil
+	r.lease, r.waits = nil, false
 	r.q.ready = append(r.q.ready, r)
 	r.of.checkIdle()
 	select {
@@ -223,7 +232,7 @@ func (p *partition) checkIdle() {
 		return
 	}
 	for _, r := range p.held {
-		if r.lease != nil {
+		if r.lease != nil && !r.waits {
 			return
 		}
 	}

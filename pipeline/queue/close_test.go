@@ -119,6 +119,8 @@ func (q *pushQueue) Pause() {
 	q.calls = append(q.calls, "pause")
 }
 
+func (q *pushQueue) Waits() { q.calls = append(q.calls, "waits") }
+
 func (q *pushQueue) Extend(context.Context, time.Duration) error { return nil }
 func (q *pushQueue) Ack(context.Context) error                   { return nil }
 
@@ -146,7 +148,7 @@ func TestCloseGivesBackAfterPause(t *testing.T) {
 		if err := sub.Close(); err != nil {
 			t.Error(err)
 		}
-		if want := []string{"pause", "nack"}; !slices.Equal(q.calls, want) {
+		if want := []string{"waits", "pause", "nack"}; !slices.Equal(q.calls, want) {
 			t.Errorf("the calls are %v, want %v", q.calls, want)
 		}
 	})

@@ -35,6 +35,10 @@ type Handle interface {
 	Nack(ctx context.Context, delay time.Duration) error
 }
 
+// Waiter is a [Handle] that learns when the consumer has nacked its message, which
+// then only waits until its delay is over.
+type Waiter interface{ Waits() }
+
 // Lease is a worker's time-limited hold on one message; see [Hold]. It extends itself until the message is acked or nacked,
 // or the lease is lost. Its methods are safe for concurrent use.
 type Lease struct {

@@ -23,6 +23,9 @@ func (q *source) wait(intake context.Context, lease *Lease, delay time.Duration,
 		free()
 	default: // it keeps its slot, so that the intake slows down
 	}
+	if w, ok := lease.handle.(Waiter); ok {
+		w.Waits()
+	}
 	ctx, cancel := context.WithCancel(intake)
 	defer cancel()
 	defer context.AfterFunc(lease.Context(), cancel)()
