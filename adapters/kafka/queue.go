@@ -64,8 +64,6 @@ func newMember(topic string, log *slog.Logger) *member {
 	}
 }
 
-func place(r *kgo.Record) string { return fmt.Sprintf("%s:%d:%d", r.Topic, r.Partition, r.Offset) }
-
 // Receive returns nacked messages, or else messages of Kafka.
 func (q *member) Receive(ctx context.Context, n int) ([]queue.Delivery, error) {
 	if q.client == nil {

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -36,5 +37,5 @@ func received(r *kgo.Record) *message.Message {
 	for _, h := range r.Headers {
 		headers[h.Key] = string(h.Value)
 	}
-	return queue.Received(place(r), r.Value, headers)
+	return queue.Received(fmt.Sprintf("%s:%d:%d", r.Topic, r.Partition, r.Offset), r.Value, headers)
 }

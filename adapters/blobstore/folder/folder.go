@@ -142,8 +142,6 @@ func (f *bucket) Check(key string) error {
 	return pipeline.Permanent(fmt.Errorf("the name %q cannot be summed: %s; rename it", key, reason))
 }
 
-var errNoFolder = errors.New("not a folder")
-
 func (f *bucket) Stat(_ context.Context, key string) (driver.State, error) {
 	version, ok := f.statDirect(key)
 	if !ok {
@@ -245,20 +243,16 @@ func stateOf(v filebucket.Version) driver.State { return driver.State{ETag: v.ET
 // writable tries what writing a record needs: the hidden folder, a file in it, and
 // a new name next to the objects.
 func (f *bucket) writable() error {
-	err := f.tryWriting()
-	switch {
-	case errors.Is(err, errNoFolder):
-		return fmt.Errorf("cannot write records to %s: %w", f.dir, err)
-	case err != nil:
+	if info, err := f.root.Lstat(filebucket.Hidden); err == nil && !info.IsDir() {
+		return fmt.Errorf("cannot write records to %s: %s is not a folder, but bucketsum keeps its notes there: move it away", f.dir, filebucket.Hidden)
+	}
+	if err := f.tryWriting(); err != nil {
 		return fmt.Errorf("cannot write records to %s: %w; the folder must be writable for the user that runs bucketsum", f.dir, err)
 	}
 	return nil
 }
 
 func (f *bucket) tryWriting() error {
-	if info, err := f.root.Lstat(filebucket.Hidden); err == nil && !info.IsDir() {
-		return fmt.Errorf("%s is %w, but bucketsum keeps its notes there: move it away", filebucket.Hidden, errNoFolder)
-	}
 	temp, err := f.temp([]byte("bucketsum can write here\n"), tempDir)
 	if err != nil {
 		return err
