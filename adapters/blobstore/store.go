@@ -85,7 +85,7 @@ func (d Drivers) open(ctx context.Context, rawURL, name string, c Config) (drive
 	if err != nil {
 		return nil, fmt.Errorf("bucket URL: %w", err)
 	}
-	i := slices.IndexFunc(d, func(d driver.Driver) bool { return d.Scheme == u.Scheme })
+	i := d.index(u.Scheme)
 	if i < 0 {
 		return nil, fmt.Errorf("bucket URL %q: unknown scheme %q; valid are %s", redact.URL(u.String()), u.Scheme, strings.Join(d.Schemes(), ", "))
 	}
@@ -94,6 +94,10 @@ func (d Drivers) open(ctx context.Context, rawURL, name string, c Config) (drive
 		return nil, fmt.Errorf("open bucket %s: %w", name, err)
 	}
 	return bucket, nil
+}
+
+func (d Drivers) index(scheme string) int {
+	return slices.IndexFunc(d, func(technology driver.Driver) bool { return technology.Scheme == scheme })
 }
 
 // Schemes returns the schemes of the URLs that can be opened.
@@ -112,16 +116,15 @@ func (d Drivers) Same(a, b string) bool {
 	if err != nil || err2 != nil || first.Scheme != second.Scheme || first.Host != second.Host || first.Path != second.Path {
 		return false
 	}
-	return !slices.ContainsFunc(d, func(technology driver.Driver) bool { return technology.Scheme == first.Scheme && technology.Private })
+	i := d.index(first.Scheme)
+	return i < 0 || !d[i].Private
 }
 
 // NameOf returns the name that events use for the bucket of a URL: the host, or the last
 // element of the path for a folder.
 func (d Drivers) NameOf(u *url.URL) string {
-	for _, technology := range d {
-		if technology.Scheme == u.Scheme && technology.NameOf != nil {
-			return technology.NameOf(u)
-		}
+	if i := d.index(u.Scheme); i >= 0 && d[i].NameOf != nil {
+		return d[i].NameOf(u)
 	}
 	return u.Host
 }

@@ -11,7 +11,6 @@ import (
 	"io"
 	"iter"
 	"net/url"
-	"strings"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/memblob"
@@ -60,12 +59,7 @@ func (b *bucket) Reachable(ctx context.Context) error {
 	return err
 }
 
-func (b *bucket) Check(key string) error {
-	if strings.HasSuffix(key, "/") {
-		return fmt.Errorf("it stands for a folder: %w", pipeline.ErrFiltered)
-	}
-	return nil
-}
+func (b *bucket) Check(key string) error { return driver.FolderMark(key, 0) } // whatever its size
 
 func (b *bucket) Stat(ctx context.Context, key string) (driver.State, error) {
 	attrs, err := b.bucket.Attributes(ctx, key)
