@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// simulator is the package whose test has to find the mutants.
+const simulator = "./testenv/sim"
+
+// verdict is what the simulator made of one mutant.
+type verdict struct {
+	invariant string // that the mutant broke; empty if it survived
+	seed      string // of the schedule that showed it
+	schedules int    // how many it took
+	sentence  string // what the simulator says
+	took      time.Duration
+}
+
+var violation = regexp.MustCompile(`(?m)^\s*(?:\S+\.go:\d+: )?violation: seed=(-?\d+) schedules=(\d+) invariant=(\S+) ?(.*)$`)
+
+// runner builds and runs the simulator.
+type runner struct {
+	root      string // of the module
+	dir       string // for patched files and binaries
+	schedules int
+	firstSeed int64
+	limit     time.Duration // of one run
+}
+
+// build compiles the simulator's test with the mutant and returns the binary.
+func (r *runner) build(ctx context.Context, m mutant) (string, error) {
+	overlay, err := m.overlay(r.root, r.dir)
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(r.dir, m.name+".test")
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", overlay, "-ldflags=-s -w", "-o", binary, simulator)
+	build.Dir = r.root
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("mutant %s does not compile: %w\n%s", m.name, err, out)
+	}
+	return binary, nil
+}
+
+// run lets the simulator look for the mutant. An error says that the run proves nothing: it ended in another
+// way than with a violation or after all schedules.
+func (r *runner) run(ctx context.Context, m mutant, schedules int) (verdict, error) {
+	binary, err := r.build(ctx, m)
+	if err != nil {
+		return verdict{}, err
+	}
+	defer os.Remove(binary)
+	start := time.Now()
+	test := exec.CommandContext(ctx, binary, "-test.run", "^TestSchedules$", "-test.timeout", r.limit.String(),
+		"-schedules", strconv.Itoa(schedules), "-first-seed", strconv.FormatInt(r.firstSeed, 10))
+	test.Dir = filepath.Join(r.root, simulator)
+	out, err := test.CombinedOutput()
+	v := verdict{took: time.Since(start)}
+	switch found := violation.FindSubmatch(out); {
+	case err == nil && bytes.Contains(out, []byte("no tests to run")):
+		return v, errors.New("the simulator has no TestSchedules")
+	case err == nil:
+		return v, nil
+	case found == nil:
+		return v, fmt.Errorf("mutant %s: the simulator failed without a violation: %w\n%s", m.name, err, tail(out, 40))
+	default:
+		v.seed, v.invariant, v.sentence = string(found[1]), string(found[3]), string(found[4])
+		v.schedules, err = strconv.Atoi(string(found[2]))
+		return v, err
+	}
+}
+
+// tail returns the last lines of an output.
+func tail(out []byte, lines int) string {
+	all := strings.Split(strings.TrimSpace(string(out)), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
