@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/build"
@@ -90,6 +91,30 @@ func TestApplyRefuses(t *testing.T) {
 	files, err := two.apply(root)
 	if want := "package a\n\nvar w, y = 1, 1\n"; err != nil || string(files["a.go"]) != want {
 		t.Errorf("two changes of one file: got %q, %v, want %q", files["a.go"], err, want)
+	}
+}
+
+// TestJudge: only a violation kills a mutant. A crash of the simulator, or one without its test, proves nothing.
+func TestJudge(t *testing.T) {
+	failed := errors.New("exit status 1")
+	line := "violation: seed=-7 schedules=12 invariant=never-wrong the record of a has the MD5 of b\n"
+	dead := verdict{invariant: "never-wrong", seed: "-7", schedules: 12, sentence: "the record of a has the MD5 of b"}
+	for name, test := range map[string]struct {
+		out    string
+		failed error
+		want   verdict
+		valid  bool
+	}{
+		"killed":            {line + "FAIL\n", failed, dead, true},
+		"killed in a test":  {"--- FAIL: TestSchedules\n    sim_test.go:40: " + line, failed, dead, true},
+		"survived":          {"PASS\n", nil, verdict{}, true},
+		"panic":             {"panic: nil map\n", failed, verdict{}, false},
+		"nothing simulated": {"testing: warning: no tests to run\nPASS\n", nil, verdict{}, false},
+	} {
+		got, err := judge([]byte(test.out), test.failed)
+		if got != test.want || (err == nil) != test.valid {
+			t.Errorf("%s: got %+v, %v, want %+v, valid = %v", name, got, err, test.want, test.valid)
+		}
 	}
 }
 

@@ -65,19 +65,29 @@ func (r *runner) run(ctx context.Context, m mutant, schedules int) (verdict, err
 		"-schedules", strconv.Itoa(schedules), "-first-seed", strconv.FormatInt(r.firstSeed, 10))
 	test.Dir = filepath.Join(r.root, simulator)
 	out, err := test.CombinedOutput()
-	v := verdict{took: time.Since(start)}
-	switch found := violation.FindSubmatch(out); {
-	case err == nil && bytes.Contains(out, []byte("no tests to run")):
-		return v, errors.New("the simulator has no TestSchedules")
-	case err == nil:
-		return v, nil
-	case found == nil:
-		return v, fmt.Errorf("mutant %s: the simulator failed without a violation: %w\n%s", m.name, err, tail(out, 40))
-	default:
-		v.seed, v.invariant, v.sentence = string(found[1]), string(found[3]), string(found[4])
-		v.schedules, err = strconv.Atoi(string(found[2]))
-		return v, err
+	v, err := judge(out, err)
+	v.took = time.Since(start)
+	if err != nil {
+		return v, fmt.Errorf("mutant %s: %w", m.name, err)
 	}
+	return v, nil
+}
+
+// judge reads what the simulator printed and how it ended.
+func judge(out []byte, failed error) (verdict, error) {
+	found := violation.FindSubmatch(out)
+	switch {
+	case failed == nil && bytes.Contains(out, []byte("no tests to run")):
+		return verdict{}, errors.New("the simulator has no TestSchedules")
+	case failed == nil:
+		return verdict{}, nil
+	case found == nil:
+		return verdict{}, fmt.Errorf("the simulator failed without a violation: %w\n%s", failed, tail(out, 40))
+	}
+	v := verdict{seed: string(found[1]), invariant: string(found[3]), sentence: string(found[4])}
+	var err error
+	v.schedules, err = strconv.Atoi(string(found[2]))
+	return v, err
 }
 
 // tail returns the last lines of an output.
