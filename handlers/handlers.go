@@ -16,6 +16,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 // Config configures the handler. Buckets and Algorithms are needed.
@@ -86,6 +87,10 @@ func New(c Config) (pipeline.Handler, error) {
 	return c.handle, nil
 }
 
+// maxBuckets is the length, in bytes, to which an error cuts the list of buckets. The events of a
+// message can cause thousands of these errors.
+const maxBuckets = 300
+
 func (c Config) handle(ctx context.Context, e pipeline.Event) error {
 	b, ok := c.Buckets[e.Object.Bucket]
 	switch {
@@ -93,7 +98,7 @@ func (c Config) handle(ctx context.Context, e pipeline.Event) error {
 		return nil
 	case !ok:
 		return pipeline.Permanent(fmt.Errorf("bucket %q %w, so that %q was not touched; configured: %s",
-			e.Object.Bucket, pipeline.ErrUnknownBucket, e.Object.Key, strings.Join(slices.Sorted(maps.Keys(c.Buckets)), ", ")))
+			e.Object.Bucket, pipeline.ErrUnknownBucket, e.Object.Key, readable.Cut(strings.Join(slices.Sorted(maps.Keys(c.Buckets)), ", "), maxBuckets)))
 	case b.Records.IsRecord(e.Object.Key):
 		return fmt.Errorf("%s %w", e.Object, pipeline.ErrOwnRecord)
 	}

@@ -66,7 +66,7 @@ func failures(events []Handled) error {
 			return err
 		}
 		if h.Event.Object.Key != "" { // an event that could not be decoded has none
-			err = fmt.Errorf("%s: %w", h.Event.Object, err)
+			err = &eventError{h.Event.Object, err}
 		}
 		if Classify(err) == ClassSuperseded {
 			superseded = append(superseded, err)
@@ -93,6 +93,16 @@ type eventErrors struct {
 	failed []error
 	of     int // events in the message
 }
+
+// eventError is the failure of one event. Its text is made only if it is read: a message may have
+// thousands of events, whose texts repeat long keys.
+type eventError struct {
+	object Object
+	err    error
+}
+
+func (e *eventError) Error() string { return fmt.Sprintf("%s: %v", e.object, e.err) }
+func (e *eventError) Unwrap() error { return e.err }
 
 // Error starts with the number of failures, which remains if the text is cut.
 func (e *eventErrors) Error() string {

@@ -16,6 +16,13 @@ type Object struct {
 	Sequencer string // orders the events of one key; see CompareSequencers
 }
 
+// The longest names that are taken for one, in bytes. A store may have a lower limit and refuse a key
+// by itself.
+const (
+	MaxBucketName = 255  // of a folder; those of the clouds are shorter
+	MaxKey        = 4096 // Azure's 1,024 characters have up to 4 bytes each; a path on Linux has 4,095
+)
+
 // UnknownSize is the Size of an object whose event has no size.
 const UnknownSize int64 = -1
 

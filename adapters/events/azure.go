@@ -40,11 +40,7 @@ type blobData struct {
 var startsFile = map[string]bool{"CreateFile": true, "SftpCreate": true}
 
 func decodeEventGridBatch(body []byte) ([]pipeline.Event, error) {
-	var batch []json.RawMessage
-	if err := unmarshal("", body, &batch); err != nil {
-		return nil, err
-	}
-	return each("batch", batch, decodeEventGrid)
+	return each("batch", body, decodeEventGrid)
 }
 
 func decodeEventGrid(raw []byte) (pipeline.Event, error) {

@@ -31,7 +31,7 @@ type cloudTrailObject struct {
 	ResponseElements struct {
 		VersionID string `json:"x-amz-version-id"`
 	} `json:"responseElements"`
-	Resources []cloudTrailResource `json:"resources"`
+	Resources json.RawMessage `json:"resources"`
 }
 
 type cloudTrailResource struct {
@@ -91,9 +91,20 @@ func decodeCloudTrail(e eventBridgeEvent) ([]pipeline.Event, error) {
 
 // deletedTogether returns an event for each object that the record of a DeleteObjects call
 // lists. CloudTrail does not promise that list. Without it the event is ignored.
-func deletedTogether(deleted pipeline.Event, resources []cloudTrailResource, raw json.RawMessage) ([]pipeline.Event, error) {
+func deletedTogether(deleted pipeline.Event, resources, raw json.RawMessage) ([]pipeline.Event, error) {
+	var items []json.RawMessage
+	if resources != nil {
+		var err error
+		if items, err = listOf("detail.resources", resources); err != nil {
+			return nil, err
+		}
+	}
 	var events []pipeline.Event
-	for i, r := range resources {
+	for i, item := range items {
+		var r cloudTrailResource
+		if err := unmarshal(fmt.Sprintf("detail.resources[%d]", i), item, &r); err != nil {
+			return nil, err
+		}
 		// arn:aws:s3:::BUCKET/KEY, where "aws" is the partition
 		_, path, _ := strings.Cut(r.ARN, ":s3:::")
 		bucket, key, _ := strings.Cut(path, "/")

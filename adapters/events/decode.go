@@ -2,10 +2,10 @@ package events
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -25,6 +25,9 @@ const (
 	maxWraps = 3
 	// maxName is the length, in bytes, to which names that only people read are cut.
 	maxName = 103
+	// maxIdentifier is the longest version id, ETag, sequencer or event id, in bytes. S3's
+	// version ids, the longest, may have 1,024.
+	maxIdentifier = 1024
 )
 
 var _ pipeline.Decoder = Decode
@@ -34,7 +37,8 @@ var _ pipeline.Decoder = Decode
 // are bad, Decode returns the others together with the error. Safe for concurrent use.
 func Decode(body []byte, attributes map[string]string) ([]pipeline.Event, error) {
 	events, err := decode(body, attributes, 0)
-	if err != nil {
+	events, unbounded := bounded(events)
+	if err = cmp.Or(err, unbounded); err != nil {
 		return events, pipeline.Permanent(fmt.Errorf("event: %w", err))
 	}
 	return events, nil
@@ -63,16 +67,16 @@ func decode(body []byte, attributes map[string]string, wraps int) ([]pipeline.Ev
 	case body[0] == '[':
 		return decodeEventGridBatch(body)
 	}
-	var fields map[string]json.RawMessage // not a struct, which would decode "type" into a field Type
-	if err := unmarshal("", body, &fields); err != nil {
+	if err := unmarshal("", body, new(struct{})); err != nil {
 		return nil, err
 	}
+	fields := telling(body)
 	has := func(name string) bool { return fields[name] != nil }
 	switch {
 	case has("detail-type"):
 		return decodeEventBridge(body)
 	case has("Records"):
-		return decodeNotification(body)
+		return decodeNotification(fields["Records"])
 	case has("Type") && (has("Message") || has("TopicArn")):
 		return decodeSNS(body, wraps)
 	case has("Event"):
@@ -86,18 +90,40 @@ func decode(body []byte, attributes map[string]string, wraps int) ([]pipeline.Ev
 	case string(fields["kind"]) == `"storage#object"`:
 		return nil, errors.New("GCS: the message has no attribute eventType, which says what happened to the object")
 	}
-	return nil, fmt.Errorf("unknown form: a JSON object %s", fieldNames(fields))
+	return nil, fmt.Errorf("unknown form: a JSON object %s", fieldNames(body))
 }
 
-// fieldNames lists a few of the names for an error message.
-func fieldNames(fields map[string]json.RawMessage) string {
-	switch n := len(fields); {
+// telling returns the fields of a message that tell its form. Their names have to match
+// exactly: in a struct, encoding/json would decode "type" into a field Type. In a map it would
+// copy every field.
+func telling(body []byte) map[string]json.RawMessage {
+	fields := make(map[string]json.RawMessage, 2)
+	for name, value := range members(body) {
+		switch name := string(name); name {
+		case "detail-type", "Records", "Type", "Message", "TopicArn", "Event", "specversion", "eventType", "message", "attributes", "kind":
+			fields[name] = value
+		}
+	}
+	return fields
+}
+
+// fieldNames lists a few of the names of a message for an error message.
+func fieldNames(body []byte) string {
+	var names []string
+	n := 0
+	for name := range members(body) {
+		if n++; n <= 50 {
+			names = append(names, string(name))
+		}
+	}
+	switch {
 	case n == 0:
 		return "without fields"
 	case n > 50: // the time must stay linear, and sorting is not
 		return fmt.Sprintf("with %d fields", n)
 	}
-	names := slices.Sorted(maps.Keys(fields))
+	slices.Sort(names)
+	names = slices.Compact(names)
 	const most = 5
 	more := ""
 	if len(names) > most {
@@ -117,13 +143,18 @@ func one(e pipeline.Event, err error) ([]pipeline.Event, error) {
 }
 
 // each decodes the items of a list. It returns the events of the good items also if
-// others are bad. The error is that of the first bad item.
-func each(list string, items []json.RawMessage, decode func([]byte) (pipeline.Event, error)) ([]pipeline.Event, error) {
-	if len(items) == 0 {
+// others are bad. The error is that of the first bad item. It decodes nothing of a list that is
+// too long.
+func each(list string, raw json.RawMessage, decode func([]byte) (pipeline.Event, error)) ([]pipeline.Event, error) {
+	items, err := listOf(list, raw)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(items) == 0:
 		// Not a success: the message would be acknowledged and leave no trace.
 		return nil, fmt.Errorf("%s is empty", list)
 	}
-	events := make([]pipeline.Event, 0, len(items))
+	var events []pipeline.Event
 	var first error
 	for i, item := range items {
 		e, err := decode(item)
@@ -265,6 +296,38 @@ func sizeOf(field string, given *int64) (int64, error) {
 // trimETag returns the ETag without HTTP's quotes and W/.
 func trimETag(s string) string {
 	return strings.Trim(strings.TrimPrefix(s, "W/"), `"`)
+}
+
+// bounded leaves out events with a field that is longer than any store's. The error is that
+// of the first one.
+func bounded(events []pipeline.Event) ([]pipeline.Event, error) {
+	var first error
+	within := slices.DeleteFunc(events, func(e pipeline.Event) bool {
+		err := checkLengths(e)
+		first = cmp.Or(first, err)
+		return err != nil
+	})
+	return within, first
+}
+
+func checkLengths(e pipeline.Event) error {
+	o := e.Object
+	for _, field := range []struct {
+		name, value string
+		most        int
+	}{
+		{"bucket's name", o.Bucket, pipeline.MaxBucketName},
+		{"key", o.Key, pipeline.MaxKey},
+		{"version id", o.VersionID, maxIdentifier},
+		{"ETag", o.ETag, maxIdentifier},
+		{"sequencer", o.Sequencer, maxIdentifier},
+		{"event's id", e.ID, maxIdentifier},
+	} {
+		if n := len(field.value); n > field.most {
+			return fmt.Errorf("the %s has %d bytes, more than the limit of %d", field.name, n, field.most)
+		}
+	}
+	return nil
 }
 
 // ignored returns an event that requires no work.

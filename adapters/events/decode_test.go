@@ -231,7 +231,7 @@ func fuzzForm(f *testing.F, pattern string, build func(t testing.TB, key string)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, key string) {
 		checkFuzzed(t, body, nil)
-		if key == "" || !utf8.ValidString(key) || len(key) > 10_000 {
+		if key == "" || !utf8.ValidString(key) || len(key) > pipeline.MaxKey {
 			return
 		}
 		got, err := events.Decode([]byte(mustJSON(t, build(t, key))), nil)

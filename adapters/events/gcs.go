@@ -26,6 +26,9 @@ const (
 	gcsOverwrittenBy = "overwrittenByGeneration"
 )
 
+// maxAttributes is Pub/Sub's own limit.
+const maxAttributes = 100
+
 // gcsResource is the object as the JSON API describes it. It is the body of the message
 // if the notification's payload format says so.
 type gcsResource struct {
@@ -115,13 +118,17 @@ func generationSequencer(generation string) string {
 // JSON, see https://cloud.google.com/pubsub/docs/push. Its data is base64 or plain JSON.
 func decodePubSub(raw []byte, wraps int) ([]pipeline.Event, error) {
 	var m struct {
-		Attributes map[string]string `json:"attributes"`
-		Data       json.RawMessage   `json:"data"`
+		Attributes json.RawMessage `json:"attributes"`
+		Data       json.RawMessage `json:"data"`
 	}
 	if err := unmarshal("message", raw, &m); err != nil {
 		return nil, fmt.Errorf("Pub/Sub: %w", err)
 	}
-	for name, value := range m.Attributes {
+	attributes, err := pubSubAttributes(m.Attributes)
+	if err != nil {
+		return nil, fmt.Errorf("Pub/Sub: %w", err)
+	}
+	for name, value := range attributes {
 		if mangled(value, raw) {
 			return nil, fmt.Errorf("Pub/Sub: attribute %s contains half of a surrogate pair", readable.Cut(name, maxName))
 		}
@@ -137,9 +144,23 @@ func decodePubSub(raw []byte, wraps int) ([]pipeline.Event, error) {
 		}
 		data = decoded
 	}
-	events, err := decode(data, m.Attributes, wraps+1)
+	events, err := decode(data, attributes, wraps+1)
 	if err != nil {
 		return events, fmt.Errorf("Pub/Sub: %w", err)
 	}
 	return events, nil
+}
+
+// pubSubAttributes decodes the attributes of a message; raw is nil if it has none.
+func pubSubAttributes(raw json.RawMessage) (attributes map[string]string, err error) {
+	if raw == nil {
+		return nil, nil
+	}
+	n := 0
+	for range parts(raw) {
+		if n++; n > maxAttributes {
+			return nil, fmt.Errorf("it has more than %d attributes", maxAttributes)
+		}
+	}
+	return attributes, unmarshal("message.attributes", raw, &attributes)
 }

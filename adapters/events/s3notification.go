@@ -37,14 +37,8 @@ type notificationEntity struct {
 	} `json:"object"`
 }
 
-func decodeNotification(body []byte) ([]pipeline.Event, error) {
-	var n struct {
-		Records []json.RawMessage
-	}
-	if err := unmarshal("", body, &n); err != nil {
-		return nil, fmt.Errorf("S3 notification: %w", err)
-	}
-	events, err := each("Records", n.Records, decodeRecord)
+func decodeNotification(records json.RawMessage) ([]pipeline.Event, error) {
+	events, err := each("Records", records, decodeRecord)
 	if err != nil {
 		return events, fmt.Errorf("S3 notification: %w", err)
 	}

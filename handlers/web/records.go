@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -10,12 +11,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-const (
-	maxBucketName = 255
-	maxKey        = 1024 // bytes, the limit of S3 and compatible stores
-	// lookupTimeout leaves time for an error answer within the write timeout.
-	lookupTimeout = writeTimeout / 2
-)
+// lookupTimeout leaves time for an error answer within the write timeout.
+const lookupTimeout = writeTimeout / 2
 
 // Records are the records of a bucket. pipeline.Recorder implements it.
 type Records interface {
@@ -76,10 +73,10 @@ func recordQuery(r *http.Request) (bucket, key, wrong string) {
 		return "", "", "The query is malformed"
 	case len(query["bucket"]) != 1 || len(query["key"]) != 1 || bucket == "" || key == "":
 		return "", "", "Name one object: /records?bucket=NAME&key=KEY"
-	case len(bucket) > maxBucketName:
-		return "", "", "The bucket's name is longer than 255 bytes"
-	case len(key) > maxKey:
-		return "", "", "The key is longer than 1024 bytes"
+	case len(bucket) > pipeline.MaxBucketName:
+		return "", "", fmt.Sprintf("The bucket's name is longer than %d bytes", pipeline.MaxBucketName)
+	case len(key) > pipeline.MaxKey:
+		return "", "", fmt.Sprintf("The key is longer than %d bytes", pipeline.MaxKey)
 	case !utf8.ValidString(bucket + key):
 		return "", "", "The name is not UTF-8"
 	}

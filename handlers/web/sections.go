@@ -66,7 +66,7 @@ func lookup(buckets []string) markup {
 <h2>Record of an object</h2>
 <form id="lookup" class="fields" method="get" action="records">
 <label>Bucket <select name="bucket">`, each(buckets, option), `</select></label>
-<label>Key <input name="key" required maxlength="1024" autocomplete="off" autocapitalize="off" spellcheck="false"></label>
+<label>Key <input name="key" required maxlength="4096" autocomplete="off" autocapitalize="off" spellcheck="false"></label>
 <button>Look up</button>
 </form>
 <div id="lookup-answer" aria-live="polite"></div>

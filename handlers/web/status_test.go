@@ -147,7 +147,7 @@ func (r records) Lookup(_ context.Context, o pipeline.Object) (pipeline.Record, 
 }
 
 func TestRecords(t *testing.T) {
-	longest := strings.Repeat("k", 1024)
+	longest := strings.Repeat("k", 4096)
 	computed := time.Date(2024, 9, 12, 8, 30, 1, 123456789, time.FixedZone("", 7200))
 	record := func(key string) pipeline.Record {
 		o := object(key, 5)
@@ -172,7 +172,7 @@ func TestRecords(t *testing.T) {
 		"impossible":         {query("inbox", "impossible"), 404, `{"error":"The object has no record"}`},
 		"other bucket":       {query("other", "a"), 404, `{"error":"The bucket is not configured"}`},
 		"store fails":        {query("inbox", "broken"), 502, `{"error":"The record cannot be read"}`},
-		"too long":           {query("inbox", longest+"k"), 400, `{"error":"The key is longer than 1024 bytes"}`},
+		"too long":           {query("inbox", longest+"k"), 400, `{"error":"The key is longer than 4096 bytes"}`},
 		"bucket too long":    {query(longest, "a"), 400, `{"error":"The bucket's name is longer than 255 bytes"}`},
 		"not UTF-8":          {"/records?bucket=inbox&key=%ff", 400, `{"error":"The name is not UTF-8"}`},
 		"malformed":          {"/records?bucket=inbox&key=%zz", 400, `{"error":"The query is malformed"}`},

@@ -1,0 +1,7 @@
+package events
+
+// For the comparison with encoding/json.
+var (
+	Parts   = parts
+	Members = members
+)
