@@ -23,6 +23,9 @@ const (
 	maxPartHeader = 64 << 10 // bytes of each part
 	maxSkipped    = 64 << 20 // bytes of all parts together
 
+	// maxUploads limits the uploads at the same time, so that they leave connections for probes.
+	maxUploads = 256
+
 	// lingerTime is how long a client may continue to send after its upload was refused, before
 	// the connection is closed.
 	lingerTime = 2 * time.Second
@@ -43,6 +46,7 @@ var (
 	errTruncated      = &fault{http.StatusBadRequest, "The upload ended before it was complete"}
 	errMalformed      = &fault{http.StatusBadRequest, "The request body is not valid multipart/form-data"}
 	errTooMuchBefore  = &fault{http.StatusBadRequest, "Too much precedes the file part in the request"}
+	errBusy           = &fault{http.StatusServiceUnavailable, "Too many uploads at the same time"}
 	errInternal       = &fault{http.StatusInternalServerError, "The checksum cannot be computed"}
 )
 
@@ -50,7 +54,7 @@ var (
 func (s *service) md5(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	b := newBody(w, r, s.config)
-	sum, size, err := s.sum(r, b)
+	sum, size, err := s.admit(r, b)
 	extendWriteDeadline(w, r)
 	if err != nil {
 		f := s.faultOf(err, b)
@@ -60,6 +64,17 @@ func (s *service) md5(w http.ResponseWriter, r *http.Request) {
 	}
 	s.config.Log.InfoContext(r.Context(), "upload digested", "bytes", size, "duration", time.Since(start))
 	answer(w, http.StatusOK, map[string]string{"md5_checksum": sum})
+}
+
+// admit is sum for a limited number of uploads at the same time.
+func (s *service) admit(r *http.Request, b *body) (string, int64, error) {
+	select {
+	case s.uploads <- struct{}{}:
+		defer func() { <-s.uploads }()
+		return s.sum(r, b)
+	default:
+		return "", 0, errBusy
+	}
 }
 
 // sum reads the whole upload and returns the checksum and the size of its file.
@@ -162,6 +177,9 @@ func refuse(w http.ResponseWriter, r *http.Request, b *body, f *fault) {
 	}
 	conn := http.NewResponseController(w)
 	w.Header().Set("Connection", "close")
+	if f == errBusy {
+		w.Header().Set("Retry-After", "5")
+	}
 	// Without full duplex, the server would read the body before it answers. A writer without these
 	// methods has no connection.
 	_ = conn.EnableFullDuplex()

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 const (
@@ -16,7 +18,10 @@ const (
 	writeTimeout      = time.Minute     // from the head of a request to the end of its answer
 	keepAliveTimeout  = 2 * time.Minute // longer than in load balancers, which would else send into a closing connection
 	maxHeaderBytes    = 64 << 10
-	lastAnswers       = time.Second // the least time that requests have to finish, after any drain
+	// maxConnections is enough for many probes and people, and less than the usual 1,024 files of a
+	// process. Connections beyond it wait in the system's queue.
+	maxConnections = 512
+	lastAnswers    = time.Second // the least time that requests have to finish, after any drain
 )
 
 // Serve answers requests at l with h until ctx ends and then until drained is closed, so that clients can
@@ -24,6 +29,9 @@ const (
 // finish within the grace time, counted from the end of ctx; after it their connections are closed and their
 // contexts cancelled. Serve waits for their handlers. It returns nil if every request was answered, else why
 // the listener or the shutdown failed.
+//
+// It answers on 512 connections at once; a connection that does not send a request is closed after 10 seconds,
+// after 2 minutes if it has sent one before. The head of a request may have 64 KiB.
 //
 // An answer must be written within a minute after the head of its request. A handler that needs more time sets
 // its own write deadline with [http.ResponseController]. The server logs to log, if that is not nil.
@@ -54,7 +62,7 @@ func Serve(ctx context.Context, drained <-chan struct{}, l net.Listener, h http.
 	}
 
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
+	go func() { served <- srv.Serve(netutil.LimitListener(l, maxConnections)) }()
 	var serveErr error
 	select {
 	case serveErr = <-served:

@@ -105,7 +105,7 @@ func Handler(config Config) (http.Handler, error) {
 	if _, err := digest.New(algorithm); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	s := &service{config: config.withDefaults()}
+	s := &service{config: config.withDefaults(), uploads: make(chan struct{}, maxUploads)}
 	page := newPage(s.config)
 
 	mux := http.NewServeMux()
@@ -137,8 +137,9 @@ func Handler(config Config) (http.Handler, error) {
 }
 
 type service struct {
-	config Config
-	routes http.Handler
+	config  Config
+	routes  http.Handler
+	uploads chan struct{} // has an item for each upload in work
 }
 
 // ServeHTTP prepares every request and routes it.
