@@ -202,7 +202,7 @@ func (a *App) runPipeline(ctx context.Context) error {
 	return pipeline.Run(ctx, pipeline.Config{
 		Subscriber:    a.subscriber,
 		Topic:         a.config.Queue,
-		Decode:        events.Decode,
+		Decode:        a.config.SNS.Decoder(events.Decode),
 		Handle:        a.handle,
 		DeadLetters:   a.deadLetters,
 		Continuations: a.continuations,

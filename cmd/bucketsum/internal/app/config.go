@@ -12,6 +12,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/sns"
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -39,6 +40,7 @@ type Config struct {
 	// MaxDeliveries is how often a message may fail before it is dead-lettered; 0: the
 	// queue decides.
 	MaxDeliveries int
+	SNS           sns.Config // the topics that must have signed a message; zero: none
 
 	// Stores are the buckets by the names that events use; needed. The caller closes
 	// them after the App.
@@ -79,7 +81,7 @@ func (c Config) Validate() error {
 	if c.DrainTimeout < 0 {
 		faults = append(faults, fmt.Errorf("--drain-timeout: %s is not more than 0", c.DrainTimeout))
 	}
-	faults = append(faults, checkLoopback(c.Profiles))
+	faults = append(faults, checkLoopback(c.Profiles), c.SNS.Validate())
 	if c.Resume.Slice < 0 {
 		faults = append(faults, fmt.Errorf("--slice: %s is negative", c.Resume.Slice))
 	}
