@@ -51,6 +51,29 @@ func (s *Server) Inject(f Fault) {
 	s.wake() // a waiting receive fails too
 }
 
+// Redeliver makes up to n messages of a queue visible that would stay hidden for longer
+// than hidden, and returns how many. They are delivered again although their receivers
+// hold them: SQS promises at least one delivery, and no receiver an exclusive one.
+func (s *Server) Redeliver(queueName string, hidden time.Duration, n int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.queues[queueName]
+	if q == nil {
+		return 0
+	}
+	now, shown := time.Now(), 0
+	for _, m := range q.messages {
+		if shown < n && m.visibleAt.Sub(now) > hidden {
+			m.visibleAt = now
+			shown++
+		}
+	}
+	if shown > 0 {
+		s.wake()
+	}
+	return shown
+}
+
 // Heal ends every fault.
 func (s *Server) Heal() {
 	s.mu.Lock()
