@@ -4,6 +4,7 @@ package backoff
 import (
 	"context"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,9 +34,9 @@ func (b Backoff) Delay(attempt int) time.Duration {
 		d = b.First << n
 	}
 	if b.Jitter == Below {
-		return d - rand.N(d/2+1)
+		return d - Random(d/2+1)
 	}
-	return d - d/8 + rand.N(d/4+1)
+	return d - d/8 + Random(d/4+1)
 }
 
 // Wait sleeps for the Delay of the attempt, or until ctx ends. It returns false if
@@ -56,4 +57,23 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 	}
 	return ctx.Err() == nil
+}
+
+// source replaces math/rand; nil: it does not.
+var source atomic.Pointer[func(n int64) int64]
+
+// Random returns a random duration from 0 up to but not including n, which is more than 0.
+// All jitter of the program comes from it. Safe for concurrent use.
+func Random(n time.Duration) time.Duration {
+	if f := source.Load(); f != nil {
+		return time.Duration((*f)(int64(n)))
+	}
+	return rand.N(n)
+}
+
+// SetSource makes Random call f with n in nanoseconds, until restore is called. A simulation uses it, so
+// that one seed decides the waits of the whole program. f is called by several goroutines at once.
+func SetSource(f func(n int64) int64) (restore func()) {
+	before := source.Swap(&f)
+	return func() { source.Store(before) }
 }

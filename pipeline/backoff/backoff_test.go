@@ -74,3 +74,20 @@ func TestSleepEndsWithContext(t *testing.T) {
 		}
 	})
 }
+
+// A simulation replays its waits.
+func TestSetSource(t *testing.T) {
+	restore := backoff.SetSource(func(n int64) int64 { return n - 1 })
+	b := backoff.Backoff{First: 8 * time.Second, Longest: time.Minute}
+	if d := b.Delay(1); d != 9*time.Second {
+		t.Errorf("with the largest random numbers: got %s, want 9s", d)
+	}
+	restore()
+	seen := make(map[time.Duration]bool)
+	for range 100 {
+		seen[backoff.Random(time.Hour)] = true
+	}
+	if len(seen) < 50 {
+		t.Errorf("only %d different numbers of 100 after restore", len(seen))
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -158,7 +157,7 @@ func (l *Lease) keep() {
 	}
 }
 
-func jittered(d time.Duration) time.Duration { return d - d/10 + rand.N(d/5+1) }
+func jittered(d time.Duration) time.Duration { return d - d/10 + backoff.Random(d/5+1) }
 
 func (l *Lease) extend() error {
 	if !l.begin(l.ctx) {
