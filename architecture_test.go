@@ -24,6 +24,7 @@ var rooms = map[string][]string{
 	"adapters/blobstore":            {"pipeline", "adapters/blobstore/driver"},
 	"adapters/blobstore/drivertest": {"adapters/blobstore", "pipeline", "testenv/awsenv"},
 	"testenv":                       {"pipeline", "testenv"},
+	"testenv/sim":                   {"handlers", "adapters", "pipeline"},
 	"pipeline":                      {"pipeline/digest"},
 	"pipeline/digest":               {"pipeline/digest"},
 	"pipeline/queue":                {"pipeline"},

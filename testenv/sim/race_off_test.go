@@ -1,0 +1,8 @@
+//go:build !race
+
+package sim
+
+const (
+	defaultSchedules = 1500
+	replays          = 200
+)
