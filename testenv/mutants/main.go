@@ -5,7 +5,7 @@
 //	go run ./testenv/mutants -run 'checkpoint|offset' -schedules 100000
 //
 // It runs in any folder of the module. The exit code is 1 if a mutant survived, and 2 if a run proves nothing
-// because it ended in another way. The unpatched code must pass the same schedules; that run is the first row.
+// because it ended in another way. The code without a mutant must pass the same schedules; that is the last row.
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -90,41 +91,55 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return filepath.Dir(strings.TrimSpace(string(out))), nil
 }
 
-// showSimulator prints a row for each mutant. Before, the code without any must pass, or the rows would say
-// nothing.
+// showSimulator prints a row for each mutant. In the end the code without any mutant must pass the schedules that
+// killed them, or the rows would say nothing.
 func (r *runner) showSimulator(ctx context.Context, chosen []mutant) int {
 	fmt.Printf("at most %d schedules for each mutant, from seed %d\n\n", r.schedules, r.firstSeed)
-	fmt.Printf("%-31s %-34s %9s %9s %8s\n", "MUTANT", "KILLED BY", "SCHEDULES", "SEED", "SECONDS")
-	code, survivors := 0, 0
-	for _, m := range append([]mutant{{name: "(none)"}}, chosen...) {
+	fmt.Printf(row, "MUTANT", "KILLED BY", "SCHEDULES", "SEED", "CPU-S", "WHAT IT BREAKS")
+	most, killed, survived, unclear := 1, 0, 0, 0
+	for _, m := range chosen {
 		v, err := r.run(ctx, m, r.schedules)
 		switch {
 		case err != nil:
-			fmt.Printf("%-31s %s\n", m.name, "PROVES NOTHING")
 			fmt.Fprintln(os.Stderr, "mutants:", err)
-			code = 2
-		case len(m.changes) == 0 && v.invariant != "":
-			fmt.Printf("%-31s %-34s %9d %9s %8.1f\n", m.name, v.invariant, v.schedules, v.seed, v.took.Seconds())
-			fmt.Fprintf(os.Stderr, "mutants: the code without a mutant breaks %s: %s\n", v.invariant, v.sentence)
-			return 2
+			unclear++
 		case v.invariant == "":
-			fate := "SURVIVED"
-			if len(m.changes) == 0 {
-				fate = "nothing, as it must be"
-			} else {
-				survivors++
-			}
-			fmt.Printf("%-31s %-34s %9d %9s %8.1f\n", m.name, fate, r.schedules, "", v.took.Seconds())
+			r.show(m, "SURVIVED", r.schedules, v)
+			survived++
 		default:
-			fmt.Printf("%-31s %-34s %9d %9s %8.1f\n", m.name, v.invariant, v.schedules, v.seed, v.took.Seconds())
+			r.show(m, v.invariant, v.schedules, v)
+			killed++
+			most = max(most, v.schedules)
 		}
 		if ctx.Err() != nil {
 			return 2
 		}
 	}
-	fmt.Printf("\n%d mutants, %d survived\n", len(chosen), survivors)
-	if code == 0 && survivors > 0 {
+	none := mutant{name: "none", what: "the code as it is, in as many schedules as the hardest mutant took"}
+	v, err := r.run(ctx, none, most)
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		unclear++
+	case v.invariant != "":
+		fmt.Fprintf(os.Stderr, "mutants: the code without a mutant breaks %s with seed %s: %s\n", v.invariant, v.seed, v.sentence)
+		unclear++
+	default:
+		r.show(none, "nothing, as it must be", most, v)
+	}
+	fmt.Printf("\n%d mutants: %d killed, %d survived, %d unclear; %.0f s of processor time with the building\n",
+		len(chosen), killed, survived, unclear, r.spent.Seconds())
+	switch {
+	case unclear > 0:
+		return 2
+	case survived > 0:
 		return 1
 	}
-	return code
+	return 0
+}
+
+const row = "%-31s %-27s %9s %9s %6s  %s\n"
+
+func (r *runner) show(m mutant, fate string, schedules int, v verdict) {
+	fmt.Printf(row, m.name, fate, strconv.Itoa(schedules), v.seed, fmt.Sprintf("%.1f", v.took.Seconds()), m.what)
 }

@@ -19,11 +19,11 @@ const simulator = "./testenv/sim"
 
 // verdict is what the simulator made of one mutant.
 type verdict struct {
-	invariant string // that the mutant broke; empty if it survived
-	seed      string // of the schedule that showed it
-	schedules int    // how many it took
-	sentence  string // what the simulator says
-	took      time.Duration
+	invariant string        // that the mutant broke; empty if it survived
+	seed      string        // of the schedule that showed it
+	schedules int           // how many it took
+	sentence  string        // what the simulator says
+	took      time.Duration // of processors, by the simulator
 }
 
 var violation = regexp.MustCompile(`(?m)^\s*(?:\S+\.go:\d+: )?violation: seed=(-?\d+) schedules=(\d+) invariant=(\S+) ?(.*)$`)
@@ -35,6 +35,7 @@ type runner struct {
 	schedules int
 	firstSeed int64
 	limit     time.Duration // of one run
+	spent     time.Duration // of processors, by everything so far
 }
 
 // build compiles the simulator's test with the mutant and returns the binary.
@@ -46,7 +47,9 @@ func (r *runner) build(ctx context.Context, m mutant) (string, error) {
 	binary := filepath.Join(r.dir, m.name+".test")
 	build := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", overlay, "-ldflags=-s -w", "-o", binary, simulator)
 	build.Dir = r.root
-	if out, err := build.CombinedOutput(); err != nil {
+	out, err := build.CombinedOutput()
+	r.spent += processorTime(build)
+	if err != nil {
 		return "", fmt.Errorf("mutant %s does not compile: %w\n%s", m.name, err, out)
 	}
 	return binary, nil
@@ -60,17 +63,24 @@ func (r *runner) run(ctx context.Context, m mutant, schedules int) (verdict, err
 		return verdict{}, err
 	}
 	defer os.Remove(binary)
-	start := time.Now()
 	test := exec.CommandContext(ctx, binary, "-test.run", "^TestSchedules$", "-test.timeout", r.limit.String(),
 		"-schedules", strconv.Itoa(schedules), "-first-seed", strconv.FormatInt(r.firstSeed, 10))
 	test.Dir = filepath.Join(r.root, simulator)
 	out, err := test.CombinedOutput()
 	v, err := judge(out, err)
-	v.took = time.Since(start)
+	v.took = processorTime(test)
+	r.spent += v.took
 	if err != nil {
 		return v, fmt.Errorf("mutant %s: %w", m.name, err)
 	}
 	return v, nil
+}
+
+func processorTime(c *exec.Cmd) time.Duration {
+	if c.ProcessState == nil {
+		return 0 // it did not start
+	}
+	return c.ProcessState.UserTime() + c.ProcessState.SystemTime()
 }
 
 // judge reads what the simulator printed and how it ended.
