@@ -15,6 +15,7 @@ func (s *storm) chaos(ctx context.Context) {
 		running.Go(func() { s.harass(ctx, l, &running) })
 	}
 	running.Go(func() { s.outages(ctx) })
+	running.Go(func() { s.fillDisks(ctx) })
 	running.Go(func() {
 		for ctx.Err() == nil {
 			pause(ctx, 400*time.Millisecond)
@@ -56,6 +57,30 @@ func (s *storm) harass(ctx context.Context, l *lane, running *sync.WaitGroup) {
 			w.kill()
 		default:
 			running.Go(func() { w.drain(ctx) })
+		}
+	}
+}
+
+// fillDisks lets the disks of folders be full for a while, again and again.
+func (s *storm) fillDisks(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause(ctx, s.chaosDice.between(2*time.Second, 6*time.Second))
+		if f := s.proxy.faults.Load(); !f.has("disk-full") || len(f.names) > 2 && s.chaosDice.float() < 0.5 {
+			continue
+		}
+		for _, l := range s.lanes {
+			f, ok := l.places[0].store.(*folderStore)
+			if !ok || f.fill == nil {
+				continue
+			}
+			if err := f.setFull(true); err != nil {
+				s.fault("the storm cannot fill a disk: %v", err)
+			}
+			s.events.add("disk full")
+			pause(ctx, s.chaosDice.between(time.Second, 4*time.Second))
+			if err := f.setFull(false); err != nil {
+				s.fault("the storm cannot make room on a disk: %v", err)
+			}
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest"
@@ -20,17 +21,40 @@ import (
 type folderStore struct {
 	dir, outside string // the bucket, and a folder beside it on the same disk
 	lane         *lane
+
+	disk       sync.RWMutex // held for reading by users that write
+	fill, free func() error // make the disk full, and make room; nil: it never is full
+	full       bool
 }
 
-func newFolderStore(t testing.TB, dir string, l *lane) *folderStore {
+func newFolderStore(t testing.TB, l *lane) *folderStore {
 	t.Helper()
-	f := &folderStore{dir: dir, outside: dir + ".outside", lane: l}
+	disk := t.TempDir()
+	f := &folderStore{dir: filepath.Join(disk, l.name), outside: filepath.Join(disk, "outside"), lane: l}
+	f.fill, f.free, _ = mountDisk(t, disk)
 	for _, d := range []string{f.dir, f.outside} {
 		if err := os.Mkdir(d, 0o777); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return f
+}
+
+// setFull makes the disk full, or makes room. Users write only while there is room: what they
+// write must not be cut.
+func (f *folderStore) setFull(full bool) error {
+	f.disk.Lock()
+	defer f.disk.Unlock()
+	if f.full == full {
+		return nil
+	}
+	set := f.free
+	if full {
+		set = f.fill
+	}
+	err := set()
+	f.full = full && err == nil
+	return err
 }
 
 func (f *folderStore) path(key string) string { return filepath.Join(f.dir, filepath.FromSlash(key)) }

@@ -37,6 +37,7 @@ var kinds = []kind{
 	{"sqs-delay", 0.20, "the request to SQS waits up to 2 s"},
 	{"sqs-twice", 0, "messages in work are delivered again"},
 	{"sqs-outage", 0, "SQS refuses everything for 1 to 4 s"},
+	{"disk-full", 0, "the disk of a folder is full for 1 to 4 s (as root on Linux)"},
 	{"kill", 0, "a worker is killed (SIGKILL)"},
 	{"freeze", 0, "a worker is frozen for longer than its leases (SIGSTOP, SIGCONT)"},
 	{"drain", 0, "a worker is told to end (SIGTERM)"},

@@ -3,9 +3,9 @@ package storm
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
@@ -87,8 +87,7 @@ func newLane(t testing.TB, s *storm, name string) *lane {
 		l.queue = newQueue(t, s.sqs, name)
 	}
 	if l.folder {
-		dir := filepath.Join(t.TempDir(), name)
-		l.places = []*place{{lane: l, name: name, store: newFolderStore(t, dir, l)}}
+		l.places = []*place{{lane: l, name: name, store: newFolderStore(t, l)}}
 		return l
 	}
 	if l.keeper != "" {
@@ -146,7 +145,7 @@ func (l *lane) args(s *storm) []string {
 		}
 		algorithms += alg
 	}
-	args := []string{"--algorithms", algorithms, "--listen", "127.0.0.1:0", "--log-level", "info", "--log-format", "json", "--concurrency", "8", "--drain-timeout", "5s"}
+	args := []string{"--algorithms", algorithms, "--listen", "127.0.0.1:0", "--log-level", "info", "--log-format", "json", "--concurrency", "16", "--drain-timeout", "5s"}
 	args = append(args, l.flags...)
 	if l.local {
 		return append(append([]string{"local"}, args...), "--settle", "200ms", l.places[0].store.(*folderStore).dir)
@@ -170,6 +169,24 @@ type queue struct {
 	server *sqstest.Server
 	name   string
 	client sqsClient
+
+	mu      sync.Mutex
+	counted time.Time // when long counted last
+	isLong  bool
+}
+
+// backlog is how many messages a queue may have before users wait for its workers.
+const backlog = 600
+
+// long reports whether the queue is longer than backlog.
+func (q *queue) long(ctx context.Context) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if time.Since(q.counted) > 200*time.Millisecond {
+		n, err := q.waiting(ctx)
+		q.counted, q.isLong = time.Now(), err == nil && n > backlog
+	}
+	return q.isLong
 }
 
 func (q *queue) url(suffix string) string {

@@ -47,7 +47,7 @@ func (s *storm) report() string {
 	fmt.Fprintf(&b, "  TLS handshakes: %d\n", s.proxy.handshakes.Load())
 	table(&b, "records seen by the watcher while the storm lasted", s.seen.counts())
 	table(&b, "results", s.results.counts())
-	table(&b, "warnings and errors of workers", s.logged.counts())
+	table(&b, "what workers logged", s.logged.counts())
 	for _, l := range s.lanes {
 		table(&b, "at the end, lane "+l.name, s.tallies[l.name])
 	}

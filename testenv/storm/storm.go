@@ -108,7 +108,7 @@ func Run(t testing.TB, c Config) {
 	}
 	s := &storm{
 		t: t, config: c, seed: c.Seed, dir: t.TempDir(), duration: c.For, killEvery: c.KillEvery,
-		watchEvery: 40 * time.Millisecond, sampleEvery: max(c.For/400, 500*time.Millisecond), patience: 2 * time.Minute,
+		watchEvery: min(max(c.For/500, 40*time.Millisecond), 100*time.Millisecond), sampleEvery: max(c.For/400, 500*time.Millisecond), patience: 2 * time.Minute,
 		chaosDice: newDice(c.Seed, 1), tallies: make(map[string]map[string]int),
 		events: newTally(), seen: newTally(), results: newTally(), logged: newTally(),
 	}
@@ -248,6 +248,8 @@ func (s *storm) blow(t testing.TB, sets []*faults) {
 	sampler.Go(func() { s.measure(sampling) })
 	trouble, endTrouble := context.WithCancel(ctx)
 	chaos.Go(func() { s.chaos(trouble) })
+	// Sweeps over the buckets and redrives of dead letters, once there are commands for them,
+	// run beside the users: as helpers that end with trouble.
 
 	s.work(ctx, sets)
 

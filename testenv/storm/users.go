@@ -39,9 +39,6 @@ type users struct {
 	ops    *tally
 }
 
-// backlog is how many messages a lane's queue may have before users wait for its workers.
-const backlog = 300
-
 func (u *users) run(ctx context.Context, ticks <-chan *phase) {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -61,12 +58,20 @@ func (u *users) change(ctx context.Context, ph *phase) error {
 	lanes := u.storm.lanes
 	l := lanes[u.dice.below(int64(len(lanes)))]
 	if l.queue != nil {
-		if n, err := l.queue.waiting(ctx); err == nil && n > backlog {
+		if l.queue.long(ctx) {
 			u.ops.add("held back")
 			return nil
 		}
 	}
 	p := l.places[u.dice.below(int64(len(l.places)))]
+	if f, ok := p.store.(*folderStore); ok {
+		f.disk.RLock()
+		defer f.disk.RUnlock()
+		if f.full {
+			u.ops.add("held back")
+			return nil
+		}
+	}
 	o := l.object(p, ph.key(int(u.dice.below(int64(ph.keys)))), ph)
 	o.busy.Lock()
 	defer o.busy.Unlock()

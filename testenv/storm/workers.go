@@ -110,6 +110,8 @@ func (w *worker) line(line string) {
 	switch {
 	case parsed && l.Msg == "serving":
 		w.address = l.Listen
+	case parsed && (l.Msg == "reading resumes at a checkpoint" || l.Msg == "message continues in a new one"):
+		w.storm.logged.add("INFO " + l.Msg)
 	case parsed && (l.Level == "WARN" || l.Level == "ERROR"):
 		w.storm.logged.add(l.Level + " " + l.Msg)
 		if strings.Contains(l.Msg, "does not honour conditional writes") || strings.Contains(l.Msg, "panic") {
