@@ -181,7 +181,7 @@ func rangeLength(etag string, size int64) int64 {
 	const mib = 1 << 20
 	_, count, _ := strings.Cut(etag, "-")
 	n, err := strconv.ParseInt(count, 10, 64)
-	if err != nil || n < 1 || n > 10_000 {
+	if err != nil || n < 1 || n > 10_000 || size < 1 { // an upload in parts may be empty
 		return rangeBytes
 	}
 	// All parts but the last have one length, mostly the smallest possible one in MiB.

@@ -101,6 +101,7 @@ func TestRangeLength(t *testing.T) {
 		{"0123-x", 100 * mib, 8 * mib},
 		{"0123-0", 100 * mib, 8 * mib},
 		{"0123-7", 1, 8 * mib}, // no upload in parts has this
+		{"0123-1", 0, 8 * mib}, // empty, in one part
 	} {
 		if got := rangeLength(test.etag, test.size); got != test.want {
 			t.Errorf("%s of %d bytes: %d MiB, want %d", test.etag, test.size, got/mib, test.want/mib)
