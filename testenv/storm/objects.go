@@ -94,6 +94,10 @@ type object struct {
 	key   string
 	phase *phase
 	busy  sync.Mutex
+	// changing is held while the store changes the object. S3 tags the version that a request
+	// names; versitygw looks for the version, and then tags what is there, which may be the
+	// next one. So the proxy holds changing for reading around requests for tags.
+	changing sync.RWMutex
 
 	mu       sync.Mutex
 	byETag   map[string]*content // of changes that have begun, too

@@ -148,7 +148,7 @@ func sqsError(w http.ResponseWriter, status int, code, whose string) {
 }
 
 func (p *proxy) toStore(w http.ResponseWriter, r *http.Request) {
-	p.log.store(r)
+	tagged := p.log.store(r)
 	conditional := r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Match") != ""
 	write := r.Method == http.MethodPut || r.Method == http.MethodDelete
 	switch {
@@ -176,7 +176,14 @@ func (p *proxy) toStore(w http.ResponseWriter, r *http.Request) {
 		s3Error(w, r, http.StatusConflict, "ConditionalRequestConflict")
 		return
 	}
+	if tagged != nil {
+		tagged.changing.RLock()
+		r = r.WithContext(context.WithoutCancel(r.Context())) // the store may be at it when the worker is gone
+	}
 	answer, err := p.forward(r)
+	if tagged != nil {
+		tagged.changing.RUnlock()
+	}
 	if err != nil {
 		reset(w) // the worker is gone
 		return

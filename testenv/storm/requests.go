@@ -49,8 +49,8 @@ func appOf(r *http.Request) string {
 	return ""
 }
 
-// store notes a request to the store.
-func (q *requests) store(r *http.Request) {
+// store notes a request to the store. It returns the object whose tags it is about, else nil.
+func (q *requests) store(r *http.Request) *object {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	q.mu.Lock()
 	p, l := q.buckets[bucket], q.keepers[bucket]
@@ -60,7 +60,7 @@ func (q *requests) store(r *http.Request) {
 	}
 	if l == nil || l.name != appOf(r) {
 		q.fault("a worker of lane %q asked for %s %s, outside of its buckets", appOf(r), r.Method, r.URL)
-		return
+		return nil
 	}
 	what := "object"
 	switch {
@@ -82,6 +82,10 @@ func (q *requests) store(r *http.Request) {
 	if !read && (what == "object" || what == "bucket" || what == "tags" && !l.tags) {
 		q.fault("a worker of lane %q wrote to what is not its own: %s %s", l.name, r.Method, r.URL)
 	}
+	if what == "tags" {
+		return l.find(bucket, key)
+	}
+	return nil
 }
 
 // sqs notes a request to SQS.

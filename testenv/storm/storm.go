@@ -293,8 +293,8 @@ func (s *storm) work(ctx context.Context, sets []*faults) {
 	}
 	perPhase := max(s.config.Ops/len(sets), 1)
 	keys := min(max(perPhase/places/5, 6), 60)
-	tick := time.NewTicker(max(s.duration/time.Duration(s.config.Ops), time.Microsecond))
-	defer tick.Stop()
+	interval := s.duration / time.Duration(s.config.Ops)
+	next := s.began
 	for n, set := range sets {
 		ph := &phase{n: n, faults: set, keys: keys, from: time.Now()}
 		s.proxy.storeOutage.Store(0)
@@ -302,15 +302,17 @@ func (s *storm) work(ctx context.Context, sets []*faults) {
 		s.proxy.faults.Store(set)
 		end := time.After(time.Until(s.began.Add(length * time.Duration(n+1))))
 		for over := false; !over; {
+			next = next.Add(interval) // a storm that is late catches up
 			select {
 			case <-end:
 				over = true
-			case <-tick.C:
-				select {
-				case ticks <- ph:
-				case <-end:
-					over = true
-				}
+				continue
+			case <-time.After(time.Until(next)):
+			}
+			select {
+			case ticks <- ph:
+			case <-end:
+				over = true
 			}
 		}
 		s.progress(ph)

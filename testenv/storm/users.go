@@ -42,7 +42,7 @@ type users struct {
 func (u *users) run(ctx context.Context, ticks <-chan *phase) {
 	var running sync.WaitGroup
 	defer running.Wait()
-	for range 8 {
+	for range 24 {
 		running.Go(func() {
 			for ph := range ticks {
 				if err := u.change(ctx, ph); err != nil && ctx.Err() == nil {
@@ -60,6 +60,7 @@ func (u *users) change(ctx context.Context, ph *phase) error {
 	if l.queue != nil {
 		if l.queue.long(ctx) {
 			u.ops.add("held back")
+			pause(ctx, 50*time.Millisecond)
 			return nil
 		}
 	}
@@ -143,7 +144,9 @@ func (u *users) put(ctx context.Context, o *object, what string, c *content) err
 			o.begin("", partial)
 		}
 	}
+	o.changing.Lock()
 	v, err := p.store.put(ctx, o.key, data, parts)
+	o.changing.Unlock()
 	if err != nil {
 		return fmt.Errorf("put %s: %w", o, err)
 	}
@@ -162,7 +165,9 @@ func (u *users) put(ctx context.Context, o *object, what string, c *content) err
 }
 
 func (u *users) remove(ctx context.Context, o *object) error {
+	o.changing.Lock()
 	marker, err := o.place.store.remove(ctx, o.key)
+	o.changing.Unlock()
 	if err != nil {
 		return fmt.Errorf("delete %s: %w", o, err)
 	}
@@ -178,7 +183,10 @@ func (u *users) remove(ctx context.Context, o *object) error {
 }
 
 func (u *users) removeVersion(ctx context.Context, o *object, v *version) error {
-	if err := o.place.store.removeVersion(ctx, o.key, v.id); err != nil {
+	o.changing.Lock()
+	err := o.place.store.removeVersion(ctx, o.key, v.id)
+	o.changing.Unlock()
+	if err != nil {
 		return fmt.Errorf("delete version %s of %s: %w", v.id, o, err)
 	}
 	u.ops.add("delete version")
