@@ -90,6 +90,30 @@ func TestLeaseIsLostWithoutServer(t *testing.T) {
 	again.Ack()
 }
 
+// TestForgottenDelivery: a server that lost its newest state confirms heartbeats of a
+// message that it does not remember to have delivered, but never its ack. The worker gives
+// the message up, and gets it again. A new consumer of the same name is such a server.
+func TestForgottenDelivery(t *testing.T) {
+	b := newBench(t)
+	w := queuetest.NewWorker(t, ours.Driver{}, b.topic(), queue.Config{Concurrency: 1, ReopenDelay: queuetest.Immediately})
+	w.Send("x")
+	m := w.Next()
+	if err := b.js.DeleteConsumer(t.Context(), streamOf(w.URL), "workers"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.js.CreateConsumer(t.Context(), streamOf(w.URL), jetstream.ConsumerConfig{
+		Durable: "workers", AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	m.Ack() // nothing else frees the only slot
+	again := w.Next()
+	if again.UUID != m.UUID {
+		t.Errorf("got %s, want %s", again.UUID, m.UUID)
+	}
+	again.Ack()
+}
+
 // TestNackDelay: a nacked message waits at the server and does not delay others.
 func TestNackDelay(t *testing.T) {
 	b := newBench(t)

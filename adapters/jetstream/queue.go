@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
@@ -22,6 +23,9 @@ const (
 	// drainTime bounds the wait for messages that the server has already sent when
 	// a request is given up.
 	drainTime = time.Second
+	// answerTime is how long the server may take to confirm an ack before Ack asks about
+	// the consumer.
+	answerTime = 3 * time.Second
 )
 
 // consumer is a durable consumer. It speaks the pull protocol itself: when the
@@ -30,6 +34,7 @@ const (
 type consumer struct {
 	nc      *nats.Conn
 	next    string          // the subject of pull requests
+	info    string          // the subject that tells about the consumer
 	broken  context.Context // ends when the connection is lost
 	lost    context.CancelCauseFunc
 	ackWait time.Duration
@@ -159,7 +164,7 @@ func (q *consumer) delivery(m *nats.Msg) (queue.Delivery, error) {
 	}
 	return queue.Delivery{
 		Message: queue.Received(fmt.Sprintf("%s:%d", meta.Stream, meta.Sequence.Stream), m.Data, headers),
-		Lease:   queue.Hold(handle{q.nc, m.Reply}, int(meta.NumDelivered), q.ackWait),
+		Lease:   queue.Hold(handle{q.nc, m.Reply, meta.Sequence.Stream, q.info}, int(meta.NumDelivered), q.ackWait),
 	}, nil
 }
 
@@ -173,8 +178,10 @@ func (q *consumer) Close() error {
 // handle settles one message. Each word is sent as a request, so that the server
 // confirms it.
 type handle struct {
-	nc    *nats.Conn
-	reply string
+	nc       *nats.Conn
+	reply    string
+	sequence uint64 // of the message in its stream
+	info     string // the subject that tells about the consumer
 }
 
 func (h handle) say(ctx context.Context, word string) error {
@@ -183,7 +190,44 @@ func (h handle) say(ctx context.Context, word string) error {
 }
 
 func (h handle) Extend(ctx context.Context, _ time.Duration) error { return h.say(ctx, "+WPI") }
-func (h handle) Ack(ctx context.Context) error                     { return h.say(ctx, "+ACK") }
+
+// Ack asks about the consumer if the server is silent: a server that lost its newest state,
+// for example by a power cut, confirms heartbeats of a message that it does not remember to
+// have delivered, but never its ack. It will deliver the message again.
+func (h handle) Ack(ctx context.Context) error {
+	patient, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	err := h.say(patient, "+ACK")
+	if err == nil || !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if delivered, askErr := h.delivered(ctx); askErr == nil && delivered < h.sequence {
+		return fmt.Errorf("%w: the server has forgotten that it delivered the message", pipeline.ErrLeaseLost)
+	}
+	return err
+}
+
+// delivered returns the sequence of the last message that the server remembers to have
+// delivered to the consumer.
+func (h handle) delivered(ctx context.Context) (uint64, error) {
+	answer, err := h.nc.RequestWithContext(ctx, h.info, nil)
+	if err != nil {
+		return 0, err
+	}
+	var consumer struct {
+		Name      string
+		Delivered struct {
+			Stream uint64 `json:"stream_seq"`
+		}
+	}
+	if err := json.Unmarshal(answer.Data, &consumer); err != nil {
+		return 0, err
+	}
+	if consumer.Name == "" { // it is an error of the server
+		return 0, fmt.Errorf("ask about the consumer: %s", answer.Data)
+	}
+	return consumer.Delivered.Stream, nil
+}
 
 func (h handle) Nack(ctx context.Context, delay time.Duration) error {
 	if delay <= 0 {
