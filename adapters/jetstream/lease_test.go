@@ -214,19 +214,3 @@ func TestURLErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-// TestWarnings: the driver warns of settings of a consumer that lose messages.
-func TestWarnings(t *testing.T) {
-	b := newBench(t)
-	var log recorder
-	q, err := ours.Driver{Log: log.logger()}.OpenQueue(t.Context(), b.brief(5), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer q.Close()
-	for _, want := range []string{"ack wait is too short", "max deliver"} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log has no %q:\n%s", want, log.String())
-		}
-	}
-}

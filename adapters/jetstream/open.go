@@ -101,6 +101,7 @@ func (d Driver) consumer(ctx context.Context, nc *nats.Conn, a address) (jetstre
 		log.Warn("consumer has a max deliver: a message that failed that often stays in the stream and is never delivered again; set it to -1 and use a dead-letter topic",
 			"max_deliver", config.MaxDeliver)
 	}
+	d.warnOfLoss(ctx, js, a.stream)
 	return config, nil
 }
 
@@ -159,6 +160,9 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) 
 	if err != nil {
 		nc.Close()
 		return nil, err
+	}
+	if a.consumer == "" { // otherwise it is a queue, which OpenQueue looks at
+		d.warnOfLoss(ctx, t.js, a.stream)
 	}
 	return t, nil
 }

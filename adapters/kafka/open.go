@@ -104,7 +104,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (queue.Queue, 
 		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.OnOffsetsFetched(q.fetched), kgo.OnPartitionsRevoked(q.revoked), kgo.OnPartitionsLost(q.lost),
 	)
-	if err := d.exists(ctx, a); err != nil {
+	if err := d.open(ctx, a); err != nil {
 		return nil, err
 	}
 	q.join = func() (*kgo.Client, error) { return kgo.NewClient(append(options, d.Options...)...) }
@@ -117,7 +117,7 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := d.exists(ctx, a); err != nil {
+	if err := d.open(ctx, a); err != nil {
 		return nil, err
 	}
 	options := append(a.options, kgo.DefaultProduceTopic(a.topic), kgo.RecordDeliveryTimeout(callTimeout),
@@ -139,11 +139,22 @@ func (d Driver) Reachable(ctx context.Context, url string) error {
 		return err
 	}
 	a.create = false
-	return d.exists(ctx, a)
+	return d.ask(ctx, a, func(ctx context.Context, client *kgo.Client) error { return exists(ctx, client, a) })
 }
 
-// exists finds or creates the topic.
-func (d Driver) exists(ctx context.Context, a address) error {
+// open finds or creates the topic, and warns of settings that lose messages.
+func (d Driver) open(ctx context.Context, a address) error {
+	return d.ask(ctx, a, func(ctx context.Context, client *kgo.Client) error {
+		if err := exists(ctx, client, a); err != nil {
+			return err
+		}
+		d.warnOfLoss(ctx, client, a.topic)
+		return nil
+	})
+}
+
+// ask calls do with a client that is no member of a group.
+func (d Driver) ask(ctx context.Context, a address, do func(context.Context, *kgo.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	client, err := kgo.NewClient(append(slices.Clone(a.options), d.Options...)...)
@@ -151,6 +162,11 @@ func (d Driver) exists(ctx context.Context, a address) error {
 		return err
 	}
 	defer client.Close()
+	return do(ctx, client)
+}
+
+// exists finds or creates the topic.
+func exists(ctx context.Context, client *kgo.Client, a address) error {
 	request := kmsg.NewPtrMetadataRequest()
 	t := kmsg.NewMetadataRequestTopic()
 	t.Topic = &a.topic

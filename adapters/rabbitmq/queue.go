@@ -30,6 +30,7 @@ type consumer struct {
 	running sync.WaitGroup
 
 	uncounted sync.Once // for the warning of a queue that does not count deliveries
+	transient sync.Once // for the warning of messages that a restart may lose
 
 	// calls is held during calls that the server answers: the client takes the next
 	// answer for that of any of them.
@@ -206,6 +207,11 @@ func (q *consumer) delivery(d amqp.Delivery) queue.Delivery {
 	if !counts(d) {
 		q.uncounted.Do(func() {
 			q.log.Warn("the queue does not count deliveries: a message that always fails is redelivered without limit; a quorum queue counts (x-queue-type=quorum)", "queue", q.name)
+		})
+	}
+	if d.DeliveryMode != amqp.Persistent {
+		q.transient.Do(func() {
+			q.log.Warn("messages come marked as transient: a classic queue loses them when the server stops; let the sender mark them as persistent, or use a quorum queue, which keeps them", "queue", q.name)
 		})
 	}
 	h := &handle{q: q, tag: d.DeliveryTag, consumer: d.ConsumerTag}

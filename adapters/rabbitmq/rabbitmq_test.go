@@ -164,6 +164,28 @@ func testUncountedWarning(t *testing.T, s *rabbitmqtest.Server) {
 	}
 }
 
+// testTransientWarning: the driver warns once of messages that a restart may lose.
+func testTransientWarning(t *testing.T, s *rabbitmqtest.Server) {
+	queueName := fmt.Sprint("transient-", topics.Add(1))
+	s.Classic(queueName)
+	var log bytes.Buffer
+	d := rabbitmq.Driver{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	w := queuetest.NewWorker(t, d, s.URL("queue="+queueName), queue.Config{Concurrency: 1})
+	w.Send("persistent")
+	w.Next().Ack()
+	if log.Len() > 0 {
+		t.Errorf("a persistent message: %s", log.String())
+	}
+	for range 2 {
+		s.SendTransient(queueName, "transient")
+		w.Next().Ack()
+	}
+	w.Close()
+	if got := strings.Count(log.String(), "marked as transient"); got != 1 {
+		t.Errorf("%d warnings, want 1:\n%s", got, log.String())
+	}
+}
+
 // testLostLease: a lost connection cancels the work, and the message is redelivered.
 func testLostLease(t *testing.T, s *rabbitmqtest.Server) {
 	w := queuetest.NewWorker(t, rabbitmq.Driver{}, newTopic(s), queue.Config{Concurrency: 1, ReopenDelay: queuetest.Soon})

@@ -22,7 +22,7 @@ const rabbitCommand, epmdCommand = "/usr/lib/rabbitmq/bin/rabbitmq-server", "epm
 // Server is a real RabbitMQ that keeps its files in a folder of the test.
 type Server struct {
 	t            *testing.T
-	folder       string
+	folder, data string
 	port         string // of AMQP
 	distribution string
 	epmd         string
@@ -34,13 +34,19 @@ type Server struct {
 // Start starts a server. Without RabbitMQ it skips the test, except in CI.
 func Start(t *testing.T) *Server {
 	t.Helper()
+	return StartIn(t, t.TempDir())
+}
+
+// StartIn is Start for a server that stores its queues in this folder.
+func StartIn(t *testing.T, data string) *Server {
+	t.Helper()
 	if _, err := os.Stat(rabbitCommand); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatalf("RabbitMQ is not installed: %v", err)
 		}
 		t.Skip("RabbitMQ is not installed (Debian's package rabbitmq-server)")
 	}
-	s := &Server{t: t, folder: t.TempDir(), port: freeport.Find(t), distribution: freeport.Find(t), epmd: freeport.Find(t)}
+	s := &Server{t: t, folder: t.TempDir(), data: data, port: freeport.Find(t), distribution: freeport.Find(t), epmd: freeport.Find(t)}
 	if err := os.WriteFile(filepath.Join(s.folder, "plugins"), []byte("[].\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +72,7 @@ func (s *Server) start() {
 		"HOME="+s.folder, // the cookie
 		"RABBITMQ_NODENAME=bucketsum"+s.port+"@localhost",
 		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1", "RABBITMQ_NODE_PORT="+s.port, "RABBITMQ_DIST_PORT="+s.distribution,
-		"RABBITMQ_MNESIA_BASE="+s.folder, "RABBITMQ_LOG_BASE="+s.folder, "RABBITMQ_PID_FILE="+filepath.Join(s.folder, "pid"),
+		"RABBITMQ_MNESIA_BASE="+s.data, "RABBITMQ_LOG_BASE="+s.folder, "RABBITMQ_PID_FILE="+filepath.Join(s.folder, "pid"),
 		"RABBITMQ_ENABLED_PLUGINS_FILE="+filepath.Join(s.folder, "plugins"),
 		"RABBITMQ_CONFIG_FILE="+filepath.Join(s.folder, "none"),
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
@@ -113,10 +119,13 @@ func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 // Resume starts a stopped server again.
 func (s *Server) Resume() { s.start() }
 
+// Kill ends the server as a crash does.
+func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
 // Crash kills the server and starts it again.
 func (s *Server) Crash() {
-	s.end(syscall.SIGKILL)
-	s.start()
+	s.Kill()
+	s.Resume()
 }
 
 // URL returns the URL of the server with these parameters.
@@ -136,6 +145,14 @@ func (s *Server) Classic(name string) {
 	s.admin(func(ch *amqp.Channel) error {
 		_, err := ch.QueueDeclare(name, true, false, false, false, nil)
 		return err
+	})
+}
+
+// SendTransient sends a message that is not marked as persistent.
+func (s *Server) SendTransient(queue, body string) {
+	s.t.Helper()
+	s.admin(func(ch *amqp.Channel) error {
+		return ch.Publish("", queue, true, false, amqp.Publishing{DeliveryMode: amqp.Transient, Body: []byte(body)})
 	})
 }
 

@@ -1,0 +1,59 @@
+package kafka
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/bucketsum/bucketsum/adapters/kafka/kafkatest"
+)
+
+// TestLossSettings: a warning for each setting with which a power cut loses acknowledged
+// messages, and none for what is safe or not known.
+func TestLossSettings(t *testing.T) {
+	for name, tc := range map[string]struct {
+		settings settings
+		want     []string // one line each
+	}{
+		"recommended":         {settings{replicas: 3, minInSync: "2", uncleanElect: "false"}, nil},
+		"nothing known":       {settings{}, nil},
+		"may not describe":    {settings{replicas: 3}, nil},
+		"one replica":         {settings{replicas: 1, minInSync: "1"}, []string{"one replica: Kafka acknowledges"}},
+		"one replica, synced": {settings{replicas: 1, minInSync: "1", flush: "1"}, nil},
+		"one is enough":       {settings{replicas: 3, minInSync: "1"}, []string{"min.insync.replicas to 2"}},
+		"unclean":             {settings{replicas: 3, minInSync: "2", uncleanElect: "true"}, []string{"unclean.leader.election.enable"}},
+	} {
+		var log strings.Builder
+		tc.settings.warn(slog.New(slog.NewTextHandler(&log, nil)))
+		if got := strings.Count(log.String(), "level=WARN"); got != len(tc.want) {
+			t.Errorf("%s: %d warnings, want %d:\n%s", name, got, len(tc.want), log.String())
+		}
+		for _, want := range tc.want {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("%s: the log has no %q:\n%s", name, want, log.String())
+			}
+		}
+	}
+}
+
+// TestLossWarning: the driver asks a broker, for queues and for topics.
+func TestLossWarning(t *testing.T) {
+	s := kafkatest.Start(t, 1) // of one broker
+	var log strings.Builder
+	d := Driver{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	q, err := d.OpenQueue(t.Context(), s.URL("objects", "group=workers&create=true"), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	topic, err := d.OpenTopic(t.Context(), s.URL("results", "create=true"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer topic.Close()
+	for _, name := range []string{"objects", "results"} {
+		if n := strings.Count(log.String(), "topic="+name); n != 1 {
+			t.Errorf("%d lines about %s, want 1:\n%s", n, name, log.String())
+		}
+	}
+}
