@@ -152,27 +152,12 @@ func sqsServer(t *testing.T, scheme, suffix string) queueServer {
 
 func jetstreamServer(t *testing.T) queueServer {
 	s := jetstreamtest.StartSafe(t)
-	admin := func(t *testing.T, do func(jetstream.JetStream) error) {
-		t.Helper()
-		nc, err := nats.Connect("nats://" + s.Address())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer nc.Close()
-		js, err := jetstream.New(nc)
-		if err == nil {
-			err = do(js)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	const consumer = "workers"
 	return queueServer{
 		runsOn: "nats-server " + minor(jetstreamtest.Version),
 		urls: func(t *testing.T, name string) queueURLs {
 			for _, stream := range []string{name, name + "-failed", name + "-results"} {
-				admin(t, func(js jetstream.JetStream) error {
+				jetstreamAdmin(t, s, func(js jetstream.JetStream) error {
 					_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: stream, Subjects: []string{stream}})
 					_, err2 := js.CreateConsumer(t.Context(), stream, jetstream.ConsumerConfig{
 						// Messages in flight when the server stops come back after this time.
@@ -185,21 +170,42 @@ func jetstreamServer(t *testing.T) queueServer {
 			return queueURLs{
 				queue: queue(name), deadLetters: s.URL(name+"-failed", ""), results: s.URL(name+"-results", ""),
 				letters: queue(name + "-failed"), announced: queue(name + "-results"),
-				left: func(t *testing.T, url string) (n int64) {
-					stream := url[strings.LastIndex(url, "/")+1 : strings.Index(url, "?")]
-					admin(t, func(js jetstream.JetStream) error {
-						c, err := js.Consumer(t.Context(), stream, consumer)
-						if err == nil {
-							n = int64(c.CachedInfo().NumPending) + int64(c.CachedInfo().NumAckPending)
-						}
-						return err
-					})
-					return n
+				left: func(t *testing.T, url string) int64 {
+					return jetstreamLeft(t, s, url[strings.LastIndex(url, "/")+1:strings.Index(url, "?")], consumer)
 				},
 			}
 		},
 		stop: s.Kill, start: s.Resume, stops: killed,
 	}
+}
+
+func jetstreamAdmin(t *testing.T, s *jetstreamtest.Server, do func(jetstream.JetStream) error) {
+	t.Helper()
+	nc, err := nats.Connect("nats://" + s.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err == nil {
+		err = do(js)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// jetstreamLeft returns how many messages the consumer of a stream has not acknowledged.
+func jetstreamLeft(t *testing.T, s *jetstreamtest.Server, stream, consumer string) (n int64) {
+	t.Helper()
+	jetstreamAdmin(t, s, func(js jetstream.JetStream) error {
+		c, err := js.Consumer(t.Context(), stream, consumer)
+		if err == nil {
+			n = int64(c.CachedInfo().NumPending) + int64(c.CachedInfo().NumAckPending)
+		}
+		return err
+	})
+	return n
 }
 
 func kafkaServer(t *testing.T) queueServer {
@@ -227,19 +233,24 @@ func rabbitServer(t *testing.T) queueServer {
 	s := rabbitmqtest.Start(t)
 	return queueServer{
 		runsOn: "RabbitMQ " + minor(s.Version()),
-		urls: func(_ *testing.T, name string) queueURLs {
-			failed, results := s.URL("queue="+name+".dead"), s.URL("create=true&queue="+name+"-results")
-			return queueURLs{
-				queue: s.URL("create=true&queue=" + name), deadLetters: failed, results: results, letters: failed, announced: results,
-				left: func(_ *testing.T, url string) int64 {
-					if s.Empty(url[strings.Index(url, "queue=")+len("queue="):]) {
-						return 0
-					}
-					return 1
-				},
-			}
-		},
-		stop: s.Stop, start: s.Resume, stops: "stopped in order",
+		urls:   rabbitQueues(s),
+		stop:   s.Stop, start: s.Resume, stops: "stopped in order",
+	}
+}
+
+// rabbitQueues returns the URLs of queues that are created unless they are there.
+func rabbitQueues(s *rabbitmqtest.Server) func(t *testing.T, name string) queueURLs {
+	return func(_ *testing.T, name string) queueURLs {
+		failed, results := s.URL("queue="+name+".dead"), s.URL("create=true&queue="+name+"-results")
+		return queueURLs{
+			queue: s.URL("create=true&queue=" + name), deadLetters: failed, results: results, letters: failed, announced: results,
+			left: func(_ *testing.T, url string) int64 {
+				if s.Empty(url[strings.Index(url, "queue=")+len("queue="):]) {
+					return 0
+				}
+				return 1
+			},
+		}
 	}
 }
 

@@ -81,19 +81,20 @@ type Server struct {
 // Start starts a server, which is killed at the end of the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	return start(t, false)
+	return StartIn(t, t.TempDir(), false)
 }
 
 // StartSafe is Start for a server that syncs each message to its disk: it loses
 // nothing when it is killed, and is as slow as the disk.
 func StartSafe(t testing.TB) *Server {
 	t.Helper()
-	return start(t, true)
+	return StartIn(t, t.TempDir(), true)
 }
 
-func start(t testing.TB, safe bool) *Server {
+// StartIn is Start, or StartSafe, for a server that stores in this folder.
+func StartIn(t testing.TB, folder string, safe bool) *Server {
 	t.Helper()
-	s := &Server{t: t, folder: t.TempDir(), port: freeport.Find(t), safe: safe}
+	s := &Server{t: t, folder: folder, port: freeport.Find(t), safe: safe}
 	s.Resume()
 	t.Cleanup(s.Kill)
 	return s
