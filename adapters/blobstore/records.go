@@ -92,6 +92,10 @@ func (r *records) read(ctx context.Context, key string) (*sidecar, error) {
 
 // fault explains why there can be no record at a key; nil if there can.
 func (r *records) fault(key string) error {
+	// Without the prefix, so that no key leads out of the folder of its bucket.
+	if err := r.bucket.Check(strings.TrimPrefix(key, r.prefix)); err != nil {
+		return err
+	}
 	if n, unit := r.traits.KeyLength(key); r.traits.KeyLimit > 0 && n > r.traits.KeyLimit {
 		return pipeline.Permanent(fmt.Errorf("its key would be longer (%d %s) than %s allows (%d): %w", n, unit, r.traits.Name, r.traits.KeyLimit, syscall.ENAMETOOLONG))
 	}

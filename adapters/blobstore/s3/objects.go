@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -17,7 +18,24 @@ import (
 
 // Check implements driver.Bucket. A key that ends with a slash may be that of an object: only
 // its size tells.
-func (b *bucket) Check(string) error { return nil }
+//
+// S3 refuses keys with more ".." than other elements before them. Other servers, or proxies in
+// front of them, may resolve such a path to another bucket.
+func (b *bucket) Check(key string) error {
+	depth := 0
+	for element := range strings.SplitSeq(key, "/") {
+		switch element {
+		case "", ".":
+		case "..":
+			if depth--; depth < 0 {
+				return pipeline.Permanent(fmt.Errorf("no object on S3 has a key like %q, which leads out of the bucket", key))
+			}
+		default:
+			depth++
+		}
+	}
+	return nil
+}
 
 // checkVersion explains why no object can have the version id, or the ETag if the request would
 // name that; nil if one can. All ids and ETags are of printable ASCII, and headers can carry

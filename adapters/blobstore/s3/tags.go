@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -15,7 +16,7 @@ import (
 )
 
 func (b *bucket) ReadTags(ctx context.Context, o pipeline.Object) (map[string]string, string, error) {
-	if err := checkVersion(o); err != nil {
+	if err := cmp.Or(b.Check(o.Key), checkVersion(o)); err != nil {
 		return nil, "", err
 	}
 	in := &s3.GetObjectTaggingInput{Bucket: &b.name, Key: &o.Key, RequestPayer: b.payer()}
