@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // Exit statuses.
@@ -59,10 +60,18 @@ type process struct {
 
 // dispatch runs the command that the arguments name and returns the exit status.
 func dispatch(ctx context.Context, p process, args []string) int {
+	given := slices.Clone(args)
+	getenv := p.getenv
+	p.getenv = func(name string) string {
+		value := getenv(name)
+		given = append(append(given, value), strings.Fields(value)...)
+		return value
+	}
 	root := newRoot(p)
 	root.SetArgs(args)
 	c, err := root.ExecuteContextC(ctx)
-	return exitStatus(p, c, err)
+	// An error may quote what was given, also where it takes no URL.
+	return exitStatus(p, c, redact.Values(err, given))
 }
 
 // usageError is a mistake in flags, arguments or environment.
@@ -115,7 +124,7 @@ func exitStatus(p process, c *cobra.Command, err error) int {
 		fmt.Fprintf(p.stderr, "bucketsum: %v\n", oneLine(err))
 		return exitUsage
 	case errors.As(err, &usage):
-		fmt.Fprintf(p.stderr, "%s: %v; see %s --help\n", c.CommandPath(), oneLine(usage), c.CommandPath())
+		fmt.Fprintf(p.stderr, "%s: %v; see %s --help\n", c.CommandPath(), oneLine(err), c.CommandPath())
 		return exitUsage
 	default:
 		fmt.Fprintf(p.stderr, "%s: %v\n", c.CommandPath(), oneLine(err))

@@ -21,6 +21,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/servicebus"
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // queueDrivers returns the technologies of queues that the program supports. This list and
@@ -100,7 +101,7 @@ func checkURL(flag, raw string, valid []queue.Scheme) error {
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" {
-		return fmt.Errorf("%s: %q is not a URL; valid are for example %s", flag, raw, strings.Join(examples, ", "))
+		return fmt.Errorf("%s: %q is not a URL; valid are for example %s", flag, redact.URL(raw), strings.Join(examples, ", "))
 	}
 	if slices.ContainsFunc(valid, func(s queue.Scheme) bool { return s.Name == u.Scheme }) {
 		return nil

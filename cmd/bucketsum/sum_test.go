@@ -239,7 +239,7 @@ func TestSumUsage(t *testing.T) {
 		{[]string{"gopher://bucket/key"}, `unknown scheme "gopher"; valid are`},
 		{[]string{"gopher://bucket/key"}, "file, mem"},
 		{[]string{"mem://bucket"}, "names a bucket and no object; all of its objects are mem://bucket/"},
-		{[]string{"file:///a%zz"}, "invalid URL escape"},
+		{[]string{"file:///a%zz"}, "special characters"},
 		{[]string{"file:///a?b"}, "write ? in a key as %3F"},
 		{[]string{"mem://b/a#b"}, "write # in a key as %23"},
 		{[]string{"file://a/b"}, "as in file:///srv/inbox/key"},

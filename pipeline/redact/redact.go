@@ -4,16 +4,17 @@ package redact
 import (
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 const mask = "xxxxx"
 
 // URL returns a URL for logs and errors: without user, password, query and
-// fragment.
+// fragment. It returns nothing of a text that may be a misspelt URL with a user.
 func URL(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil {
+	if err != nil || (u.Scheme == "" || u.Opaque != "") && strings.Contains(raw, "@") {
 		return "(unparsable URL)"
 	}
 	u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment, u.User = "", false, "", "", nil
@@ -28,7 +29,8 @@ func Error(err error, raw string) error {
 	if err == nil {
 		return nil
 	}
-	whole, secrets := []string{raw}, []string(nil)
+	quoted := strconv.Quote(raw)
+	whole, secrets := []string{raw, quoted[1 : len(quoted)-1]}, []string(nil)
 	if u, parseErr := url.Parse(raw); parseErr == nil {
 		whole = append(whole, u.String(), u.Redacted())
 		secrets = secretsOf(u)
@@ -44,6 +46,24 @@ func Error(err error, raw string) error {
 		return err
 	}
 	return &redacted{text, err}
+}
+
+// Values returns err without the secrets of those values that look like URLs, or like
+// URLs that are misspelt. A value may be a setting, as in --queue=URL or NAME=URL.
+func Values(err error, values []string) error {
+	for _, value := range values {
+		for likeURL(value) {
+			err = Error(err, value)
+			_, value, _ = strings.Cut(value, "=")
+		}
+	}
+	return err
+}
+
+// likeURL reports whether a text may be a URL that has a secret.
+func likeURL(text string) bool {
+	_, afterColon, _ := strings.Cut(text, ":")
+	return strings.Contains(text, "//") && strings.ContainsAny(text, "@?#") || strings.Contains(afterColon, "@")
 }
 
 // secretsOf returns the parts of a URL that must not be shown, the longest first,

@@ -2,6 +2,7 @@ package redact_test
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -15,6 +16,9 @@ func TestURL(t *testing.T) {
 		"x://geheim@h/p?":                  "x://h/p",
 		"x://h/p":                          "x://h/p",
 		"x://u:geheim%zz@h/p":              "(unparsable URL)",
+		"x//u:geheim@h/p":                  "(unparsable URL)",
+		"x:u:geheim@h":                     "(unparsable URL)",
+		"/srv//in":                         "/srv//in",
 	} {
 		if got := redact.URL(raw); got != want {
 			t.Errorf("%s: got %s, want %s", raw, got, want)
@@ -59,5 +63,25 @@ func TestErrorWithoutSecrets(t *testing.T) {
 	}
 	if redact.Error(nil, "x://u@h") != nil {
 		t.Error("nil is not nil")
+	}
+}
+
+// TestValues: an error is without the secrets of what the command line had, in whatever form,
+// and otherwise as it was.
+func TestValues(t *testing.T) {
+	for _, value := range []string{
+		"x://u:geheim@h/p", "--flag=x://u:geheim@h/p", "a=x://h/p?sig=geheim", "a=x://u:geheim%zz@h", " x://u:geheim@h", "x:u:geheim@h", "-Qx://geheim@h", "x://u:geheim@h\x01",
+	} {
+		err := fmt.Errorf("unexpected %s, that is %q", value, value)
+		if _, rest, ok := strings.Cut(value, "="); ok {
+			err = fmt.Errorf("%w: %s", err, rest)
+		}
+		if got := redact.Values(err, []string{"a", value}); strings.Contains(got.Error(), "geheim") || !errors.Is(got, err) {
+			t.Errorf("%q: got %q", value, got)
+		}
+	}
+	err := errors.New("no a://b nor /srv//in and mem://")
+	if got := redact.Values(err, []string{"a://b", "/srv//in", "mem://", "", "="}); got != err {
+		t.Errorf("got %q", got)
 	}
 }

@@ -110,7 +110,7 @@ func TestClaims(t *testing.T) {
 func TestOpen(t *testing.T) {
 	for raw, says := range map[string]string{
 		"azblob://": "azblob://CONTAINER",
-		"azblob://c?storage_account=evil.example/x": "no account is called",
+		"azblob://c?storage_account=evil.example/x": "not the name of an account",
 		"azblob://container/prefix":                 "azblob://CONTAINER",
 		"azblob://container?nosuch=1":               "nosuch",
 	} {

@@ -52,7 +52,7 @@ func urlFault(query url.Values) error {
 	case account == "" && configured == "":
 		return errors.New("there is no account: set AZURE_STORAGE_ACCOUNT, or add ?storage_account=NAME")
 	case account != "" && !accountName.MatchString(account):
-		return fmt.Errorf("no account is called %q", account)
+		return errors.New("storage_account is not the name of an account") // nor printed: a misspelt URL may have its token there
 	case account != "" && account != configured && kind == sasToken:
 		return errors.New("AZURE_STORAGE_SAS_TOKEN is for the account AZURE_STORAGE_ACCOUNT only")
 	case kind == accountKey, kind == connection:

@@ -22,7 +22,7 @@ func checkLoopback(address string) error {
 		return fmt.Errorf("--pprof: %q is not HOST:PORT, such as 127.0.0.1:6060", address)
 	}
 	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return fmt.Errorf("--pprof: %q can be reached from other machines, and profiles disclose too much; use 127.0.0.1:%s and a tunnel such as kubectl port-forward", address, port)
+		return fmt.Errorf("--pprof: %q can be reached from other machines, and profiles disclose too much; use 127.0.0.1:PORT and a tunnel such as kubectl port-forward", address)
 	}
 	return nil
 }

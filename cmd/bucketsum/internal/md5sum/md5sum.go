@@ -13,6 +13,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/pipeline/readable"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // Options are those of md5sum, and some for objects.
@@ -142,10 +143,14 @@ func complain(std Streams, name string, err error) {
 	fmt.Fprintf(std.Err, "bucketsum sum: %s: %s\n", visibleName(name), reasonOf(err))
 }
 
-// visibleName returns the name on one line and without control characters.
+// visibleName returns the name for an error: on one line, without control characters, and
+// without the secrets of a URL, which may be misspelt and so the name of a file.
 func visibleName(name string) string {
-	if name == "" {
+	switch {
+	case name == "":
 		return "''"
+	case strings.Contains(name, "//") && strings.Contains(name, "@"):
+		name = redact.URL(name)
 	}
 	return readable.Name(name)
 }

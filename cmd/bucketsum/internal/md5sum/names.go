@@ -1,7 +1,6 @@
 package md5sum
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -57,7 +56,8 @@ func (s schemes) parse(name string) (object, error) {
 	o := object{name: name}
 	u, err := url.Parse(name)
 	if err != nil {
-		return o, fmt.Errorf("%s is not a URL: %w", visibleName(name), errors.Unwrap(err))
+		// The error of net/url may quote a part of a password.
+		return o, fmt.Errorf("%s is not a URL; are special characters percent-encoded?", visibleName(name))
 	}
 	if u.Fragment != "" {
 		return o, fmt.Errorf("%s: write # in a key as %%23", visibleName(name))
@@ -68,7 +68,7 @@ func (s schemes) parse(name string) (object, error) {
 	}
 	o.key = strings.TrimPrefix(u.Path, "/")
 	if u.Path == "" {
-		return o, fmt.Errorf("%s names a bucket and no object; all of its objects are %s://%s/", name, u.Scheme, u.Host)
+		return o, fmt.Errorf("%s names a bucket and no object; all of its objects are %s://%s/", visibleName(name), u.Scheme, u.Host)
 	}
 	u.Path, u.RawPath = "", ""
 	o.bucket = u.String()
