@@ -26,7 +26,7 @@ type Handled struct {
 // each is the end of the chain. It handles the events of the message one after the other. A failed
 // event does not stop the others. When a retry calls each again, it handles only the events that
 // are not settled.
-func each(handle Handler) message.NoPublishHandlerFunc {
+func each(handle eachHandler) message.NoPublishHandlerFunc {
 	return func(msg *message.Message) error {
 		ctx := msg.Context()
 		events := deliveryOf(msg).Events
@@ -39,7 +39,7 @@ func each(handle Handler) message.NoPublishHandlerFunc {
 				h.Err = context.Cause(ctx)
 				continue
 			}
-			err := handle(ctx, h.Event)
+			err := handle(ctx, h.Event, delivered{msg.UUID, Attempt(msg)})
 			if h.Duplicate = errors.Is(err, errDuplicate); h.Duplicate {
 				err = nil
 			}
