@@ -44,6 +44,9 @@ func (c *checker) result(r *result) {
 			if !slices.ContainsFunc(named, func(v *version) bool { return v.sum(algorithm) == value }) {
 				c.violate(neverWrong, s.nameOf(r.Data.Key), "announced: %s %s of version %q, which never had that content", algorithm, value, r.Data.VersionID)
 			}
+			if r.Type == cloudevents.TypeRecorded {
+				c.recordedBefore(s, r, algorithm, value, named)
+			}
 		}
 	}
 }

@@ -63,6 +63,7 @@ func (c *checker) begins(r *call) {
 	case r.op == opExtend:
 		d.asked = r.began
 	case r.op == opAck || r.op == opNack:
+		d.settling = true
 	default:
 		lost := d.lost
 		if lost.IsZero() && r.began.After(d.until) {
@@ -245,4 +246,5 @@ func (c *checker) letter(l letter) {
 	case c.kernel.queue.byBody[l.body] == nil:
 		c.violate(recordedOrDead, l.delivery.about(), "a dead letter with a body that no message had: %q", l.body)
 	}
+	c.needless(l)
 }

@@ -70,6 +70,7 @@ type delivery struct {
 	until    time.Time // when the worker, by its own clock, must take the lease for lost
 	lost     time.Time // when the worker knew, or could know, that the lease was lost; zero: not yet
 	settled  bool      // the worker was told that its ack or nack succeeded
+	settling bool      // the worker has begun to ack or nack it
 	asked    time.Time // when the extension that is under way was sent
 
 	agreed map[string]bool // by key: the store was in agreement since the receive
@@ -155,6 +156,9 @@ func (q *queueModel) receive(p *process, n int) []*delivery {
 			q.kernel.counts["dead-lettered by the queue"]++
 			q.kernel.history.note("native dead letter", m.about(), m.id())
 			continue
+		}
+		if m.holder != nil {
+			q.kernel.check.redelivers(m.holder)
 		}
 		m.receives++
 		d := &delivery{msg: m, proc: p, attempt: m.receives, received: now, agreed: make(map[string]bool), label: deliveryName(m.id(), m.receives)}

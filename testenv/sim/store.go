@@ -87,6 +87,16 @@ func (h *past) current() *version {
 	return nil
 }
 
+// last returns the object that was written last, whether it is there or not; nil if there was none.
+func (h *past) last() *version {
+	for _, v := range slices.Backward(h.ever) {
+		if !v.marker {
+			return v
+		}
+	}
+	return nil
+}
+
 // find returns the version with an id, or nil.
 func (h *past) find(id string) *version {
 	i := slices.IndexFunc(h.stack, func(v *version) bool { return v.id == id })

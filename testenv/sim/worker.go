@@ -34,6 +34,7 @@ type process struct {
 	name   string
 
 	gone    atomic.Bool // nothing that it does has any effect any more
+	crashed bool
 	frozen  bool
 	stopped bool // it was told to drain
 
@@ -166,6 +167,7 @@ func (p *process) holds(l *queue.Lease) {
 // not.
 func (k *kernel) crash(p *process) {
 	k.counts["crash"]++
+	p.crashed = true
 	k.history.note("crash", "", p.name)
 	k.end(p)
 	k.later(k.between(100*time.Millisecond, k.profile.Downtime), func() { k.startWorker(p.worker) })

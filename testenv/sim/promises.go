@@ -1,0 +1,65 @@
+package sim
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Invariants that say what a worker does in time or in order. Each was missed by a seeded bug of testenv/mutants.
+const (
+	announcedAfter = "announced-after-the-record"
+	noNeedless     = "no-needless-dead-letter"
+	leaseKept      = "lease-kept" // a worker that can ask for more time asks before a lease runs out
+)
+
+// passing are texts of faults that pass. A message that meets one is handled later.
+var passing = []string{
+	faultFailed, faultThrottled, faultLost, faultDenied, faultOutage, faultTorn, faultShort, errShort.Error(), "context canceled",
+}
+
+// needless looks at a dead letter whose reason is a fault that passes: it is right only on the last delivery that is
+// permitted.
+func (c *checker) needless(l letter) {
+	most := c.kernel.profile.MaxDeliveries
+	if n, err := strconv.Atoi(l.attempt); err == nil && most > 0 && n >= most {
+		return
+	}
+	for _, fault := range passing {
+		if strings.Contains(l.reason, fault) {
+			c.violate(noNeedless, l.delivery.about(), "a dead letter on delivery %s because of a fault that passes: %s", l.attempt, l.reason)
+			return
+		}
+	}
+}
+
+// recordedBefore looks at a result that says that a version is recorded. The record was there before, unless a user
+// has a file with the same checksum in its place.
+func (c *checker) recordedBefore(s *store, r *result, algorithm, value string, named []*version) {
+	written := s.at(layout.RecordKey(r.Data.Key, algorithm)).ever
+	if !slices.ContainsFunc(written, func(record *version) bool {
+		return !record.marker && valueOf(record.data) == value && (!record.ours() ||
+			slices.ContainsFunc(named, func(v *version) bool { return record.isRecordOf(v, algorithm) }))
+	}) {
+		c.violate(announcedAfter, s.nameOf(r.Data.Key), "announced as recorded: version %q, which has no %s record yet", r.Data.VersionID, algorithm)
+	}
+}
+
+// redelivers looks at the holder of a message that the queue gives out again. The worker of the holder has asked for
+// more time since the last extension, if it still runs and has not begun to settle the message.
+func (c *checker) redelivers(d *delivery) {
+	period := c.kernel.queue.visibility
+	last := d.asked
+	if last.IsZero() {
+		last = d.received
+	}
+	switch {
+	case d.proc.crashed, d.settling, !d.lost.IsZero(), time.Since(d.received) > heldFor-period:
+		return
+	case time.Now().Before(d.until), d.until.Sub(last) <= 3*period/4:
+		return
+	}
+	c.violate(leaseKept, d.about(), "%s let the lease of %s run out: it last asked for more time %s before the end",
+		d.proc.name, d.label, d.until.Sub(last).Round(time.Millisecond))
+}
