@@ -190,6 +190,9 @@ func (b *bucket) Get(ctx context.Context, key string, limit int64) (blob *driver
 		if v == nil {
 			return pipeline.ErrNotFound
 		}
+		if b.proc != nil {
+			b.proc.kernel.check.reads(deliveryOf(ctx), b.store, key, v)
+		}
 		blob = &driver.Blob{
 			Data: bytes.Clone(v.data[:min(int64(len(v.data)), limit)]), ContentType: v.contentType,
 			Metadata: maps.Clone(v.metadata), Tag: v.etag,
@@ -256,6 +259,7 @@ func (b *bucket) Delete(ctx context.Context, key string, c driver.Condition) err
 		}
 		if b.proc != nil {
 			b.proc.kernel.check.deletes(b.proc, b.store, key, now)
+			b.proc.kernel.check.removes(deliveryOf(ctx), b.store, key, now)
 		}
 		b.store.remove(key, false)
 		return nil

@@ -140,7 +140,7 @@ func (k *kernel) disturb(c *call) bool {
 		}
 		k.drain(c.proc)
 	case x < p.Crash+p.Freezes+p.Drains+p.Meddling && c.store != nil:
-		return k.users.meddle(c)
+		return k.users.meddle(c.store, c.key)
 	default:
 		return false
 	}

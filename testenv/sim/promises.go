@@ -46,6 +46,25 @@ func (c *checker) recordedBefore(s *store, r *result, algorithm, value string, n
 	}
 }
 
+// reads notes which record the work of a delivery has read.
+func (c *checker) reads(d *delivery, s *store, key string, v *version) {
+	if d == nil {
+		return
+	}
+	if d.read == nil {
+		d.read = make(map[string]string)
+	}
+	d.read[s.nameOf(key)] = v.etag
+}
+
+// removes looks at a record that is removed for a delivery. It is the one that the worker has read: a condition protects
+// a record that was written since.
+func (c *checker) removes(d *delivery, s *store, key string, record *version) {
+	if d != nil && record != nil && record.ours() && d.read[s.nameOf(key)] != record.etag {
+		c.violate(newerStays, s.nameOf(key), "%s removes for %s a record that was written since it looked", d.proc.name, d.label)
+	}
+}
+
 // redelivers looks at the holder of a message that the queue gives out again. The worker of the holder has asked for
 // more time since the last extension, if it still runs and has not begun to settle the message.
 func (c *checker) redelivers(d *delivery) {

@@ -50,20 +50,15 @@ func (u *users) plan() {
 	k.later(p.Span+k.between(0, 2*time.Minute), k.calmDown)
 }
 
-// meddle changes an object that a worker is just about to read or to record. The request of the worker may take long
-// then, so that other workers see the change before it arrives.
-func (u *users) meddle(c *call) bool {
-	k := u.kernel
-	key := objectOf(strings.TrimPrefix(c.key, c.store.name+"/"))
-	if u.left == 0 || !c.store.configured || !slices.Contains(u.keys, key) {
+// meddle changes an object that a worker is just about to read or to record.
+func (u *users) meddle(s *store, key string) bool {
+	key = objectOf(strings.TrimPrefix(key, s.name+"/"))
+	if u.left == 0 || !s.configured || !slices.Contains(u.keys, key) {
 		return false
 	}
 	u.left--
-	k.counts["meddled"]++
-	if c.writes && k.rng.IntN(2) == 0 {
-		c.at = time.Now().Add(k.between(0, 30*time.Second))
-	}
-	u.act(c.store, key)
+	u.kernel.counts["meddled"]++
+	u.act(s, key)
 	return true
 }
 
@@ -73,7 +68,7 @@ func (u *users) act(s *store, key string) {
 	now := s.current(key)
 	x := k.rng.IntN(100)
 	switch {
-	case now == nil && x < 40 && s.at(key).last() != nil: // put back
+	case now == nil && x < 60 && s.at(key).last() != nil: // put back
 		u.put(s, key, s.at(key).last().data)
 	case now == nil || x < 40:
 		u.put(s, key, u.fresh())
