@@ -1,0 +1,48 @@
+package md5sum
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// FuzzList reads lists that others wrote. Every line is checked, or counted as improper, and
+// none is read as two.
+func FuzzList(f *testing.F) {
+	for _, list := range []string{
+		strings.Repeat("0", 32) + "  a\n", "\\" + strings.Repeat("f", 40) + " *a\\nb\r\n", "MD5 (a) = " + strings.Repeat("0", 32), "# comment\n\n\r\n",
+		"BLAKE3 (" + strings.Repeat(")", 100) + ") = 00", strings.Repeat("0", 64) + "  s3://b/k\n" + strings.Repeat("0", 64) + "  file:///etc/passwd#x", "\xff\x00  \n",
+		"%%%% HASHDEEP-1.0\n%%%% size,md5,filename\n", strings.Repeat("a", 70_000) + "\n" + strings.Repeat("0", 32) + "  a",
+	} {
+		f.Add([]byte(list))
+	}
+	f.Fuzz(func(t *testing.T, list []byte) {
+		c := checker{o: &Options{}, r: &reader{schemes: schemes{"s3", "file"}}, list: object{file: "-"}}
+		last := 0
+		err := c.tasks(bytes.NewReader(list), func(task checkTask) bool {
+			if task.number <= last {
+				t.Errorf("line %d comes after line %d", task.number, last)
+			}
+			last = task.number
+			if task.improper != nil {
+				return true
+			}
+			l := task.line
+			if !digest.Valid(l.Algorithm, l.Value) || l.Name == "" || l.Name == "-" {
+				t.Errorf("line %d is read as %+v", task.number, l)
+			}
+			if task.err == nil && task.object.file == "" && (task.object.bucket == "" || !strings.HasPrefix(task.object.bucket, "s3://")) {
+				t.Errorf("line %d names %+v", task.number, task.object)
+			}
+			return true
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if most := bytes.Count(list, []byte("\n")) + 1; last > most {
+			t.Errorf("%d lines of %d", last, most)
+		}
+	})
+}
