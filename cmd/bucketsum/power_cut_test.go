@@ -106,7 +106,7 @@ func TestPowerCut(t *testing.T) {
 			if kept := records(t, f) == len(f.wantResults); kept != tc.keeps {
 				t.Errorf("want all to survive: %v", tc.keeps)
 			}
-			if !strings.Contains(documented[name], got) {
+			if tc.keeps && !strings.Contains(documented[name], got) { // otherwise a slow system may have written some
 				t.Errorf("docs/queues.md says %q", documented[name])
 			}
 		})
