@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"unicode/utf8"
 
@@ -62,6 +63,8 @@ type bucket struct {
 	self  *os.File // the open folder
 	conn  syscall.RawConn
 	locks driver.Locks // of the 256 directories of notes
+
+	making sync.RWMutex // locked while directories are being made
 }
 
 var _ driver.Bucket = (*bucket)(nil)

@@ -22,8 +22,8 @@ import (
 //
 // Put writes the note first. If the process dies before the file is written, the file is
 // the old one, which the previous content in the note shows, or it is missing. Both files
-// appear with all of their content or not at all, and are on the disk when Put returns. A
-// blob without metadata is a file without a note.
+// appear with all of their content or not at all, and are on the disk when Put returns, with
+// the directories that they are in. A blob without metadata is a file without a note.
 
 func (f *bucket) Get(_ context.Context, key string, limit int64) (*driver.Blob, error) {
 	data, err := f.readFile(filepath.FromSlash(key), limit)
@@ -141,7 +141,12 @@ func (f *bucket) Delete(_ context.Context, key string, c driver.Condition) error
 	if err := f.root.Remove(name); err != nil {
 		return translate(err)
 	}
-	return errors.Join(f.forget(key), f.syncDir(filepath.Dir(name)))
+	// The note must not be gone first: a power cut that brings the record back would leave it
+	// like a file of the user's.
+	if err := f.syncDir(filepath.Dir(name)); err != nil {
+		return err
+	}
+	return f.forget(key)
 }
 
 // tooLong returns the error of a record whose name is too long for the file system.

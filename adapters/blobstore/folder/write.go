@@ -87,35 +87,37 @@ func (f *bucket) temp(data []byte, dir string) (string, error) {
 
 // inDir calls do, which needs the directory of a name. If the directory is missing, inDir
 // makes it and calls do again.
+//
+// A directory that do finds is on the disk, unless another process is making it: otherwise
+// a power cut could take the directory of a note, and leave the record like a file of the
+// user's.
 func (f *bucket) inDir(name string, do func() error) error {
-	err := do()
+	err := f.whenMade(do)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	dir := filepath.Dir(name)
-	if filebucket.IsHidden(filepath.ToSlash(dir)) {
-		err = f.makeHidden(dir)
-	} else {
-		err = f.root.MkdirAll(dir, 0o777)
-	}
+	f.making.Lock()
+	err = f.makeDir(filepath.Dir(name))
+	f.making.Unlock()
 	if err != nil {
 		return err
 	}
+	return f.whenMade(do)
+}
+
+// whenMade calls do while no directory is being made.
+func (f *bucket) whenMade(do func() error) error {
+	f.making.RLock()
+	defer f.making.RUnlock()
 	return do()
 }
 
-// makeHidden makes a hidden directory and those above it. They get the permissions of the
-// folder that they are in: other users who may write to it may run bucketsum too.
-func (f *bucket) makeHidden(dir string) error {
+// makeDir makes a directory and those above it, and writes them to the disk.
+func (f *bucket) makeDir(dir string) error {
 	above := filepath.Dir(dir)
 	err := f.root.Mkdir(dir, 0o777)
-	if errors.Is(err, fs.ErrNotExist) {
-		if filebucket.IsHidden(filepath.ToSlash(above)) {
-			err = f.makeHidden(above)
-		} else {
-			err = f.root.MkdirAll(above, 0o777)
-		}
-		if err == nil {
+	if errors.Is(err, fs.ErrNotExist) && above != dir {
+		if err = f.makeDir(above); err == nil {
 			err = f.root.Mkdir(dir, 0o777)
 		}
 	}
@@ -125,6 +127,17 @@ func (f *bucket) makeHidden(dir string) error {
 	if err != nil {
 		return err
 	}
+	if filebucket.IsHidden(filepath.ToSlash(dir)) {
+		if err := f.shareHidden(dir, above); err != nil {
+			return err
+		}
+	}
+	return f.syncDir(above)
+}
+
+// shareHidden gives a new hidden directory the permissions of the folder that it is in:
+// other users who may write to it may run bucketsum too.
+func (f *bucket) shareHidden(dir, above string) error {
 	if !filebucket.IsHidden(filepath.ToSlash(above)) {
 		above = "."
 	}
