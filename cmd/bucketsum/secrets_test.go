@@ -281,3 +281,42 @@ func TestNoSecretOfAWorker(t *testing.T) {
 	}
 	holdsNoSecret(t, "traces and metrics", traces.String())
 }
+
+// TestListsNameNoServers: the author of a list of checksums cannot have the user's requests,
+// with the tokens in them, sent to a server of theirs.
+func TestListsNameNoServers(t *testing.T) {
+	asked := make(chan string, 100)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Header.Get("X-Amz-Security-Token")
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://")
+	environ := environmentOfSecrets(t)
+	const value = "d41d8cd98f00b204e9800998ecf8427e  "
+	for _, url := range []string{
+		"s3://photos/a?endpoint=" + server.URL + "&use_path_style=true", "s3://photos/a?region=us-east-1&profile=other",
+		"gs://photos/a?anonymous=true&endpoint=" + server.URL, "azblob://photos/a?storage_account=example&protocol=http&domain=" + host,
+	} {
+		list := filepath.Join(t.TempDir(), "list")
+		if err := os.WriteFile(list, []byte(value+url+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out := runWithSecrets(t, environ, "sum", "--check", list)
+		if !strings.Contains(out, "a list may not set the parameter") || !strings.Contains(out, "FAILED open or read") {
+			t.Errorf("%s: %s", url, out)
+		}
+	}
+	select {
+	case token := <-asked:
+		t.Errorf("the server of the list was asked, with the token %q", token)
+	default:
+	}
+	// The user may name any server.
+	runWithSecrets(t, environ, "sum", "s3://photos/a?endpoint="+server.URL+"&use_path_style=true")
+	select {
+	case <-asked:
+	default:
+		t.Error("the server of the command line was not asked")
+	}
+}

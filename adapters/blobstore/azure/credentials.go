@@ -13,6 +13,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 )
 
 // Kinds of credentials. The environment decides which kind is used, as for gocloud.
@@ -69,7 +71,7 @@ func urlFault(query url.Values) error {
 // newClient returns a client with these credentials and connections of its own.
 func newClient(service, name string, connections *http.Transport) (*container.Client, error) {
 	options := &container.ClientOptions{ClientOptions: policy.ClientOptions{
-		Transport: &http.Client{Transport: connections},
+		Transport: &http.Client{Transport: connections, CheckRedirect: driver.SameSite},
 		// The waits are shorter than those of the SDK: the queue delivers again what fails, as
 		// with S3.
 		Retry: policy.RetryOptions{MaxRetries: 2, RetryDelay: 100 * time.Millisecond, MaxRetryDelay: 5 * time.Second},

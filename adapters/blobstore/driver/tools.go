@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -96,6 +97,33 @@ func Transport() *http.Transport {
 	t := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
 	TuneTransport(t)
 	return t
+}
+
+// SameSite is a CheckRedirect for the clients of stores. It follows a redirect that keeps the
+// method, to hosts of the same domain, at the same port, and never from https to http. A store
+// that sends its client elsewhere could else have it read what only this machine can reach,
+// and get the headers that say who asks.
+func SameSite(r *http.Request, via []*http.Request) error {
+	keepsMethod := r.Response.StatusCode == http.StatusTemporaryRedirect || r.Response.StatusCode == http.StatusPermanentRedirect
+	if !keepsMethod || len(via) >= 10 || r.URL.Scheme != via[0].URL.Scheme || siteOf(r.URL) != siteOf(via[0].URL) {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// siteOf returns the port and the last two labels of the host, or three if the last one is
+// that of a country: amazonaws.com, amazonaws.com.cn. An address and a short name are a site
+// of their own.
+func siteOf(u *url.URL) string {
+	labels := strings.Split(u.Hostname(), ".")
+	n := 2
+	if len(labels[len(labels)-1]) == 2 {
+		n = 3
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err != nil && len(labels) > n {
+		labels = labels[len(labels)-n:]
+	}
+	return strings.Join(labels, ".") + ":" + u.Port()
 }
 
 // TuneTransport sets up a pool of connections that does not limit how many objects are in

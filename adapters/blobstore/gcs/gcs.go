@@ -74,7 +74,7 @@ func open(ctx context.Context, u *url.URL, _ driver.Options) (driver.Bucket, err
 			return nil, err
 		}
 	}
-	options := []option.ClientOption{option.WithHTTPClient(&http.Client{Transport: rt})}
+	options := []option.ClientOption{option.WithHTTPClient(&http.Client{Transport: rt, CheckRedirect: driver.SameSite})}
 	if endpoint != "" {
 		options = append(options, option.WithEndpoint(strings.TrimSuffix(endpoint, "/")+"/storage/v1/"))
 	}

@@ -110,7 +110,7 @@ func open(ctx context.Context, u *url.URL, options Options, o driver.Options) (*
 		sdk.Retryer = retryer{r}
 	}
 	sdk.Logger = sdkLog{o.Log}
-	sdk.HTTPClient = &http.Client{Transport: readableErrors{b.connections}, CheckRedirect: keepMethod}
+	sdk.HTTPClient = &http.Client{Transport: readableErrors{b.connections}, CheckRedirect: driver.SameSite}
 	// The SDK would warn about every object that was uploaded in parts.
 	sdk.DisableLogOutputChecksumValidationSkipped = true
 	b.client = s3.New(sdk)
@@ -148,17 +148,6 @@ type retryer struct{ aws.RetryerV2 }
 
 func (retryer) RetryDelay(attempt int, _ error) (time.Duration, error) {
 	return driver.Backoff.Delay(attempt), nil
-}
-
-// keepMethod does not follow a redirect that would turn a PUT into a GET.
-func keepMethod(r *http.Request, via []*http.Request) error {
-	switch r.Response.StatusCode {
-	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		if len(via) < 10 {
-			return nil
-		}
-	}
-	return http.ErrUseLastResponse
 }
 
 func (b *bucket) Reachable(ctx context.Context) error {

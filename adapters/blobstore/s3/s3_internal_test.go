@@ -13,18 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-func TestRedirects(t *testing.T) {
-	for status, want := range map[int]error{301: http.ErrUseLastResponse, 302: http.ErrUseLastResponse, 307: nil, 308: nil} {
-		r := &http.Request{Response: &http.Response{StatusCode: status}}
-		if err := keepMethod(r, nil); err != want {
-			t.Errorf("%d: got %v", status, err)
-		}
-		if err := keepMethod(r, make([]*http.Request, 10)); err == nil {
-			t.Errorf("%d: it never ends", status)
-		}
-	}
-}
-
 func TestTransport(t *testing.T) {
 	custom := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.WriteBufferSize = 12345 })
 	if got := transportOf(custom); got.WriteBufferSize != 12345 || !got.DisableCompression || got.ResponseHeaderTimeout == 0 {

@@ -42,7 +42,7 @@ func (c *checker) tasks(in io.Reader, yield func(checkTask) bool) error {
 		if t.improper != nil {
 			parser = before
 		} else {
-			t.object, t.err = c.r.schemes.parse(t.line.Name)
+			t.object, t.err = c.r.schemes.parseListed(t.line.Name)
 		}
 		if !yield(t) {
 			return nil

@@ -75,6 +75,30 @@ func (s schemes) parse(name string) (object, error) {
 	return o, nil
 }
 
+// harmless are the parameters of buckets' URLs that do not decide which server is asked, and
+// with whose credentials.
+var harmless = []string{"region", "use_path_style", "anonymous", "storage_account"}
+
+// parseListed is parse for a name in a list of checksums, whose author need not be the user.
+// The list may name buckets, but the environment alone decides which servers get requests
+// and the tokens in them.
+func (s schemes) parseListed(name string) (object, error) {
+	o, err := s.parse(name)
+	if err != nil || o.bucket == "" {
+		return o, err
+	}
+	u, err := url.Parse(o.bucket)
+	if err != nil {
+		return o, err // cannot happen: parse has made it
+	}
+	for parameter := range u.Query() {
+		if !slices.Contains(harmless, parameter) {
+			return o, fmt.Errorf("a list may not set the parameter %s; set it in the environment", parameter)
+		}
+	}
+	return o, nil
+}
+
 // fileOf returns the path of a file:// URL.
 func fileOf(u *url.URL) (string, error) {
 	switch {
