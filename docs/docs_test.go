@@ -204,3 +204,31 @@ func TestTestsExist(t *testing.T) {
 		t.Errorf("found %d names of tests only", found)
 	}
 }
+
+// TestThreatsHaveTests: each threat names a test or a check of the gate, or says that it has
+// none, and an open one says how bad it is.
+func TestThreatsHaveTests(t *testing.T) {
+	held := regexp.MustCompile("(Test|Fuzz)[A-Z]|`[.]ci/|made-up|^not (tested|needed)")
+	severity := regexp.MustCompile(`^\| \*\*open, (low|medium|high)\*\*: `)
+	rows := 0
+	for line := range strings.Lines(readPages(t)["docs/threats.md"].prose) {
+		cells := strings.Split(line, " | ")
+		if len(cells) < 2 || strings.HasPrefix(line, "| threat") {
+			continue
+		}
+		rows++
+		if len(cells) != 5 {
+			t.Errorf("%d columns, not 5: %s", len(cells), line)
+			continue
+		}
+		if !held.MatchString(cells[3]) {
+			t.Errorf("no test: %s", line)
+		}
+		if strings.HasPrefix(line, "| **") && !severity.MatchString(line) {
+			t.Errorf("it does not say how bad it is: %s", line)
+		}
+	}
+	if rows < 50 {
+		t.Errorf("found %d threats only", rows)
+	}
+}
