@@ -173,22 +173,30 @@ func (b *bucket) putInput(key string, data *driver.Blob) *s3.PutObjectInput {
 // probe finds out, after the first write, whether the store honours conditions: it repeats the
 // write with two conditions that the store must refuse. A store that ignores conditions then
 // writes the same record again.
+//
+// Another worker may remove the record meanwhile. Then ifNone holds, and the write puts the record
+// back, which the caller's look after it finds. Only a store that accepts ifNone again and again
+// ignores it.
 func (b *bucket) probe(ctx context.Context, key string, data *driver.Blob) {
 	if !b.conditions.CompareAndSwap(conditionsUnknown, conditionsProbed) {
 		return
 	}
-	for _, c := range []condition{ifNone, ifNever} {
+	probes := []condition{ifNever, ifNone, ifNone, ifNone}
+	for n, c := range probes {
 		err := b.put(ctx, key, data, c)
 		switch {
+		case err == nil && c == ifNone && n < len(probes)-1:
 		case err == nil, faultOf(err).unsupported():
 			b.ignoresConditions(ctx)
 			return
 		case !errors.Is(err, pipeline.ErrChanged):
 			b.conditions.Store(conditionsUnknown) // the next write probes again
 			return
+		case c == ifNone:
+			b.conditions.Store(conditionsHonoured)
+			return
 		}
 	}
-	b.conditions.Store(conditionsHonoured)
 }
 
 // ignoresConditions switches to writes without conditions: the record is read just before it is

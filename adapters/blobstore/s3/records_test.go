@@ -202,6 +202,42 @@ func TestStoreWithoutConditions(t *testing.T) {
 	}
 }
 
+// A record is removed while the worker finds out what the store can do: the store is not taken for
+// one without conditions.
+func TestRemovedDuringProbe(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	for _, nth := range []int64{2, 3} { // of the writes: the first one is the record's
+		b := drivertest.MakeS3Bucket(t, server, false)
+		other := b.Open(t, blobstore.Config{}).Bucket().Records
+		var writes atomic.Int64
+		proxy := b.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if r.Method == http.MethodPut && writes.Add(1) == nth {
+				if removed, err := other.Remove(t.Context(), version(b, "02", "").Source); err != nil || !removed {
+					t.Errorf("remove the record: %v, %v", removed, err)
+				}
+			}
+			next.ServeHTTP(w, r)
+		})
+		var log bytes.Buffer
+		records := b.Through(proxy).Open(t, blobstore.Config{Log: slog.New(slog.NewTextHandler(&log, nil))}).Bucket().Records
+		if err := records.Save(t.Context(), version(b, "01", "a")); err != nil {
+			t.Fatal(err)
+		}
+		if log.Len() > 0 {
+			t.Errorf("removed before write %d: %s", nth, &log)
+		}
+		// It knows the store now: a record that exists takes one write that is refused, and one
+		// that replaces it.
+		before := writes.Load()
+		if err := records.Save(t.Context(), version(b, "03", "c")); err != nil {
+			t.Fatal(err)
+		}
+		if n := writes.Load() - before; n != 2 {
+			t.Errorf("removed before write %d: %d writes for the next record, want 2", nth, n)
+		}
+	}
+}
+
 // If a record bucket cannot be written to, the error is transient and says why.
 func TestRecordBucketWithoutPermission(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
