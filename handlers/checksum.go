@@ -12,15 +12,27 @@ import (
 // checksum reads the version of the object and records its digests. It does not read a version that
 // has its record already.
 func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (pipeline.Result, *state, error) {
-	known, err := c.recorded(ctx, b, o)
+	known, complete, err := c.recorded(ctx, b, o)
 	if err != nil {
 		return pipeline.Result{}, nil, err
 	}
-	if known != nil {
+	if complete {
 		c.forget(ctx, b, known.Source)
 		return c.confirm(ctx, b, outcomeOf(*known, pipeline.Current))
 	}
+	result, other, err := c.compute(ctx, b, o)
+	if known != nil && errors.Is(err, pipeline.ErrNotFound) {
+		// The object is gone and left a record of some algorithms: a worker stopped in the middle of
+		// writing or removing the records. The event of the deletion may have been handled before.
+		return pipeline.Result{}, &state{object: o, gone: true}, nil
+	}
+	return result, other, err
+}
+
+// compute reads the version of the object and records its digests.
+func (c Config) compute(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (pipeline.Result, *state, error) {
 	record, ok := c.unsaved.take(o)
+	var err error
 	if !ok {
 		record, err = c.read(ctx, b, o)
 		if class := pipeline.Classify(err); class == pipeline.ClassSuperseded || class == pipeline.ClassPermanent {
@@ -50,6 +62,13 @@ func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 		}
 	}
 	if err := b.Records.Save(ctx, record); err != nil {
+		if len(c.Algorithms) > 1 && pipeline.Classify(err) != pipeline.ClassTransient {
+			// The record of one algorithm was refused, because a newer one or a file of the user is
+			// there. That of another algorithm may have been written.
+			if _, other, err := c.confirm(ctx, b, result); other != nil || err != nil {
+				return pipeline.Result{}, other, err
+			}
+		}
 		return pipeline.Result{}, nil, c.unsaved.keep(record, err)
 	}
 	c.forget(ctx, b, record.Source)
@@ -88,25 +107,26 @@ func outcomeOf(r pipeline.Record, usual pipeline.Outcome) pipeline.Result {
 	return pipeline.Result{Outcome: usual, Record: r}
 }
 
-// recorded returns the record of exactly this version, or nil if there is none with every algorithm.
-func (c Config) recorded(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (*pipeline.Record, error) {
+// recorded returns the record of the key, for any version, or nil if there is none. The record is complete if it
+// is of exactly this version and has every algorithm.
+func (c Config) recorded(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (known *pipeline.Record, complete bool, err error) {
 	record, err := b.Records.Lookup(ctx, o)
 	if errors.Is(err, pipeline.ErrNotFound) {
-		return nil, nil
+		return nil, false, nil
 	} else if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if o.VersionID == "" && o.ETag == "" {
 		// The event does not name a version, so the current one counts.
 		if o, err = current(ctx, b.Source, o); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	switch {
 	case record.Covers(o, c.Algorithms) && (c.RecordMismatches || !record.Mismatched()):
-		return &record, nil
+		return &record, true, nil
 	case !record.Source.SameVersion(o) && pipeline.CompareSequencers(record.Source.Sequencer, o.Sequencer) > 0:
-		return nil, fmt.Errorf("%s has the record of a newer version: %w", o, pipeline.ErrChanged)
+		return nil, false, fmt.Errorf("%s has the record of a newer version: %w", o, pipeline.ErrChanged)
 	}
-	return nil, nil
+	return &record, false, nil
 }

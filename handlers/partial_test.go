@@ -1,0 +1,64 @@
+package handlers_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/bucketsum/bucketsum/handlers"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+func twoAlgorithms(c *handlers.Config) { c.Algorithms = []string{"md5", "sha256"} }
+
+// TestRemovedInPart: a worker stopped after it had removed the record of one algorithm of two. The event of the
+// deletion was handled before the records were written, so the event of the object is the last one.
+func TestRemovedInPart(t *testing.T) {
+	s, a := newStore(), &announced{}
+	o := s.put("a", "content")
+	s.records["a"] = pipeline.Record{Source: o, Digests: map[string]string{"sha256": "00"}}
+	s.drop("a")
+	if err := handlerOf(t, s, a, twoAlgorithms)(t.Context(), created(o)); err != nil {
+		t.Errorf("got %v", err)
+	}
+	if r, ok := s.records["a"]; ok {
+		t.Errorf("the record of an object that is gone is left: %v", r)
+	}
+}
+
+// refusing is a store that writes the record of one algorithm and refuses that of the other. Then the object is deleted.
+type refusing struct {
+	*store
+	err error
+}
+
+func (r refusing) Save(ctx context.Context, record pipeline.Record) error {
+	if err := r.store.Save(ctx, record); err != nil {
+		return err
+	}
+	r.drop(record.Source.Key)
+	return r.err
+}
+
+// TestSavedInPart: the record of one algorithm does not stay when the object is gone and the record of the other
+// algorithm was refused.
+func TestSavedInPart(t *testing.T) {
+	for name, err := range map[string]error{
+		"newer record":  pipeline.ErrChanged,
+		"file of users": pipeline.Permanent(errors.New("a user's file")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, a := newStore(), &announced{}
+			o := s.put("a", "content")
+			handle := handlerOf(t, s, a, twoAlgorithms, func(c *handlers.Config) {
+				c.Buckets = map[string]pipeline.Bucket{bucketName: {Source: s, Records: refusing{s, err}}}
+			})
+			if err := handle(t.Context(), created(o)); err != nil {
+				t.Errorf("got %v", err)
+			}
+			if r, ok := s.records["a"]; ok {
+				t.Errorf("the record of an object that is gone is left: %v", r)
+			}
+		})
+	}
+}
