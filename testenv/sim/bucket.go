@@ -99,6 +99,9 @@ func (b *bucket) Open(ctx context.Context, o pipeline.Object, offset int64) (c d
 		if err != nil {
 			return err
 		}
+		if offset > 0 && b.proc != nil {
+			b.proc.kernel.counts["resumed at a checkpoint"]++
+		}
 		c.State = v.state()
 		c.Claims = claimsOf(v)
 		if offset < c.Size {

@@ -140,7 +140,12 @@ func (k *kernel) disturb(c *call) bool {
 		}
 		k.drain(c.proc)
 	case x < p.Crash+p.Freezes+p.Drains+p.Meddling && c.store != nil:
-		return k.users.meddle(c.store, c.key)
+		if !k.users.meddle(c.store, c.key) {
+			return false
+		}
+		if k.rng.IntN(2) == 0 { // long enough for another worker to handle the event of that
+			c.at = time.Now().Add(k.between(0, p.Stall))
+		}
 	default:
 		return false
 	}

@@ -68,10 +68,20 @@ func (c *checker) final() {
 func (c *checker) finalKey(s *store, key string) {
 	p := &c.kernel.profile
 	object, name := s.current(key), s.nameOf(key)
-	given := c.givenUp(s, key)
+	given := c.givenUp(s, key, s.presentSince(key))
 	if object == nil {
 		for _, algorithm := range []string{"md5", "sha256"} {
-			if record := s.current(layout.RecordKey(key, algorithm)); record != nil && record.ours() && !p.KeepRecords && given == "" {
+			record := s.current(layout.RecordKey(key, algorithm))
+			if record == nil || !record.ours() || p.KeepRecords {
+				continue
+			}
+			// The event of the version may have been given up after its record was written, and after
+			// the event of the deletion was handled.
+			since := s.presentSince(key)
+			for _, v := range s.source(key, record) {
+				since = min(since, v.n)
+			}
+			if c.givenUp(s, key, since) == "" {
 				c.violate(noOrphan, name, "there is no object, and a %s record of version %q", algorithm, record.metadata["source-version-id"])
 			}
 		}
@@ -117,11 +127,11 @@ func (c *checker) told(s *store, key string, v *version, kind string) bool {
 	return slices.ContainsFunc(c.kernel.queue.results, func(r *result) bool { return r.Type == kind && r.of(s, key, v) })
 }
 
-// givenUp returns how the events that could have brought a key into its present state were given up: by a dead
-// letter with its reason, or by the queue itself. Empty: they were not.
-func (c *checker) givenUp(s *store, key string) string {
+// givenUp returns how the events of a key from a change on were given up: by a dead letter with its reason, or by the
+// queue itself. Empty: they were not.
+func (c *checker) givenUp(s *store, key string, since int) string {
 	concerns := func(changes []change) bool {
-		return slices.ContainsFunc(changes, func(e change) bool { return e.store == s && e.key == key && e.n >= s.presentSince(key) })
+		return slices.ContainsFunc(changes, func(e change) bool { return e.store == s && e.key == key && e.n >= since })
 	}
 	q := c.kernel.queue
 	for _, l := range q.dead {

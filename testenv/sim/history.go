@@ -57,7 +57,7 @@ func (h *history) hash() uint64 {
 func (h *history) about(key string, n int) []string {
 	var found []string
 	for i := len(h.lines) - 1; i >= 0 && len(found) < n; i-- {
-		if l := h.lines[i]; key == "" || l.key == "" || objectOf(l.key) == objectOf(key) {
+		if l := h.lines[i]; key == "" || l.key == "" && l.what != opReceive || objectOf(l.key) == objectOf(key) {
 			found = append(found, l.String())
 		}
 	}

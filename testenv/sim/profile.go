@@ -47,7 +47,7 @@ type Profile struct {
 	Crash, Freezes, Drains, Meddling                          float64
 	Outages                                                   int
 	Slow                                                      float64
-	Latency, Slowest, SlowBody, Freeze, Downtime              time.Duration
+	Latency, Slowest, SlowBody, Stall, Freeze, Downtime       time.Duration // Stall: of a call that a user forestalls
 	FalseClaims                                               float64
 	ClockJump                                                 time.Duration // of the store's clock
 	OwnFiles                                                  bool          // users have checksum files of their own
@@ -77,7 +77,7 @@ func draw(rng *rand.Rand, lie Lie) Profile {
 	upTo := func(low, high int) int { return low + rng.IntN(high-low+1) }
 	lasts := func(values ...time.Duration) time.Duration { return values[rng.IntN(len(values))] }
 	p := Profile{
-		Workers: upTo(1, 3), Concurrency: upTo(1, 4), Keys: upTo(1, 3), Operations: upTo(3, 14),
+		Workers: upTo(2, 3), Concurrency: upTo(1, 4), Keys: upTo(1, 3), Operations: upTo(3, 14),
 		Span: lasts(time.Second, 10*time.Second, time.Minute, 5*time.Minute), Buckets: 1, Versioned: coin(0.5),
 		Algorithms: []string{"md5"}, KeepRecords: coin(0.15), RecordMismatches: coin(0.2), IgnoreClaims: coin(0.15),
 		Exclude: coin(0.15), Results: coin(0.8), DeadLetters: coin(0.85),
@@ -89,14 +89,17 @@ func draw(rng *rand.Rand, lie Lie) Profile {
 		Denials: rate(0.15, 0.02, 0.1), Torn: rate(0.4, 0.05, 0.3), Damage: rate(0.2, 0.02, 0.2),
 		Crash: rate(0.4, 0.002, 0.01, 0.03), Freezes: rate(0.3, 0.002, 0.01), Drains: rate(0.3, 0.002, 0.01), Meddling: rate(0.6, 0.02, 0.1, 0.3),
 		Slow: rate(0.3, 0.01, 0.05), Latency: lasts(time.Millisecond, 20*time.Millisecond, 500*time.Millisecond),
-		Slowest: lasts(5*time.Second, 90*time.Second), Freeze: lasts(5*time.Second, 5*time.Minute), Downtime: lasts(time.Second, 2*time.Minute),
+		Slowest: lasts(5*time.Second, 90*time.Second), Stall: lasts(time.Second, 10*time.Second), Freeze: lasts(5*time.Second, 5*time.Minute), Downtime: lasts(time.Second, 2*time.Minute),
 		FalseClaims: rate(0.15, 0.2), ClockJump: lasts(0, 0, -time.Hour, time.Hour), OwnFiles: coin(0.15),
 		Lie: lie,
 	}
 	if coin(0.3) {
 		p.Algorithms = append(p.Algorithms, "sha256")
 	}
-	if coin(0.2) {
+	switch x := rng.IntN(10); {
+	case x < 2:
+		p.Workers = 1
+	case x < 4:
 		p.Workers = upTo(4, 5)
 	}
 	if coin(0.15) {

@@ -334,6 +334,7 @@ func (q *queueModel) sent(url, body string, metadata map[string]string, d *deliv
 	case deadURL:
 		l := letter{body, metadata[pipeline.MetadataReason], metadata[pipeline.MetadataAttempt], d}
 		q.dead = append(q.dead, l)
+		q.kernel.counts["dead letter"]++
 		q.kernel.check.letter(l)
 		if d != nil {
 			d.handed = true
@@ -342,6 +343,7 @@ func (q *queueModel) sent(url, body string, metadata map[string]string, d *deliv
 		if d == nil {
 			return errors.New("a continuation of nothing")
 		}
+		q.kernel.counts["continuation"]++
 		q.send(&msg{body: body, metadata: metadata, changes: d.changes, expect: d.expect}, 0)
 		d.handed = true
 	case resultsURL:
