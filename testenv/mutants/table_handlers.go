@@ -35,6 +35,15 @@ var handlerMutants = []mutant{
 		}},
 	},
 	{
+		name: "known-without-look",
+		what: "a worker that finds the record of its version does not look whether that is still the current one",
+		changes: []change{{
+			file: "handlers/checksum.go",
+			old:  `		return c.confirm(ctx, b, outcomeOf(*known, pipeline.Current))`,
+			new:  `		return outcomeOf(*known, pipeline.Current), nil, nil`,
+		}},
+	},
+	{
 		name: "no-look-after-remove",
 		what: "a worker does not look at the key again after it removed the record of a deleted object",
 		changes: []change{{
@@ -97,7 +106,7 @@ var handlerMutants = []mutant{
 		}},
 	},
 	{
-		name: "read-not-pinned",
+		name: "unpinned-read",
 		what: "a resumed reading asks for the current version instead of the one that its checkpoint names",
 		changes: []change{{
 			file: "handlers/reading.go",

@@ -10,10 +10,21 @@ var pipelineMutants = []mutant{
 			old: `		if err := handle(ctx, e); err != nil {
 			return err
 		}
-		d.commit(e)
+		d.commit(e, now)
 		return nil`,
-			new: `		d.commit(e)
+			new: `		d.commit(e, now)
 		return handle(ctx, e)`,
+		}},
+	},
+	{
+		name: "dedupe-redeliveries",
+		what: "a redelivered event is skipped because the process has handled an earlier message with it",
+		changes: []change{{
+			file: "pipeline/dedupe.go",
+			old: `	last, done := d.done[id]
+	return ok && done && (now.attempt == 1 || last == now || last == delivered{now.message, now.attempt - 1})`,
+			new: `	_, done := d.done[id]
+	return ok && done`,
 		}},
 	},
 	{
