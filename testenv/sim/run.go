@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,14 +74,29 @@ func run(seed int64, o Options) *Report {
 		k.startWorker(i)
 	}
 	k.run()
+	k.halt()
+	return &Report{
+		Seed: seed, Profile: k.profile, Violation: k.check.found, Steps: k.steps, Simulated: time.Since(k.start),
+		Counts: k.counts, history: k.history,
+	}
+}
+
+// halt ends all processes. The clock of the bubble stops when its first goroutine ends; after a violation there may be
+// others that wait for a time.
+func (k *kernel) halt() {
+	synctest.Wait()
+	k.collect()
 	for _, w := range k.workers {
 		if !w.gone.Load() {
 			k.end(w)
 		}
 	}
-	return &Report{
-		Seed: seed, Profile: k.profile, Violation: k.check.found, Steps: k.steps, Simulated: time.Since(k.start),
-		Counts: k.counts, history: k.history,
+	for _, c := range slices.Clone(k.parked) { // of processes that had crashed
+		c.err = errGone
+		k.answer(c)
+	}
+	if k.check.violated() {
+		time.Sleep(time.Hour)
 	}
 }
 
