@@ -20,6 +20,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -137,6 +138,8 @@ func (f *bucket) Check(key string) error {
 	switch {
 	case !utf8.ValidString(key):
 		reason = "it is not UTF-8, so that no event can carry it"
+	case key == "..", strings.HasPrefix(path.Clean(key), "../"):
+		reason = "it leads out of the bucket"
 	case strings.Contains(key, "\x00"), !fs.ValidPath(key), key == ".", filepath.Separator != '/' && !filepath.IsLocal(key):
 		reason = "it is not the name of a file in the folder"
 	default:
