@@ -10,16 +10,19 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/testenv/powercut"
+	"github.com/bucketsum/bucketsum/testenv/powercut/ext4"
 )
 
 var (
 	powercutMost   = flag.Int("powercut.most", 100, "power cuts: how many combinations of lost writes are taken at each moment, about")
 	powercutStarts = flag.Int("powercut.starts", 3, "power cuts: on how many of the folders the whole program is started")
 	powercutShow   = flag.Bool("powercut.show", false, "power cuts: print what the program did")
+	powercutCuts   = flag.Int("powercut.cuts", 3, "power cuts: how often the power of an ext4 file system is cut")
 	powercutSeed   = flag.Uint64("powercut.seed", 1, "power cuts: seed of the combinations")
 )
 
@@ -226,4 +229,41 @@ func (x *experiment) kill(t *testing.T, mutate func([]powercut.Op) []powercut.Op
 		}
 	}
 	return ""
+}
+
+// TestFolderPowerCutExt4 cuts the power of a real file system while bucketsum works on it, several times in
+// a row. It lasts seconds, as ext4 really syncs.
+func TestFolderPowerCutExt4(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it mounts a file system several times")
+	}
+	disk := ext4.New(t)
+	x := &experiment{cutting: cutting{own: map[string]string{"mine.md5": sumOf([]byte("adopted")) + "  mine\n"}}, dir: filepath.Join(disk.Dir, "in")}
+	x.place = x.layoutOf(t)
+	write(t, x.dir, "mine", []byte("adopted"))
+	write(t, x.dir, "mine.md5", []byte(x.own["mine.md5"]))
+	for cut := range *powercutCuts {
+		for i := range 40 {
+			write(t, x.dir, fmt.Sprintf("d%d/f%d", i%5, i), fmt.Appendf(nil, "%d %d", i, cut/2)) // new content in every second round
+		}
+		x.former = x.objects
+		x.objects = x.find(t)
+		disk.Sync() // the files are the user's, and older than half a minute
+		r := startLocal(t, x.dir, "--concurrency", "4")
+		if cut%2 == 0 {
+			r.until(1+cut*5%35, isSummed) // then some of the files have records
+		} else {
+			r.until(1, func(string) bool { return x.complete() == nil })
+		}
+		r.stop(syscall.SIGKILL)
+		printed := strings.Join(r.output(), "\n") + "\n"
+		disk.Cut()
+		if err := x.harmless(printed); err != nil {
+			t.Fatalf("after cut %d: %v\nbucketsum had said:\n%s", cut, err, printed)
+		}
+		t.Logf("cut %d: %d files were announced", cut, len(announcedIn(printed)))
+	}
+	if err := x.start(t); err != nil {
+		t.Fatal(err)
+	}
 }

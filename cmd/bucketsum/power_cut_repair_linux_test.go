@@ -37,7 +37,7 @@ type experiment struct {
 
 func newExperiment(t *testing.T, c cutting) *experiment {
 	t.Helper()
-	x := &experiment{cutting: c, dir: memoryDir(t), place: c.layoutOf(t)}
+	x := &experiment{cutting: c, dir: powercut.MemoryDir(t), place: c.layoutOf(t)}
 	for _, files := range []map[string]string{c.before, c.own} {
 		for name, content := range files {
 			write(t, x.dir, name, []byte(content))
@@ -60,21 +60,6 @@ func newExperiment(t *testing.T, c cutting) *experiment {
 	cmd.Env = append(os.Environ(), asBucketsum+"=1", "GOCOVERDIR="+t.TempDir(), "GORACE=atexit_sleep_ms=0")
 	x.log = powercut.Trace(t, x.dir, cmd, func() bool { return x.complete() == nil })
 	return x
-}
-
-// memoryDir returns a directory in memory if the system has one: syncs cost nothing there.
-func memoryDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "powercut")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
 }
 
 // find returns the objects in the folder.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
 )
 
 // Tree is a folder: the content of its files, and its directories, by their paths in it.
@@ -42,6 +43,22 @@ func Read(dir string) (Tree, error) {
 		return err
 	})
 	return t, err
+}
+
+// MemoryDir returns a directory in memory if the system has one, where syncs cost nothing; else one like
+// that of t.TempDir. It is removed when the test ends.
+func MemoryDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "powercut")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // Restore makes a folder equal to the tree. It does not touch files that are as they should be:
