@@ -62,3 +62,33 @@ func TestSavedInPart(t *testing.T) {
 		})
 	}
 }
+
+// keeping is a store that removes the record of one algorithm and finds that of the other newer, because the object was
+// put back.
+type keeping struct{ *store }
+
+func (k keeping) Remove(ctx context.Context, o pipeline.Object) (bool, error) {
+	if removed, err := k.store.Remove(ctx, o); err != nil {
+		return removed, err
+	}
+	k.put(o.Key, "content")
+	return true, pipeline.ErrChanged
+}
+
+// TestRemovedTooMuch: the record of one algorithm that was removed, while that of the other is newer, is written again.
+func TestRemovedTooMuch(t *testing.T) {
+	s, a := newStore(), &announced{}
+	handle := handlerOf(t, s, a, twoAlgorithms, func(c *handlers.Config) {
+		c.Buckets = map[string]pipeline.Bucket{bucketName: {Source: s, Records: keeping{s}}}
+	})
+	o := s.put("a", "content")
+	if err := handle(t.Context(), created(o)); err != nil {
+		t.Fatal(err)
+	}
+	if err := handle(t.Context(), deleted(s.drop("a"))); err != nil {
+		t.Errorf("got %v", err)
+	}
+	if s.recorded("a") != md5sum("content") {
+		t.Error("the object that was put back has no record")
+	}
+}

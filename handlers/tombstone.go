@@ -19,15 +19,19 @@ func (c Config) tombstone(ctx context.Context, b pipeline.Bucket, o pipeline.Obj
 	}
 	removed, err := b.Records.Remove(ctx, o)
 	switch {
-	case err != nil:
+	case err != nil && pipeline.Classify(err) != pipeline.ClassSuperseded:
 		return pipeline.Result{}, nil, err
-	case !removed:
+	case err == nil && !removed:
 		return result, nil, nil
 	}
+	// If there is a newer record of one algorithm, that of another one may have been removed.
 	// The object may have been put back after the first look, and the event of that may have found
 	// the record that is now removed.
 	if s, err := exists(ctx, b, o); s != nil || err != nil {
 		return pipeline.Result{}, s, err
+	}
+	if err != nil {
+		return pipeline.Result{}, nil, err
 	}
 	result.Outcome = pipeline.Removed
 	return result, nil, nil
