@@ -8,17 +8,10 @@ var handlerMutants = []mutant{
 		changes: []change{{
 			file: "handlers/checksum.go",
 			old: `	if err := b.Records.Save(ctx, record); err != nil {
-		return pipeline.Result{}, nil, c.unsaved.keep(record, err)
-	}
-	c.forget(ctx, b, record.Source)
-	return c.confirm(ctx, b, result)`,
-			new: `	go func(ctx context.Context) {
-		if err := b.Records.Save(ctx, record); err != nil {
-			_ = c.unsaved.keep(record, err)
-		}
-	}(context.WithoutCancel(ctx))
-	c.forget(ctx, b, record.Source)
-	return c.confirm(ctx, b, result)`,
+		if`,
+			new: `	go func(ctx context.Context) { _ = b.Records.Save(ctx, record) }(context.WithoutCancel(ctx))
+	if err := ctx.Err(); err != nil {
+		if`,
 		}},
 	},
 	{
@@ -92,7 +85,7 @@ var handlerMutants = []mutant{
 	case record.Covers(o, c.Algorithms) &&`,
 			new: `	switch {
 	case record.Source.Sequencer != "" && pipeline.CompareSequencers(record.Source.Sequencer, o.Sequencer) >= 0:
-		return nil, fmt.Errorf("%s has the record of this event or a newer one: %w", o, pipeline.ErrChanged)
+		return nil, false, fmt.Errorf("%s has the record of this event or a newer one: %w", o, pipeline.ErrChanged)
 	case record.Covers(o, c.Algorithms) &&`,
 		}},
 	},
@@ -160,12 +153,12 @@ var handlerMutants = []mutant{
 		changes: []change{{
 			file: "handlers/checksum.go",
 			old: `	if err := b.Records.Save(ctx, record); err != nil {
-		return`,
+		if`,
 			new: `	if err := c.Observer.Publish(ctx, c.Publish, result); err != nil {
 		return pipeline.Result{}, nil, c.unsaved.keep(record, err)
 	}
 	if err := b.Records.Save(ctx, record); err != nil {
-		return`,
+		if`,
 		}},
 	},
 	{
