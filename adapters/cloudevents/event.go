@@ -165,9 +165,12 @@ func SourceOf(name, rawURL string) string {
 }
 
 // subject returns a key as a CloudEvents attribute. Control characters, noncharacters and
-// bytes that are not UTF-8 are not allowed there, and are percent-encoded. The data has the
-// unencoded key.
+// bytes that are not UTF-8 are not allowed there, and are percent-encoded. So is a key of
+// nothing but spaces, which CloudEvents' Go SDK takes for empty. The data has the unencoded key.
 func subject(key string) string {
+	if strings.TrimSpace(key) == "" {
+		return percent(key)
+	}
 	var b strings.Builder
 	for i := 0; i < len(key); {
 		r, n := utf8.DecodeRuneInString(key[i:])
