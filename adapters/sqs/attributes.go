@@ -62,8 +62,15 @@ func (marshaler) Marshal(m *message.Message) (*types.Message, error) {
 		Attributes:        system,
 		MessageAttributes: make(map[string]types.MessageAttributeValue),
 	}
-	if m.UUID != "" {
-		out.MessageAttributes[watermillsqs.UUIDAttribute] = text(strings.ToValidUTF8(m.UUID, "\uFFFD"))
+	switch id := strings.ToValidUTF8(m.UUID, "\uFFFD"); {
+	case id == "":
+	case isText(id):
+		out.MessageAttributes[watermillsqs.UUIDAttribute] = text(id)
+	default: // from a queue that takes any id
+		if metadata == nil {
+			metadata = make(map[string]string)
+		}
+		metadata[watermillsqs.UUIDAttribute] = id
 	}
 	if body := string(m.Payload); body != "" && isText(body) {
 		out.Body = &body
