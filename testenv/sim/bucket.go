@@ -223,7 +223,7 @@ func (b *bucket) Put(ctx context.Context, key string, blob *driver.Blob, c drive
 			return pipeline.ErrChanged
 		}
 		if b.proc != nil {
-			b.proc.kernel.check.puts(b.proc, b.store, key, v)
+			b.proc.kernel.check.puts(b.proc, deliveryOf(ctx), b.store, key, v)
 		}
 		b.store.put(key, v)
 		return nil

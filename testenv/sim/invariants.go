@@ -97,7 +97,7 @@ func (c *checker) answered(r *call) {
 }
 
 // puts looks at what a worker writes to a store.
-func (c *checker) puts(p *process, s *store, key string, v *version) {
+func (c *checker) puts(p *process, d *delivery, s *store, key string, v *version) {
 	if strings.HasPrefix(key, driver.Checkpoints) {
 		if s.names[key] == "" {
 			c.violate(insideBuckets, s.nameOf(key), "%s writes a checkpoint of an object that users never had", p.name)
@@ -129,7 +129,7 @@ func (c *checker) puts(p *process, s *store, key string, v *version) {
 			valueOf(v.data), v.metadata["source-version-id"], v.metadata["source-etag"])
 		return
 	}
-	if old != nil && old.ours() && (c.strict == newerStays || pipeline.CompareSequencers(old.metadata[sequencer], v.metadata[sequencer]) > 0) {
+	if old != nil && old.ours() && !d.mistakes(s, key, old) && (c.strict == newerStays || pipeline.CompareSequencers(old.metadata[sequencer], v.metadata[sequencer]) > 0) {
 		c.replaces(p, s, object, name, s.source(object, old), named)
 	}
 }
