@@ -13,6 +13,9 @@ import (
 // has its record already.
 func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (pipeline.Result, *state, error) {
 	known, complete, err := c.recorded(ctx, b, o)
+	if known != nil && err != nil {
+		return c.lookAtNewer(ctx, b, o, *known, err)
+	}
 	if err != nil {
 		return pipeline.Result{}, nil, err
 	}
@@ -27,6 +30,25 @@ func (c Config) checksum(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 		return pipeline.Result{}, &state{object: o, gone: true}, nil
 	}
 	return result, other, err
+}
+
+// lookAtNewer decides about an event of an older version than the one that has a record of some
+// algorithms. superseded is the error of the event if nothing is left to do.
+//
+// A worker may still be writing the newer records. But also a late write of the older version may
+// have replaced one of them, with an answer that got lost: then no other event corrects it.
+func (c Config) lookAtNewer(ctx context.Context, b pipeline.Bucket, o pipeline.Object, newer pipeline.Record, superseded error) (pipeline.Result, *state, error) {
+	now, err := current(ctx, b.Source, o)
+	switch {
+	case errors.Is(err, pipeline.ErrNotFound):
+		return pipeline.Result{}, &state{object: newer.Source, gone: true}, nil
+	case err != nil:
+		return pipeline.Result{}, nil, err
+	case !now.SameVersion(newer.Source):
+		return pipeline.Result{}, nil, superseded // the current version has an event of its own
+	}
+	now.Sequencer = newer.Source.Sequencer
+	return pipeline.Result{}, &state{object: now}, nil
 }
 
 // compute reads the version of the object and records its digests.
@@ -108,7 +130,8 @@ func outcomeOf(r pipeline.Record, usual pipeline.Outcome) pipeline.Result {
 }
 
 // recorded returns the record of the key, for any version, or nil if there is none. The record is complete if it
-// is of exactly this version and has every algorithm.
+// is of exactly this version and has every algorithm. An error with a record says that the event is of an older
+// version, but that the record lacks an algorithm.
 func (c Config) recorded(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (known *pipeline.Record, complete bool, err error) {
 	record, err := b.Records.Lookup(ctx, o)
 	if errors.Is(err, pipeline.ErrNotFound) {
@@ -126,7 +149,11 @@ func (c Config) recorded(ctx context.Context, b pipeline.Bucket, o pipeline.Obje
 	case record.Covers(o, c.Algorithms) && (c.RecordMismatches || !record.Mismatched()):
 		return &record, true, nil
 	case !record.Source.SameVersion(o) && pipeline.CompareSequencers(record.Source.Sequencer, o.Sequencer) > 0:
-		return nil, false, fmt.Errorf("%s has the record of a newer version: %w", o, pipeline.ErrChanged)
+		err := fmt.Errorf("%s has the record of a newer version: %w", o, pipeline.ErrChanged)
+		if record.Covers(record.Source, c.Algorithms) {
+			return nil, false, err
+		}
+		return &record, false, err
 	}
 	return &record, false, nil
 }

@@ -92,3 +92,36 @@ func TestRemovedTooMuch(t *testing.T) {
 		t.Error("the object that was put back has no record")
 	}
 }
+
+// TestNewerInPart: a record of the newer version lacks an algorithm, because a late write of the older version replaced
+// it. The event of the older version, which is delivered again, does not end before that is put right.
+func TestNewerInPart(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(s *store)
+		want   error
+		reads  int
+		left   int // algorithms of the record at the end
+	}{
+		"current":     {func(*store) {}, nil, 1, 2},
+		"overwritten": {func(s *store) { s.put("a", "third") }, pipeline.ErrChanged, 0, 1},
+		"gone":        {func(s *store) { delete(s.objects, "a") }, nil, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, a := newStore(), &announced{}
+			handle := handlerOf(t, s, a, twoAlgorithms)
+			first := s.put("a", "first")
+			second := s.put("a", "second")
+			s.records["a"] = pipeline.Record{Source: second, Digests: map[string]string{"md5": md5sum("second")}}
+			tc.change(s)
+			if err := handle(t.Context(), created(first)); !errors.Is(err, tc.want) || tc.want == nil && err != nil {
+				t.Errorf("got %v, want %v", err, tc.want)
+			}
+			if s.opened != tc.reads {
+				t.Errorf("%d objects were read, want %d", s.opened, tc.reads)
+			}
+			if r := s.records["a"]; len(r.Digests) != tc.left || tc.left > 0 && r.Source != second {
+				t.Errorf("the record is %+v, want %d algorithms of %v", r, tc.left, second)
+			}
+		})
+	}
+}
