@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-var specific = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|/\S+|\d[\d.:]*|[0-9a-f]{16,}`)
+var specific = regexp.MustCompile(`(?:RequestID|HostID): [^ ,]*|"(?:[^"\\]|\\.)*"|/\S+|\d[\d.:]*|[0-9a-f]{16,}`)
 
 // generalize takes what is of one object out of a message, so that messages can be counted.
 func generalize(message string) string {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,8 +78,10 @@ func (w *worker) once() {
 	status := cmd.ProcessState.ExitCode()
 	switch {
 	case w.cause == "kill":
+	case w.cause == "drain" && status < 0: // the signal came before the process was ready for it
+		s.events.add("worker ended by a SIGTERM while it started")
 	case w.cause == "drain" && status <= 1: // 1: messages went back to the queue
-		s.events.add("worker drained with status " + string(rune('0'+status)))
+		s.events.add(fmt.Sprintf("worker drained with status %d", status))
 	case w.cause == "stop" && status == 0:
 	case w.cause == "" && status == 1 && !w.survivor:
 		s.events.add("worker ended by itself: " + w.reason())

@@ -3,6 +3,7 @@ package sqstest
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -51,7 +52,7 @@ func (s *Server) Inject(f Fault) {
 	s.wake() // a waiting receive fails too
 }
 
-// Redeliver makes up to n messages of a queue visible that would stay hidden for longer
+// Redeliver makes up to n messages of a queue, the newest ones, visible that would stay hidden for longer
 // than hidden, and returns how many. They are delivered again although their receivers
 // hold them: SQS promises at least one delivery, and no receiver an exclusive one.
 func (s *Server) Redeliver(queueName string, hidden time.Duration, n int) int {
@@ -62,7 +63,7 @@ func (s *Server) Redeliver(queueName string, hidden time.Duration, n int) int {
 		return 0
 	}
 	now, shown := time.Now(), 0
-	for _, m := range q.messages {
+	for _, m := range slices.Backward(q.messages) { // the oldest may be hard enough to finish
 		if shown < n && m.visibleAt.Sub(now) > hidden {
 			m.visibleAt = now
 			shown++
