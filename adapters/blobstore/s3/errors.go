@@ -51,8 +51,11 @@ func (f fault) notFound() bool {
 // refused reports that the condition of a request did not hold, or that another write to the
 // key was under way.
 func (f fault) refused() bool {
-	return f.status == http.StatusPreconditionFailed || f.code == "PreconditionFailed" || f.code == "ConditionalRequestConflict"
+	return f.status == http.StatusPreconditionFailed || f.code == "PreconditionFailed" || f.conflict()
 }
+
+// conflict reports that another write to the key was under way.
+func (f fault) conflict() bool { return f.code == "ConditionalRequestConflict" }
 
 // unsupported reports that the store does not know the condition of a request.
 func (f fault) unsupported() bool {

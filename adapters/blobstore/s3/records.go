@@ -90,7 +90,9 @@ func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c drive
 	if errors.Is(err, pipeline.ErrChanged) && c.Old == nil && b.deleted(ctx, key) {
 		// Some stores treat a delete marker as an object. If this store does, and no other
 		// worker was faster, it refuses the second write, too.
-		if err = b.put(ctx, key, data, ifNone); errors.Is(err, pipeline.ErrChanged) && b.deleted(ctx, key) {
+		// A refusal because another write is under way says nothing about the marker, and that write
+		// must not be overwritten.
+		if err = b.put(ctx, key, data, ifNone); errors.Is(err, pipeline.ErrChanged) && !faultOf(err).conflict() && b.deleted(ctx, key) {
 			err = b.put(ctx, key, data, condition{})
 		}
 	}

@@ -202,6 +202,42 @@ func TestStoreWithoutConditions(t *testing.T) {
 	}
 }
 
+// Where the record was deleted, another write is under way: the store refuses the worker's write for a
+// moment. The worker does not write without a condition then, which could undo the other write.
+func TestConflictOverDeleteMarker(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	b := drivertest.MakeS3Bucket(t, server, true)
+	plain := b.Open(t, blobstore.Config{}).Bucket().Records
+	if err := plain.Save(t.Context(), version(b, "01", "a")); err != nil {
+		t.Fatal(err)
+	}
+	if removed, err := plain.Remove(t.Context(), version(b, "02", "").Source); err != nil || !removed {
+		t.Fatalf("Remove: %v, %v", removed, err)
+	}
+	conflicts, last := 0, false
+	proxy := b.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		conditional := r.Header.Get("If-None-Match")+r.Header.Get("If-Match") != ""
+		switch {
+		case r.Method != http.MethodPut:
+		case conditional && conflicts < 4:
+			conflicts, last = conflicts+1, true
+			drivertest.Answer(w, 409, "ConditionalRequestConflict")
+			return
+		case last && !conditional:
+			t.Error("a write without a condition follows a conflict")
+		default:
+			last = false
+		}
+		next.ServeHTTP(w, r)
+	})
+	if err := b.Through(proxy).Open(t, blobstore.Config{}).Bucket().Records.Save(t.Context(), version(b, "03", "c")); err != nil {
+		t.Error(err)
+	}
+	if conflicts != 4 {
+		t.Errorf("%d conflicts, want 4", conflicts)
+	}
+}
+
 // A record is removed while the worker finds out what the store can do: the store is not taken for
 // one without conditions.
 func TestRemovedDuringProbe(t *testing.T) {
