@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 	"unicode/utf8"
 
@@ -112,7 +111,8 @@ func (w *watcher) announceDeletedBefore(ctx context.Context) {
 			w.config.Log.Warn("not all objects that were deleted meanwhile can be found", "key", key, "err", err)
 			continue
 		}
-		if _, err := w.root.Lstat(filepath.FromSlash(key)); isGone(err) {
+		// A folder, a pipe or a link that leads out may have taken the place of the file.
+		if s, err := w.look(key); err == nil && (s.kind == absent || s.kind == folder) {
 			w.outbox.put(key, change{key: key, deleted: true, at: time.Now()})
 		}
 	}

@@ -16,20 +16,24 @@ import (
 )
 
 // Objects that were deleted before the start are announced as deleted, and those
-// that still exist are not.
+// that still exist are not. A folder or a link that leads out is no object.
 func TestDeletedBeforeStart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir+"/there", "x")
 	write(t, dir+"/file", "x")
+	write(t, dir+"/now a folder/x", "x")
+	must(t, os.Symlink(t.TempDir(), dir+"/now a link"))
 	remembered := func(context.Context) iter.Seq2[string, error] {
 		return func(yield func(string, error) bool) {
 			_ = yield("there", nil) && yield("gone", nil) && yield("", errors.New("a folder cannot be read")) &&
-				yield("no folder/gone", nil) && yield("file/is no folder", nil)
+				yield("no folder/gone", nil) && yield("file/is no folder", nil) &&
+				yield("now a folder", nil) && yield("now a link", nil)
 		}
 	}
 	r := start(t, watch.Config{Dir: dir, Settle: quick, Remembered: remembered}, nil)
-	want := []string{"created file", "created there", "deleted file/is no folder", "deleted gone", "deleted no folder/gone"}
+	want := []string{"created file", "created now a folder/x", "created there", "deleted file/is no folder", "deleted gone",
+		"deleted no folder/gone", "deleted now a folder", "deleted now a link"}
 	r.inbox.until(t, "start", func() bool { return len(r.inbox.all()) >= len(want) })
 	if diff := cmp.Diff(want, sorted(r.inbox.lines())); diff != "" {
 		t.Error(diff)

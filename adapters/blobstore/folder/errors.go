@@ -19,10 +19,12 @@ func translate(err error) error {
 		return fmt.Errorf("%w (%w)", pipeline.ErrNotFound, err)
 	case errors.Is(err, syscall.ENAMETOOLONG):
 		return pipeline.Permanent(err)
+	// A caller that asks whether the object exists learns that it does not: the record of a file whose
+	// place such a link has taken is removed.
 	case errors.Is(err, syscall.ELOOP):
-		return pipeline.Permanent(fmt.Errorf("it is a symbolic link that leads to itself: %w", err))
+		return pipeline.Permanent(fmt.Errorf("it is a symbolic link that leads to itself: %w (%w)", err, pipeline.ErrNotFound))
 	case escapes(err):
-		return pipeline.Permanent(fmt.Errorf("it leads out of the bucket, by itself or by a symbolic link: %w", err))
+		return pipeline.Permanent(fmt.Errorf("it leads out of the bucket, by itself or by a symbolic link: %w (%w)", err, pipeline.ErrNotFound))
 	}
 	return err
 }
