@@ -44,8 +44,8 @@ var handlerMutants = []mutant{
 			old: `	if s, err := exists(ctx, b, o); s != nil || err != nil {
 		return pipeline.Result{}, s, err
 	}
-	result.Outcome = pipeline.Removed`,
-			new: `	result.Outcome = pipeline.Removed`,
+	if err != nil {`,
+			new: `	if err != nil {`,
 		}},
 	},
 	{
@@ -63,8 +63,8 @@ var handlerMutants = []mutant{
 			old: `	if s, err := exists(ctx, b, o); s != nil || err != nil {
 		return pipeline.Result{}, s, err
 	}
-	result.Outcome = pipeline.Removed`,
-			new: `	result.Outcome = pipeline.Removed`,
+	if err != nil {`,
+			new: `	if err != nil {`,
 		}},
 	},
 	{
