@@ -178,6 +178,24 @@ func (s *storm) verdict(ctx context.Context) {
 	}
 }
 
+// checkLetters expects a reason in each dead letter, and a dead letter of each message that can
+// never be handled.
+func (s *storm) checkLetters() {
+	got := 0
+	for _, l := range s.lanes {
+		got += len(l.letters)
+		for _, letter := range l.letters {
+			if letter.reason == "" {
+				s.fault("lane %s: a dead letter without a reason: %s", l.name, letter.body)
+			}
+		}
+	}
+	sent := s.outbox.sent.counts()
+	if want := sent["garbage"] + sent["event of another bucket"]; got < want {
+		s.fault("%d dead letters of %d messages that can never be handled", got, want)
+	}
+}
+
 // reasonOf returns the reason of a dead letter that names the object; empty if there is none.
 func (l *lane) reasonOf(o *object) string {
 	l.mu.Lock()

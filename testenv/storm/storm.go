@@ -266,13 +266,7 @@ func (s *storm) blow(t testing.TB, sets []*faults) {
 	s.checkFlat()
 	stop()
 	helpers.Wait()
-	for _, l := range s.lanes {
-		for _, letter := range l.letters {
-			if letter.reason == "" {
-				s.fault("lane %s: a dead letter without a reason: %s", l.name, letter.body)
-			}
-		}
-	}
+	s.checkLetters()
 }
 
 // work lets the users work, through all sets of faults.

@@ -11,7 +11,7 @@ import (
 
 var (
 	duration  = flag.Duration("for", 15*time.Second, "how long the storm lasts")
-	ops       = flag.Int("ops", 0, "how many operations users try in that time; 0: 28 in a second")
+	ops       = flag.Int("ops", 0, "how many operations users try in that time; 0: 20 in a second")
 	seed      = flag.Uint64("seed", 0, "what users do and which faults are drawn; 0: by the clock")
 	workers   = flag.Int("workers", 2, "workers of each lane that are killed; one more is not")
 	inject    = flag.String("faults", "all", "all, none, each, pairs, or kinds joined by +")
@@ -39,7 +39,7 @@ func TestStorm(t *testing.T) {
 		c.For = 5 * time.Second
 	}
 	if c.Ops == 0 {
-		c.Ops = int(28 * c.For.Seconds())
+		c.Ops = int(20 * c.For.Seconds())
 	}
 	t.Logf("seed %d", c.Seed)
 	Run(t, c)
