@@ -34,7 +34,7 @@ func run() int {
 	r := runner{}
 	flag.IntVar(&r.schedules, "schedules", 5000, "most schedules for each mutant")
 	flag.Int64Var(&r.firstSeed, "first-seed", 1, "seed of the first schedule")
-	flag.DurationVar(&r.limit, "limit", 20*time.Minute, "longest run of one mutant")
+	flag.DurationVar(&r.limit, "limit", 2*time.Hour, "longest run of one mutant")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

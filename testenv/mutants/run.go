@@ -28,6 +28,8 @@ type verdict struct {
 
 var violation = regexp.MustCompile(`(?m)^\s*(?:\S+\.go:\d+: )?violation: seed=(-?\d+) schedules=(\d+) invariant=(\S+) ?(.*)$`)
 
+var panicked = regexp.MustCompile(`(?m)^(panic|fatal error): .*$`) // a time-out is one, too
+
 // runner builds and runs the simulator.
 type runner struct {
 	root      string // of the module
@@ -92,7 +94,7 @@ func judge(out []byte, failed error) (verdict, error) {
 	case failed == nil:
 		return verdict{}, nil
 	case found == nil:
-		return verdict{}, fmt.Errorf("the simulator failed without a violation: %w\n%s", failed, tail(out, 40))
+		return verdict{}, fmt.Errorf("the simulator failed without a violation: %w: %s\n%s", failed, panicked.Find(out), tail(out, 40))
 	}
 	v := verdict{seed: string(found[1]), invariant: string(found[3]), sentence: string(found[4])}
 	var err error
