@@ -133,20 +133,28 @@ func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.En
 	}
 }
 
+// Get implements driver.Bucket. It asks for the metadata first, and then makes sure that the
+// data is from the same write.
 func (b *bucket) Get(ctx context.Context, key string, limit int64) (*driver.Blob, error) {
-	attrs, err := b.bucket.Attributes(ctx, key)
-	if err != nil {
-		return nil, translate(err)
+	for ctx.Err() == nil {
+		attrs, err := b.bucket.Attributes(ctx, key)
+		if err != nil {
+			return nil, translate(err)
+		}
+		r, err := b.bucket.NewRangeReader(ctx, key, 0, limit, nil)
+		if err != nil {
+			return nil, translate(err)
+		}
+		same := r.Size() == attrs.Size && r.ModTime().Equal(attrs.ModTime)
+		data, err := io.ReadAll(r)
+		if err := errors.Join(err, r.Close()); err != nil {
+			return nil, translate(err)
+		}
+		if same {
+			return &driver.Blob{Data: data, Metadata: attrs.Metadata}, nil
+		}
 	}
-	r, err := b.bucket.NewRangeReader(ctx, key, 0, limit, nil)
-	if err != nil {
-		return nil, translate(err)
-	}
-	data, err := io.ReadAll(r)
-	if err := errors.Join(err, r.Close()); err != nil {
-		return nil, translate(err)
-	}
-	return &driver.Blob{Data: data, Metadata: attrs.Metadata}, nil
+	return nil, ctx.Err()
 }
 
 func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c driver.Condition) error {
