@@ -14,6 +14,9 @@ type mutant struct {
 	name    string
 	what    string // what the bug breaks, in one sentence without a period
 	changes []change
+	// rare: hardly a random schedule shows it. The complete search of testenv/model has a row of the same
+	// name, which shows it.
+	rare bool
 }
 
 // change replaces one piece of a source file.

@@ -172,3 +172,20 @@ func typeCheck(root, dir string, files map[string][]byte, exports map[string]str
 	_, err = (&types.Config{Importer: importer.ForCompiler(set, "gc", lookup)}).Check(dir, set, parsed, nil)
 	return err
 }
+
+// TestRareMutantsAreInTheModel looks for the row that shows a mutant which the simulator may miss.
+func TestRareMutantsAreInTheModel(t *testing.T) {
+	root, err := moduleRoot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := os.ReadFile(filepath.Join(root, ".ci", "model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutants() {
+		if m.rare && !regexp.MustCompile(`(?m)^row dies \w+ `+m.name+` `).Match(rows) {
+			t.Errorf("%s: .ci/model has no row of this name that dies", m.name)
+		}
+	}
+}

@@ -29,6 +29,7 @@ var handlerMutants = []mutant{
 	},
 	{
 		name: "known-without-look",
+		rare: true,
 		what: "a worker that finds the record of its version does not look whether that is still the current one",
 		changes: []change{{
 			file: "handlers/checksum.go",
@@ -38,6 +39,7 @@ var handlerMutants = []mutant{
 	},
 	{
 		name: "no-look-after-remove",
+		rare: true,
 		what: "a worker does not look at the key again after it removed the record of a deleted object",
 		changes: []change{{
 			file: "handlers/tombstone.go",

@@ -18,6 +18,7 @@ var pipelineMutants = []mutant{
 	},
 	{
 		name: "dedupe-redeliveries",
+		rare: true,
 		what: "a redelivered event is skipped because the process has handled an earlier message with it",
 		changes: []change{{
 			file: "pipeline/dedupe.go",
