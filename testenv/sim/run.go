@@ -21,6 +21,7 @@ type Options struct {
 // Report is what happened in one run.
 type Report struct {
 	Seed      int64
+	Options   Options
 	Profile   Profile
 	Violation *Violation // nil: every invariant held
 	Steps     int
@@ -76,7 +77,7 @@ func run(seed int64, o Options) *Report {
 	k.run()
 	k.halt()
 	return &Report{
-		Seed: seed, Profile: k.profile, Violation: k.check.found, Steps: k.steps, Simulated: time.Since(k.start),
+		Seed: seed, Options: o, Profile: k.profile, Violation: k.check.found, Steps: k.steps, Simulated: time.Since(k.start),
 		Counts: k.counts, history: k.history,
 	}
 }

@@ -76,5 +76,12 @@ func report(r *Report, ran int) {
 	for _, line := range r.History(v.Key, 40) {
 		fmt.Println("  " + line)
 	}
-	fmt.Printf("replay: go test ./testenv/sim -run '^TestSchedules$' -v -args -seed %d\n", r.Seed)
+	options := ""
+	if r.Options.Lie != "" {
+		options += fmt.Sprintf(" -lie %s", r.Options.Lie)
+	}
+	if r.Options.Strict != "" {
+		options += fmt.Sprintf(" -strict %s", r.Options.Strict)
+	}
+	fmt.Printf("replay: go test ./testenv/sim -run '^TestSchedules$' -v -args%s -seed %d\n", options, r.Seed)
 }
