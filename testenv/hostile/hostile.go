@@ -29,7 +29,6 @@ type Message struct {
 type Generator struct {
 	seed    uint64
 	forms   []form
-	names   []string // of forms
 	buckets []string
 	keys    []string
 }

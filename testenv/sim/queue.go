@@ -69,7 +69,6 @@ type delivery struct {
 	received time.Time
 	until    time.Time           // when the worker, by its own clock, must take the lease for lost
 	lost     time.Time           // when the worker knew, or could know, that the lease was lost; zero: not yet
-	settled  bool                // the worker was told that its ack or nack succeeded
 	settling bool                // the worker has begun to ack or nack it
 	read     map[string]*version // by key with its bucket: the record that was read last
 	asked    time.Time           // when the extension that is under way was sent
