@@ -314,7 +314,9 @@ func (k *kernel) quiet() bool {
 	if len(k.agenda) > 0 || !k.queue.empty() {
 		return false
 	}
-	return !slices.ContainsFunc(k.parked, func(c *call) bool { return c.op != opReceive })
+	working := func(p *process) bool { return !p.gone.Load() && p.working.Load() > 0 }
+	return !slices.ContainsFunc(k.workers, working) &&
+		!slices.ContainsFunc(k.parked, func(c *call) bool { return c.op != opReceive })
 }
 
 // calmDown begins the last phase: users are done, no more faults, every worker runs.

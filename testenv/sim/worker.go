@@ -35,6 +35,7 @@ type process struct {
 
 	gone    atomic.Bool // nothing that it does has any effect any more
 	crashed bool
+	working atomic.Int32 // deliveries that are handled, also those whose message is deleted by now
 	frozen  bool
 	stopped bool // it was told to drain
 
@@ -126,10 +127,14 @@ func (p *process) observer() pipeline.Observer {
 	return pipeline.Observer{
 		Begin: func(ctx context.Context, seen pipeline.Delivery) context.Context {
 			d := p.kernel.queue.deliveryOf(seen.MessageID, seen.Attempt)
+			p.working.Add(1)
 			park(ctx, opBegin, d)
 			return context.WithValue(ctx, deliveryKey{}, d)
 		},
-		End: func(ctx context.Context, _ pipeline.Delivery) { park(ctx, opEnd, deliveryOf(ctx)) },
+		End: func(ctx context.Context, _ pipeline.Delivery) {
+			park(ctx, opEnd, deliveryOf(ctx))
+			p.working.Add(-1)
+		},
 	}
 }
 
