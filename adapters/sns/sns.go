@@ -124,7 +124,7 @@ func partitionOf(arn string) partition {
 // host is the only host whose certificates count for the topic.
 func (p partition) host() string { return "sns." + p.region + "." + p.domain }
 
-// names are those of which a signing certificate has one. Old regions share a certificate,
+// names are the host names of signing certificates; a certificate has one of them. Old regions share a certificate,
 // newer ones have their own, and so have China and GovCloud.
 func (p partition) names() []string {
 	region := p.region

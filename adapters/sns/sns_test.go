@@ -75,7 +75,7 @@ func TestSigned(t *testing.T) {
 				t.Errorf("version %s: the decoder got %q, want %q", version, got.fields, want)
 			}
 			if got.attributes != nil {
-				t.Errorf("version %s: attributes passed, which nobody has signed: %q", version, got.attributes)
+				t.Errorf("version %s: unsigned attributes passed: %q", version, got.attributes)
 			}
 		}
 	}
@@ -134,7 +134,7 @@ func TestNotAnEnvelope(t *testing.T) {
 	}
 	refused(t, decode, []byte(strings.Repeat(" ", 1<<20)+"{}"), "more than the limit")
 	if got := s.Requests(); len(got) != 0 {
-		t.Errorf("fetched %q for messages that nobody signed", got)
+		t.Errorf("fetched %q for unsigned messages", got)
 	}
 
 	signed := s.Signer(t, nil).Sign(t, "2", snstest.Notification("{}"))

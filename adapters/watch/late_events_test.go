@@ -17,6 +17,9 @@ func TestSystemQueueOverflows(t *testing.T) {
 	limit, err := os.ReadFile("/proc/sys/fs/inotify/max_queued_events")
 	n, convErr := strconv.Atoi(strings.TrimSpace(string(limit)))
 	if err != nil || convErr != nil || n > 50_000 {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("the system's queue has the length %q: %v; set fs.inotify.max_queued_events to its default, 16384", limit, err)
+		}
 		t.Skip("the system's queue is too long, or has an unknown length")
 	}
 	log := newLog()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/md5"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
@@ -14,9 +13,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
-	"runtime/metrics"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +21,6 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"gocloud.dev/blob"
-	"golang.org/x/sys/unix"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
@@ -46,7 +41,7 @@ const (
 	// goodEvery is how often an honest event comes between the others.
 	goodEvery = 20
 	// hostileHeap bounds the objects on the heap of the whole test: a worker of 64 slots, the
-	// queue in memory, and the messages in flight, of which some have 3 MiB.
+	// queue in memory, and the messages in flight; some have 3 MiB.
 	hostileHeap = 256 << 20
 	// hostileGrowth bounds how much the heap may grow between the first and the last quarter,
 	// with nothing in work: the worker remembers 16,384 events.
@@ -136,7 +131,7 @@ func (f *siege) settle(id string) {
 	<-f.ended
 }
 
-const canarySecret = "nobody may read this\n"
+const canarySecret = "the worker must not read this\n"
 
 // prepare makes the bucket and, beside it, the folder that must stay untouched.
 func (f *siege) prepare(canary string) {
@@ -350,162 +345,4 @@ func (f *siege) fatalPending() {
 		f.t.Errorf("message %s did not end: %+v", id, *m)
 	}
 	f.t.FailNow()
-}
-
-// end observes the end of a delivery.
-func (f *siege) end(_ context.Context, d pipeline.Delivery) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	m, ok := f.sent[d.MessageID]
-	if !ok || m.ended {
-		f.t.Errorf("message %s was delivered again after its end", d.MessageID)
-		return
-	}
-	complain := func(what string) { f.t.Errorf("message %s (%s): %s", d.MessageID, m.name, what) }
-	if p, ok := errors.AsType[*pipeline.PanicError](d.Err); ok {
-		complain(fmt.Sprintf("panic: %v\n%s", p.Value, p.Stack))
-	}
-	switch {
-	case d.Fate == pipeline.Nacked:
-		f.outcomes["given back"]++
-		return
-	case d.Fate == pipeline.DeadLettered:
-		f.outcomes["dead letter: "+string(d.GivenUp())]++
-	case d.Fate != pipeline.Acked:
-		complain(fmt.Sprintf("its fate is %s", d.Fate))
-	case len(d.Events) == 0:
-		complain("acknowledged without an event")
-	case d.Err != nil:
-		f.outcomes["superseded"]++
-	case !slices.ContainsFunc(d.Events, func(h pipeline.Handled) bool { return h.Event.Kind != pipeline.Ignored }):
-		f.outcomes["ignored"]++
-	default:
-		f.outcomes["done"]++
-	}
-	if *hostileOnly >= 0 {
-		f.t.Logf("message %s (%s): %s, %q", d.MessageID, m.name, d.Fate, fmt.Sprint(d.Err))
-	}
-	if m.ended = true; m.letter || d.Fate != pipeline.DeadLettered {
-		f.settle(d.MessageID)
-	}
-}
-
-// result observes the result of an event.
-func (f *siege) result(_ context.Context, r pipeline.Result, _ error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.recorded[r.Record.Source.Key] = r.Outcome == pipeline.Recorded || r.Outcome == pipeline.Current
-	if r.Record.Digests["md5"] == fmt.Sprintf("%x", md5.Sum([]byte(canarySecret))) {
-		f.t.Errorf("an object outside the bucket was read as %q", r.Record.Source.Key)
-	}
-}
-
-func (f *siege) letter(letter *message.Message) {
-	defer letter.Ack()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if reason := letter.Metadata.Get(pipeline.MetadataReason); reason == "" || len(reason) > 1000 {
-		f.t.Errorf("dead letter %s has the reason %q", letter.UUID, reason)
-	}
-	m, ok := f.sent[letter.UUID]
-	if !ok || m.letter || m.hash != sha256.Sum256(letter.Payload) {
-		f.t.Errorf("dead letter %s has another body than its message, or came twice", letter.UUID)
-		return
-	}
-	if m.letter = true; m.ended {
-		f.settle(letter.UUID)
-	}
-}
-
-// wantOnlyRecords expects nothing but objects and right records in the bucket.
-func (f *siege) wantOnlyRecords() {
-	f.t.Helper()
-	for _, name := range filesIn(f.t, f.dir) {
-		key, isRecord := strings.CutSuffix(name, ".md5")
-		content, err := os.ReadFile(filepath.Join(f.dir, name))
-		switch {
-		case strings.HasPrefix(name, "link"), name == "loop", strings.HasPrefix(name, ".bucketsum/"):
-		case err != nil:
-			f.t.Error(err)
-		case isRecord:
-			if want := fmt.Sprintf("%x  %s\n", md5.Sum([]byte("content of "+key)), path.Base(key)); string(content) != want {
-				f.t.Errorf("the record of %q is %q, want %q", key, content, want)
-			}
-		case string(content) != "content of "+name:
-			f.t.Errorf("the object %q is %.100q", name, content)
-		}
-	}
-	for _, key := range f.good {
-		if _, err := os.Stat(filepath.Join(f.dir, key+".md5")); err != nil {
-			f.t.Error(err)
-		}
-	}
-}
-
-// usage is the most that was used.
-type usage struct {
-	heap       uint64 // bytes of objects
-	goroutines int
-}
-
-// watchUsage begins to watch what the process uses. The returned function ends that.
-func watchUsage() func() usage {
-	var most usage
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			metrics.Read(sample)
-			most.heap, most.goroutines = max(most.heap, sample[0].Value.Uint64()), max(most.goroutines, runtime.NumGoroutine())
-			select {
-			case <-tick.C:
-			case <-stop:
-				return
-			}
-		}
-	}()
-	return func() usage {
-		close(stop)
-		<-stopped
-		return most
-	}
-}
-
-// rest is what the process holds while nothing is in work.
-type rest struct {
-	heap       uint64
-	goroutines int
-}
-
-func (r rest) String() string { return fmt.Sprintf("%d KiB, %d goroutines", r.heap>>10, r.goroutines) }
-
-func takeRest() rest {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return rest{m.HeapAlloc, runtime.NumGoroutine()}
-}
-
-// watchAccess begins to watch a folder and its files. The returned function expects that
-// nothing opened, read, changed or listed them.
-func watchAccess(t *testing.T, dir string) func() {
-	t.Helper()
-	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Close(fd) })
-	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_ALL_EVENTS); err != nil {
-		t.Fatal(err)
-	}
-	return func() {
-		t.Helper()
-		buf := make([]byte, 4096)
-		if n, err := unix.Read(fd, buf); !errors.Is(err, unix.EAGAIN) {
-			t.Errorf("%s was touched: %d bytes of events, %v, %q", dir, n, err, buf[:max(n, 0)])
-		}
-	}
 }

@@ -199,7 +199,7 @@ func (u *users) note(record string) (n note, ok bool) {
 	return n, err == nil && json.Unmarshal(data, &n) == nil
 }
 
-const secret = "nobody reads this\n"
+const secret = "the worker must not read this\n"
 
 // makeCanary puts a folder beside the bucket that nothing may touch.
 func (u *users) makeCanary() error {

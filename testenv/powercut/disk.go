@@ -17,7 +17,7 @@ type node struct {
 	content history[string]            // of a file
 }
 
-// history is a value that is certain to survive, and the later ones, of which any may survive.
+// history is a value that is certain to survive, and the later ones; any of these may survive.
 type history[V any] struct {
 	kept  V
 	later []change[V]

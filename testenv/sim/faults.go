@@ -15,7 +15,7 @@ const (
 	faultThrottled = "throttled"          // it did not happen
 	faultLost      = "answer lost"        // it happened
 	faultRefused   = "refused"            // a conditional write, though its condition holds: 409
-	faultDenied    = "denied"             // somebody is changing permissions
+	faultDenied    = "denied"             // an operator is changing permissions
 	faultOutage    = "outage"             // the store or the queue is down
 	faultTorn      = "torn body"          // the connection breaks in the middle of a body
 	faultShort     = "short body"         // the body ends too early
@@ -87,7 +87,7 @@ func (k *kernel) spoil(r *body, p []byte) error {
 	case k.chance(k.profile.Torn):
 		kind = pick(k, faultTorn, faultShort)
 	case k.profile.Damage > 0 && !r.version.parts && !k.profile.IgnoreClaims && k.chance(k.profile.Damage):
-		// Two readings are never damaged alike: nobody could notice that.
+		// Two readings are never damaged alike: no reader could notice that.
 		p[k.rng.IntN(len(p))] ^= byte(k.counts[faultDamaged]%255 + 1)
 		k.counts[faultDamaged]++
 		k.history.note(faultDamaged, r.bucket.store.nameOf(r.key), "")
