@@ -17,6 +17,7 @@ import (
 // cutBroker is a broker that stores on a disk whose power is cut.
 type cutBroker struct {
 	urls         func(t *testing.T, name string) queueURLs
+	age          func() // nil, or makes its queues older than what it writes with a delay
 	kill, resume func()
 }
 
@@ -30,7 +31,7 @@ func cutJetstream(safe bool) func(t *testing.T, folder string) cutBroker {
 			}
 			u.left = func(t *testing.T, _ string) int64 { return jetstreamLeft(t, s, "OBJECTS", "workers") }
 			return u
-		}, s.Kill, s.Resume}
+		}, nil, s.Kill, s.Resume}
 	}
 }
 
@@ -45,7 +46,7 @@ func cutRabbit(classic bool) func(t *testing.T, folder string) cutBroker {
 				}
 			}
 			return b(t, name)
-		}, s.Kill, s.Resume}
+		}, s.Restart, s.Kill, s.Resume}
 	}
 }
 
@@ -82,6 +83,9 @@ func TestPowerCut(t *testing.T) {
 				b.resume()
 			}
 			f := newFlow(t, b.urls(t, "objects"))
+			if b.age != nil {
+				b.age()
+			}
 			send := func(part string, n int) {
 				t.Helper()
 				disk.Sync() // the server and its queues are older than half a minute

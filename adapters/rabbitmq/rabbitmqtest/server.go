@@ -106,8 +106,9 @@ func (s *Server) end(with syscall.Signal) {
 	s.process.Wait() // that it was ended
 }
 
-// Restart stops the server in order and starts it again. After a SIGKILL, a quorum queue
-// on a single node of 3.10.8 often has no leader any more, independent of its clients.
+// Restart stops the server in order and starts it again. 3.10.8 writes the names of new
+// quorum queues to a file of its own with a delay. After a kill within it, a queue may have
+// no leader for ever, so a test that kills a server calls Restart once it has its queues.
 func (s *Server) Restart() {
 	s.Stop()
 	s.Resume()
