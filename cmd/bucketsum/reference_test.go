@@ -54,6 +54,31 @@ func TestReferencePages(t *testing.T) {
 	}
 }
 
+// TestChartPassesEveryFlag: each flag of the worker has a value in the chart. The gate's check of the chart looks at
+// what is rendered; this test tells at once.
+func TestChartPassesEveryFlag(t *testing.T) {
+	template, err := os.ReadFile(filepath.Join("..", "..", "deploy", "chart", "templates", "_args.tpl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := newRoot(process{getenv: func(string) string { return "" }})
+	serve, _, err := root.Find([]string{"serve"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || f.Name == "help" || f.Name == "check" {
+			return
+		}
+		for _, way := range []string{`"` + f.Name + `"`, "--" + f.Name + "=", "--" + f.Name + `"`, environmentName(f.Name)} {
+			if strings.Contains(string(template), way) {
+				return
+			}
+		}
+		t.Errorf("--%s: give it a value in deploy/chart/values.yaml and templates/_args.tpl", f.Name)
+	})
+}
+
 const generated = "<!-- Written by: go test ./cmd/bucketsum -run TestReferencePages -update -->\n\n"
 
 func overviewPage(root *cobra.Command) string {

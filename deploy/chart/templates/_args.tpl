@@ -16,7 +16,7 @@
 {{- range $v.buckets }}
 {{- $args = append $args (ternary (printf "--bucket=%s=%s" .name .url) (printf "--bucket=%s" .url) (not (empty .name))) }}
 {{- end }}
-{{- range $flag, $values := dict "include" $v.include "exclude" $v.exclude }}
+{{- range $flag, $values := dict "include" $v.include "exclude" $v.exclude "sns-topic" $v.snsTopics }}
 {{- range $values }}
 {{- $args = append $args (printf "--%s=%s" $flag .) }}
 {{- end }}
