@@ -107,8 +107,8 @@ func (s *Server) end(with syscall.Signal) {
 }
 
 // Restart stops the server in order and starts it again. 3.10.8 writes the names of new
-// quorum queues to a file of its own with a delay. After a kill within it, a queue may have
-// no leader for ever, so a test that kills a server calls Restart once it has its queues.
+// quorum queues to a file with a delay. A queue of a server that is killed before may have
+// no leader for ever. So a test that kills a server calls Restart once it has its queues.
 func (s *Server) Restart() {
 	s.Stop()
 	s.Resume()

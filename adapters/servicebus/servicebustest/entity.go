@@ -167,8 +167,17 @@ func (e *entity) settle(token uuid, outcome uint64) bool {
 		fallthrough
 	case codeRejected:
 		e.dead.put(m.sections)
+		tell(e.s.DeadLetters)
 	}
 	return true
+}
+
+// tell sends a value if the channel has room.
+func tell(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // renew makes a lock last as long again, and returns until when.
@@ -177,9 +186,6 @@ func (e *entity) renew(token uuid) (time.Time, bool) {
 	if m == nil || !m.expiry.Reset(e.s.lock) {
 		return time.Now(), false
 	}
-	select {
-	case e.s.Renewals <- struct{}{}:
-	default:
-	}
+	tell(e.s.Renewals)
 	return time.Now().Add(e.s.lock), true
 }

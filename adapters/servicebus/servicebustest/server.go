@@ -32,6 +32,9 @@ type Server struct {
 	MaxDeliveries uint32
 	// Renewals gets a value for each lock that was renewed, as long as it has room.
 	Renewals chan struct{}
+	// DeadLetters gets a value for each message that became a dead letter, as long as it
+	// has room.
+	DeadLetters chan struct{}
 
 	mu       sync.Mutex
 	entities map[string]*entity // by path
@@ -43,7 +46,7 @@ type Server struct {
 func Start(t testing.TB, lock time.Duration) *Server {
 	t.Helper()
 	s := &Server{
-		t: t, lock: lock, MaxDeliveries: 10, Renewals: make(chan struct{}, 1000),
+		t: t, lock: lock, MaxDeliveries: 10, Renewals: make(chan struct{}, 1000), DeadLetters: make(chan struct{}, 1000),
 		entities: make(map[string]*entity), conns: make(map[*conn]struct{}),
 	}
 	s.address = "127.0.0.1:0"
