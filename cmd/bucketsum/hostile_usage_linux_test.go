@@ -53,6 +53,7 @@ func (r rest) String() string { return fmt.Sprintf("%d KiB, %d goroutines", r.he
 
 func takeRest() rest {
 	runtime.GC()
+	runtime.GC() // the first one leaves what is in pools
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return rest{m.HeapAlloc, runtime.NumGoroutine()}

@@ -12,9 +12,8 @@ import (
 
 func TestLinearizable(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	// versitygw 1.8 looks at the condition of a DELETE and then deletes without the lock that its
-	// PUTs hold. One request at a time makes it as atomic as S3; the requests of the workers still
-	// mix.
+	// versitygw 1.8 does not look at a condition and act on it in one step: see the quarantined runs.
+	// One request at a time makes it as atomic as S3; the requests of the workers still mix.
 	var one sync.Mutex
 	atomic := server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		one.Lock()
@@ -31,6 +30,10 @@ func TestLinearizable(t *testing.T) {
 			run(t, atomic, false, drivertest.Clients{Locked: locked})
 		})
 		t.Run(fmt.Sprintf("nothing is deleted, locked %t", locked), func(t *testing.T) {
+			run(t, atomic, true, drivertest.Clients{Locked: locked, Without: drivertest.WithoutDeletes})
+		})
+		t.Run(fmt.Sprintf("versitygw overwrites, locked %t", locked), func(t *testing.T) {
+			drivertest.Quarantined(t, "versitygw may refuse a condition that holds, and rarely accept one that does not, while another PUT of the key is in work: seen in 3 of 50 runs on a busy machine, in none of 50 with one request at a time")
 			run(t, server, true, drivertest.Clients{Locked: locked, Without: drivertest.WithoutDeletes})
 		})
 		t.Run(fmt.Sprintf("versitygw deletes, locked %t", locked), func(t *testing.T) {
