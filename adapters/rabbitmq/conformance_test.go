@@ -46,6 +46,7 @@ func classic(s *rabbitmqtest.Server) func(*testing.T) pipelinetest.Queue {
 		q.NewTopic = func() string {
 			name := fmt.Sprint("classic-", topics.Add(1))
 			s.Classic(name)
+			s.Restart() // the test kills the server
 			return s.URL("queue=" + name)
 		}
 		return q

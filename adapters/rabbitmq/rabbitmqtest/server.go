@@ -106,8 +106,8 @@ func (s *Server) end(with syscall.Signal) {
 	s.process.Wait() // that it was ended
 }
 
-// Restart stops the server in order and starts it again. 3.10.8 writes the names of new
-// quorum queues to a file with a delay. A queue of a server that is killed before may have
+// Restart stops the server in order and starts it again. 3.10.8 writes what it knows of new
+// queues to its files with a delay. A quorum queue of a server that is killed before may have
 // no leader for ever. So a test that kills a server calls Restart once it has its queues.
 func (s *Server) Restart() {
 	s.Stop()
