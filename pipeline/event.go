@@ -75,9 +75,14 @@ func (k Kind) String() string {
 type Event struct {
 	Kind   Kind
 	Object Object
-	ID     string    // the id that the source gave to the event; empty if none
-	Name   string    // the source's name for the event, such as "Object Created" or "ObjectCreated:Put"
-	Time   time.Time // when it happened; zero if unknown
+	// OtherKey is another reading of the key in the message, such as its spelling before it was decoded:
+	// senders disagree on whether keys are encoded. The object of either key, or both, may be the one that
+	// changed. It is empty if the key can be read in one way only.
+	OtherKey string
+
+	ID   string    // the id that the source gave to the event; empty if none
+	Name string    // the source's name for the event, such as "Object Created" or "ObjectCreated:Put"
+	Time time.Time // when it happened; zero if unknown
 }
 
 // Identity is equal for two deliveries of the same event and differs between any two events, so
@@ -95,8 +100,11 @@ func (e Event) Identity() string {
 	if mark == "" {
 		mark = "id " + e.ID
 	}
-	return strings.Join([]string{e.Kind.String(), o.Bucket, o.Key, o.VersionID, o.ETag, mark,
-		e.Time.UTC().Format(time.RFC3339Nano)}, "\x00")
+	parts := []string{e.Kind.String(), o.Bucket, o.Key, o.VersionID, o.ETag, mark, e.Time.UTC().Format(time.RFC3339Nano)}
+	if e.OtherKey != "" { // "a+b" and "a%20b" have one decoded reading, but ask for different work
+		parts = append(parts, e.OtherKey)
+	}
+	return strings.Join(parts, "\x00")
 }
 
 // CompareSequencers orders two sequencers of the same key: negative if a is older, positive if

@@ -95,6 +95,7 @@ func TestIdentity(t *testing.T) {
 		"kind":                     event(func(e *pipeline.Event) { e.Kind = pipeline.Deleted }),
 		"bucket":                   event(func(e *pipeline.Event) { e.Object.Bucket = "b" }),
 		"key":                      event(func(e *pipeline.Event) { e.Object.Key = "b" }),
+		"other reading of the key": event(func(e *pipeline.Event) { e.OtherKey = "b" }),
 		"version":                  event(func(e *pipeline.Event) { e.Object.VersionID = "w" }),
 		"ETag":                     event(func(e *pipeline.Event) { e.Object.ETag = "f" }),
 		"sequencer":                event(func(e *pipeline.Event) { e.Object.Sequencer = "02" }),

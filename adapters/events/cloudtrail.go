@@ -78,7 +78,7 @@ func decodeCloudTrail(e eventBridgeEvent) ([]pipeline.Event, error) {
 	if err := checkName("detail.requestParameters.key", o.RequestParameters.Key, e.Detail); err != nil {
 		return nil, err
 	}
-	event.Object.Key = o.RequestParameters.Key
+	event.Object.Key, event.OtherKey = readingsOf(o.RequestParameters.Key, false)
 	if event.Kind == pipeline.Created {
 		event.Object.VersionID = o.ResponseElements.VersionID
 	} else {
@@ -115,7 +115,7 @@ func deletedTogether(deleted pipeline.Event, resources, raw json.RawMessage) ([]
 			return nil, err
 		}
 		e := deleted
-		e.Object.Key = key
+		e.Object.Key, e.OtherKey = readingsOf(key, false)
 		events = append(events, e)
 	}
 	if events == nil {

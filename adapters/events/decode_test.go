@@ -52,6 +52,12 @@ func decodes(t *testing.T, body []byte, attributes map[string]string, want ...pi
 	}
 }
 
+// alias returns the event with another reading of its key.
+func alias(e pipeline.Event, key string) pipeline.Event {
+	e.OtherKey = key
+	return e
+}
+
 // refuses asserts that a message is a permanent error with this reason. It returns the events
 // that came with the error.
 func refuses(t *testing.T, body []byte, attributes map[string]string, reason string) []pipeline.Event {

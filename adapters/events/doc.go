@@ -9,9 +9,13 @@
 // # Keys
 //
 // The decoded key is exactly the object's name. The notifications of S3 and MinIO
-// form-encode keys: "a+b%20c" there is the key "a b c". The notifications of Ceph and
-// versitygw, and all other forms, carry keys unencoded: "a+b%20c" there is a key of
-// these seven characters.
+// form-encode keys: "a+b%20c" there is the key "a b c". The notifications of Ceph,
+// versitygw, Storj, Scality and NooBaa, and all other forms, carry keys unencoded:
+// "a+b%20c" there is a key of these seven characters.
+//
+// Senders differ from what their form documents, so an event of S3's forms has the other
+// reading, too, if there is one: [pipeline.Event.OtherKey]. A key that does not decode is
+// read as it stands.
 //
 // # Deletions
 //

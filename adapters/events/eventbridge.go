@@ -61,11 +61,13 @@ func decodeEventBridge(body []byte) ([]pipeline.Event, error) {
 	if e.Source != s3Source || !known {
 		return []pipeline.Event{ignored(e.DetailType, e.ID, e.Time)}, nil
 	}
-	o, err := eventBridgeObject(e.Detail)
-	if err != nil {
+	event := pipeline.Event{Kind: kind, ID: e.ID, Name: e.DetailType, Time: e.Time.Time}
+	var err error
+	if event.Object, err = eventBridgeObject(e.Detail); err != nil {
 		return nil, fmt.Errorf("EventBridge: %w", err)
 	}
-	return []pipeline.Event{{Kind: kind, Object: o, ID: e.ID, Name: e.DetailType, Time: e.Time.Time}}, nil
+	event.Object.Key, event.OtherKey = readingsOf(event.Object.Key, false)
+	return []pipeline.Event{event}, nil
 }
 
 func eventBridgeObject(raw json.RawMessage) (pipeline.Object, error) {

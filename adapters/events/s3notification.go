@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -66,39 +65,38 @@ func decodeRecord(raw []byte) (pipeline.Event, error) {
 	default:
 		return event, nil
 	}
-	o, err := notificationObject(r.EventSource, r.S3)
+	o, other, err := notificationObject(r.EventSource, r.S3)
 	if err != nil {
 		return pipeline.Event{}, err
 	}
 	if event.Kind == pipeline.Deleted && operation != "Delete" {
 		o.VersionID, o.ETag = "", "" // they are a delete marker's
 	}
-	event.Object = o
+	event.Object, event.OtherKey = o, other
 	return event, nil
 }
 
-func notificationObject(source string, raw json.RawMessage) (pipeline.Object, error) {
+// notificationObject returns the object of a record, and the other reading of its key.
+func notificationObject(source string, raw json.RawMessage) (o pipeline.Object, other string, err error) {
 	var s3 notificationEntity
 	if err := unmarshal("s3", raw, &s3); err != nil {
-		return pipeline.Object{}, err
+		return pipeline.Object{}, "", err
 	}
-	if s3.isPlain(source) {
+	plain := s3.isPlain(source)
+	if plain {
 		s3.Object.Sequencer = ""
 		if s3.Object.Size != nil && *s3.Object.Size == 0 {
 			s3.Object.Size = nil // versitygw reports 0 for every copy and every upload in parts
 		}
-	} else if key, err := url.QueryUnescape(s3.Object.Key); err != nil {
-		return pipeline.Object{}, fmt.Errorf("s3.object.key: %w", err)
-	} else {
-		s3.Object.Key = key
 	}
+	s3.Object.Key, other = readingsOf(s3.Object.Key, !plain && !sendsPlainKeys[source])
 	size, err := sizeOf("s3.object.size", s3.Object.Size)
 	if err := cmp.Or(
 		checkName("s3.bucket.name", s3.Bucket.Name, raw),
 		checkName("s3.object.key", s3.Object.Key, raw),
 		err,
 	); err != nil {
-		return pipeline.Object{}, err
+		return pipeline.Object{}, "", err
 	}
 	return pipeline.Object{
 		Bucket:    s3.Bucket.Name,
@@ -107,8 +105,12 @@ func notificationObject(source string, raw json.RawMessage) (pipeline.Object, er
 		ETag:      trimETag(s3.Object.ETag),
 		Size:      size,
 		Sequencer: s3.Object.Sequencer,
-	}, nil
+	}, other, nil
 }
+
+// sendsPlainKeys holds further event sources that do not encode keys. The list only decides which
+// reading comes first: both are tried.
+var sendsPlainKeys = map[string]bool{"storj:s3": true, "scality:s3": true, "noobaa:s3": true}
 
 // isPlain reports whether the record comes from a server that does not encode keys and
 // whose sequencers do not show which event is newer. Ceph's sequencers are the bytes of a

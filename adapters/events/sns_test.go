@@ -10,7 +10,7 @@ func TestSNS(t *testing.T) {
 	for name, want := range map[string]pipeline.Event{
 		"sns-wrapped-s3-notification": flower(t),
 		"sns-wrapped-eventbridge": {
-			Kind: pipeline.Created, Name: "Object Created", ID: "17793124-05d4-b198-2fde-7ededc63b103", Time: at(t, "2021-11-12T00:00:00Z"),
+			OtherKey: "år 2024/a b c 💎.bin", Kind: pipeline.Created, Name: "Object Created", ID: "17793124-05d4-b198-2fde-7ededc63b103", Time: at(t, "2021-11-12T00:00:00Z"),
 			Object: pipeline.Object{Bucket: "amzn-s3-demo-bucket1", Key: "år 2024/a+b%20c 💎.bin", Size: unknown, Sequencer: "617f08299329d189"},
 		},
 		"sns-wrapped-test-event": {Name: "s3:TestEvent", Time: at(t, "2014-10-13T15:57:02.089Z"),
