@@ -23,6 +23,10 @@ type Config struct {
 	Publisher message.Publisher
 	Topic     string
 
+	// Leave reports whether a file or a folder with all that is in it is left alone: it
+	// is neither watched nor announced. Default: nothing is, but folders named
+	// [filebucket.Hidden].
+	Leave func(key string) bool
 	// Skip reports whether files with this key are never announced, such as
 	// records. Default: no file is skipped.
 	Skip func(key string) bool
@@ -92,6 +96,9 @@ func (c Config) withDefaults() Config {
 	}
 	log := c.Log.With("bucket", c.Bucket)
 	c.Log = log
+	if c.Leave == nil {
+		c.Leave = func(string) bool { return false }
+	}
 	if c.Skip == nil {
 		c.Skip = func(string) bool { return false }
 	}

@@ -4,8 +4,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
 // follow returns the file that a link leads to; nil if the link does not lead to
@@ -37,7 +35,7 @@ func (w *watcher) follow(key string) (fs.FileInfo, error) {
 		return nil, nil
 	}
 	k, ok := w.resolve(key)
-	if !ok || filebucket.IsHidden(k) {
+	if !ok || w.left(k) {
 		return nil, nil
 	}
 	w.rememberLink(w.path(k), key)

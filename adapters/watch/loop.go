@@ -9,8 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/fsnotify/fsnotify"
-
-	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
 // batch is how many settled keys are announced before the watcher takes the next
@@ -111,6 +109,9 @@ func (w *watcher) announceDeletedBefore(ctx context.Context) {
 			w.config.Log.Warn("not all objects that were deleted meanwhile can be found", "key", key, "err", err)
 			continue
 		}
+		if w.left(key) {
+			continue
+		}
 		// A folder, a pipe or a link that leads out may have taken the place of the file.
 		if s, err := w.look(key); err == nil && (s.kind == absent || s.kind == folder) {
 			w.outbox.put(key, change{key: key, deleted: true, at: time.Now()})
@@ -121,7 +122,7 @@ func (w *watcher) announceDeletedBefore(ctx context.Context) {
 // handle acts on one report of the system.
 func (w *watcher) handle(e fsnotify.Event) error {
 	key, ok := w.key(e.Name)
-	if !ok || filebucket.IsHidden(key) {
+	if !ok || w.left(key) {
 		return nil
 	}
 	moved := e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename)
@@ -159,7 +160,7 @@ func (w *watcher) handle(e fsnotify.Event) error {
 // and removes only those whose object is gone or has its new record already.
 func (w *watcher) recordChanged(record string) {
 	key, ok := w.config.RecordOf(record)
-	if !ok || w.config.Skip(key) || w.known.isInner(key) || !utf8.ValidString(key) {
+	if !ok || w.config.Skip(key) || w.left(key) || w.known.isInner(key) || !utf8.ValidString(key) {
 		return
 	}
 	if s, err := w.look(key); err == nil && s.kind == file {

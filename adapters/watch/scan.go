@@ -19,7 +19,7 @@ const listAttempts = 3
 
 // check looks at a key, acts on what it finds, and returns what that is.
 func (w *watcher) check(key string) kind {
-	if w.known.isInner(key) {
+	if w.left(key) || w.known.isInner(key) {
 		return unknown
 	}
 	s, err := w.look(key)
@@ -32,6 +32,9 @@ func (w *watcher) check(key string) kind {
 	w.update(key, s, err, false)
 	return s.kind
 }
+
+// left reports whether a key is not watched.
+func (w *watcher) left(key string) bool { return filebucket.IsHidden(key) || w.config.Leave(key) }
 
 // update acts on what was found at a key. initial means that it existed at the
 // start.
@@ -103,10 +106,10 @@ func (w *watcher) scan(n *node, initial bool) {
 		if w.stopped() {
 			return
 		}
-		if e.Name() == filebucket.Hidden {
+		child := join(key, e.Name())
+		if w.left(child) {
 			continue
 		}
-		child := join(key, e.Name())
 		s, err := w.look(child)
 		if s.kind == unknown {
 			fault = &unreadableError{err}

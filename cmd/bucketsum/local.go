@@ -16,6 +16,7 @@ func newLocal(p process) *cobra.Command {
 	var (
 		flags  workerFlags
 		settle time.Duration
+		yes    bool
 	)
 	c := &cobra.Command{
 		Use:   "local [flags] [DIR]",
@@ -28,7 +29,12 @@ no current checksum. The next start continues any work that is not finished.
 
 local does not follow symbolic links out of DIR. It skips a folder in DIR that has
 been the DIR of another run: that one is a bucket of its own. bucketsum keeps its
-own state in DIR/` + filebucket.Hidden + `.`,
+own state in DIR/` + filebucket.Hidden + `. It leaves the folders of version control alone
+(.git, .hg, .svn, .bzr, .jj, _darcs), unless an --include names them: --include '**'
+--include .git.
+
+Before it writes checksums into / or into your home folder, local asks. Without a
+terminal it needs --yes.`,
 		Example: `
   bucketsum local ./inbox
   bucketsum local --algorithms md5,sha256 --record '{dir}/.sums/{base}.{alg}' /srv/photos
@@ -36,28 +42,26 @@ own state in DIR/` + filebucket.Hidden + `.`,
 		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
 	}
 	flags.define(c.Flags(), "127.0.0.1:5000", slog.LevelWarn, 10*time.Second)
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask before writing checksums into / or into your home folder")
 	c.Flags().DurationVar(&settle, "settle", 500*time.Millisecond, "a file that has not changed for so long is complete")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return runLocal(c.Context(), p, flags, settle, c.Flags().Changed("log-level"), args)
+		faults := []error{flags.validate()}
+		if settle < 0 {
+			faults = append(faults, fmt.Errorf("--settle: %s is negative", settle))
+		}
+		if err := errors.Join(faults...); err != nil {
+			return usageError{err}
+		}
+		dir, err := localFolder(p, args, yes)
+		if err != nil {
+			return err
+		}
+		return runLocal(c.Context(), p, flags, settle, c.Flags().Changed("log-level"), dir)
 	}
 	return c
 }
 
-func runLocal(ctx context.Context, p process, flags workerFlags, settle time.Duration, workerLog bool, args []string) error {
-	faults := []error{flags.validate()}
-	if len(args) > 1 {
-		faults = append(faults, fmt.Errorf("unexpected argument %q: local takes one folder", args[1]))
-	}
-	if settle < 0 {
-		faults = append(faults, fmt.Errorf("--settle: %s is negative", settle))
-	}
-	if err := errors.Join(faults...); err != nil {
-		return usageError{err}
-	}
-	dir := "inbox"
-	if len(args) == 1 {
-		dir = args[0]
-	}
+func runLocal(ctx context.Context, p process, flags workerFlags, settle time.Duration, workerLog bool, dir string) error {
 	log := flags.log.logger(p.stderr)
 	worker := flags.Config
 	worker.Drivers, worker.Log = queueDrivers(log), log

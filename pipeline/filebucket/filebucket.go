@@ -5,6 +5,7 @@ package filebucket
 
 import (
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -29,6 +30,23 @@ func IsHidden(key string) bool {
 		}
 	}
 	return false
+}
+
+// versionControl are the names of the folders, or files, in which systems of version
+// control keep their data. A foreign file there can damage a repository: to git,
+// .git/refs/heads/main.md5 is a broken branch. CVS is not among them: folders of users
+// have this name, too.
+var versionControl = []string{".git", ".hg", ".svn", ".bzr", ".jj", "_darcs"}
+
+// VersionControl returns the name in the key that belongs to a system of version control;
+// empty if none does.
+func VersionControl(key string) string {
+	for name := range strings.SplitSeq(key, "/") {
+		if slices.Contains(versionControl, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // Version distinguishes one content of a file from another. Modification time and

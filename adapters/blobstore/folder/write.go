@@ -132,7 +132,21 @@ func (f *bucket) makeDir(dir string) error {
 			return err
 		}
 	}
+	if filepath.Base(dir) == filebucket.Hidden {
+		f.hideFromGit(dir)
+	}
 	return f.syncDir(above)
+}
+
+// hideFromGit lets git ignore a new hidden directory. Otherwise "git add" would fail, as
+// temporary files vanish while it reads them. It is a help only, so that errors do not count.
+func (f *bucket) hideFromGit(dir string) {
+	file, err := f.root.OpenFile(filepath.Join(dir, ".gitignore"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return
+	}
+	_, _ = file.WriteString("*\n")
+	_ = file.Close()
 }
 
 // shareHidden gives a new hidden directory the permissions of the folder that it is in:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -125,6 +126,25 @@ func (c Config) withDefaults() Config {
 
 // selects reports whether Include and Exclude select a key.
 func (c Config) selects(key string) bool {
-	matches := func(glob string) bool { return doublestar.MatchUnvalidated(glob, key) }
+	matches := func(glob string) bool { return matchesKey(glob, key) }
 	return !slices.ContainsFunc(c.Exclude, matches) && (len(c.Include) == 0 || slices.ContainsFunc(c.Include, matches))
+}
+
+// includesName reports whether one of Include names a folder literally.
+func (c Config) includesName(folder string) bool {
+	return slices.ContainsFunc(c.Include, func(glob string) bool { return slices.Contains(strings.Split(glob, "/"), folder) })
+}
+
+// matchesKey reports whether a glob matches a key. Without a slash it is the name of an object
+// or of a folder, at any depth, as in a .gitignore file; with a slash it is the whole key.
+func matchesKey(glob, key string) bool {
+	if strings.Contains(glob, "/") {
+		return doublestar.MatchUnvalidated(glob, key)
+	}
+	for name := range strings.SplitSeq(key, "/") {
+		if doublestar.MatchUnvalidated(glob, name) {
+			return true
+		}
+	}
+	return false
 }

@@ -135,6 +135,10 @@ func (l *local) watcher() (*watch.Folder, error) {
 		Publisher: l.waiting,
 		Topic:     localEvents,
 		Skip:      records.IsRecord,
+		Leave: func(key string) bool {
+			name := filebucket.VersionControl(key)
+			return name != "" && !l.Worker.includesName(name)
+		},
 		Current: func(ctx context.Context, o pipeline.Object) (bool, error) {
 			record, err := records.Lookup(ctx, o)
 			if err == nil && record.Covers(o, l.Worker.Algorithms) {

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// openTerminal returns both ends of a new terminal.
+func openTerminal(t *testing.T) (user, program *os.File) {
+	t.Helper()
+	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { user.Close() })
+	if err := unix.IoctlSetPointerInt(int(user.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(user.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { program.Close() })
+	return user, program
+}
+
+// TestLocalAsks expects a question at a terminal before the home folder is used.
+func TestLocalAsks(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	stopped, stop := context.WithCancel(t.Context())
+	stop() // local ends as soon as it has begun
+	for answer, want := range map[string]int{"\n": exitFailed, "no\n": exitFailed, "y\n": exitOK} {
+		user, program := openTerminal(t)
+		if _, err := user.WriteString(answer); err != nil {
+			t.Fatal(err)
+		}
+		var out, errs bytes.Buffer
+		p := process{stdin: program, stdout: &out, stderr: &errs, getenv: func(string) string { return "" }}
+		status := dispatch(stopped, p, []string{"local", "--listen", "off", home})
+		_, err := os.Stat(filepath.Join(home, ".bucketsum"))
+		if status != want || !strings.Contains(errs.String(), "[y/N]") || (err == nil) != (want == exitOK) {
+			t.Errorf("answer %q: status %d, %q, made .bucketsum: %v; want status %d", answer, status, errs.String(), err == nil, want)
+		}
+		os.RemoveAll(filepath.Join(home, ".bucketsum"))
+	}
+}
