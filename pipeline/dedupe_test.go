@@ -225,7 +225,7 @@ func TestManyMessagesOfFewObjects(t *testing.T) {
 func TestWaitForAnotherDeliveryIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
-		p := start(t, g.handle, maxDeliveries(1))
+		p := start(t, g.handle, maxDeliveries(2))
 		p.queue.send("m1", "a#1")
 		synctest.Wait()
 		p.queue.send("m2", "a#1")

@@ -36,6 +36,7 @@ type GivenUp string
 // The classes. The first one that applies counts.
 const (
 	GivenUpExhausted   GivenUp = "exhausted"      // a transient error on the last permitted delivery
+	GivenUpInterrupted GivenUp = "interrupted"    // a delivery beyond the last permitted one
 	GivenUpMismatch    GivenUp = "mismatch"       // ErrMismatch
 	GivenUpUnknown     GivenUp = "unknown_bucket" // ErrUnknownBucket
 	GivenUpUndecodable GivenUp = "undecodable"    // the message could not be decoded, or not all of it
@@ -49,6 +50,8 @@ func (d Delivery) GivenUp() GivenUp {
 		return ""
 	case is[*exhaustedError](d.Err):
 		return GivenUpExhausted
+	case is[*beyondLimitError](d.Err):
+		return GivenUpInterrupted
 	case errors.Is(d.Err, ErrMismatch):
 		return GivenUpMismatch
 	case errors.Is(d.Err, ErrUnknownBucket):

@@ -18,8 +18,8 @@ func deliveryOf(msg *message.Message) *Delivery {
 }
 
 // observed is the outermost middleware: it chooses between ack and nack by the class of the
-// error, writes the log line of the delivery and calls the observer.
-func observed(log *slog.Logger, observer *Observer) message.HandlerMiddleware {
+// error, writes the log line of the delivery and calls the observer. limit is Config.QueueLimit.
+func observed(log *slog.Logger, observer *Observer, limit int) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		return func(msg *message.Message) ([]*message.Message, error) {
 			start := time.Now()
@@ -47,7 +47,7 @@ func observed(log *slog.Logger, observer *Observer) message.HandlerMiddleware {
 			default:
 				d.Fate, back = Nacked, d.Err // Nack: the work is not done.
 			}
-			logDelivery(ctx, log, *d)
+			logDelivery(ctx, log, *d, limit)
 			// A panic of an observer does not change what was done.
 			if err := safely(func() error { observer.End(ctx, *d); return nil }); err != nil {
 				log.LogAttrs(ctx, slog.LevelError, "observer failed", errorAttrs(err)...)
@@ -57,13 +57,17 @@ func observed(log *slog.Logger, observer *Observer) message.HandlerMiddleware {
 	}
 }
 
-func logDelivery(ctx context.Context, log *slog.Logger, d Delivery) {
+func logDelivery(ctx context.Context, log *slog.Logger, d Delivery, limit int) {
 	level, text := slog.LevelDebug, "message handled"
 	switch {
 	case d.Fate == DeadLettered:
 		level, text = slog.LevelError, "message dead-lettered"
 	case d.Fate == Continued:
 		level, text = slog.LevelInfo, "message continues in a new one"
+	case d.Fate == Nacked && limit > 0 && d.Attempt >= limit:
+		level, text = slog.LevelError, "the queue gives up the message: this was the last delivery that it permits"
+	case d.Fate == Nacked && errors.Is(context.Cause(ctx), ErrLeaseLost):
+		level, text = slog.LevelWarn, "the lease of the message is lost: the queue delivers it again"
 	case d.Fate == Nacked:
 		level, text = slog.LevelWarn, "message goes back to the queue"
 	case d.Err != nil:

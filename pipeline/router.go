@@ -40,10 +40,14 @@ type Config struct {
 
 	DeadLetters   DeadLetters
 	Continuations Continuations
-	// MaxDeliveries is the number of deliveries after which a message with transient errors is
-	// dead-lettered. 0, or no DeadLetters: the policy of the queue decides.
+	// MaxDeliveries is the number of deliveries that are worked on. The last one dead-letters the
+	// message if its error is transient; a delivery beyond it dead-letters the message without work.
+	// 0, or no DeadLetters: the policy of the queue decides.
 	MaxDeliveries int
-	Retry         Retry
+	// QueueLimit is the number of deliveries after which the queue itself gives up a message, without a
+	// reason. It makes MaxDeliveries less than itself, so that the reason is known. 0: none, or unknown.
+	QueueLimit int
+	Retry      Retry
 	// DrainTimeout is how long messages in flight may take after the end of the context. Default
 	// 30 s.
 	DrainTimeout time.Duration
@@ -64,6 +68,7 @@ func (c Config) Validate() error {
 	need(c.Decode != nil, "no Decode")
 	need(c.Handle != nil, "no Handle")
 	need(c.MaxDeliveries >= 0, "MaxDeliveries is negative")
+	need(c.QueueLimit >= 0, "QueueLimit is negative")
 	need(c.Retry.Initial >= 0, "Retry.Initial is negative")
 	need(c.Retry.Longest >= 0, "Retry.Longest is negative")
 	need(c.DrainTimeout >= 0, "DrainTimeout is negative")
@@ -76,6 +81,9 @@ func (c Config) withDefaults() Config {
 	c.Retry = c.Retry.withDefaults()
 	c.Observer = Observers(c.Observer)
 	c.DrainTimeout = cmp.Or(c.DrainTimeout, 30*time.Second)
+	if last := c.QueueLimit - 1; last > 0 {
+		c.MaxDeliveries = min(cmp.Or(c.MaxDeliveries, last), last)
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -111,10 +119,11 @@ func Run(ctx context.Context, c Config) error {
 	var f inFlight
 	router.AddMiddleware(
 		f.counted(work),
-		observed(c.Log, &c.Observer),
+		observed(c.Log, &c.Observer, c.QueueLimit),
 		poisoned(c.DeadLetters, c.MaxDeliveries, ctx),
 		continued(c.Continuations),
 		decoded(c.Decode),
+		limited(c.DeadLetters, c.MaxDeliveries),
 		retried(c.Retry, ctx),
 	)
 	router.AddConsumerHandler("objects", "objects", intake(messages),

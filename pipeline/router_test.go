@@ -207,7 +207,7 @@ func TestLostLease(t *testing.T) {
 			}
 			<-ctx.Done()
 			return pipeline.Permanent(ctx.Err())
-		}, maxDeliveries(1))
+		}, maxDeliveries(2))
 		p.queue.send("m", "a")
 		synctest.Wait()
 		p.queue.loseLease("m", lost)
@@ -357,6 +357,7 @@ func TestValidate(t *testing.T) {
 		"no Decode":                                  func(c *pipeline.Config) { c.Decode = nil },
 		"no Handle":                                  func(c *pipeline.Config) { c.Handle = nil },
 		"MaxDeliveries is negative":                  func(c *pipeline.Config) { c.MaxDeliveries = -1 },
+		"QueueLimit is negative":                     func(c *pipeline.Config) { c.QueueLimit = -1 },
 		"Retry.Initial is negative":                  func(c *pipeline.Config) { c.Retry.Initial = -1 },
 		"Retry.Longest is negative":                  func(c *pipeline.Config) { c.Retry.Longest = -1 },
 		"DrainTimeout is negative":                   func(c *pipeline.Config) { c.DrainTimeout = -1 },

@@ -1,6 +1,7 @@
 package gcppubsub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,8 +95,16 @@ func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (_ queue.Queue
 	}
 	return &subscription{
 		client: client, name: a.name, nacks: make(map[string]int),
-		deadline: time.Duration(found.AckDeadlineSeconds) * time.Second,
+		deadline: time.Duration(found.AckDeadlineSeconds) * time.Second, limit: deliveryLimit(found.DeadLetterPolicy),
 	}, nil
+}
+
+// deliveryLimit returns after how many deliveries a policy gives up a message; 0: never.
+func deliveryLimit(p *pubsubpb.DeadLetterPolicy) int {
+	if p == nil {
+		return 0
+	}
+	return cmp.Or(int(p.MaxDeliveryAttempts), 5) // Google's default
 }
 
 func (d Driver) create(ctx context.Context, client *pubsub.SubscriptionAdminClient, a address) (*pubsubpb.Subscription, error) {

@@ -31,10 +31,14 @@ type subscription struct {
 	client   *pubsub.SubscriptionAdminClient
 	name     string
 	deadline time.Duration
+	limit    int // of deliveries; 0: none
 
 	mu    sync.Mutex
 	nacks map[string]int // by message id: the last attempt that was nacked
 }
+
+// DeliveryLimit implements queue.Limiter.
+func (q *subscription) DeliveryLimit() int { return q.limit }
 
 // Receive pulls until messages come.
 func (q *subscription) Receive(ctx context.Context, n int) ([]queue.Delivery, error) {

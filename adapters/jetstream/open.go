@@ -47,7 +47,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (que
 		return nil, err
 	}
 	return &consumer{
-		nc: nc, broken: broken, lost: lost, log: queue.Logger(d.Log), ackWait: ackWait(config),
+		nc: nc, broken: broken, lost: lost, log: queue.Logger(d.Log), ackWait: ackWait(config), limit: max(config.MaxDeliver, 0),
 		next: "$JS.API.CONSUMER.MSG.NEXT." + a.stream + "." + a.consumer,
 		info: "$JS.API.CONSUMER.INFO." + a.stream + "." + a.consumer,
 	}, nil

@@ -38,11 +38,15 @@ type consumer struct {
 	broken  context.Context // ends when the connection is lost
 	lost    context.CancelCauseFunc
 	ackWait time.Duration
+	limit   int // MaxDeliver; 0: none
 	log     *slog.Logger
 
 	sub *nats.Subscription // of the answers; nil: none yet
 	in  chan *nats.Msg
 }
+
+// DeliveryLimit implements queue.Limiter.
+func (q *consumer) DeliveryLimit() int { return q.limit }
 
 // pull is a request for messages, in the form of the protocol.
 type pull struct {

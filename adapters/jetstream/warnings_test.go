@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	ours "github.com/bucketsum/bucketsum/adapters/jetstream"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // TestWarnings: the driver warns of settings of a consumer that lose messages.
@@ -22,6 +23,17 @@ func TestWarnings(t *testing.T) {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log has no %q:\n%s", want, log.String())
 		}
+	}
+	if got := q.(queue.Limiter).DeliveryLimit(); got != 5 {
+		t.Errorf("the limit is %d deliveries, want 5", got)
+	}
+	unlimited, err := ours.Driver{}.OpenQueue(t.Context(), b.topic(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlimited.Close()
+	if got := unlimited.(queue.Limiter).DeliveryLimit(); got != 0 {
+		t.Errorf("the limit of a new consumer is %d deliveries, want none", got)
 	}
 }
 

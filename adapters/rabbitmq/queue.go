@@ -234,19 +234,23 @@ func counts(d amqp.Delivery) bool {
 	return !d.Redelivered || failed || acquired
 }
 
-// attempt returns the count of a quorum queue. A classic queue only says whether it has
-// delivered the message before.
+// attempt returns the count of a quorum queue, of which RabbitMQ 4 has two: of failed
+// deliveries, and of all. A classic queue only says whether it has delivered the message
+// before.
 func attempt(d amqp.Delivery) int {
-	switch n := d.Headers["x-delivery-count"].(type) {
-	case int64:
-		return int(n) + 1
-	case int32:
-		return int(n) + 1
+	if !d.Redelivered {
+		return 1 // a count would be of another queue, or of the sender
 	}
-	if d.Redelivered {
-		return 2
+	before := 1
+	for _, header := range []string{"x-delivery-count", "x-acquired-count"} {
+		switch n := d.Headers[header].(type) {
+		case int64:
+			before = max(before, int(n))
+		case int32:
+			before = max(before, int(n))
+		}
 	}
-	return 1
+	return before + 1
 }
 
 // Close ends the connection. The server puts unsettled messages back into the queue.

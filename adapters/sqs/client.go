@@ -37,6 +37,7 @@ type client struct {
 
 	visibility atomic.Int64 // a time.Duration
 	warned     atomic.Bool
+	limit      atomic.Int64 // maxReceiveCount of the redrive policy; 0: none
 }
 
 func (c *client) fifo() bool { return strings.HasSuffix(c.address.queue, ".fifo") }
@@ -80,10 +81,12 @@ func (c *client) check(ctx context.Context) error {
 	}
 	c.visibility.Store(int64(visibility))
 
-	switch raw := attributes["RedrivePolicy"]; {
-	case raw == "":
+	limit := maxReceives(attributes["RedrivePolicy"])
+	c.limit.Store(int64(limit))
+	switch {
+	case limit == 0:
 		warn("queue has no redrive policy: a message that always fails is redelivered until it expires; give the queue a dead-letter queue")
-	case maxReceives(raw) == 1:
+	case limit == 1:
 		warn("redrive policy has maxReceiveCount 1: a worker that stops or crashes sends its messages to the dead-letter queue; set it to 3 or more")
 	}
 	if c.fifo() != c.address.ordered {
@@ -95,6 +98,9 @@ func (c *client) check(ctx context.Context) error {
 	}
 	return nil
 }
+
+// DeliveryLimit implements queue.Limiter.
+func (c *client) DeliveryLimit() int { return int(c.limit.Load()) }
 
 // maxReceives returns the count of a redrive policy; 0 if it has none.
 func maxReceives(policy string) int {

@@ -52,6 +52,30 @@ func TestOpenWarns(t *testing.T) {
 	}
 }
 
+// TestDeliveryLimit: the limit of deliveries is that of the redrive policy.
+func TestDeliveryLimit(t *testing.T) {
+	for policy, want := range map[string]int{
+		"": 0,
+		`{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:q-dead","maxReceiveCount":"7"}`: 7,
+	} {
+		for name, scheme := range map[string]string{"q": sqs.SchemeParallel, "q.fifo": sqs.SchemeOrdered} {
+			b := newBench(t)
+			subscriber, err := queue.NewSubscriber(b.driver(), queue.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer subscriber.Close()
+			url := b.create(scheme, name, map[string]string{"RedrivePolicy": strings.ReplaceAll(policy, "q-dead", strings.Replace(name, "q", "q-dead", 1))})
+			if err := subscriber.SubscribeInitialize(url); err != nil {
+				t.Fatal(err)
+			}
+			if got, known := subscriber.DeliveryLimit(url); got != want || !known {
+				t.Errorf("%s with the policy %q: the limit is %d (known: %v), want %d", name, policy, got, known, want)
+			}
+		}
+	}
+}
+
 func TestOpenFails(t *testing.T) {
 	const host = "://sqs.us-east-1.amazonaws.com/123456789012/"
 	noRegion := func(context.Context, url.Values) (aws.Config, error) { return aws.Config{}, nil }

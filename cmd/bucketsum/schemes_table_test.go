@@ -25,9 +25,9 @@ const oneAtATime = "with `--concurrency 1`"
 
 var facts = map[string]fact{
 	"awssqs": {atLeastOnce: "yes", holds: "visibility, extended by a heartbeat", order: "no",
-		deadLetters: "the queue's redrive policy", adapter: "sqs", ours: true, watermills: true},
+		deadLetters: "`--dead-letter`, one delivery before `maxReceiveCount`; else the queue's redrive policy", adapter: "sqs", ours: true, watermills: true},
 	"sqs": {atLeastOnce: "yes", holds: "visibility, extended by a heartbeat", order: "of each message group",
-		deadLetters: "the queue's redrive policy", adapter: "sqs", watermills: true},
+		deadLetters: "`--dead-letter`, one delivery before `maxReceiveCount`; else the queue's redrive policy", adapter: "sqs", watermills: true},
 	"jetstream": {atLeastOnce: "yes", holds: "in-progress heartbeats", order: oneAtATime,
 		adapter: "jetstream", ours: true, watermills: true},
 	"kafka": {atLeastOnce: "yes", holds: "the partition; finished work is committed, also out of order", order: "of each partition, " + oneAtATime,

@@ -60,6 +60,13 @@ type Pauser interface {
 	Pause()
 }
 
+// Limiter is a [Queue] that knows how often it delivers a message.
+type Limiter interface {
+	// DeliveryLimit returns after how many deliveries the queue gives up a message; 0:
+	// never.
+	DeliveryLimit() int
+}
+
 // Delivery is a received message. The engine gives it a UUID if it has none.
 type Delivery struct {
 	Message *message.Message

@@ -43,6 +43,8 @@ type source struct {
 	waiting chan struct{} // one for each that waits for its redelivery outside of a slot
 	turn    chan struct{} // full while a receiver receives
 
+	limit *int // see Limiter; nil: the driver cannot tell
+
 	receivers atomic.Int64 // that want more messages
 
 	live     *opened // the receiver that has the turn may replace it
@@ -100,6 +102,10 @@ func (s *Subscriber) open(ctx context.Context, url string) (*source, error) {
 		turn:    make(chan struct{}, 1),
 		live:    &opened{Queue: live},
 		outage:  outage{url: url, log: s.config.Log},
+	}
+	if l, ok := live.(Limiter); ok {
+		limit := l.DeliveryLimit()
+		q.limit = &limit
 	}
 	s.queues[url] = q
 	return q, nil
@@ -234,6 +240,17 @@ func (q *source) leave() {
 	if p, ok := q.live.Queue.(Pauser); ok && q.receivers.Load() == 0 {
 		p.Pause()
 	}
+}
+
+// DeliveryLimit returns after how many deliveries the queue of a URL, when it was first
+// opened, gave up a message; 0: never. known is false if the driver cannot tell.
+func (s *Subscriber) DeliveryLimit(url string) (limit int, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q := s.queues[url]; q != nil && q.limit != nil {
+		return *q.limit, true
+	}
+	return 0, false
 }
 
 // Fault returns why the last attempt to receive from one of the queues, or to

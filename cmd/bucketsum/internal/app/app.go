@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,10 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
+
+// unlimitedDeliveries is the Config.MaxDeliveries of a queue that could have a limit of its own and has
+// none: with the delays of SQS, an outage of about eight hours.
+const unlimitedDeliveries = 100
 
 // App is a worker whose queues, topics and addresses are open.
 type App struct {
@@ -199,6 +204,11 @@ func (a *App) checks() map[string]func(context.Context) error {
 }
 
 func (a *App) runPipeline(ctx context.Context) error {
+	maxDeliveries := a.config.MaxDeliveries
+	limit, known := a.subscriber.DeliveryLimit(a.config.Queue)
+	if known && limit == 0 {
+		maxDeliveries = cmp.Or(maxDeliveries, unlimitedDeliveries)
+	}
 	return pipeline.Run(ctx, pipeline.Config{
 		Subscriber:    a.subscriber,
 		Topic:         a.config.Queue,
@@ -206,7 +216,8 @@ func (a *App) runPipeline(ctx context.Context) error {
 		Handle:        a.handle,
 		DeadLetters:   a.deadLetters,
 		Continuations: a.continuations,
-		MaxDeliveries: a.config.MaxDeliveries,
+		MaxDeliveries: maxDeliveries,
+		QueueLimit:    limit,
 		Retry:         a.config.Retry,
 		DrainTimeout:  a.config.DrainTimeout,
 		Observer:      a.config.Observer,

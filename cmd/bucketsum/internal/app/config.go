@@ -38,8 +38,9 @@ type Config struct {
 	// Continue is the URL of the topic that feeds the queue. Work that takes longer than
 	// Resume.Slice continues in a message to this topic.
 	Continue string
-	// MaxDeliveries is how often a message may fail before it is dead-lettered; 0: the
-	// queue decides.
+	// MaxDeliveries is how often a message may fail or be interrupted before it is
+	// dead-lettered; 0: the queue decides. It is always less than a limit that the queue
+	// is known to have.
 	MaxDeliveries int
 	SNS           sns.Config // the topics that must have signed a message; zero: none
 
