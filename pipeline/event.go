@@ -46,8 +46,8 @@ type Kind int
 
 // The kinds of event.
 const (
-	// Ignored is an event that asks for no work, such as s3:TestEvent or an event of an
-	// unknown kind. It is acknowledged and counted.
+	// Ignored is an event of a kind that is known to ask for no work, such as s3:TestEvent. It is
+	// acknowledged and counted. An event of an unknown kind is an error of the decoder.
 	Ignored Kind = iota
 	// Created means that an object has new content.
 	Created

@@ -30,7 +30,6 @@ func TestCloudTrail(t *testing.T) {
 			alias(cloudTrailEvent(t, pipeline.Deleted, "DeleteObjects", "md5/a+b c:1", ""), "md5/a b c:1"),
 			alias(cloudTrailEvent(t, pipeline.Deleted, "DeleteObjects", "ü%20", ""), "ü "),
 		},
-		"cloudtrail-delete-objects-without-keys": {cloudTrailEvent(t, pipeline.Ignored, "DeleteObjects", "", "")},
 	} {
 		t.Run(name, func(t *testing.T) { decodes(t, sample(t, name), nil, want...) })
 	}
@@ -38,20 +37,25 @@ func TestCloudTrail(t *testing.T) {
 
 func TestCloudTrailVariants(t *testing.T) {
 	put := cloudTrailEvent(t, pipeline.Created, "PutObject", "md5/example key.bin", "")
-	copied := put
-	copied.Name = "CopyObject"
+	named := func(name string, e pipeline.Event) pipeline.Event {
+		e.Name = name
+		return e
+	}
 	otherID := put
 	otherID.ID = "8cf3b6b1-0d34-4c4e-9d39-1f9c6a6e1a10"
 	for name, tc := range map[string]struct {
 		old, new string
 		want     pipeline.Event
 	}{
-		"copy": {`"PutObject"`, `"CopyObject"`, copied},
+		"copy": {`"PutObject"`, `"CopyObject"`, named("CopyObject", put)},
 		// Other calls have parameters of other shapes.
-		"other call":    {`"PutObject"`, `"PutBucketPolicy","requestParameters":[1]`, cloudTrailEvent(t, pipeline.Ignored, "PutBucketPolicy", "", "")},
-		"other service": {`"s3.amazonaws.com"`, `"s3tables.amazonaws.com"`, cloudTrailEvent(t, pipeline.Ignored, "PutObject", "", "")},
-		"no event id":   {`"eventID"`, `"x"`, otherID},
-		"bad time":      {`"eventTime": "2021`, `"eventTime": "not 2021`, put},
+		"other call":       {`"PutObject"`, `"PutBucketPolicy","requestParameters":[1]`, cloudTrailEvent(t, pipeline.Ignored, "PutBucketPolicy", "", "")},
+		"form":             {`"PutObject"`, `"PostObject"`, named("PostObject", put)},
+		"directory bucket": {`"s3.amazonaws.com"`, `"s3express.amazonaws.com"`, put},
+		"part":             {`"PutObject"`, `"UploadPart"`, cloudTrailEvent(t, pipeline.Ignored, "UploadPart", "", "")},
+		"only reads":       {`"readOnly": false`, `"eventName":"NotYetInvented","readOnly":true`, cloudTrailEvent(t, pipeline.Ignored, "NotYetInvented", "", "")},
+		"no event id":      {`"eventID"`, `"x"`, otherID},
+		"bad time":         {`"eventTime": "2021`, `"eventTime": "not 2021`, put},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := strings.Replace(string(sample(t, "cloudtrail-put-object")), tc.old, tc.new, 1)
@@ -62,6 +66,9 @@ func TestCloudTrailVariants(t *testing.T) {
 
 func TestCloudTrailRefuses(t *testing.T) {
 	for name, tc := range map[string]struct{ sample, old, new, reason string }{
+		"no objects":       {"delete-objects-without-keys", "", "", "CloudTrail: the record of DeleteObjects does not say which objects were deleted; S3's own events do"},
+		"unknown call":     {"put-object", `"PutObject"`, `"RenameObject"`, `CloudTrail: calls of "RenameObject" are not read`},
+		"other service":    {"put-object", `"s3.amazonaws.com"`, `"s3tables.amazonaws.com"`, `CloudTrail: calls of "s3tables.amazonaws.com" are not read`},
 		"no detail":        {"put-object", `"detail":`, `"x":`, "CloudTrail: detail is missing"},
 		"no name":          {"put-object", `"eventName"`, `"x"`, "CloudTrail: detail.eventName is missing"},
 		"name is a list":   {"put-object", `"PutObject"`, `[]`, "CloudTrail: detail.eventName is an array where a string belongs"},

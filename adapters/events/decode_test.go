@@ -90,9 +90,9 @@ func TestDecodeRefuses(t *testing.T) {
 		"large name":        {`{"` + strings.Repeat("é", 5000) + `":1}`, `unknown form: a JSON object with the fields "` + strings.Repeat("é", 10) + `…"`},
 		"not UTF-8":         {"{\"detail-type\":\"Object Created\",\"x\":\"\xff\"}", "the body is not UTF-8"},
 		"too large":         {strings.Repeat(" ", 1<<20) + "{}", "the body has 1048578 bytes, more than the limit of 1048576"},
-		"no list":           {`[]`, "batch is empty"},
-		"list of numbers":   {`[1,2]`, "batch[0]: Event Grid: a number where an object belongs (the first of 2 bad items of 2)"},
-		"list of S3 events": {"[" + string(sample(t, "eventbridge-object-created")) + "]", "batch[0]: Event Grid: eventType is missing"},
+		"list of numbers":   {`[1,2]`, "batch[0]: a number where an object belongs (the first of 2 bad items of 2)"},
+		"list of lists":     {`[[{}]]`, "batch[0]: an array where an object belongs"},
+		"null detail-type":  {`{"detail-type":null,"x":1}`, `unknown form: a JSON object with the fields "detail-type", "x"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := refuses(t, []byte(tc.body), nil, tc.reason); len(got) != 0 {
@@ -168,15 +168,16 @@ func TestDecodeDeepUnknownField(t *testing.T) {
 // UTF-8.
 func TestDecodeCutsNames(t *testing.T) {
 	for name, want := range map[string]string{
-		strings.Repeat("a", 100):        strings.Repeat("a", 100),
-		strings.Repeat("é", 3000):       strings.Repeat("é", 50) + "…",
-		"a" + strings.Repeat("é", 3000): "a" + strings.Repeat("é", 49) + "…",
+		strings.Repeat("a", 80):         "ObjectTagging:" + strings.Repeat("a", 80),
+		strings.Repeat("é", 3000):       "ObjectTagging:" + strings.Repeat("é", 43) + "…",
+		"a" + strings.Repeat("é", 3000): "ObjectTagging:a" + strings.Repeat("é", 42) + "…",
 	} {
-		decodes(t, []byte(mustJSON(t, object{"detail-type": name, "source": "my.app"})), nil,
+		decodes(t, []byte(mustJSON(t, object{"eventName": "ObjectTagging:" + name, "s3": 1})), nil,
 			pipeline.Event{Name: want, Object: pipeline.Object{Size: unknown}})
 	}
-	decodes(t, nil, map[string]string{"eventType": "OBJECT_" + strings.Repeat("\x80", 300)},
-		pipeline.Event{Name: "OBJECT_\uFFFD", Object: pipeline.Object{Size: unknown}})
+	refuses(t, nil, map[string]string{"eventType": "OBJECT_" + strings.Repeat("\x80", 300)}, "GCS: events of the type \"OBJECT_\uFFFD\" are not read")
+	refuses(t, []byte(mustJSON(t, object{"detail-type": strings.Repeat("é", 3000), "source": "my.app"})), nil,
+		`EventBridge: events of the source "my.app" with the detail-type "`+strings.Repeat("é", 30)+`…" are not read`)
 }
 
 func mustJSON(t testing.TB, v any) string {

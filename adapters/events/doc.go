@@ -1,8 +1,9 @@
 // Package events decodes the messages with which object stores report changes of
 // objects: Amazon S3 through EventBridge, through CloudTrail and EventBridge, or in its
-// own notifications, each also wrapped by SNS; MinIO, Ceph, versitygw and others that
-// send S3's notifications; Google Cloud Storage through Pub/Sub; and Azure Blob Storage
-// through Event Grid, in both of its schemas.
+// own notifications, each also wrapped by SNS, by Pipes or in a CloudEvent; MinIO, Ceph,
+// versitygw and others that send S3's notifications; Google Cloud Storage through Pub/Sub
+// or as CloudEvents; Azure Blob Storage through Event Grid, in both of its schemas; Oracle
+// Object Storage; and Alibaba OSS.
 //
 // The content of a message decides which form it has, never the queue.
 //
@@ -29,7 +30,12 @@
 //
 // # Unknown fields, kinds and forms
 //
-// Decode skips unknown fields. Events of unknown kinds, and events that require no work,
-// get the kind Ignored. Everything else is a permanent error that names the form and the
-// field.
+// Decode skips unknown fields. Events of kinds that are known to require no work get the
+// kind Ignored: each of these kinds is listed. Everything else is a permanent error that names
+// the form and the field, or the kind that is not known.
+//
+// # Sizes, ETags, versions and sequencers
+//
+// They only save work, so no fault in them makes an error. A number may be quoted, an
+// identifier may be a number, and what is malformed, null or too long is unknown.
 package events

@@ -13,7 +13,7 @@ const s3Source = "aws.s3"
 
 // eventBridgeEvent is the envelope of every event that EventBridge delivers.
 type eventBridgeEvent struct {
-	ID         string          `json:"id"`
+	ID         identifier      `json:"id"`
 	Source     string          `json:"source"`
 	DetailType string          `json:"detail-type"`
 	Time       moment          `json:"time"`
@@ -27,19 +27,29 @@ type eventBridgeDetail struct {
 		Name string `json:"name"`
 	} `json:"bucket"`
 	Object struct {
-		Key       string `json:"key"`
-		Size      *int64 `json:"size"`
-		ETag      string `json:"etag"`
-		VersionID string `json:"version-id"`
-		Sequencer string `json:"sequencer"`
+		Key       string     `json:"key"`
+		Size      size       `json:"size"`
+		ETag      identifier `json:"etag"`
+		VersionID identifier `json:"version-id"`
+		Sequencer identifier `json:"sequencer"`
 	} `json:"object"`
-	DeletionType string `json:"deletion-type"`
+	Reason            identifier `json:"reason"`
+	DeletionType      identifier `json:"deletion-type"`
+	RestoreExpiryTime identifier `json:"restore-expiry-time"`
 }
 
+// eventBridgeKinds holds all events of S3.
 var eventBridgeKinds = map[string]pipeline.Kind{
-	"Object Created":           pipeline.Created,
-	"Object Deleted":           pipeline.Deleted,
-	"Object Restore Completed": pipeline.Restored,
+	"Object Created":               pipeline.Created,
+	"Object Deleted":               pipeline.Deleted,
+	"Object Restore Completed":     pipeline.Restored,
+	"Object Restore Initiated":     pipeline.Ignored,
+	"Object Restore Expired":       pipeline.Ignored,
+	"Object Storage Class Changed": pipeline.Ignored,
+	"Object Access Tier Changed":   pipeline.Ignored,
+	"Object ACL Updated":           pipeline.Ignored,
+	"Object Tags Added":            pipeline.Ignored,
+	"Object Tags Deleted":          pipeline.Ignored,
 }
 
 func decodeEventBridge(body []byte) ([]pipeline.Event, error) {
@@ -59,40 +69,63 @@ func decodeEventBridge(body []byte) ([]pipeline.Event, error) {
 	}
 	kind, known := eventBridgeKinds[e.DetailType]
 	if e.Source != s3Source || !known {
-		return []pipeline.Event{ignored(e.DetailType, e.ID, e.Time)}, nil
+		return nil, fmt.Errorf("EventBridge: events of the source %s with the detail-type %s are not read", quoted(e.Source), quoted(e.DetailType))
 	}
-	event := pipeline.Event{Kind: kind, ID: e.ID, Name: e.DetailType, Time: e.Time.Time}
+	event := ignored(e.DetailType, e.ID, e.Time)
+	if kind == pipeline.Ignored {
+		return []pipeline.Event{event}, nil
+	}
+	event.Kind = kind
 	var err error
-	if event.Object, err = eventBridgeObject(e.Detail); err != nil {
+	if event.Object, event.OtherKey, _, err = detailObject("detail", e.Detail); err != nil {
 		return nil, fmt.Errorf("EventBridge: %w", err)
 	}
-	event.Object.Key, event.OtherKey = readingsOf(event.Object.Key, false)
 	return []pipeline.Event{event}, nil
 }
 
-func eventBridgeObject(raw json.RawMessage) (pipeline.Object, error) {
-	var d eventBridgeDetail
-	if err := unmarshal("detail", raw, &d); err != nil {
-		return pipeline.Object{}, err
+// detailObject returns the object of a detail, the other reading of its key, and the detail.
+func detailObject(path string, raw json.RawMessage) (o pipeline.Object, otherKey string, d eventBridgeDetail, err error) {
+	if err := unmarshal(path, raw, &d); err != nil {
+		return o, "", d, err
 	}
-	size, err := sizeOf("detail.object.size", d.Object.Size)
+	key, otherKey := readingsOf(d.Object.Key, false)
 	if err := cmp.Or(
-		checkName("detail.bucket.name", d.Bucket.Name, raw),
-		checkName("detail.object.key", d.Object.Key, raw),
-		err,
+		checkName(path+".bucket.name", d.Bucket.Name, raw),
+		checkName(path+".object.key", key, raw),
 	); err != nil {
-		return pipeline.Object{}, err
+		return o, "", d, err
 	}
-	o := pipeline.Object{
+	o = pipeline.Object{
 		Bucket:    d.Bucket.Name,
-		Key:       d.Object.Key,
-		VersionID: d.Object.VersionID,
-		ETag:      trimETag(d.Object.ETag),
-		Size:      size,
-		Sequencer: d.Object.Sequencer,
+		Key:       key,
+		VersionID: string(d.Object.VersionID),
+		ETag:      d.Object.ETag.etag(),
+		Size:      d.Object.Size.bytes(),
+		Sequencer: string(d.Object.Sequencer),
 	}
 	if d.DeletionType == "Delete Marker Created" {
 		o.VersionID, o.ETag = "", "" // they are the marker's
 	}
-	return o, nil
+	return o, otherKey, d, nil
+}
+
+// decodeDetail decodes a detail without its event, as input transformers and Pipes with $.detail send
+// it. It does not always say what happened. Then it counts as created, because the work for that begins
+// with a look at the object.
+func decodeDetail(body []byte) (pipeline.Event, error) {
+	o, otherKey, d, err := detailObject("detail", body)
+	if err != nil {
+		return pipeline.Event{}, fmt.Errorf("EventBridge: %w", err)
+	}
+	event := ignored(cmp.Or(string(d.Reason), "detail"), "", moment{})
+	event.Object, event.OtherKey = o, otherKey
+	switch {
+	case d.DeletionType != "", d.Reason == "DeleteObject", d.Reason == "Lifecycle Expiration":
+		event.Kind = pipeline.Deleted
+	case d.RestoreExpiryTime != "":
+		event.Kind = pipeline.Restored
+	default:
+		event.Kind = pipeline.Created
+	}
+	return event, nil
 }

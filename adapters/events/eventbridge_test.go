@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -40,18 +41,21 @@ func TestEventBridgeVariants(t *testing.T) {
 	created := func(o pipeline.Object) pipeline.Event {
 		return pipeline.Event{Kind: pipeline.Created, Name: "Object Created", Object: o}
 	}
-	ignored := func(name string) pipeline.Event {
-		return pipeline.Event{Name: name, Object: pipeline.Object{Size: unknown}}
-	}
 	for name, tc := range map[string]struct {
 		body string
 		want pipeline.Event
 	}{
-		"foreign source": {`{"detail-type":"Object Created","source":"my.app","detail":"x"}`, ignored("Object Created")},
-		"unknown kind":   {`{"detail-type":"Object Dreamt","source":"aws.s3"}`, ignored("Object Dreamt")},
 		"bad time": {`{"detail-type":"Object Created","source":"aws.s3","time":17,"detail":{"bucket":{"name":"b"},"object":{"key":"k","size":0}}}`,
 			created(pipeline.Object{Bucket: "b", Key: "k"})},
 		"nulls and moto's eTag": {`{"detail-type":"Object Created","source":"aws.s3","id":null,"detail":{"bucket":{"name":"b"},"object":{"key":"k","size":null,"eTag":"\"e\"","version-id":null}}}`,
+			created(pipeline.Object{Bucket: "b", Key: "k", ETag: "e", Size: unknown})},
+		"numbers as text, text as numbers": {`{"detail-type":"Object Created","source":"aws.s3","id":8,"detail":{"bucket":{"name":"b"},"object":{"key":"k","size":"78","etag":90,"version-id":12,"sequencer":34}}}`,
+			withID(created(pipeline.Object{Bucket: "b", Key: "k", ETag: "90", VersionID: "12", Sequencer: "34", Size: 78}), "8")},
+		"sizes that are none, and nonsense": {`{"detail-type":"Object Created","source":"aws.s3","id":[],"detail":{"bucket":{"name":"b"},"object":{"key":"k","size":0.5,"etag":{},"version-id":true,"sequencer":[1]}}}`,
+			created(pipeline.Object{Bucket: "b", Key: "k", Size: unknown})},
+		"negative size": {`{"detail-type":"Object Created","source":"aws.s3","detail":{"bucket":{"name":"b"},"object":{"key":"k","size":-1}}}`,
+			created(pipeline.Object{Bucket: "b", Key: "k", Size: unknown})},
+		"ETag in HTML": {`{"detail-type":"Object Created","source":"aws.s3","detail":{"bucket":{"name":"b"},"object":{"key":"k","etag":"&quot;e&#34;"}}}`,
 			created(pipeline.Object{Bucket: "b", Key: "k", ETag: "e", Size: unknown})},
 		"weak ETag": {`{"detail-type":"Object Created","source":"aws.s3","detail":{"bucket":{"name":"b"},"object":{"key":"k","etag":"W/\"e\""}}}`,
 			created(pipeline.Object{Bucket: "b", Key: "k", ETag: "e", Size: unknown})},
@@ -65,29 +69,73 @@ func TestEventBridgeVariants(t *testing.T) {
 func TestEventBridgeRefuses(t *testing.T) {
 	const detail = `"detail":{"bucket":{"name":"b"},"object":{"key":"k"}}`
 	for name, tc := range map[string]struct{ old, new, reason string }{
-		"no detail":          {`"detail":`, `"x":`, "EventBridge: detail is missing"},
-		"detail is a list":   {`"detail":{"bucket":{"name":"b"},"object":{"key":"k"}}`, `"detail":[]`, "EventBridge: detail is an array where an object belongs"},
-		"detail is null":     {`"detail":{"bucket":{"name":"b"},"object":{"key":"k"}}`, `"detail":null`, "EventBridge: detail.bucket.name is missing"},
-		"no bucket":          {`"bucket"`, `"x"`, "EventBridge: detail.bucket.name is missing"},
-		"empty bucket":       {`"name":"b"`, `"name":""`, "EventBridge: detail.bucket.name is missing"},
-		"no key":             {`"key"`, `"x"`, "EventBridge: detail.object.key is missing"},
-		"empty key":          {`"k"`, `""`, "EventBridge: detail.object.key is missing"},
-		"key is a number":    {`"k"`, `17`, "EventBridge: detail.object.key is a number where a string belongs"},
-		"object is a list":   {`{"key":"k"}`, `[{"key":"k"}]`, "EventBridge: detail.object is an array where an object belongs"},
-		"size is a string":   {`{"key"`, `{"size":"5","key"`, "EventBridge: detail.object.size is a string where a whole number belongs"},
-		"size is a fraction": {`{"key"`, `{"size":0.5,"key"`, "EventBridge: detail.object.size is a number where a whole number belongs"},
-		"size is negative":   {`{"key"`, `{"size":-1,"key"`, "EventBridge: detail.object.size is negative"},
-		"half a surrogate":   {`"k"`, `"k\ud83dx"`, "EventBridge: detail.object.key contains half of a surrogate pair"},
-		"low half":           {`"k"`, `"\udc8e"`, "EventBridge: detail.object.key contains half of a surrogate pair"},
-		"two high halves":    {`"k"`, `"\ud83d\ud83d\udc8e"`, "EventBridge: detail.object.key contains half of a surrogate pair"},
-		"source is a list":   {`"aws.s3"`, `[]`, "EventBridge: source is an array where a string belongs"},
-		"no detail-type":     {`"Object Created"`, `""`, "EventBridge: detail-type is missing"},
+		"no detail":        {`"detail":`, `"x":`, "EventBridge: detail is missing"},
+		"detail is a list": {`"detail":{"bucket":{"name":"b"},"object":{"key":"k"}}`, `"detail":[]`, "EventBridge: detail is an array where an object belongs"},
+		"detail is null":   {`"detail":{"bucket":{"name":"b"},"object":{"key":"k"}}`, `"detail":null`, "EventBridge: detail.bucket.name is missing"},
+		"no bucket":        {`"bucket"`, `"x"`, "EventBridge: detail.bucket.name is missing"},
+		"empty bucket":     {`"name":"b"`, `"name":""`, "EventBridge: detail.bucket.name is missing"},
+		"no key":           {`"key"`, `"x"`, "EventBridge: detail.object.key is missing"},
+		"empty key":        {`"k"`, `""`, "EventBridge: detail.object.key is missing"},
+		"key is a number":  {`"k"`, `17`, "EventBridge: detail.object.key is a number where a string belongs"},
+		"object is a list": {`{"key":"k"}`, `[{"key":"k"}]`, "EventBridge: detail.object is an array where an object belongs"},
+		"half a surrogate": {`"k"`, `"k\ud83dx"`, "EventBridge: detail.object.key contains half of a surrogate pair"},
+		"low half":         {`"k"`, `"\udc8e"`, "EventBridge: detail.object.key contains half of a surrogate pair"},
+		"two high halves":  {`"k"`, `"\ud83d\ud83d\udc8e"`, "EventBridge: detail.object.key contains half of a surrogate pair"},
+		"source is a list": {`"aws.s3"`, `[]`, "EventBridge: source is an array where a string belongs"},
+		"foreign source":   {`"aws.s3"`, `"my.app"`, `EventBridge: events of the source "my.app" with the detail-type "Object Created" are not read`},
+		"unknown kind":     {`Created`, `Dreamt`, `EventBridge: events of the source "aws.s3" with the detail-type "Object Dreamt" are not read`},
+		"no detail-type":   {`"Object Created"`, `""`, "EventBridge: detail-type is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := strings.Replace(`{"detail-type":"Object Created","source":"aws.s3",`+detail+`}`, tc.old, tc.new, 1)
 			refuses(t, []byte(body), nil, tc.reason)
 		})
 	}
+}
+
+// TestEventBridgeDetail decodes details without their events, as input transformers and Pipes send them.
+func TestEventBridgeDetail(t *testing.T) {
+	o := pipeline.Object{Bucket: "b", Key: "1+1%", Size: 17, ETag: "e", VersionID: "v", Sequencer: "00A1"}
+	event := func(kind pipeline.Kind, name string, change func(*pipeline.Object)) pipeline.Event {
+		e := pipeline.Event{Kind: kind, Name: name, Object: o}
+		if change != nil {
+			change(&e.Object)
+		}
+		return e
+	}
+	for name, tc := range map[string]struct {
+		more string
+		want pipeline.Event
+	}{
+		"put":                {`"reason":"PutObject"`, event(pipeline.Created, "PutObject", nil)},
+		"unknown reason":     {`"reason":"MoveObject"`, event(pipeline.Created, "MoveObject", nil)},
+		"no reason":          {`"requester":"1"`, event(pipeline.Created, "detail", nil)},
+		"null reason":        {`"reason":null`, event(pipeline.Created, "detail", nil)},
+		"deletion":           {`"reason":"DeleteObject","deletion-type":"Permanently Deleted"`, event(pipeline.Deleted, "DeleteObject", nil)},
+		"expiration":         {`"reason":"Lifecycle Expiration"`, event(pipeline.Deleted, "Lifecycle Expiration", nil)},
+		"marker":             {`"reason":"DeleteObject","deletion-type":"Delete Marker Created"`, event(pipeline.Deleted, "DeleteObject", func(o *pipeline.Object) { o.VersionID, o.ETag = "", "" })},
+		"restored":           {`"restore-expiry-time":"2021-11-13T00:00:00Z","source-storage-class":"GLACIER"`, event(pipeline.Restored, "detail", nil)},
+		"deletion type only": {`"deletion-type":"Permanently Deleted"`, event(pipeline.Deleted, "detail", nil)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := `{"version":"0","bucket":{"name":"b"},"object":{"key":"1+1%","size":17,"etag":"e","version-id":"v","sequencer":"00A1"},` + tc.more + `}`
+			decodes(t, []byte(body), nil, tc.want)
+			decodes(t, []byte("["+body+"]"), nil, tc.want)
+			queued := object{"messageId": "m", "receiptHandle": "h", "body": body, "attributes": object{"SentTimestamp": "1"}, "messageAttributes": object{}, "eventSource": "aws:sqs"}
+			decodes(t, []byte(mustJSON(t, queued)), nil, tc.want)
+			queued["body"] = json.RawMessage(body)
+			decodes(t, []byte(mustJSON(t, []any{queued})), nil, tc.want)
+		})
+	}
+	refuses(t, []byte(`{"bucket":{},"object":{"key":"k"}}`), nil, "EventBridge: detail.bucket.name is missing")
+	refuses(t, []byte(`{"bucket":{"name":"b"},"object":{}}`), nil, "EventBridge: detail.object.key is missing")
+	refuses(t, []byte(`{"messageId":"m","body":"hello"}`), nil, "SQS: body: not JSON at byte 1: invalid character 'h' looking for beginning of value")
+	refuses(t, []byte(`{"messageId":"m","body":"\ud800"}`), nil, "SQS: body contains half of a surrogate pair")
+}
+
+func withID(e pipeline.Event, id string) pipeline.Event {
+	e.ID = id
+	return e
 }
 
 func FuzzEventBridge(f *testing.F) {

@@ -32,11 +32,11 @@ const maxAttributes = 100
 // gcsResource is the object as the JSON API describes it. It is the body of the message
 // if the notification's payload format says so.
 type gcsResource struct {
-	Bucket     string      `json:"bucket"`
-	Name       string      `json:"name"`
-	Generation json.Number `json:"generation"` // quoted or not
-	Size       json.Number `json:"size"`
-	ETag       string      `json:"etag"`
+	Bucket     string     `json:"bucket"`
+	Name       string     `json:"name"`
+	Generation identifier `json:"generation"`
+	Size       size       `json:"size"`
+	ETag       identifier `json:"etag"`
 }
 
 // isGCS reports whether the attributes are those of Cloud Storage.
@@ -55,12 +55,14 @@ func decodeGCS(body []byte, attributes map[string]string) (pipeline.Event, error
 	case "OBJECT_DELETE", "OBJECT_ARCHIVE":
 		// The generation is gone, or is not the live one any more. If another
 		// generation replaced it, that one has an event of its own.
-		if attributes[gcsOverwrittenBy] == "" {
-			event.Kind = pipeline.Deleted
+		if attributes[gcsOverwrittenBy] != "" {
+			return event, nil
 		}
-	}
-	if event.Kind == pipeline.Ignored {
+		event.Kind = pipeline.Deleted
+	case "OBJECT_METADATA_UPDATE":
 		return event, nil
+	default:
+		return pipeline.Event{}, fmt.Errorf("GCS: events of the type %s are not read", quoted(attributes[gcsEventType]))
 	}
 	o, err := gcsObjectOf(body, attributes)
 	if err != nil {
@@ -80,34 +82,29 @@ func gcsObjectOf(body []byte, attributes map[string]string) (pipeline.Object, er
 			return pipeline.Object{}, err
 		}
 	}
-	o := pipeline.Object{
-		Bucket:    cmp.Or(attributes[gcsBucket], r.Bucket),
-		Key:       cmp.Or(attributes[gcsObject], r.Name),
-		VersionID: cmp.Or(attributes[gcsGeneration], r.Generation.String()),
-		ETag:      trimETag(r.ETag),
-		Size:      pipeline.UnknownSize,
-	}
-	o.Sequencer = generationSequencer(o.VersionID)
-	if err := cmp.Or(
-		checkName("bucketId", o.Bucket, body),
-		checkName("objectId", o.Key, body),
-	); err != nil {
-		return pipeline.Object{}, err
-	}
-	if r.Size != "" {
-		size, err := r.Size.Int64()
-		if err != nil || size < 0 {
-			return pipeline.Object{}, errors.New("size is not a number of bytes")
-		}
-		o.Size = size
-	}
-	return o, nil
+	r.Bucket = cmp.Or(attributes[gcsBucket], r.Bucket)
+	r.Name = cmp.Or(attributes[gcsObject], r.Name)
+	r.Generation = cmp.Or(identifierOf(attributes[gcsGeneration]), r.Generation)
+	return r.object("bucketId", "objectId", body)
+}
+
+// object returns the object of the resource. bucket and name are the fields that have its names, raw
+// is the JSON that they are in.
+func (r gcsResource) object(bucket, name string, raw []byte) (pipeline.Object, error) {
+	return pipeline.Object{
+		Bucket:    r.Bucket,
+		Key:       r.Name,
+		VersionID: string(r.Generation),
+		ETag:      r.ETag.etag(),
+		Size:      r.Size.bytes(),
+		Sequencer: generationSequencer(r.Generation),
+	}, cmp.Or(checkName(bucket, r.Bucket, raw), checkName(name, r.Name, raw))
 }
 
 // generationSequencer returns a generation in a form that compares as a string: the
 // generations of one object grow. It returns "" if generation is not a number.
-func generationSequencer(generation string) string {
-	n, err := strconv.ParseUint(generation, 10, 64)
+func generationSequencer(generation identifier) string {
+	n, err := strconv.ParseUint(string(generation), 10, 64)
 	if err != nil {
 		return ""
 	}
@@ -116,7 +113,7 @@ func generationSequencer(generation string) string {
 
 // decodePubSub opens a message of Pub/Sub that a push subscription or a forwarder wrote as
 // JSON, see https://cloud.google.com/pubsub/docs/push. Its data is base64 or plain JSON.
-func decodePubSub(raw []byte, wraps int) ([]pipeline.Event, error) {
+func (o *opening) decodePubSub(raw []byte) ([]pipeline.Event, error) {
 	var m struct {
 		Attributes json.RawMessage `json:"attributes"`
 		Data       json.RawMessage `json:"data"`
@@ -144,7 +141,7 @@ func decodePubSub(raw []byte, wraps int) ([]pipeline.Event, error) {
 		}
 		data = decoded
 	}
-	events, err := decode(data, attributes, wraps+1)
+	events, err := o.wrapped(data, attributes)
 	if err != nil {
 		return events, fmt.Errorf("Pub/Sub: %w", err)
 	}

@@ -37,6 +37,8 @@ func TestGCS(t *testing.T) {
 		from.Kind, from.Name = kind, name
 		return from
 	}
+	sizeless := full
+	sizeless.Object.Size = unknown
 	odd := bare
 	odd.Object.Key, odd.Object.VersionID, odd.Object.Sequencer = "a+b%20c ü", "", ""
 	odd.Time = time.Time{} // "soon" is not a time
@@ -61,8 +63,8 @@ func TestGCS(t *testing.T) {
 		"archived by overwriting": {"", map[string]string{"eventType": "OBJECT_ARCHIVE", "overwrittenByGeneration": "9"}, ignored("OBJECT_ARCHIVE")},
 		"overwrote a generation":  {"", map[string]string{"overwroteGeneration": "9"}, bare},
 		"metadata":                {body, map[string]string{"eventType": "OBJECT_METADATA_UPDATE"}, ignored("OBJECT_METADATA_UPDATE")},
-		"unknown kind":            {body, map[string]string{"eventType": "NOT_YET_INVENTED"}, ignored("NOT_YET_INVENTED")},
-		"kind is not UTF-8":       {body, map[string]string{"eventType": "OBJECT_\xff"}, ignored("OBJECT_�")},
+		"size is nonsense":        {`{"size":"-5","etag":"CLKAy8yfrIUDEAE="}`, nil, sizeless},
+		"size is null":            {`{"size":null,"etag":"CLKAy8yfrIUDEAE=","generation":null}`, nil, sizeless},
 	} {
 		t.Run(name, func(t *testing.T) { decodes(t, []byte(tc.body), gcsAttributes(t, tc.changes), tc.want) })
 	}
@@ -105,9 +107,8 @@ func TestGCSRefuses(t *testing.T) {
 		"body is not UTF-8":   {"{\"etag\":\"\xff\"}", nil, "GCS: the body is not UTF-8"},
 		"body is cut":         {`{"name":`, nil, "GCS: not JSON at byte 8: unexpected end of JSON input"},
 		"body is a list":      {`[]`, nil, "GCS: an array where an object belongs"},
-		"size is a bool":      {`{"size":true}`, nil, "GCS: size is a bool where a string belongs"},
-		"size is negative":    {`{"size":"-5"}`, nil, "GCS: size is not a number of bytes"},
-		"size is a fraction":  {`{"size":5.5}`, nil, "GCS: size is not a number of bytes"},
+		"unknown kind":        {"{}", map[string]string{"eventType": "NOT_YET_INVENTED"}, `GCS: events of the type "NOT_YET_INVENTED" are not read`},
+		"kind is not UTF-8":   {"{}", map[string]string{"eventType": "OBJECT_\xff"}, `GCS: events of the type "OBJECT_�" are not read`},
 	} {
 		t.Run(name, func(t *testing.T) { refuses(t, []byte(tc.body), gcsAttributes(t, tc.changes), tc.reason) })
 	}

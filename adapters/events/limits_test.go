@@ -28,6 +28,12 @@ func hostileBodies(t testing.TB) map[string][]byte {
 		"records":              full(`{"Records":[`, `{}`, `]}`),
 		"records of numbers":   full(`{"Records":[`, `1`, `]}`),
 		"batch":                full(`[`, `{}`, `]`),
+		"batch of records":     full(`[`, `{"Records":[{},{},{},{},{},{},{},{}]}`, `]`),
+		"cloud event":          full(`{"specversion":"1.0","type":"x","data":{"Records":[`, `{}`, `]}}`),
+		"base64":               full(`{"specversion":"1.0","type":"google.cloud.storage.object.v1.finalized","data_base64":"`, `AAAA`, `"}`),
+		"OSS":                  full(`{"events":[`, `{}`, `]}`),
+		"queued":               full(`{"messageId":"m","body":"{\"Records\":[`, `{}`, `]}"}`),
+		"long ETag":            full(`{"Records":[{"eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"eTag":"`, `&quot;`, `","key":"k"}}}]}`),
 		"batch of numbers":     full(`[`, `1`, `]`),
 		"resources":            full(cloudTrail, `{}`, `]}}`),
 		"fields":               full(`{`, `"":1`, `}`),
@@ -95,6 +101,11 @@ func TestDecodeMostItems(t *testing.T) {
 			}
 		})
 	}
+	// The limit is for the whole message.
+	half := `{"Records":[` + strings.Repeat(record+",", most/2-1) + record + `]}`
+	if got := refuses(t, []byte("["+half+","+half+"]"), nil, "S3 notification: Records has more than 10000 items"); len(got) > 0 {
+		t.Errorf("%d events beside the error", len(got))
+	}
 	attributes := make(map[string]string)
 	for i := range 101 {
 		attributes[fmt.Sprint(i)] = ""
@@ -111,9 +122,6 @@ func TestDecodeLengths(t *testing.T) {
 	}{
 		"bucket's name": {pipeline.MaxBucketName, func(b, _ object, v string) { b["name"] = v }},
 		"key":           {pipeline.MaxKey, func(_, o object, v string) { o["key"] = v }},
-		"version id":    {1024, func(_, o object, v string) { o["versionId"] = v }},
-		"ETag":          {1024, func(_, o object, v string) { o["eTag"] = v }},
-		"sequencer":     {1024, func(_, o object, v string) { o["sequencer"] = v }},
 	} {
 		t.Run(field, func(t *testing.T) {
 			record := func(n int) object {
@@ -128,8 +136,14 @@ func TestDecodeLengths(t *testing.T) {
 			}
 		})
 	}
-	body := mustJSON(t, object{"detail-type": "x", "source": "y", "id": strings.Repeat("a", 1025)})
-	refuses(t, []byte(body), nil, "the event's id has 1025 bytes, more than the limit of 1024")
+	// An identifier that is too long is none: the store is asked.
+	for n, want := range map[int]string{1024: strings.Repeat("a", 1024), 1025: ""} {
+		long := strings.Repeat("a", n)
+		body := mustJSON(t, object{"detail-type": "Object Created", "source": "aws.s3", "id": long, "detail": object{
+			"bucket": object{"name": "b"}, "object": object{"key": "k", "etag": long, "version-id": long, "sequencer": long}}})
+		decodes(t, []byte(body), nil, pipeline.Event{Kind: pipeline.Created, Name: "Object Created", ID: want,
+			Object: pipeline.Object{Bucket: "b", Key: "k", ETag: want, VersionID: want, Sequencer: want, Size: unknown}})
+	}
 }
 
 // FuzzScan compares the scanner of objects and lists with encoding/json: the names of fields

@@ -7,25 +7,30 @@ import (
 	"iter"
 )
 
-// maxItems is how many items of a list, and thus events of a message, are decoded. An Event
+// maxItems is how many items of lists, and thus events of a message, are decoded. An Event
 // Grid batch has at most 5,000. A body of 1 MiB has room for 350,000 empty items, whose events
 // and errors would take 200 times its memory.
 const maxItems = 10_000
 
-// listOf returns the items of a JSON array of at most maxItems. They share the memory of raw.
-// path is where raw was found.
-func listOf(path string, raw json.RawMessage) ([]json.RawMessage, error) {
+// tooManyError refuses a whole message, whatever of it was decoded.
+type tooManyError struct{ list string }
+
+func (e tooManyError) Error() string {
+	return fmt.Sprintf("%s has more than %d items", e.list, maxItems)
+}
+
+// count checks that raw is an array, and counts its items before anything of them is decoded. path
+// is where raw was found.
+func (o *opening) count(path string, raw json.RawMessage) error {
 	if err := unmarshal(path, raw, new([0]struct{})); err != nil {
-		return nil, err
+		return err
 	}
-	var items []json.RawMessage
-	for item := range parts(raw) {
-		if len(items) == maxItems {
-			return nil, fmt.Errorf("%s has more than %d items", path, maxItems)
+	for range parts(raw) {
+		if o.items++; o.items > maxItems {
+			return tooManyError{path}
 		}
-		items = append(items, item)
 	}
-	return items, nil
+	return nil
 }
 
 // members yields the names and the values of a valid JSON object, in their order. The values

@@ -8,12 +8,12 @@ import (
 )
 
 // decodeSNS opens the envelope that SNS puts around a message unless raw delivery is on, see
-// https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html. Envelopes of
-// types other than Notification are about the subscription and are ignored.
-func decodeSNS(body []byte, wraps int) ([]pipeline.Event, error) {
+// https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html. Envelopes
+// about the subscription are ignored.
+func (o *opening) decodeSNS(body []byte) ([]pipeline.Event, error) {
 	var m struct {
 		Type      string
-		MessageID string `json:"MessageId"`
+		MessageID identifier `json:"MessageId"`
 		Message   string
 		Timestamp moment
 	}
@@ -23,14 +23,16 @@ func decodeSNS(body []byte, wraps int) ([]pipeline.Event, error) {
 	switch {
 	case m.Type == "":
 		return nil, errors.New("SNS: Type is missing")
-	case m.Type != "Notification":
+	case m.Type == "SubscriptionConfirmation", m.Type == "UnsubscribeConfirmation":
 		return []pipeline.Event{ignored(m.Type, m.MessageID, m.Timestamp)}, nil
+	case m.Type != "Notification":
+		return nil, fmt.Errorf("SNS: messages of the type %s are not read", quoted(m.Type))
 	case m.Message == "":
 		return nil, errors.New("SNS: Message is missing")
 	case mangled(m.Message, body):
 		return nil, errors.New("SNS: Message contains half of a surrogate pair")
 	}
-	events, err := decode([]byte(m.Message), nil, wraps+1)
+	events, err := o.wrapped([]byte(m.Message), nil)
 	if err != nil {
 		return events, fmt.Errorf("SNS: Message: %w", err)
 	}
