@@ -10,7 +10,7 @@ type quarantined struct{ first, atMost int64 }
 
 // lying are the lies of stores that break an invariant until the store decides instead of the event.
 var lying = map[Lie]quarantined{
-	ETagCut: {4, 50}, ETagUpperCase: {4, 50}, ETagEscaped: {4, 50}, VersionOne: {4, 50}, KeyRaw: {3, 50}, KeyEncoded: {3, 50},
+	ETagCut: {4, 50}, ETagUpperCase: {4, 50}, VersionOne: {4, 50}, KeyRaw: {3, 50}, KeyEncoded: {3, 50},
 	SequencerRestarts: {1, 50}, SequencerForeign: {1, 50},
 }
 
@@ -31,7 +31,7 @@ func (q quarantined) expect(t *testing.T, o Options, flags string) {
 }
 
 // holding are the lies that do no harm.
-var holding = []Lie{VersionNull, SizeWrong}
+var holding = []Lie{VersionNull, SizeWrong, ETagEscaped}
 
 // TestLying runs the quarantined lies.
 func TestLying(t *testing.T) {
