@@ -14,6 +14,8 @@
 package cloudpubsub
 
 import (
+	"time"
+
 	"gocloud.dev/pubsub/mempubsub"
 
 	"github.com/bucketsum/bucketsum/pipeline/queue"
@@ -28,6 +30,7 @@ func (Driver) Traits() queue.Traits {
 	return queue.Traits{
 		Schemes:       []queue.Scheme{{Name: mempubsub.Scheme, Example: "mem://events (ends with the process)"}},
 		NoDeadLetters: "has no dead letters of its own: a message that always fails is redelivered without limit; name a topic for it with --dead-letter",
+		HeldFor:       24 * time.Hour,
 		OwnTopic:      true,
 	}
 }

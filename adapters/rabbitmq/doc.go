@@ -26,7 +26,9 @@
 // as the connection lasts; there are no heartbeats for single messages. When the
 // connection or its channel ends, the work is cancelled and RabbitMQ redelivers the
 // message. RabbitMQ closes a channel with a message that is not settled for 30 minutes
-// (consumer_timeout): raise this limit for objects that take longer.
+// (consumer_timeout), and all other work on that channel is interrupted with it. Only
+// the management API tells the limit, so the driver counts with the default. Cut longer
+// work into slices, or raise the limit.
 //
 // RabbitMQ delivers no more messages than may be in flight: each slot has a consumer with
 // a prefetch of one. RabbitMQ cannot delay a redelivery. A nacked message waits in the
@@ -43,6 +45,7 @@ package rabbitmq
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
@@ -52,6 +55,9 @@ const (
 	Scheme    = "amqp"
 	SchemeTLS = "amqps"
 )
+
+// consumerTimeout is the default of RabbitMQ's consumer_timeout.
+const consumerTimeout = 30 * time.Minute
 
 // Driver opens queues. The zero value is ready.
 type Driver struct {
@@ -68,6 +74,8 @@ func (d Driver) Traits() queue.Traits {
 		},
 		NoDeadLetters:    "has dead letters only where the queue has a dead-letter exchange: otherwise a message that always fails is dropped at the delivery limit, or is redelivered without limit; name a topic for it with --dead-letter",
 		CountsDeliveries: true,
+		HeldFor:          consumerTimeout,
+		OwnTopic:         true,
 		PlaceParameters:  []string{"queue", "exchange", "key"},
 	}
 }

@@ -38,6 +38,7 @@ func (d *Driver) Traits() queue.Traits {
 			{Name: SchemeOrdered, Example: "sqs://sqs.eu-central-1.amazonaws.com/123456789012/objects.fifo (in order)"},
 		},
 		CountsDeliveries: true,
+		HeldFor:          heldFor,
 		OwnTopic:         true,
 		DelaysNacks:      true,
 		NackDelay:        Backoff,

@@ -8,33 +8,76 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/bucketsum/bucketsum/handlers"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // checkpointFlags say how work on a large object survives its worker.
 type checkpointFlags struct {
 	above, every byteSize
-	slice        time.Duration
-	sliceGiven   func() bool
+	slice        sliceTime
+}
+
+// sliceTime is a flag that is a time, or "auto".
+type sliceTime struct {
+	time.Duration
+	auto bool
+}
+
+func (s *sliceTime) Set(text string) (err error) {
+	if s.auto = text == "auto"; s.auto {
+		return nil
+	}
+	if s.Duration, err = time.ParseDuration(text); err != nil {
+		return fmt.Errorf("%q is neither auto nor a time such as 8h", text)
+	}
+	return nil
+}
+
+func (s *sliceTime) String() string {
+	if s.auto {
+		return "auto"
+	}
+	return s.Duration.String()
+}
+
+func (s *sliceTime) Type() string { return "DURATION|auto" }
+
+// autoSlice returns the slice for a queue. A third of the time that the queue leaves a
+// message with one worker remains for the message's other events.
+func autoSlice(t queue.Traits) time.Duration {
+	if !t.OwnTopic {
+		return 0
+	}
+	return t.HeldFor * 2 / 3
 }
 
 func (c *checkpointFlags) define(fs *pflag.FlagSet) {
 	c.above, c.every = 4<<30, 2<<30
 	fs.Var(&c.above, "checkpoint-above", "objects larger than this, for example 4GiB, have checkpoints, from which work resumes after an interruption")
 	fs.Var(&c.every, "checkpoint-every", "bytes between two checkpoints; 0: no checkpoints")
-	fs.DurationVar(&c.slice, "slice", 8*time.Hour, "time after which work on an object with checkpoints continues in a new message; 0: never")
-	c.sliceGiven = func() bool { return fs.Changed("slice") }
+	c.slice.auto = true
+	var acts []string
+	for _, d := range queueDrivers(nil) {
+		t := d.Traits()
+		if s := autoSlice(t); s > 0 {
+			acts = append(acts, fmt.Sprintf("%s on %s://", s, t.Schemes[0].Name))
+		}
+	}
+	fs.Var(&c.slice, "slice", "time after which work on an object with checkpoints continues in a new message; auto: "+strings.Join(acts, ", ")+", and never on other queues; 0: never")
 }
 
-// validateQueue turns slices off for a queue to which messages cannot be sent by its own
-// URL. It returns an error if the user has asked for slices.
+// validateQueue decides about the slices of a queue. Messages for the rest of the work
+// are sent to the queue's own URL; where that is impossible, asking for slices is an
+// error.
 func (c *checkpointFlags) validateQueue(queueURL string) error {
-	if c.slice <= 0 || traitsOf(queueURL).OwnTopic {
+	t := traitsOf(queueURL)
+	if c.slice.auto {
+		c.slice.Duration = autoSlice(t)
+	}
+	if c.slice.Duration <= 0 || t.OwnTopic {
 		return nil
 	}
-	c.slice = 0
-	if !c.sliceGiven() {
-		return nil
-	}
+	c.slice.Duration = 0
 	var valid []string
 	for _, d := range queueDrivers(nil) {
 		if t := d.Traits(); t.OwnTopic {
@@ -48,5 +91,5 @@ func (c *checkpointFlags) validateQueue(queueURL string) error {
 
 // resume returns the flags as handlers need them.
 func (c *checkpointFlags) resume() handlers.Resume {
-	return handlers.Resume{Above: int64(c.above), Every: int64(c.every), Slice: c.slice}
+	return handlers.Resume{Above: int64(c.above), Every: int64(c.every), Slice: c.slice.Duration}
 }

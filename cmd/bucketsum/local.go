@@ -45,7 +45,7 @@ terminal it needs --yes.`,
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask before writing checksums into / or into your home folder")
 	c.Flags().DurationVar(&settle, "settle", 500*time.Millisecond, "a file that has not changed for so long is complete")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		faults := []error{flags.validate()}
+		faults := []error{flags.checkpoints.validateQueue(app.LocalQueue), flags.validate()}
 		if settle < 0 {
 			faults = append(faults, fmt.Errorf("--settle: %s is negative", settle))
 		}

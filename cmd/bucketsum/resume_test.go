@@ -194,6 +194,8 @@ func TestQueueTakesSlices(t *testing.T) {
 		{"awssqs://sqs.eu-central-1.amazonaws.com/1/q", nil, false, false},
 		{"sqs://sqs.eu-central-1.amazonaws.com/1/q.fifo", []string{"--slice", "1h"}, false, false},
 		{"mem://q?ackdeadline=1m", nil, false, false},
+		{"amqp://h/?queue=q", nil, false, false},
+		{"jetstream://h/s?consumer=c", nil, true, false},
 		{"gcppubsub://projects/p/subscriptions/s", nil, true, false},
 		{"gcppubsub://projects/p/subscriptions/s", []string{"--slice", "1h"}, true, true},
 		{"gcppubsub://projects/p/subscriptions/s", []string{"--slice", "0"}, true, false},
@@ -206,7 +208,7 @@ func TestQueueTakesSlices(t *testing.T) {
 		}
 		err := c.validateQueue(tc.queue)
 		if (err != nil) != tc.fault || (c.resume().Slice == 0) != tc.off {
-			t.Errorf("%s %v: %v, slices of %s", tc.queue, tc.args, err, c.slice)
+			t.Errorf("%s %v: %v, slices of %s", tc.queue, tc.args, err, c.slice.Duration)
 		}
 	}
 }

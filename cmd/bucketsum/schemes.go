@@ -20,6 +20,8 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq"
 	"github.com/bucketsum/bucketsum/adapters/servicebus"
 	"github.com/bucketsum/bucketsum/adapters/sqs"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
@@ -90,6 +92,24 @@ func warnOf(queueURL, deadLetter string, log *slog.Logger) {
 	}
 	if t.NoDeadLetters != "" && deadLetter == "" {
 		log.Warn(schemeOf(queueURL) + ":// " + t.NoDeadLetters)
+	}
+}
+
+// warnOfHeldFor warns of a queue that takes a message back from its worker after some
+// time, if work on large objects is not cut into slices before that.
+func warnOfHeldFor(c app.Config, log *slog.Logger) {
+	held := traitsOf(c.Queue).HeldFor
+	if held == 0 {
+		return
+	}
+	attrs := []any{"held_for", held, "slice", c.Resume.Slice, "checkpoint_every", c.Resume.Every}
+	i := slices.IndexFunc(c.Algorithms, func(name string) bool { return !digest.Resumable(name) })
+	switch {
+	case i >= 0:
+		log.Warn("objects that take longer than the queue leaves a message with one worker get no record: the state of an algorithm cannot be saved, so that their work is not cut into slices",
+			append(attrs, "algorithm", c.Algorithms[i])...)
+	case c.Resume.Slice == 0 || c.Resume.Every == 0 || c.Resume.Slice >= held:
+		log.Warn("objects that take longer than the queue leaves a message with one worker get no record: their work is not cut into slices before that", attrs...)
 	}
 }
 

@@ -39,8 +39,9 @@ unless --on-mismatch is record. --results receives the outcome for each object.
 
 Large objects have checkpoints, in .bucketsum/checkpoints/ of the bucket that holds
 the records: after an interruption, a worker resumes from the last one. Work that
-takes longer than --slice continues in a new message, because no lease on SQS lasts
-longer than 12 hours. For that, serve needs the permission to send to --queue.
+takes longer than --slice continues in a new message, because some queues take a
+message back: SQS after 12 hours, RabbitMQ after 30 minutes. For that, serve needs the
+permission to send to --queue.
 
 On SIGTERM, serve takes no more messages and finishes its work within
 --drain-timeout. It ends with 0, or with 1 if a message went back to the queue. A
@@ -110,6 +111,7 @@ func (f *serveFlags) validate(args []string) ([]app.BucketURL, error) {
 func runServe(ctx context.Context, p process, f serveFlags, buckets []app.BucketURL) (err error) {
 	log := f.log.logger(p.stderr)
 	warnOf(f.Queue, f.DeadLetter, log)
+	warnOfHeldFor(f.Config, log)
 	f.memory.warn(log)
 	stores, err := app.OpenBuckets(ctx, bucketDrivers(f.store.s3), buckets, blobstore.Config{
 		Layout: f.layout, Algorithms: f.Algorithms, Records: f.store.records, Memory: f.memory.memory(), Log: log,

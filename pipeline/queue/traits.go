@@ -23,6 +23,10 @@ type Traits struct {
 	// CountsDeliveries says that a message's attempt counts all of its
 	// deliveries, also those to workers that have crashed.
 	CountsDeliveries bool
+	// HeldFor is how long the queue, as it is usually configured, leaves a message with
+	// one worker, however often its lease is extended; 0: without limit. Longer work is
+	// cut into slices where OwnTopic permits it.
+	HeldFor time.Duration
 	// OwnTopic says that a message sent to a queue's own URL reaches that queue.
 	OwnTopic bool
 	// PlaceParameters are the URL parameters that name the place, together with

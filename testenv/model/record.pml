@@ -253,13 +253,13 @@ inline receive(i) {
 #ifdef ACK_BEFORE_RECORD
 	deleteMessage(m);
 #endif
-#ifdef COUNT_INTERRUPTED
+#ifdef BEYOND_LIMIT_WORKED
+	begin()
+#else
 	if
-	:: deliveries[m] > DELIVERIES -> pc = DEAD
+	:: deliveries[m] > DELIVERIES -> pc = DEAD; printf("worker %d  limit.go     interrupted too often: it gives up without work\n", me)
 	:: else -> begin()
 	fi
-#else
-	begin()
 #endif
 }
 /* The work is done. dedupe.go remembers the event, then the router acks. */

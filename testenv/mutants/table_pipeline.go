@@ -63,6 +63,15 @@ var pipelineMutants = []mutant{
 		}},
 	},
 	{
+		name: "beyond-limit-worked",
+		what: "a message is worked on however often its work was interrupted",
+		changes: []change{{
+			file: "pipeline/limit.go",
+			old:  `maxDeliveries == 0 || n <= maxDeliveries {`,
+			new:  `maxDeliveries == 0 || n > 0 {`,
+		}},
+	},
+	{
 		name: "ack-before-dead-letter",
 		what: "a message is acknowledged although its dead letter could not be stored",
 		changes: []change{{

@@ -237,6 +237,11 @@ func (k *kernel) step(c *call) {
 		k.answerEnded(c)
 		return
 	}
+	if k.profile.Killer && c.op == "open" && c.key == k.store[0].nameOf(k.users.keys[0]) {
+		k.counts["killed by an object"]++
+		k.crash(c.proc)
+		return
+	}
 	if !k.calm && k.disturb(c) {
 		return // something else happened; the call is still there, or its process is gone
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -48,6 +49,7 @@ type Profile struct {
 	Outages                                                   int
 	Slow                                                      float64
 	Latency, Slowest, SlowBody, Stall, Freeze, Downtime       time.Duration // Stall: of a call that a user forestalls
+	Killer                                                    bool          // the first object kills each worker that opens it, to the end
 	FalseClaims                                               float64
 	ClockJump                                                 time.Duration // of the store's clock
 	OwnFiles                                                  bool          // users have checksum files of their own
@@ -128,6 +130,22 @@ func draw(rng *rand.Rand, lie Lie) Profile {
 		p.Form = eventBridge
 	}
 	return p
+}
+
+// addKiller gives some seeds an object that kills its workers, and a limit of deliveries. It draws nothing, so that other
+// seeds keep their histories.
+func (p *Profile) addKiller(seed int64) {
+	if p.Killer = seed%8 == 5 && p.DeadLetters; p.Killer && p.lastDelivery() == 0 {
+		p.MaxDeliveries = 4
+	}
+}
+
+// lastDelivery is the number of the last delivery that workers work on; 0: there is no limit.
+func (p *Profile) lastDelivery() int {
+	if limit := p.MaxReceive - 1; limit > 0 {
+		return min(cmp.Or(p.MaxDeliveries, limit), limit)
+	}
+	return p.MaxDeliveries
 }
 
 func (p *Profile) selects(key string) bool { return !p.Exclude || !strings.HasPrefix(key, "skip/") }

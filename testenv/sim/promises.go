@@ -22,7 +22,7 @@ var passing = []string{
 // needless looks at a dead letter whose reason is a fault that passes: it is right only on the last delivery that is
 // permitted.
 func (c *checker) needless(l letter) {
-	most := c.kernel.profile.MaxDeliveries
+	most := c.kernel.profile.lastDelivery()
 	if n, err := strconv.Atoi(l.attempt); err == nil && most > 0 && n >= most {
 		return
 	}

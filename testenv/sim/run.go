@@ -54,6 +54,7 @@ func run(seed int64, o Options) *Report {
 	k.check = &checker{kernel: k, strict: o.Strict}
 	defer backoff.SetSource(jitter(uint64(seed)))()
 	p := &k.profile
+	p.addKiller(seed)
 	for _, name := range []string{"a", "b"}[:p.Buckets] {
 		s := newStore(name, p.Versioned)
 		s.unknown404 = p.UnknownVersions

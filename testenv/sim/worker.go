@@ -94,7 +94,7 @@ func (p *process) run(ctx context.Context) error {
 	}
 	config := pipeline.Config{
 		Subscriber: &closedOnce{Subscriber: subscriber, done: make(chan struct{})}, Topic: queueURL,
-		Decode: events.Decode, MaxDeliveries: f.MaxDeliveries, DrainTimeout: f.Drain, Observer: observer,
+		Decode: events.Decode, MaxDeliveries: f.MaxDeliveries, QueueLimit: f.MaxReceive, DrainTimeout: f.Drain, Observer: observer,
 	}
 	if f.DeadLetters {
 		config.DeadLetters = pipeline.DeadLetters{Publisher: publisher, Topic: deadURL, Announce: announce}

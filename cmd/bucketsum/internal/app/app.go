@@ -169,7 +169,7 @@ func (a *App) Run(ctx context.Context, parts ...func(context.Context) error) err
 		parts = append(parts, profiles)
 	}
 	a.config.Log.Info("serving", "version", a.config.Version, "buckets", a.Buckets(),
-		"algorithms", a.config.Algorithms, "concurrency", a.config.Concurrency, "listen", a.Address())
+		"algorithms", a.config.Algorithms, "concurrency", a.config.Concurrency, "listen", a.Address(), "slice", a.slice())
 	ready := web.NewReadiness(ctx, a.checks())
 	defer ready.Close()
 	if err := a.measureReadiness(ready); err != nil {
@@ -190,6 +190,14 @@ func (a *App) Run(ctx context.Context, parts ...func(context.Context) error) err
 		})
 	}
 	return runAll(ctx, parts...)
+}
+
+// slice says after which time work continues in a new message, if it does at all.
+func (a *App) slice() string {
+	if a.config.Continue == "" || a.config.Resume.Slice == 0 {
+		return "off"
+	}
+	return a.config.Resume.Slice.String()
 }
 
 // checks returns the readiness checks of the queue and of each bucket, by name.

@@ -25,7 +25,7 @@ import (
 
 // The queues in memory that the parts of Local share. They end with Local.
 const (
-	localEvents      = "mem://bucketsum-events"
+	LocalQueue       = "mem://bucketsum-events"
 	localDeadLetters = "mem://bucketsum-dead-letters"
 )
 
@@ -72,7 +72,7 @@ func Local(ctx context.Context, c LocalConfig) (err error) {
 	defer func() { err = errors.Join(err, l.store.Close()) }()
 	queues := NewQueues(c.Worker)
 	defer func() { err = errors.Join(err, queues.Close()) }()
-	publisher, err := queues.Publisher(ctx, localEvents)
+	publisher, err := queues.Publisher(ctx, LocalQueue)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (l *local) watcher() (*watch.Folder, error) {
 		Dir:       l.dir,
 		Bucket:    l.name,
 		Publisher: l.waiting,
-		Topic:     localEvents,
+		Topic:     LocalQueue,
 		Skip:      records.IsRecord,
 		Leave: func(key string) bool {
 			name := filebucket.VersionControl(key)
@@ -177,7 +177,7 @@ func (l *local) fail(o pipeline.Object, reason string) {
 // worker returns the Config of the worker that handles the events of the folder.
 func (l *local) worker(folder *watch.Folder) Config {
 	c := l.Worker
-	c.Queue, c.Continue, c.DeadLetter = localEvents, localEvents, localDeadLetters
+	c.Queue, c.Continue, c.DeadLetter = LocalQueue, LocalQueue, localDeadLetters
 	c.Stores = map[string]*blobstore.Store{l.name: l.store}
 	c.Sources = map[string]string{l.name: (&url.URL{Scheme: "file", Path: filepath.ToSlash(l.dir)}).String()}
 	c.Activity, c.Observer.Result = l.activity, l.report.result
