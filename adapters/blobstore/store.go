@@ -81,7 +81,7 @@ func (d Drivers) Open(ctx context.Context, rawURL, name string, c Config) (*Stor
 }
 
 func (d Drivers) open(ctx context.Context, rawURL, name string, c Config) (driver.Bucket, error) {
-	u, err := url.Parse(rawURL)
+	u, err := redact.Parse(rawURL)
 	if err != nil {
 		return nil, fmt.Errorf("bucket URL: %w", err)
 	}
@@ -111,8 +111,8 @@ func (d Drivers) Schemes() []string {
 
 // Same reports whether two URLs name one bucket, whatever their parameters.
 func (d Drivers) Same(a, b string) bool {
-	first, err := url.Parse(a)
-	second, err2 := url.Parse(b)
+	first, err := redact.Parse(a)
+	second, err2 := redact.Parse(b)
 	if err != nil || err2 != nil || first.Scheme != second.Scheme || first.Host != second.Host || first.Path != second.Path {
 		return false
 	}

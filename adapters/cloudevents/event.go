@@ -14,6 +14,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // The types of events.
@@ -153,7 +154,7 @@ func (c Config) source(bucket string) string {
 // it. The URI has neither the credentials nor the parameters of the URL. It is "" if rawURL
 // is not a URL.
 func SourceOf(name, rawURL string) string {
-	u, err := url.Parse(rawURL)
+	u, err := redact.Parse(rawURL)
 	if err != nil || u.Scheme == "" {
 		return ""
 	}

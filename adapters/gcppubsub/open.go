@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
+	"strings"
 	"time"
 
 	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
@@ -51,6 +53,9 @@ func parseAddress(raw string) (address, error) {
 	}
 	if a.create, err = queue.Flag(query, "create"); err != nil {
 		return address{}, err
+	}
+	if strings.ContainsAny(os.Getenv("PUBSUB_EMULATOR_HOST"), "@/?#") { // Google's client quotes it in its errors
+		return address{}, errors.New("PUBSUB_EMULATOR_HOST is not HOST:PORT")
 	}
 	if a.kind == "subscriptions" && a.create && a.topic == "" {
 		return address{}, errors.New("parameter create needs topic=NAME, the topic that the new subscription is for")

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 const (
@@ -75,7 +75,7 @@ func transport() *http.Transport {
 // is permanent if no later attempt can succeed.
 func (c *certificates) keyOf(rawURL, topic string) (*rsa.PublicKey, error) {
 	p := partitionOf(topic)
-	u, err := url.Parse(rawURL)
+	u, err := redact.Parse(rawURL)
 	if err != nil || u.Scheme != "https" || u.Host != p.host() || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" ||
 		!certificatePath.MatchString(u.EscapedPath()) {
 		return nil, pipeline.Permanent(fmt.Errorf("SigningCertURL is not a certificate on https://%s", p.host()))

@@ -1,12 +1,13 @@
 package sqs
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
 	"strconv"
 	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // address is the content of a queue URL.
@@ -23,9 +24,9 @@ type address struct {
 var hostRegion = regexp.MustCompile(`^(?:sqs\.([a-z0-9-]+)|([a-z0-9-]+)\.queue)\.amazonaws\.com(?:\.cn)?$`)
 
 func parseAddress(raw string) (address, error) {
-	u, err := url.Parse(raw)
+	u, err := redact.Parse(raw)
 	if err != nil {
-		return address{}, errors.New("not a URL") // net/url's error quotes secrets
+		return address{}, err
 	}
 	a := address{wait: 20 * time.Second, raw: true, sdk: u.Query()}
 	switch u.Scheme {

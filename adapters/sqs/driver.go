@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/pipeline/backoff"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // Driver implements queue.Driver. The zero value is ready. It keeps one client for
@@ -78,6 +80,13 @@ func (d *Driver) client(ctx context.Context, url string) (*client, error) {
 	a, err := parseAddress(url)
 	if err != nil {
 		return nil, err
+	}
+	for _, setting := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_CONTAINER_CREDENTIALS_FULL_URI"} {
+		if address := os.Getenv(setting); address != "" { // the SDK quotes it in its errors
+			if err := redact.Server(setting, address); err != nil {
+				return nil, err
+			}
+		}
 	}
 	cfg, err := d.loadConfig(ctx, a.sdk)
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	exporter "go.opentelemetry.io/otel/exporters/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // protocol is the only one of OTLP's protocols that this package supports.
@@ -35,7 +37,16 @@ func wanted(signal string) (bool, error) {
 	default:
 		return false, fmt.Errorf("%s: unknown %q; valid are otlp, none", name, os.Getenv(name))
 	}
-	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT") == "" {
+	named := false
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_" + signal + "_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"} {
+		if address := os.Getenv(name); address != "" { // the exporter logs one that does not parse
+			if err := redact.Server(name, address); err != nil {
+				return false, err
+			}
+			named = true
+		}
+	}
+	if !named {
 		return false, nil
 	}
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_" + signal + "_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {

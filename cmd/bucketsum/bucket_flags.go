@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
@@ -28,7 +27,7 @@ func parseBuckets(args []string) ([]app.BucketURL, error) {
 			continue
 		}
 		if b.Name == "" {
-			u, _ := url.Parse(b.URL) // checkURL has parsed it
+			u, _ := redact.Parse(b.URL) // checkURL has parsed it
 			b.Name = bucketDrivers(s3.Options{}).NameOf(u)
 		}
 		shown := redact.URL(b.URL)

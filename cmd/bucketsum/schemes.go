@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -119,8 +118,8 @@ func checkURL(flag, raw string, valid []queue.Scheme) error {
 	for i, s := range valid {
 		examples[i] = s.Example
 	}
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme == "" {
+	u, err := redact.Parse(raw)
+	if err != nil || u.Scheme == "" || u.Opaque != "" || redact.Misplaced(u) {
 		return fmt.Errorf("%s: %q is not a URL; valid are for example %s", flag, redact.URL(raw), strings.Join(examples, ", "))
 	}
 	if slices.ContainsFunc(valid, func(s queue.Scheme) bool { return s.Name == u.Scheme }) {
@@ -133,7 +132,7 @@ func checkURL(flag, raw string, valid []queue.Scheme) error {
 }
 
 func schemeOf(rawURL string) string {
-	u, err := url.Parse(rawURL)
+	u, err := redact.Parse(rawURL)
 	if err != nil {
 		return ""
 	}

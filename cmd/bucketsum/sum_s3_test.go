@@ -60,7 +60,7 @@ func TestSumS3(t *testing.T) {
 	want := sumResult{
 		Stdout: sumMD5OfX + "  dir/a b\n" + sumMD5OfX + "  dir/c\n" + sumMD5OfX + "  dir/foreign.md5\n" +
 			sumMD5OfX + "  s3://objects/a?use_path_style=true\n",
-		Stderr: "bucketsum sum: s3://objects/nosuch?use_path_style=true: no such object\n",
+		Stderr: "bucketsum sum: s3://objects/nosuch: no such object\n",
 		Status: exitFailed,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -3,9 +3,10 @@ package queue
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // Drivers are the technologies that a program supports. No two have a scheme in
@@ -14,9 +15,12 @@ type Drivers []Driver
 
 // Of returns the driver of a URL's scheme.
 func (ds Drivers) Of(rawURL string) (Driver, error) {
-	u, err := url.Parse(rawURL)
+	u, err := redact.Parse(rawURL)
 	if err != nil {
-		return nil, errors.New("not a URL") // the error of net/url may quote parts of a password
+		return nil, err
+	}
+	if redact.Misplaced(u) {
+		return nil, errors.New("its path has an @: write // before the user, and the / of a password as %2F")
 	}
 	if i := ds.index(u.Scheme); i >= 0 {
 		return ds[i], nil
@@ -46,8 +50,8 @@ func (ds Drivers) Schemes() []Scheme {
 // SamePlace reports whether two URLs name one queue or topic of one driver; see
 // Traits.SamePlace.
 func (ds Drivers) SamePlace(a, b string) bool {
-	first, err := url.Parse(a)
-	second, err2 := url.Parse(b)
+	first, err := redact.Parse(a)
+	second, err2 := redact.Parse(b)
 	if err != nil || err2 != nil {
 		return false
 	}

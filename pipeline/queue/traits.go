@@ -2,9 +2,10 @@ package queue
 
 import (
 	"context"
-	"net/url"
 	"slices"
 	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // Traits describe a queue technology. The engine and the program read them
@@ -55,8 +56,8 @@ func (t Traits) LimitsDeliveries() bool { return t.CountsDeliveries && t.NoDeadL
 // SamePlace reports whether two URLs of the driver name one queue or topic,
 // whatever their other parameters and their schemes.
 func (t Traits) SamePlace(a, b string) bool {
-	first, err := url.Parse(a)
-	second, err2 := url.Parse(b)
+	first, err := redact.Parse(a)
+	second, err2 := redact.Parse(b)
 	if err != nil || err2 != nil || first.Host != second.Host || first.Path != second.Path {
 		return false
 	}

@@ -6,16 +6,17 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // ParseURL parses the URL of a queue or topic. A parameter that is not in valid
 // is an error, since a misspelt one would have no effect; so is one that comes
 // twice. Errors hold no secrets.
 func ParseURL(raw string, valid ...string) (*url.URL, url.Values, error) {
-	u, err := url.Parse(raw)
+	u, err := redact.Parse(raw)
 	if err != nil {
-		// The error of net/url may quote parts of a password.
-		return nil, nil, errors.New("not a URL; are special characters in user and password percent-encoded?")
+		return nil, nil, err
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {

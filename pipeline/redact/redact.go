@@ -13,8 +13,8 @@ const mask = "xxxxx"
 // URL returns a URL for logs and errors: without user, password, query and
 // fragment. It returns nothing of a text that may be a misspelt URL with a user.
 func URL(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil || (u.Scheme == "" || u.Opaque != "") && strings.Contains(raw, "@") {
+	u, err := Parse(raw)
+	if err != nil || (u.Scheme == "" || u.Opaque != "") && strings.Contains(raw, "@") || Misplaced(u) {
 		return "(unparsable URL)"
 	}
 	u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment, u.User = "", false, "", "", nil
@@ -31,7 +31,7 @@ func Error(err error, raw string) error {
 	}
 	quoted := strconv.Quote(raw)
 	whole, secrets := []string{raw, quoted[1 : len(quoted)-1]}, []string(nil)
-	if u, parseErr := url.Parse(raw); parseErr == nil {
+	if u, parseErr := Parse(raw); parseErr == nil {
 		whole = append(whole, u.String(), u.Redacted())
 		secrets = secretsOf(u)
 	}

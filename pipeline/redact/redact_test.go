@@ -85,3 +85,45 @@ func TestValues(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestParse(t *testing.T) {
+	for _, raw := range []string{"x://u:geheim%zz@h/p", "x://u:geheim@h:port/p", "x://[u:geheim@h", "x://h\x01?sig=geheim", "1x://geheim@h"} {
+		if u, err := redact.Parse(raw); err == nil || strings.Contains(err.Error(), "geheim") || errors.Unwrap(err) != nil {
+			t.Errorf("%q: got %v, %v", raw, u, err)
+		}
+	}
+	if u, err := redact.Parse("x://u:geheim@h/p"); err != nil || u.Host != "h" {
+		t.Errorf("got %v, %v", u, err)
+	}
+}
+
+func TestURLWithMisplacedUser(t *testing.T) {
+	for raw, want := range map[string]string{
+		"x:/u:geheim@h/p":       "(unparsable URL)",
+		"x:///u:geheim@h/p":     "(unparsable URL)",
+		"x://u:1/geheim@h/p":    "(unparsable URL)",
+		"x://geh/eim@h/p":       "(unparsable URL)",
+		"file://u:1/geheim@h/p": "(unparsable URL)",
+		"file:///srv/a@b":       "file:///srv/a@b",
+		"x://h/a%40b":           "x://h/a%40b",
+	} {
+		if got := redact.URL(raw); got != want {
+			t.Errorf("%s: got %s, want %s", raw, got, want)
+		}
+	}
+}
+
+func TestServer(t *testing.T) {
+	for _, raw := range []string{"http://h", "https://h:8080/p", "https://u:p@h"} {
+		if err := redact.Server("ENDPOINT", raw); err != nil {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+	for _, raw := range []string{
+		"", "h", "h:1", "http:/h", "http://", "ftp://h", "http://h?sig=geheim", "http://h#geheim", "http://geheim@h", "http://u:geheim%zz@h", "http:/u:geheim@h", "http://u:1/geheim@h",
+	} {
+		if err := redact.Server("ENDPOINT", raw); err == nil || strings.Contains(err.Error(), "geheim") || !strings.HasPrefix(err.Error(), "ENDPOINT ") {
+			t.Errorf("%s: got %v", raw, err)
+		}
+	}
+}

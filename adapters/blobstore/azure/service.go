@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // service is the Blob Storage service of an account: its name and its address.
@@ -82,6 +84,9 @@ func (s service) url(token string) (string, error) {
 		u = fmt.Sprintf("%s://%s/%s", protocol, domain, s.account)
 	case s.cdn:
 		u = fmt.Sprintf("%s://%s", protocol, domain)
+	}
+	if err := redact.Server("the address of the account (from account, protocol and domain)", u); err != nil {
+		return "", err // the client would quote it, with the token
 	}
 	if token != "" {
 		u += "?" + token

@@ -70,6 +70,22 @@ func ReadCustomerKey(name string) ([]byte, error) {
 
 const customerKeySize = 32
 
+// checkEndpoints refuses addresses of servers that the SDK would quote in its errors.
+func checkEndpoints(u *url.URL) error {
+	for setting, address := range map[string]string{
+		"endpoint": u.Query().Get("endpoint"), "AWS_ENDPOINT_URL_S3": os.Getenv("AWS_ENDPOINT_URL_S3"), "AWS_ENDPOINT_URL": os.Getenv("AWS_ENDPOINT_URL"),
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI": os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+	} {
+		if address == "" {
+			continue
+		}
+		if err := redact.Server(setting, address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // bucket is a bucket on S3.
 type bucket struct {
 	driver.Locks
@@ -93,6 +109,9 @@ func open(ctx context.Context, u *url.URL, options Options, o driver.Options) (*
 	}
 	if k := options.CustomerKey; k != nil && len(k) != customerKeySize {
 		return nil, fmt.Errorf("a customer key has %d bytes, not %d", customerKeySize, len(k))
+	}
+	if err := checkEndpoints(u); err != nil {
+		return nil, fmt.Errorf("bucket URL %q: %w", redact.URL(u.String()), err)
 	}
 	var opener s3blob.URLOpener
 	opened, err := opener.OpenBucketURL(ctx, u)

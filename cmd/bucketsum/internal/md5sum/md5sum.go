@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 
@@ -146,11 +147,19 @@ func complain(std Streams, name string, err error) {
 // visibleName returns the name for an error: on one line, without control characters, and
 // without the secrets of a URL, which may be misspelt and so the name of a file.
 func visibleName(name string) string {
+	u, err := redact.Parse(name)
 	switch {
 	case name == "":
 		return "''"
-	case strings.Contains(name, "//") && strings.Contains(name, "@"):
+	case err == nil && urlForm.MatchString(name) && u.Host != "" && u.Port() == "" && u.User == nil:
+		// A key may have an @, and no parameter is needed to know the object.
+		name, _, _ = strings.Cut(name, "?")
+		name, _, _ = strings.Cut(name, "#")
+	case strings.Contains(name, "@") && (strings.Contains(name, "//") || misspelt.MatchString(name)):
 		name = redact.URL(name)
 	}
 	return readable.Name(name)
 }
+
+// misspelt is the form of a URL that lacks slashes.
+var misspelt = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:(/|[^/]*:)`)

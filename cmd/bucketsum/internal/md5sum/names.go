@@ -54,9 +54,8 @@ func (s schemes) parse(name string) (object, error) {
 		return object{name: name, file: name}, nil
 	}
 	o := object{name: name}
-	u, err := url.Parse(name)
+	u, err := redact.Parse(name)
 	if err != nil {
-		// The error of net/url may quote a part of a password.
 		return o, fmt.Errorf("%s is not a URL; are special characters percent-encoded?", visibleName(name))
 	}
 	if u.Fragment != "" {
@@ -65,6 +64,9 @@ func (s schemes) parse(name string) (object, error) {
 	if u.Scheme == "file" {
 		o.file, err = fileOf(u)
 		return o, err
+	}
+	if u.Port() != "" {
+		return o, fmt.Errorf("%s: the name of a bucket has no colon", visibleName(name))
 	}
 	o.key = strings.TrimPrefix(u.Path, "/")
 	if u.Path == "" {
@@ -87,7 +89,7 @@ func (s schemes) parseListed(name string) (object, error) {
 	if err != nil || o.bucket == "" {
 		return o, err
 	}
-	u, err := url.Parse(o.bucket)
+	u, err := redact.Parse(o.bucket)
 	if err != nil {
 		return o, err // cannot happen: parse has made it
 	}

@@ -124,7 +124,7 @@ func (r *reader) content(ctx context.Context, o object) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bucket.Open(ctx, pipeline.Object{Bucket: o.bucket, Key: o.key, Size: pipeline.UnknownSize})
+	return bucket.Open(ctx, pipeline.Object{Bucket: redact.URL(o.bucket), Key: o.key, Size: pipeline.UnknownSize})
 }
 
 func (r *reader) open(ctx context.Context, bucketURL string) (*blobstore.Store, error) {
