@@ -12,6 +12,7 @@ import (
 
 	pubsub "cloud.google.com/go/pubsub/v2/apiv1"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"google.golang.org/api/iterator"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -20,6 +21,8 @@ import (
 
 const (
 	callTimeout = 10 * time.Second
+	// leastRetention is long enough to notice and to end an outage.
+	leastRetention = 24 * time.Hour
 	// newDeadline is the ack deadline of a new subscription: the time after which
 	// the messages of a crashed worker go to others.
 	newDeadline = time.Minute
@@ -98,6 +101,9 @@ func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (_ queue.Queue
 	if found.DeadLetterPolicy == nil {
 		queue.Logger(d.Log).Warn("subscription has no dead-letter policy: a message that always fails is redelivered without limit; add a policy", "subscription", a.name)
 	}
+	if kept := found.MessageRetentionDuration.AsDuration(); kept > 0 && kept < leastRetention {
+		queue.Logger(d.Log).Warn("subscription deletes messages after less than a day, also those that are not handled; keep them for longer than any outage", "subscription", a.name, "retention", kept)
+	}
 	return &subscription{
 		client: client, name: a.name, nacks: make(map[string]int),
 		deadline: time.Duration(found.AckDeadlineSeconds) * time.Second, limit: deliveryLimit(found.DeadLetterPolicy),
@@ -118,12 +124,15 @@ func (d Driver) create(ctx context.Context, client *pubsub.SubscriptionAdminClie
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	defer topics.Close()
-	if err := createTopic(ctx, topics, a.topic); err != nil {
+	if err := d.createTopic(ctx, topics, a.topic); err != nil {
 		return nil, err
 	}
 	made, err := client.CreateSubscription(ctx, &pubsubpb.Subscription{
 		Name: a.name, Topic: a.topic, AckDeadlineSeconds: int32(newDeadline / time.Second),
 	})
+	if err == nil {
+		queue.Created(queue.Logger(d.Log), "subscription", a.name)
+	}
 	if status.Code(err) == codes.AlreadyExists { // another worker was faster
 		made, err = client.GetSubscription(ctx, &pubsubpb.GetSubscriptionRequest{Subscription: a.name})
 	}
@@ -133,12 +142,23 @@ func (d Driver) create(ctx context.Context, client *pubsub.SubscriptionAdminClie
 	return made, nil
 }
 
-func createTopic(ctx context.Context, client *pubsub.TopicAdminClient, name string) error {
+func (d Driver) createTopic(ctx context.Context, client *pubsub.TopicAdminClient, name string) error {
 	_, err := client.CreateTopic(ctx, &pubsubpb.Topic{Name: name})
 	if err != nil && status.Code(err) != codes.AlreadyExists {
 		return fmt.Errorf("create topic %s: %w", name, err)
 	}
+	if err == nil {
+		queue.Created(queue.Logger(d.Log), "topic", name)
+	}
 	return nil
+}
+
+// warnOfNoSubscription warns of a topic that keeps no message, because it has no subscription.
+func (d Driver) warnOfNoSubscription(ctx context.Context, client *pubsub.TopicAdminClient, name string) {
+	all := client.ListTopicSubscriptions(ctx, &pubsubpb.ListTopicSubscriptionsRequest{Topic: name})
+	if _, err := all.Next(); errors.Is(err, iterator.Done) {
+		queue.Logger(d.Log).Warn("topic has no subscription: what is sent now is acknowledged and lost; make a subscription first", "topic", name)
+	} // a publisher need not be allowed to look
 }
 
 // OpenTopic opens a topic.
@@ -160,7 +180,7 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) 
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	if a.create {
-		err = createTopic(ctx, client, name)
+		err = d.createTopic(ctx, client, name)
 	} else if _, err = client.GetTopic(ctx, &pubsubpb.GetTopicRequest{Topic: name}); status.Code(err) == codes.NotFound {
 		err = fmt.Errorf("there is no topic %s: make it (gcloud pubsub topics create), or add create=true to the URL: %w", name, err)
 	} else if status.Code(err) == codes.PermissionDenied {
@@ -169,6 +189,9 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) 
 	if err != nil {
 		client.Close()
 		return nil, err
+	}
+	if a.kind == "topics" { // otherwise it is a queue, which OpenQueue looks at
+		d.warnOfNoSubscription(ctx, client, name)
 	}
 	return &topic{client, name}, nil
 }

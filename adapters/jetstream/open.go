@@ -78,7 +78,7 @@ func (d Driver) consumer(ctx context.Context, nc *nats.Conn, a address) (jetstre
 	case errors.Is(err, jetstream.ErrNotPullConsumer):
 		return none, fmt.Errorf("consumer %s of stream %s is a push consumer; a pull consumer is needed", a.consumer, a.stream)
 	case missing && a.create:
-		if c, err = create(ctx, js, a); err != nil {
+		if c, err = d.create(ctx, js, a); err != nil {
 			return none, err
 		}
 	case errors.Is(err, jetstream.ErrStreamNotFound):
@@ -101,13 +101,19 @@ func (d Driver) consumer(ctx context.Context, nc *nats.Conn, a address) (jetstre
 		log.Warn("consumer has a max deliver: a message that failed that often stays in the stream and is never delivered again; set it to -1 and use a dead-letter topic",
 			"max_deliver", config.MaxDeliver)
 	}
-	d.warnOfLoss(ctx, js, a.stream)
+	if config.MemoryStorage {
+		log.Warn("consumer keeps its state in memory: what is handled is delivered again after the server stops; set its storage to file")
+	}
+	if config.InactiveThreshold > 0 {
+		log.Warn("consumer is deleted when no worker asks it for that long, and forgets what is handled; set its inactive threshold to 0", "inactive_threshold", config.InactiveThreshold)
+	}
+	d.warnOfLoss(ctx, js, a.stream, false)
 	return config, nil
 }
 
 // create creates the consumer, and the stream if it is missing.
-func create(ctx context.Context, js jetstream.JetStream, a address) (jetstream.Consumer, error) {
-	if err := createStream(ctx, js, a); err != nil {
+func (d Driver) create(ctx context.Context, js jetstream.JetStream, a address) (jetstream.Consumer, error) {
+	if err := d.createStream(ctx, js, a); err != nil {
 		return nil, err
 	}
 	c, err := js.CreateConsumer(ctx, a.stream, jetstream.ConsumerConfig{
@@ -119,15 +125,16 @@ func create(ctx context.Context, js jetstream.JetStream, a address) (jetstream.C
 		FilterSubject: a.subject,
 	})
 	if errors.Is(err, jetstream.ErrConsumerExists) { // another worker was faster
-		c, err = js.Consumer(ctx, a.stream, a.consumer)
+		return js.Consumer(ctx, a.stream, a.consumer)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("create consumer %s of stream %s: %w", a.consumer, a.stream, err)
 	}
+	queue.Created(queue.Logger(d.Log), "consumer", a.stream+"/"+a.consumer)
 	return c, nil
 }
 
-func createStream(ctx context.Context, js jetstream.JetStream, a address) error {
+func (d Driver) createStream(ctx context.Context, js jetstream.JetStream, a address) error {
 	_, err := js.Stream(ctx, a.stream)
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return err
@@ -135,7 +142,10 @@ func createStream(ctx context.Context, js jetstream.JetStream, a address) error 
 	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: a.stream, Subjects: []string{cmp.Or(a.subject, a.stream)}, Retention: jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
 	})
-	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+	switch {
+	case err == nil:
+		queue.Created(queue.Logger(d.Log), "stream", a.stream)
+	case !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse): // another worker was faster
 		return fmt.Errorf("create stream %s: %w", a.stream, err)
 	}
 	return nil
@@ -155,24 +165,24 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) 
 	}
 	t.nc = nc
 	if t.js, err = jetstream.New(nc); err == nil {
-		t.subject, err = subject(ctx, t.js, a)
+		t.subject, err = d.subject(ctx, t.js, a)
 	}
 	if err != nil {
 		nc.Close()
 		return nil, err
 	}
 	if a.consumer == "" { // otherwise it is a queue, which OpenQueue looks at
-		d.warnOfLoss(ctx, t.js, a.stream)
+		d.warnOfLoss(ctx, t.js, a.stream, true)
 	}
 	return t, nil
 }
 
 // subject returns the subject to publish to.
-func subject(ctx context.Context, js jetstream.JetStream, a address) (string, error) {
+func (d Driver) subject(ctx context.Context, js jetstream.JetStream, a address) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if a.create {
-		if err := createStream(ctx, js, a); err != nil {
+		if err := d.createStream(ctx, js, a); err != nil {
 			return "", err
 		}
 	}

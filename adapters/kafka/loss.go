@@ -3,6 +3,8 @@ package kafka
 import (
 	"context"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -10,6 +12,9 @@ import (
 
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
+
+// leastRetention is long enough to notice and to end an outage.
+const leastRetention = 24 * time.Hour
 
 // lookTimeout bounds the look at a topic's settings for warnings.
 const lookTimeout = 2 * time.Second
@@ -20,6 +25,9 @@ type settings struct {
 	minInSync    string // "": not known
 	uncleanElect string // "true": a replica that lacks messages may become the leader
 	flush        string // messages after which a broker syncs; "1": each
+	cleanup      string // what happens to old messages: delete, compact or both
+	keepsFor     string // milliseconds; "-1": for ever
+	keepsBytes   string // of a partition; "-1": all
 }
 
 // warnOfLoss logs what a topic can lose of what it has acknowledged, as far as a client
@@ -45,6 +53,15 @@ func (s settings) warn(log *slog.Logger) {
 	}
 	if s.uncleanElect == "true" {
 		log.Warn("a replica that lacks messages may become the leader, which loses them: set unclean.leader.election.enable to false")
+	}
+	if strings.Contains(s.cleanup, "compact") {
+		log.Warn("topic keeps only the newest message of each key, and loses others before they are handled: set cleanup.policy to delete", "cleanup_policy", s.cleanup)
+	}
+	if n, err := strconv.ParseInt(s.keepsBytes, 10, 64); err == nil && n >= 0 {
+		log.Warn("topic deletes the oldest messages of a full partition, also those that are not handled: set retention.bytes to -1", "retention_bytes", n)
+	}
+	if n, err := strconv.ParseInt(s.keepsFor, 10, 64); err == nil && n >= 0 && time.Duration(n)*time.Millisecond < leastRetention {
+		log.Warn("topic deletes messages after less than a day, also those that are not handled: set retention.ms to longer than any outage", "retention", time.Duration(n)*time.Millisecond)
 	}
 }
 
@@ -85,6 +102,12 @@ func look(ctx context.Context, client *kgo.Client, topic string) (settings, erro
 				s.uncleanElect = *c.Value
 			case "flush.messages":
 				s.flush = *c.Value
+			case "cleanup.policy":
+				s.cleanup = *c.Value
+			case "retention.ms":
+				s.keepsFor = *c.Value
+			case "retention.bytes":
+				s.keepsBytes = *c.Value
 			}
 		}
 	}

@@ -21,6 +21,10 @@ func TestLossSettings(t *testing.T) {
 		"one replica":         {settings{replicas: 1, minInSync: "1"}, []string{"one replica: Kafka acknowledges"}},
 		"one replica, synced": {settings{replicas: 1, minInSync: "1", flush: "1"}, nil},
 		"one is enough":       {settings{replicas: 3, minInSync: "1"}, []string{"min.insync.replicas to 2"}},
+		"compacted":           {settings{replicas: 3, minInSync: "2", cleanup: "compact,delete"}, []string{"cleanup.policy"}},
+		"deletes by time":     {settings{replicas: 3, minInSync: "2", cleanup: "delete", keepsFor: "3600000", keepsBytes: "-1"}, []string{"retention=1h0m0s"}},
+		"deletes by size":     {settings{replicas: 3, minInSync: "2", cleanup: "delete", keepsFor: "604800000", keepsBytes: "1000"}, []string{"retention_bytes=1000"}},
+		"deletes nothing":     {settings{replicas: 3, minInSync: "2", cleanup: "delete", keepsFor: "-1", keepsBytes: "-1"}, nil},
 		"unclean":             {settings{replicas: 3, minInSync: "2", uncleanElect: "true"}, []string{"unclean.leader.election.enable"}},
 	} {
 		var log strings.Builder
@@ -52,8 +56,16 @@ func TestLossWarning(t *testing.T) {
 	}
 	defer topic.Close()
 	for _, name := range []string{"objects", "results"} {
-		if n := strings.Count(log.String(), "topic="+name); n != 1 {
-			t.Errorf("%d lines about %s, want 1:\n%s", n, name, log.String())
+		for _, want := range []string{"it was missing and has been created", "topic has one replica"} {
+			n := 0
+			for line := range strings.Lines(log.String()) {
+				if strings.Contains(line, "topic="+name) && strings.Contains(line, want) {
+					n++
+				}
+			}
+			if n != 1 {
+				t.Errorf("%d lines about %s with %q, want 1:\n%s", n, name, want, log.String())
+			}
 		}
 	}
 }

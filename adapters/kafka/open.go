@@ -139,13 +139,13 @@ func (d Driver) Reachable(ctx context.Context, url string) error {
 		return err
 	}
 	a.create = false
-	return d.ask(ctx, a, func(ctx context.Context, client *kgo.Client) error { return exists(ctx, client, a) })
+	return d.ask(ctx, a, func(ctx context.Context, client *kgo.Client) error { return d.exists(ctx, client, a) })
 }
 
 // open finds or creates the topic, and warns of settings that lose messages.
 func (d Driver) open(ctx context.Context, a address) error {
 	return d.ask(ctx, a, func(ctx context.Context, client *kgo.Client) error {
-		if err := exists(ctx, client, a); err != nil {
+		if err := d.exists(ctx, client, a); err != nil {
 			return err
 		}
 		d.warnOfLoss(ctx, client, a.topic)
@@ -166,7 +166,7 @@ func (d Driver) ask(ctx context.Context, a address, do func(context.Context, *kg
 }
 
 // exists finds or creates the topic.
-func exists(ctx context.Context, client *kgo.Client, a address) error {
+func (d Driver) exists(ctx context.Context, client *kgo.Client, a address) error {
 	request := kmsg.NewPtrMetadataRequest()
 	t := kmsg.NewMetadataRequestTopic()
 	t.Topic = &a.topic
@@ -180,7 +180,7 @@ func exists(ctx context.Context, client *kgo.Client, a address) error {
 	}
 	switch {
 	case errors.Is(err, kerr.UnknownTopicOrPartition) && a.create:
-		return create(ctx, client, a.topic)
+		return d.create(ctx, client, a.topic)
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
 		return fmt.Errorf("there is no topic %s: make it (kafka-topics.sh --create --topic %s --partitions 12), or add create=true to the URL: %w", a.topic, a.topic, err)
 	case err != nil:
@@ -189,7 +189,7 @@ func exists(ctx context.Context, client *kgo.Client, a address) error {
 	return nil
 }
 
-func create(ctx context.Context, client *kgo.Client, topic string) error {
+func (d Driver) create(ctx context.Context, client *kgo.Client, topic string) error {
 	request := kmsg.NewPtrCreateTopicsRequest()
 	t := kmsg.NewCreateTopicsRequestTopic()
 	t.Topic, t.NumPartitions, t.ReplicationFactor = topic, -1, -1 // the cluster's defaults
@@ -199,7 +199,10 @@ func create(ctx context.Context, client *kgo.Client, topic string) error {
 		return fmt.Errorf("create topic %s: %w", topic, err)
 	}
 	for _, t := range response.Topics {
-		if err := kerr.ErrorForCode(t.ErrorCode); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+		switch err := kerr.ErrorForCode(t.ErrorCode); {
+		case err == nil:
+			queue.Created(queue.Logger(d.Log), "topic", topic)
+		case !errors.Is(err, kerr.TopicAlreadyExists): // another worker was faster
 			return fmt.Errorf("create topic %s: %w", topic, err)
 		}
 	}

@@ -66,6 +66,7 @@ func TestRabbitMQ(t *testing.T) {
 	t.Run("Draining", func(t *testing.T) { testDraining(t, s) })
 	t.Run("UncountedWarning", func(t *testing.T) { testUncountedWarning(t, s) })
 	t.Run("TransientWarning", func(t *testing.T) { testTransientWarning(t, s) })
+	t.Run("LossWarnings", func(t *testing.T) { testLossWarnings(t, s) })
 	t.Run("DeadLetters", func(t *testing.T) { testDeadLetters(t, s) })
 	t.Run("URLs", func(t *testing.T) { testURLErrors(t, s) })
 	t.Run("ReopensOnce", func(t *testing.T) { testReopensOnce(t, s) })

@@ -96,25 +96,40 @@ func bounded(conn *amqp.Connection) (stop func()) {
 	return func() { t.Stop() }
 }
 
+// find finds or creates the queue, and warns of what it can lose.
+func (d Driver) find(conn *amqp.Connection, a address, received bool) error {
+	log := queue.Logger(d.Log)
+	created, err := exists(conn, a)
+	switch {
+	case err != nil:
+		return err
+	case created:
+		queue.Created(log, "queue", a.queue)
+	default:
+		warnOfLoss(conn, a.queue, received, log)
+	}
+	return nil
+}
+
 // exists finds or creates the queue.
-func exists(conn *amqp.Connection, a address) error {
+func exists(conn *amqp.Connection, a address) (created bool, _ error) {
 	defer bounded(conn)()
 	ch, err := conn.Channel() // an error closes it
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer ch.Close()
 	_, err = ch.QueueDeclarePassive(a.queue, true, false, false, false, nil)
 	var fault *amqp.Error
 	switch missing := errors.As(err, &fault) && fault.Code == amqp.NotFound; {
 	case missing && a.create:
-		return create(conn, a.queue)
+		return true, create(conn, a.queue)
 	case missing:
-		return fmt.Errorf("there is no queue %s: make it (a durable quorum queue with a dead-letter exchange), or add create=true to the URL: %w", a.queue, err)
+		return false, fmt.Errorf("there is no queue %s: make it (a durable quorum queue with a dead-letter exchange), or add create=true to the URL: %w", a.queue, err)
 	case err != nil:
-		return fmt.Errorf("look up queue %s: %w", a.queue, err)
+		return false, fmt.Errorf("look up queue %s: %w", a.queue, err)
 	}
-	return nil
+	return false, nil
 }
 
 func create(conn *amqp.Connection, name string) error {
@@ -155,7 +170,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (que
 	if err != nil {
 		return nil, err
 	}
-	if err := exists(conn, a); err != nil {
+	if err := d.find(conn, a, true); err != nil {
 		conn.Close()
 		return nil, err
 	}
@@ -176,7 +191,7 @@ func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) 
 		return nil, err
 	}
 	if a.queue != "" {
-		err = exists(t.conn, a)
+		err = d.find(t.conn, a, false)
 	} else if err = t.ch.ExchangeDeclarePassive(a.exchange, "", false, false, false, false, nil); err != nil {
 		err = fmt.Errorf("look up exchange %s: %w", a.exchange, err)
 	}

@@ -24,6 +24,8 @@ const (
 	// leastVisibility is the visibility timeout with which extensions can fail for
 	// some seconds without losing the lease.
 	leastVisibility = 20 * time.Second
+	// leastRetention is long enough to notice and to end an outage.
+	leastRetention = 24 * time.Hour
 	// defaultVisibility is SQS's own default.
 	defaultVisibility = 30 * time.Second
 )
@@ -88,6 +90,9 @@ func (c *client) check(ctx context.Context) error {
 		warn("queue has no redrive policy: a message that always fails is redelivered until it expires; give the queue a dead-letter queue")
 	case limit == 1:
 		warn("redrive policy has maxReceiveCount 1: a worker that stops or crashes sends its messages to the dead-letter queue; set it to 3 or more")
+	}
+	if seconds, err := strconv.Atoi(attributes["MessageRetentionPeriod"]); err == nil && time.Duration(seconds)*time.Second < leastRetention {
+		warn("queue deletes messages after less than a day, also those that are not handled: set its retention period to longer than any outage", "retention", time.Duration(seconds)*time.Second)
 	}
 	if c.fifo() != c.address.ordered {
 		if c.fifo() {

@@ -25,6 +25,7 @@ func TestOpenWarns(t *testing.T) {
 	}{
 		"as it should be":   {sqs.SchemeParallel, "q", "", good, ""},
 		"fifo in order":     {sqs.SchemeOrdered, "q.fifo", "", good, ""},
+		"short retention":   {sqs.SchemeParallel, "q", "", map[string]string{"MessageRetentionPeriod": "3600"}, "retention=1h0m0s"},
 		"no redrive policy": {sqs.SchemeParallel, "q", "", map[string]string{"RedrivePolicy": ""}, "no redrive policy"},
 		"one receive": {sqs.SchemeParallel, "q", "", map[string]string{
 			"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:q-dead","maxReceiveCount":"1"}`}, "maxReceiveCount 1"},

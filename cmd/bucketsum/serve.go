@@ -10,6 +10,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -71,7 +72,7 @@ func (f *serveFlags) define(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.SNS.Topics, "sns-topic", nil, "ARN of an SNS topic; handle only messages that this topic has signed, dead-letter all others; may be repeated")
 	f.store.define(fs)
 	f.workerFlags.define(fs, ":5000", slog.LevelInfo, 30*time.Second)
-	fs.BoolVar(&f.check, "check", false, "open the queues and buckets as a worker does, then end with 0, or with 1 and the name of each that cannot be reached")
+	fs.BoolVar(&f.check, "check", false, "open the queues and buckets as a worker does, but create nothing; then end with 0, or with 1 and the name of each that cannot be reached")
 }
 
 // validate returns the buckets, or all mistakes.
@@ -127,7 +128,14 @@ func runServe(ctx context.Context, p process, f serveFlags, buckets []app.Bucket
 	for _, b := range buckets {
 		worker.Sources[b.Name] = cloudevents.SourceOf(b.Name, b.URL)
 	}
+	if f.check {
+		worker.Queue, worker.DeadLetter = queue.WithoutCreate(f.Queue), queue.WithoutCreate(f.DeadLetter)
+		worker.Results, worker.Continue = queue.WithoutCreate(f.Results), queue.WithoutCreate(f.Queue)
+	}
 	a, err := app.New(ctx, worker)
+	if err != nil && (worker.Queue != f.Queue || worker.DeadLetter != f.DeadLetter || worker.Results != f.Results) {
+		return fmt.Errorf("%w (--check creates nothing, also with create=true)", err)
+	}
 	if err != nil {
 		return err
 	}

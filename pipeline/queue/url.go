@@ -3,6 +3,7 @@ package queue
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -44,4 +45,23 @@ func Flag(q url.Values, name string) (bool, error) {
 	default:
 		return false, fmt.Errorf("parameter %s is %q, neither true nor false", name, v)
 	}
+}
+
+// WithoutCreate returns the URL with create=false, if it says create=true: nothing is created by
+// opening it.
+func WithoutCreate(raw string) string {
+	u, err := redact.Parse(raw)
+	if err != nil || u.Query().Get("create") != "true" {
+		return raw
+	}
+	query := u.Query()
+	query.Set("create", "false")
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+// Created logs that a queue, stream or topic that was missing has been created. What it held before is
+// lost if it had existed.
+func Created(log *slog.Logger, kind, name string) {
+	log.Warn("it was missing and has been created; if it had existed before, what it held is lost, and so are events that were sent while it was missing", kind, name)
 }

@@ -149,6 +149,16 @@ func (s *Server) Classic(name string) {
 	})
 }
 
+// Declare declares a queue. The server's refusal is an error of the client.
+func (s *Server) Declare(name string, durable, autoDelete bool, arguments amqp.Table) (refused error) {
+	s.t.Helper()
+	s.admin(func(ch *amqp.Channel) error {
+		_, refused = ch.QueueDeclare(name, durable, autoDelete, false, false, arguments)
+		return nil
+	})
+	return refused
+}
+
 // SendTransient sends a message that is not marked as persistent.
 func (s *Server) SendTransient(queue, body string) {
 	s.t.Helper()
