@@ -26,6 +26,9 @@ func TestLayoutChanges(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) func(c blobstore.Config) *blobstore.Store{
 		"folder": func(t *testing.T) func(c blobstore.Config) *blobstore.Store {
 			dir := t.TempDir()
+			if err := os.Mkdir(filepath.Join(dir, "dir"), 0o777); err != nil {
+				t.Fatal(err)
+			}
 			return func(c blobstore.Config) *blobstore.Store { return drivertest.OpenFolder(t, dir, c) }
 		},
 		"memory": func(t *testing.T) func(c blobstore.Config) *blobstore.Store {

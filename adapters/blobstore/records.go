@@ -116,7 +116,11 @@ func (r *records) write(ctx context.Context, key string, s *sidecar, c driver.Co
 	if c.Old != nil && r.traits.SameTag && string(c.Old.Data) == line {
 		line = withAsterisk(line)
 	}
-	return r.bucket.Put(ctx, key, &driver.Blob{Data: []byte(line), ContentType: "text/plain; charset=utf-8", Metadata: s.metadata}, c)
+	b := &driver.Blob{Data: []byte(line), ContentType: "text/plain; charset=utf-8", Metadata: s.metadata}
+	if r.prefix == "" {
+		b.Of = r.source(key, s.metadata)
+	}
+	return r.bucket.Put(ctx, key, b, c)
 }
 
 // Lookup implements pipeline.Recorder. If the records of several algorithms are of different

@@ -43,6 +43,10 @@ type Config struct {
 	// announced again.
 	RecordOf func(key string) (object string, ok bool)
 
+	// Removed is called at once for each announced file, and for each record of one, that
+	// the system reports as removed. Default: nothing is done.
+	Removed func(key string)
+
 	// Unaddressable is called once for each file that cannot be an object, with
 	// the reason: its name is not UTF-8, or its path is too long. Default: a
 	// warning in the log.
@@ -104,6 +108,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.RecordOf == nil {
 		c.RecordOf = func(string) (string, bool) { return "", false }
+	}
+	if c.Removed == nil {
+		c.Removed = func(string) {}
 	}
 	if c.Unaddressable == nil {
 		c.Unaddressable = func(key string, err error) { log.Warn("file cannot be an object", "key", key, "err", err) }

@@ -11,6 +11,10 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
+// restoreAfter is for how many settle times no file must have been removed before an object
+// is announced again whose record was removed.
+const restoreAfter = 4
+
 // batch is how many settled keys are announced before the watcher takes the next
 // report of the system.
 const batch = 256
@@ -34,6 +38,7 @@ type watcher struct {
 	unreadable map[string]bool // those of polled that were reported as unreadable
 	limited    bool            // some are polled because the system has a limit
 	pollAt     time.Time       // zero: never
+	removedAt  time.Time       // when a user last removed a file
 	reopenAt   time.Time       // when the source is replaced; zero: never
 }
 
@@ -144,6 +149,9 @@ func (w *watcher) handle(e fsnotify.Event) error {
 		}
 		return nil
 	}
+	if n == nil && moved {
+		w.removed(key)
+	}
 	if n == nil && (moved || e.Has(fsnotify.Write)) && w.config.Skip(key) {
 		w.recordChanged(key)
 	}
@@ -153,6 +161,22 @@ func (w *watcher) handle(e fsnotify.Event) error {
 		return w.checkDir()
 	}
 	return nil
+}
+
+// removed notes that a file was removed by a user. The pipeline removes records, too, but
+// only those whose object is gone for longer than the settle time.
+func (w *watcher) removed(key string) {
+	object := key
+	if w.config.Skip(key) {
+		var ok bool
+		if object, ok = w.config.RecordOf(key); !ok {
+			return
+		}
+	}
+	if _, known := w.known.file(object); known {
+		w.removedAt = time.Now()
+		w.config.Removed(key)
+	}
 }
 
 // recordChanged lets the object of a record be announced again, as the record was
@@ -246,6 +270,11 @@ func (w *watcher) settled(u unsettled) {
 		return
 	}
 	was, known := w.known.file(u.key)
+	if u.again && known && was == s.version && time.Since(w.removedAt) < restoreAfter*w.config.Settle {
+		// A user is still removing files. A record that comes back now would be in the way.
+		w.settling.again(u.key, s)
+		return
+	}
 	c := change{key: u.key, version: s.version, initial: known && was == unannounced, at: time.Now()}
 	switch {
 	case s.kind == file:

@@ -27,7 +27,7 @@ func TestRecordChanged(t *testing.T) {
 			must(t, os.Rename(r.path("a.md5"), r.path("his")))
 			s.report(fsnotify.Rename, "a.md5")
 			s.report(fsnotify.Create, "his")
-		}, []string{"created a", "created his"}},
+		}, []string{"created his", "created a"}},
 		"written to, more than once": {func(t *testing.T, r *running, s *fakeSource) {
 			write(t, r.path("a.md5"), "his own")
 			s.report(fsnotify.Write, "a.md5", "a.md5", "a.md5")
@@ -112,4 +112,39 @@ func TestSameTimeAndSize(t *testing.T) {
 	must(t, os.Chtimes(dir+"/.bucketsum/new", at, at), os.Rename(dir+"/.bucketsum/new", dir+"/a"))
 	r.inbox.until(t, "replaced", func() bool { return len(r.inbox.all()) == 3 })
 	r.inbox.untilState(t, dir)
+}
+
+// A record comes back only when no file has been removed for a while: a user who removes a
+// folder must not find new records in it.
+func TestRecordsComeBackAfterQuiet(t *testing.T) {
+	removed := make(map[string]int)
+	c := watch.Config{RecordOf: recordOf, Removed: func(key string) { removed[key]++ }}
+	withFakeSource(t, c, func(t *testing.T, r *running, s *fakeSource) {
+		names := []string{"a", "b", "c", "d", "e", "f", "g"}
+		for _, name := range names {
+			write(t, r.path(name), name)
+			write(t, r.path(name+".md5"), "record")
+			s.report(fsnotify.Create, name, name+".md5")
+		}
+		time.Sleep(time.Hour)
+		s.report(fsnotify.Remove, "g.md5") // as if it were removed
+		want := []string{"created a", "created b", "created c", "created d", "created e", "created f", "created g"}
+		for _, name := range names[:6] {
+			time.Sleep(3 * settle)
+			must(t, os.Remove(r.path(name)), os.Remove(r.path(name+".md5")))
+			s.report(fsnotify.Remove, name, name+".md5")
+			want = append(want, "deleted "+name)
+		}
+		time.Sleep(settle)
+		r.expect(t, want...)
+		write(t, r.path("unknown"), "")
+		s.report(fsnotify.Create, "unknown")
+		must(t, os.Remove(r.path("unknown")))
+		s.report(fsnotify.Remove, "unknown", "no.md5")
+		time.Sleep(4 * settle)
+		r.expect(t, append(want, "created g")...)
+		if len(removed) != 13 || removed["unknown"]+removed["no.md5"] > 0 {
+			t.Errorf("Removed was called with %v", removed)
+		}
+	})
 }

@@ -23,7 +23,7 @@ const (
 	neverWrong       = "never-wrong"
 	recordedOrDead   = "recorded-or-dead-lettered"
 	noOrphan         = "no-record-without-object"
-	noEmptyFolder    = "no-folder-of-the-workers-own" // only in the profile Emptied
+	noEmptyFolder    = "no-folder-of-the-workers-own"
 	noRecordOfRecord = "no-record-of-a-record"
 	insideBuckets    = "nothing-outside-the-buckets"
 	filesOfUsers     = "files-of-users-stay"
@@ -144,10 +144,7 @@ func (u *users) checkObject(name, data string, p *process) *Violation {
 // checkForeign checks something that no user made.
 func (u *users) checkForeign(name string, mode fs.FileMode, p *process) *Violation {
 	if mode.IsDir() {
-		if u.minds {
-			return violation(noEmptyFolder, name, "the worker made this folder, or made it again")
-		}
-		return nil
+		return violation(noEmptyFolder, name, "the worker made this folder, or made it again")
 	}
 	object := objectOf(name)
 	_, exists := u.tree.content(object)

@@ -19,7 +19,7 @@ const (
 	Recopied Profile = "recopied" // folders are copied with their records and new times, as by cp -r
 	Away     Profile = "away"     // folders are moved out and back
 	Restored Profile = "restored" // .bucketsum is removed
-	Emptied  Profile = "emptied"  // folders are removed while their records are written; no other profile minds empty folders that the worker makes
+	Emptied  Profile = "emptied"  // folders are removed while their records are written
 )
 
 // Profiles are all profiles.

@@ -17,7 +17,6 @@ func Run(base string, h History, w Worker) (v *Violation, err error) {
 	}
 	defer os.RemoveAll(top)
 	u := newUsers(filepath.Join(top, "bucket"), filepath.Join(top, "outside"))
-	u.minds = h.Profile == Emptied
 	if err := os.Mkdir(u.dir, 0o700); err != nil {
 		return nil, err
 	}

@@ -67,7 +67,6 @@ type users struct {
 	away    map[string]tree // what was moved away, by the path where it was
 	sums    map[string]map[string]bool
 	made    int
-	minds   bool // folders that the worker makes
 }
 
 func newUsers(dir, outside string) *users {

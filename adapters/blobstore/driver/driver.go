@@ -211,6 +211,9 @@ type Blob struct {
 	ContentType string
 	// Metadata is kept with the data. nil in an answer: there is none, or it is not known.
 	Metadata map[string]string
+	// Of is the key of the object that a record is of, if it is in the same bucket. Put may refuse the record of an
+	// object that is gone, with ErrNotFound. Empty: it is not known.
+	Of string
 
 	// The answer of Get has these, too.
 	Tag         string // that a Condition compares

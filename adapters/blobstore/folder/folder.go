@@ -64,6 +64,7 @@ type bucket struct {
 	self  *os.File // the open folder
 	conn  syscall.RawConn
 	locks driver.Locks // of the 256 directories of notes
+	calm  *Calm        // nil: the folder is not watched
 
 	making sync.RWMutex // locked while directories are being made
 }
@@ -90,7 +91,11 @@ func pathOf(u *url.URL) (string, error) {
 }
 
 // Open opens a folder of files as a bucket. The folder must exist.
-func Open(dir string) (driver.Bucket, error) {
+func Open(dir string) (driver.Bucket, error) { return OpenCalm(dir, nil) }
+
+// OpenCalm is Open for a folder that is watched: the watcher tells calm which files users
+// remove.
+func OpenCalm(dir string, calm *Calm) (driver.Bucket, error) {
 	full, err := filepath.Abs(dir)
 	if err == nil {
 		// resolve compares paths with it.
@@ -111,7 +116,7 @@ func Open(dir string) (driver.Bucket, error) {
 	if err != nil {
 		return nil, errors.Join(err, self.Close(), root.Close())
 	}
-	return &bucket{dir: full, root: root, self: self, conn: conn}, nil
+	return &bucket{dir: full, root: root, self: self, conn: conn, calm: calm}, nil
 }
 
 func (f *bucket) Close() error { return errors.Join(f.self.Close(), f.root.Close()) }
@@ -259,7 +264,7 @@ func (f *bucket) writable() error {
 }
 
 func (f *bucket) tryWriting() error {
-	temp, err := f.temp([]byte("bucketsum can write here\n"), tempDir)
+	temp, err := f.temp([]byte("bucketsum can write here\n"), tempDir, "")
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,9 @@ import (
 // Lock implements driver.Bucket. It excludes other goroutines and other processes, by a
 // lock on one of 256 files.
 func (f *bucket) Lock(ctx context.Context, key string) (func(), error) {
+	if err := f.calm.wait(ctx); err != nil {
+		return nil, err
+	}
 	return f.lockNotes(ctx, hash(key)[:2])
 }
 
@@ -37,7 +40,7 @@ func (f *bucket) lockNotes(ctx context.Context, dir string) (func(), error) {
 }
 
 func (f *bucket) lockFile(name string) (file *os.File, err error) {
-	err = f.inDir(name, func() (err error) {
+	err = f.inDir(name, "", func() (err error) {
 		file, err = f.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 		if errors.Is(err, fs.ErrPermission) {
 			// Another user made it. Nothing is written to it, and most systems

@@ -52,7 +52,7 @@ func (f *bucket) Get(_ context.Context, key string, limit int64) (*driver.Blob, 
 	return b, nil
 }
 
-func (f *bucket) Put(_ context.Context, key string, b *driver.Blob, c driver.Condition) error {
+func (f *bucket) Put(ctx context.Context, key string, b *driver.Blob, c driver.Condition) error {
 	if c.Unseen {
 		return pipeline.ErrChanged // else the note would be written before the state of the file is known
 	}
@@ -65,7 +65,7 @@ func (f *bucket) Put(_ context.Context, key string, b *driver.Blob, c driver.Con
 		if err != nil {
 			return err
 		}
-		if err := f.put(noteName(key), data, f.root.Rename); err != nil {
+		if err := f.put(noteName(key), "", data, f.root.Rename); err != nil {
 			return fmt.Errorf("its note: %w", err)
 		}
 	}
@@ -81,8 +81,13 @@ func (f *bucket) Put(_ context.Context, key string, b *driver.Blob, c driver.Con
 			return f.root.Rename(temp, name)
 		}
 	}
-	err := f.put(filepath.FromSlash(key), b.Data, move)
+	err := f.put(filepath.FromSlash(key), b.Of, b.Data, func(temp, name string) error { return f.placeBeside(ctx, b, temp, name, move) })
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && f.isGone(b.Of):
+		// With the object, its folder is gone.
+		return errors.Join(fmt.Errorf("the object %w: %w", pipeline.ErrNotFound, err), f.forget(key))
+	case c.Old == nil && (errors.Is(err, pipeline.ErrNotFound) || errors.Is(err, errWithdrawn)):
+		return errors.Join(err, f.forget(key))
 	case errors.Is(err, pipeline.ErrChanged):
 		// The file there is the user's, even if it has the same content.
 		return errors.Join(err, f.forget(key))
@@ -94,6 +99,47 @@ func (f *bucket) Put(_ context.Context, key string, b *driver.Blob, c driver.Con
 		return translate(err)
 	}
 	return err
+}
+
+// placeBeside moves the temporary file of a record to its name. In a folder that is watched it
+// waits while users remove files, and does nothing if the object of the record is gone.
+func (f *bucket) placeBeside(ctx context.Context, b *driver.Blob, temp, name string, move func(temp, name string) error) error {
+	if f.calm == nil {
+		return move(temp, name)
+	}
+	if err := f.calm.wait(ctx); err != nil {
+		return err
+	}
+	if f.isGone(b.Of) {
+		return fmt.Errorf("the object %w", pipeline.ErrNotFound)
+	}
+	if err := move(temp, name); err != nil {
+		return err
+	}
+	withdraw := func() { f.withdraw(name, b) }
+	if f.isGone(b.Of) {
+		// The user removed it at the same moment, and must not find a file in its folder.
+		withdraw()
+		return fmt.Errorf("the object %w", pipeline.ErrNotFound)
+	}
+	return f.calm.placed(filepath.ToSlash(filepath.Dir(name)), withdraw)
+}
+
+// isGone reports whether there is nothing at a key. The empty key is never gone.
+func (f *bucket) isGone(key string) bool {
+	if key == "" {
+		return false
+	}
+	_, err := f.root.Lstat(filepath.FromSlash(key))
+	return isNotFound(err)
+}
+
+// withdraw removes a record that was placed just before. If it fails, or if the machine
+// stops, the record stays until it is compared with its object again.
+func (f *bucket) withdraw(name string, b *driver.Blob) {
+	if f.still(name, b) == nil {
+		_ = f.root.Remove(name)
+	}
 }
 
 // place moves a temporary file to a free name. It returns ErrChanged if the name is taken.

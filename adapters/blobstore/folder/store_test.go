@@ -26,6 +26,11 @@ func TestStore(t *testing.T) {
 
 func harness(t *testing.T, layout blobstore.Layout) pipelinetest.Store {
 	dir := t.TempDir()
+	for _, folder := range []string{"dir", "no"} { // records are written only where the folder of their object is
+		if err := os.Mkdir(filepath.Join(dir, folder), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return pipelinetest.Store{
 		Name: "inbox",
 		Open: func(t *testing.T, algorithms ...string) pipeline.Bucket {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
@@ -36,19 +37,20 @@ func (f *bucket) readFile(name string, limit int64) ([]byte, error) {
 }
 
 // put writes a temporary file and lets place move it to its name, so that no reader ever
-// sees a part of it. The file is on the disk when put returns.
-func (f *bucket) put(name string, data []byte, place func(temp, name string) error) error {
-	err := f.putVia(tempDir, name, data, place)
+// sees a part of it. The file is on the disk when put returns. The folders that the object
+// with the key of is in are never made: a user may just have removed them.
+func (f *bucket) put(name, of string, data []byte, place func(temp, name string) error) error {
+	err := f.putVia(tempDir, name, of, data, place)
 	if errors.Is(err, syscall.EXDEV) {
 		// Another file system is mounted in the folder, so that the temporary file
 		// must be next to the name.
-		err = f.putVia(filepath.Join(filepath.Dir(name), tempDir), name, data, place)
+		err = f.putVia(filepath.Join(filepath.Dir(name), tempDir), name, of, data, place)
 	}
 	return err
 }
 
-func (f *bucket) putVia(dir, name string, data []byte, place func(temp, name string) error) (err error) {
-	temp, err := f.temp(data, dir)
+func (f *bucket) putVia(dir, name, of string, data []byte, place func(temp, name string) error) (err error) {
+	temp, err := f.temp(data, dir, of)
 	if err != nil {
 		return err
 	}
@@ -57,7 +59,7 @@ func (f *bucket) putVia(dir, name string, data []byte, place func(temp, name str
 			err = errors.Join(err, e)
 		}
 	}()
-	if err := f.inDir(name, func() error { return place(temp, name) }); err != nil {
+	if err := f.inDir(name, of, func() error { return place(temp, name) }); err != nil {
 		return err
 	}
 	return f.syncDir(filepath.Dir(name))
@@ -65,10 +67,10 @@ func (f *bucket) putVia(dir, name string, data []byte, place func(temp, name str
 
 // temp writes a temporary file to the disk and returns its name. If it fails it leaves no
 // file.
-func (f *bucket) temp(data []byte, dir string) (string, error) {
+func (f *bucket) temp(data []byte, dir, of string) (string, error) {
 	name := filepath.Join(dir, rand.Text())
 	var file *os.File
-	err := f.inDir(name, func() (err error) {
+	err := f.inDir(name, of, func() (err error) {
 		file, err = f.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		return err
 	})
@@ -86,18 +88,18 @@ func (f *bucket) temp(data []byte, dir string) (string, error) {
 }
 
 // inDir calls do, which needs the directory of a name. If the directory is missing, inDir
-// makes it and calls do again.
+// makes it and calls do again, except a directory that the object with the key of is in.
 //
 // A directory that do finds is on the disk, unless another process is making it: otherwise
 // a power cut could take the directory of a note, and leave the record like a file of the
 // user's.
-func (f *bucket) inDir(name string, do func() error) error {
+func (f *bucket) inDir(name, of string, do func() error) error {
 	err := f.whenMade(do)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	f.making.Lock()
-	err = f.makeDir(filepath.Dir(name))
+	err = f.makeDir(filepath.Dir(name), filepath.FromSlash(of))
 	f.making.Unlock()
 	if err != nil {
 		return err
@@ -112,12 +114,16 @@ func (f *bucket) whenMade(do func() error) error {
 	return do()
 }
 
-// makeDir makes a directory and those above it, and writes them to the disk.
-func (f *bucket) makeDir(dir string) error {
+// makeDir makes a directory and those above it, and writes them to the disk. It makes none
+// that the file of is in.
+func (f *bucket) makeDir(dir, of string) error {
+	if strings.HasPrefix(of, dir+string(filepath.Separator)) {
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: fs.ErrNotExist}
+	}
 	above := filepath.Dir(dir)
 	err := f.root.Mkdir(dir, 0o777)
 	if errors.Is(err, fs.ErrNotExist) && above != dir {
-		if err = f.makeDir(above); err == nil {
+		if err = f.makeDir(above, of); err == nil {
 			err = f.root.Mkdir(dir, 0o777)
 		}
 	}

@@ -54,6 +54,7 @@ type local struct {
 	LocalConfig
 	dir, name string // the folder without symbolic links, and its name as a bucket
 	store     *blobstore.Store
+	calm      folder.Calm
 	activity  *web.Activity
 	report    *report
 	waiting   *backlog
@@ -112,7 +113,7 @@ func (l *local) openFolder(ctx context.Context) error {
 	if l.dir, err = filepath.EvalSymlinks(full); err != nil {
 		return err
 	}
-	bucket, err := folder.Open(l.dir)
+	bucket, err := folder.OpenCalm(l.dir, &l.calm)
 	if err != nil {
 		return fmt.Errorf("bucket %s: %w", l.name, err)
 	}
@@ -148,6 +149,7 @@ func (l *local) watcher() (*watch.Folder, error) {
 			return false, nil
 		},
 		Remembered: l.store.Recorded,
+		Removed:    l.calm.Removed,
 		RecordOf: func(key string) (string, bool) {
 			object, _, ok := l.Layout.ObjectKey(key)
 			return object, ok
