@@ -32,7 +32,7 @@ func TestLossWarnings(t *testing.T) {
 		}
 		log.Reset()
 	}
-	const created, alone, policy = "it was missing and has been created", "topic has no subscription", "no dead-letter policy"
+	const created, alone, policy = "created what was missing", "topic has no subscription", "no dead-letter policy"
 	openTopic := func() {
 		t.Helper()
 		topic, err := d.OpenTopic(t.Context(), "gcppubsub://projects/p/topics/failed?create=true")

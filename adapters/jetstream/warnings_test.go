@@ -151,7 +151,7 @@ func TestLimitWarnings(t *testing.T) {
 				defer q.Close()
 				want = append([]string{syncs}, tc.want...)
 				if with == "without a consumer" {
-					want = append(want, "it was missing and has been created")
+					want = append(want, "created what was missing")
 				}
 				check("queue "+with, want...)
 			}
@@ -211,7 +211,7 @@ func TestCreatedWarning(t *testing.T) {
 			t.Fatal(err)
 		}
 		q.Close()
-		if got := strings.Count(log.String(), "it was missing and has been created"); got != want {
+		if got := strings.Count(log.String(), "created what was missing"); got != want {
 			t.Errorf("opened %d times: %d lines, want %d:\n%s", n+1, got, want, log.String())
 		}
 	}

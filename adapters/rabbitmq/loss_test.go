@@ -32,7 +32,7 @@ func testLossWarnings(t *testing.T, s *rabbitmqtest.Server) {
 		}
 		checkLog(t, name, s.URL("queue="+name), tc.queue, tc.topic)
 	}
-	checkLog(t, "created", s.URL("queue=loss-new&create=true"), "it was missing and has been created", "")
+	checkLog(t, "created", s.URL("queue=loss-new&create=true"), "created what was missing", "")
 	checkLog(t, "there already", s.URL("queue=loss-new&create=true"), "", "")
 
 	// The declaration that asks is refused for a queue that does not exist, too.

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 
@@ -49,6 +50,11 @@ func wanted(signal string) (bool, error) {
 	if !named {
 		return false, nil
 	}
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_" + signal + "_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"} {
+		if err := checkHeaders(name, os.Getenv(name)); err != nil {
+			return false, err
+		}
+	}
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_" + signal + "_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
 		if p := os.Getenv(name); p == protocol {
 			break
@@ -57,6 +63,20 @@ func wanted(signal string) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// checkHeaders refuses headers that the exporter would log because it cannot read them: they hold tokens.
+func checkHeaders(name, headers string) error {
+	if headers == "" {
+		return nil
+	}
+	for header := range strings.SplitSeq(headers, ",") {
+		key, value, ok := strings.Cut(header, "=")
+		if _, err := url.PathUnescape(value); !ok || strings.TrimSpace(key) == "" || err != nil {
+			return fmt.Errorf("%s cannot be read; its form is name=value,name=value, with special characters percent-encoded", name)
+		}
+	}
+	return nil
 }
 
 func otlpReader(ctx context.Context) (sdkmetric.Reader, error) {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -45,6 +47,26 @@ func TestNoSecretOfServersInTheEnvironment(t *testing.T) {
 			}
 		})
 	}
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_METRICS_HEADERS"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+			for _, headers := range []string{sentinel, "authorization " + sentinel, "authorization=%zz" + sentinel, "a=b,=" + sentinel, "a b=" + sentinel, "a=" + sentinel} {
+				t.Setenv(name, headers)
+				holdsNoSecretOf(t, name+"="+headers, mem...)
+			}
+		})
+	}
+	t.Run("endpoint_url", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "config")
+		t.Setenv("AWS_CONFIG_FILE", file)
+		for _, server := range secretServers {
+			if err := os.WriteFile(file, []byte("[default]\nendpoint_url = "+server+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			holdsNoSecretOf(t, server, s3...)
+			holdsNoSecretOf(t, server, sqs...)
+		}
+	})
 	t.Run("AWS_CONTAINER_CREDENTIALS_FULL_URI", func(t *testing.T) {
 		t.Setenv("AWS_ACCESS_KEY_ID", "")
 		t.Setenv("AWS_SECRET_ACCESS_KEY", "")
@@ -64,6 +86,12 @@ func TestNoSecretOfServersInParameters(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "b")
 	t.Setenv("AWS_MAX_ATTEMPTS", "1")
 	t.Setenv("AZURE_STORAGE_SAS_TOKEN", "sv=2026&sig="+sentinel)
+	for _, server := range secretServers {
+		for _, scheme := range []string{"awssqs", "sqs"} {
+			holdsNoSecretOf(t, scheme+" and "+server, "serve", "--check", "--listen", "off", "--log-level", "debug", "--bucket", "b=file://"+t.TempDir(),
+				"--queue", scheme+"://sqs.us-east-1.amazonaws.com/123456789012/q?region=us-east-1&endpoint="+url.QueryEscape(server))
+		}
+	}
 	for _, bucket := range []string{
 		"s3://photos?use_path_style=true&region=us-east-1&endpoint=", "gs://photos?anonymous=true&endpoint=", "azblob://photos?storage_account=example&domain=",
 	} {

@@ -134,7 +134,7 @@ func runServe(ctx context.Context, p process, f serveFlags, buckets []app.Bucket
 	}
 	a, err := app.New(ctx, worker)
 	if err != nil && (worker.Queue != f.Queue || worker.DeadLetter != f.DeadLetter || worker.Results != f.Results) {
-		return fmt.Errorf("%w (--check creates nothing, also with create=true)", err)
+		return fmt.Errorf("%w (--check creates nothing)", err)
 	}
 	if err != nil {
 		return err

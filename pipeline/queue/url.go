@@ -63,5 +63,5 @@ func WithoutCreate(raw string) string {
 // Created logs that a queue, stream or topic that was missing has been created. What it held before is
 // lost if it had existed.
 func Created(log *slog.Logger, kind, name string) {
-	log.Warn("it was missing and has been created; if it had existed before, what it held is lost, and so are events that were sent while it was missing", kind, name)
+	log.Warn("created what was missing; if it had existed before, what it held is lost, and so are events that were sent while it was missing", kind, name)
 }

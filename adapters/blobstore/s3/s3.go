@@ -70,18 +70,16 @@ func ReadCustomerKey(name string) ([]byte, error) {
 
 const customerKeySize = 32
 
-// checkEndpoints refuses addresses of servers that the SDK would quote in its errors.
-func checkEndpoints(u *url.URL) error {
-	for setting, address := range map[string]string{
-		"endpoint": u.Query().Get("endpoint"), "AWS_ENDPOINT_URL_S3": os.Getenv("AWS_ENDPOINT_URL_S3"), "AWS_ENDPOINT_URL": os.Getenv("AWS_ENDPOINT_URL"),
-		"AWS_CONTAINER_CREDENTIALS_FULL_URI": os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI"),
-	} {
-		if address == "" {
-			continue
-		}
-		if err := redact.Server(setting, address); err != nil {
-			return err
-		}
+// credentialsServer is the variable with the server from which the SDK gets credentials in containers.
+const credentialsServer = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+
+// checkServer refuses the address of a server that the SDK would quote in its errors.
+func checkServer(u *url.URL, setting, address string) error {
+	if address == "" {
+		return nil
+	}
+	if err := redact.Server(setting, address); err != nil {
+		return fmt.Errorf("bucket URL %q: %w", redact.URL(u.String()), err)
 	}
 	return nil
 }
@@ -110,8 +108,8 @@ func open(ctx context.Context, u *url.URL, options Options, o driver.Options) (*
 	if k := options.CustomerKey; k != nil && len(k) != customerKeySize {
 		return nil, fmt.Errorf("a customer key has %d bytes, not %d", customerKeySize, len(k))
 	}
-	if err := checkEndpoints(u); err != nil {
-		return nil, fmt.Errorf("bucket URL %q: %w", redact.URL(u.String()), err)
+	if err := errors.Join(checkServer(u, credentialsServer, os.Getenv(credentialsServer)), checkServer(u, "endpoint", u.Query().Get("endpoint"))); err != nil {
+		return nil, err
 	}
 	var opener s3blob.URLOpener
 	opened, err := opener.OpenBucketURL(ctx, u)
@@ -124,6 +122,9 @@ func open(ctx context.Context, u *url.URL, options Options, o driver.Options) (*
 		return nil, errors.New("gocloud has no S3 client")
 	}
 	sdk := b.client.Options()
+	if err := checkServer(u, "AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3 or endpoint_url", aws.ToString(sdk.BaseEndpoint)); err != nil {
+		return nil, err
+	}
 	b.connections = transportOf(sdk.HTTPClient)
 	if r, ok := sdk.Retryer.(aws.RetryerV2); ok {
 		sdk.Retryer = retryer{r}
