@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -34,7 +35,8 @@ type store struct {
 	onSave, onRemove     func()      // before the record is written, removed
 	openErr, statErr     error
 	lookupErr, saveErr   error
-	removeErr, removeToo error // before, after the removal
+	removeErr, removeToo error                  // before, after the removal
+	refuses              func(key string) error // why a record is not written; nil: none is refused
 
 	mu      sync.Mutex
 	objects map[string][]version // oldest first
@@ -150,21 +152,32 @@ func (s *store) Stat(ctx context.Context, o pipeline.Object) (pipeline.Object, e
 	return now, ctx.Err()
 }
 
-func (s *store) Lookup(_ context.Context, o pipeline.Object) (pipeline.Record, error) {
+// saw is what a Lookup saw: when its record was computed.
+type saw struct {
+	any bool
+	at  time.Time
+}
+
+func (s *store) sees(key string) saw {
+	r, ok := s.records[key]
+	return saw{ok, r.ComputedAt}
+}
+
+func (s *store) Lookup(_ context.Context, o pipeline.Object) (pipeline.Record, pipeline.Seen, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.touched++
 	if s.lookupErr != nil {
-		return pipeline.Record{}, s.lookupErr
+		return pipeline.Record{}, nil, s.lookupErr
 	}
 	r, ok := s.records[o.Key]
 	if !ok {
-		return pipeline.Record{}, pipeline.ErrNotFound
+		return pipeline.Record{}, s.sees(o.Key), pipeline.ErrNotFound
 	}
-	return r, nil
+	return r, s.sees(o.Key), nil
 }
 
-func (s *store) Save(_ context.Context, r pipeline.Record) error {
+func (s *store) Save(_ context.Context, r pipeline.Record, seen pipeline.Seen) error {
 	call(&s.onSave)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,15 +185,20 @@ func (s *store) Save(_ context.Context, r pipeline.Record) error {
 	if s.saveErr != nil {
 		return s.saveErr
 	}
-	old, ok := s.records[r.Source.Key]
-	if ok && !old.Source.SameVersion(r.Source) && pipeline.CompareSequencers(old.Source.Sequencer, r.Source.Sequencer) > 0 {
+	if s.refuses != nil && s.refuses(r.Source.Key) != nil {
+		return s.refuses(r.Source.Key)
+	}
+	if seen == nil {
+		seen = saw{}
+	}
+	if s.sees(r.Source.Key) != seen {
 		return pipeline.ErrChanged
 	}
 	s.records[r.Source.Key] = r
 	return nil
 }
 
-func (s *store) Remove(_ context.Context, o pipeline.Object) (bool, error) {
+func (s *store) Remove(_ context.Context, o pipeline.Object, seen pipeline.Seen) (bool, error) {
 	call(&s.onRemove)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,10 +206,10 @@ func (s *store) Remove(_ context.Context, o pipeline.Object) (bool, error) {
 	if s.removeErr != nil {
 		return false, s.removeErr
 	}
-	old, ok := s.records[o.Key]
-	if ok && pipeline.CompareSequencers(old.Source.Sequencer, o.Sequencer) > 0 {
+	if s.sees(o.Key) != seen {
 		return false, pipeline.ErrChanged
 	}
+	_, ok := s.records[o.Key]
 	delete(s.records, o.Key)
 	s.statErr = errors.Join(s.statErr, s.removeToo)
 	return ok, nil
@@ -283,6 +301,12 @@ func handlerOf(t testing.TB, s *store, a *announced, change ...func(*handlers.Co
 
 func created(o pipeline.Object) pipeline.Event {
 	return pipeline.Event{Kind: pipeline.Created, Object: o, ID: "created-" + o.Sequencer}
+}
+
+// again returns the event as it is delivered again.
+func again(e pipeline.Event) pipeline.Event {
+	e.Repeated = true
+	return e
 }
 
 func deleted(o pipeline.Object) pipeline.Event {

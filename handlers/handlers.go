@@ -42,8 +42,13 @@ type Config struct {
 	Observer pipeline.Observer
 	Log      *slog.Logger // default: discarded
 
+	// DeadLetterMissing ends events of objects that do not exist with a Permanent error. By default they are
+	// superseded.
+	DeadLetterMissing bool
+
 	unsaved     *unsaved
 	unresumable func(context.Context)
+	atMost      int64 // size in bytes of the largest object that is read without a look; 0: any
 }
 
 // Validate returns all faults of the configuration.
@@ -92,24 +97,60 @@ func New(c Config) (pipeline.Handler, error) {
 const maxBuckets = 300
 
 func (c Config) handle(ctx context.Context, e pipeline.Event) error {
-	b, ok := c.Buckets[e.Object.Bucket]
-	switch {
-	case e.Kind == pipeline.Ignored:
+	if e.Kind == pipeline.Ignored {
 		return nil
-	case !ok:
+	}
+	b, ok := c.Buckets[e.Object.Bucket]
+	if !ok {
 		return pipeline.Permanent(fmt.Errorf("bucket %q %w, so that %q was not touched; configured: %s",
 			e.Object.Bucket, pipeline.ErrUnknownBucket, e.Object.Key, readable.Cut(strings.Join(slices.Sorted(maps.Keys(c.Buckets)), ", "), maxBuckets)))
-	case b.Records.IsRecord(e.Object.Key):
+	}
+	err := c.reading(ctx, b, e)
+	if e.OtherKey != "" {
+		// There may be objects at both keys, and nothing in the event proves which of them it means.
+		other := e
+		other.Object.Key = e.OtherKey
+		err = either(err, c.reading(ctx, b, other))
+	}
+	if c.DeadLetterMissing && errors.Is(err, pipeline.ErrMissing) {
+		return pipeline.Permanent(fmt.Errorf("%w under any reading of its key (--on-missing dead-letter)", err))
+	}
+	return err
+}
+
+// either returns what became of an event whose key can be read in two ways: the errors of both readings, without
+// those that ask for no work if the other one does.
+func either(first, other error) error {
+	bothMissing := errors.Is(first, pipeline.ErrMissing) && isAbsent(other)
+	switch {
+	case isAbsent(first) && !bothMissing:
+		return other
+	case bothMissing, pipeline.Classify(other) == pipeline.ClassSuperseded, isAbsent(other):
+		return first
+	case pipeline.Classify(first) == pipeline.ClassSuperseded:
+		return other
+	}
+	return errors.Join(first, other)
+}
+
+// isAbsent reports whether there is no object at a key, or can be none.
+func isAbsent(err error) bool {
+	return errors.Is(err, pipeline.ErrMissing) ||
+		errors.Is(err, pipeline.ErrNotFound) && pipeline.Classify(err) == pipeline.ClassPermanent
+}
+
+// reading handles the event as one of its Object, and announces the result.
+func (c Config) reading(ctx context.Context, b pipeline.Bucket, e pipeline.Event) error {
+	if b.Records.IsRecord(e.Object.Key) {
 		return fmt.Errorf("%s %w", e.Object, pipeline.ErrOwnRecord)
 	}
 	start := time.Now()
-	act := c.reconcile
-	if !c.Selects(e.Object.Key) {
-		act = c.excluded
-	}
-	result, err := act(ctx, b, state{object: e.Object, gone: e.Kind == pipeline.Deleted})
+	result, err := c.reconcile(ctx, b, e)
 	if err != nil && !errors.Is(err, pipeline.ErrMismatch) {
 		return err
+	}
+	if result.Outcome == pipeline.Kept && e.Object.Key == e.OtherKey {
+		return nil // most probably there never was such an object
 	}
 	result.Event = e
 	result.Duration = time.Since(start)

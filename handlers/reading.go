@@ -111,6 +111,10 @@ func (c Config) begin(ctx context.Context, b pipeline.Bucket, o pipeline.Object,
 		return nil, pipeline.Permanent(fmt.Errorf(
 			"read %s: its store reports neither a version nor an ETag, so a checksum could not be attributed to a version", o))
 	}
+	if c.atMost > 0 && opened.Size > c.atMost {
+		_ = r.Close() // nothing was read
+		return nil, errAgain
+	}
 	x.resumes = c.resumes(ctx, b, opened.Size)
 	if e == nil && x.resumes && !(named && o.Size == opened.Size) {
 		// The event lacked the size or the version that a checkpoint is found by.
@@ -221,7 +225,8 @@ func (x *reading) progress() int64 {
 // attempt, by this worker or another, resumes there.
 func (x *reading) interrupted(ctx context.Context, err error) {
 	lost := errors.Is(context.Cause(ctx), pipeline.ErrLeaseLost) // another worker may have come further
-	if lost || pipeline.Classify(err) != pipeline.ClassTransient && ctx.Err() == nil {
+	gone := errors.Is(err, pipeline.ErrChanged) || errors.Is(err, pipeline.ErrNotFound)
+	if lost || gone || pipeline.Classify(err) != pipeline.ClassTransient && ctx.Err() == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)

@@ -1,59 +1,301 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// state is the state of a key, as an event or a look at the store shows it.
-type state struct {
-	object pipeline.Object
-	gone   bool
+const (
+	// lookFirst is the size in bytes above which an object is not read before its record was looked at.
+	// A smaller one costs less to read than to look up.
+	lookFirst = 8 << 20
+	// maxRounds limits how often one handling looks, because an object may change all the time.
+	maxRounds = 8
+	// lastLook is how long a handling goes on after its context has ended, if it has begun a write: see
+	// reconcile. A little later the pipeline stops waiting for it.
+	lastLook = 4 * time.Second
+)
+
+// errAgain ends a round that another one has to follow.
+var errAgain = fmt.Errorf("look again: %w", pipeline.ErrChanged)
+
+// work makes the record of one key agree with its object.
+type work struct {
+	Config
+	bucket pipeline.Bucket
+	event  pipeline.Event
+	key    pipeline.Object // the current version, whatever it is
+	wrote  bool            // a write has begun, and its effect may come at any time
 }
 
-// A step makes the record agree with a state. It returns another state if it finds the key in one,
-// and the result otherwise. Only ErrMismatch comes with a result.
-type step func(context.Context, pipeline.Bucket, pipeline.Object) (pipeline.Result, *state, error)
+// sight is what a look showed.
+type sight struct {
+	record *pipeline.Record // nil: none
+	seen   pipeline.Seen
+	object pipeline.Object
+	gone   error // why there is no object; nil: there is one
+}
 
-// reconcile makes the record of a key agree with its object. It takes steps until one ends without
-// finding the key in another state.
-func (c Config) reconcile(ctx context.Context, b pipeline.Bucket, s state) (pipeline.Result, error) {
-	for {
-		var take step = c.checksum
-		if s.gone {
-			take = c.tombstone
-		}
-		result, other, err := take(ctx, b, s.object)
-		if err != nil || other == nil {
+// outdated reports whether there is a record of another version than the current one.
+func (s sight) outdated() bool { return s.record != nil && !s.record.Source.SameVersion(s.object) }
+
+// reconcile makes the record of a key agree with its object, and returns when a look has shown that they
+// do. The event only names the key: its version may save work, and decides nothing.
+//
+// A round looks at the record, then at the object, reads the object if they differ, writes on the condition
+// that the record is still the same, and looks at the object again. In this order a record never replaces
+// the record of a newer version. The first round leaves out the first look if the object is probably small
+// and new: the reading shows what its version is, and the write succeeds only if there is no record.
+//
+// A write that has begun may take effect after the lease is lost and another worker has done everything.
+// So the look after it does not depend on the lease.
+func (c Config) reconcile(ctx context.Context, b pipeline.Bucket, e pipeline.Event) (pipeline.Result, error) {
+	w := &work{Config: c, bucket: b, event: e}
+	w.key = pipeline.Object{Bucket: e.Object.Bucket, Key: e.Object.Key, Size: pipeline.UnknownSize}
+	late, cancel := lasting(ctx, lastLook)
+	defer cancel()
+	round := w.look
+	if w.isNew() {
+		round = w.readFirst
+	}
+	for range maxRounds {
+		result, err := round(ctx, late)
+		if !errors.Is(err, pipeline.ErrChanged) {
 			return result, err
 		}
-		s = *other
+		if w.wrote {
+			ctx = late
+		}
+		if ctx.Err() != nil {
+			return pipeline.Result{}, context.Cause(ctx)
+		}
+		round = w.look
 	}
+	return pipeline.Result{}, fmt.Errorf("%s, or its record, changed %d times while it was handled: it is tried again", w.key, maxRounds)
 }
 
-// confirm looks at the object again after its record was written. The object may have been replaced or
-// deleted just before that, and the event of the change may have been handled already: no other
-// event would correct the record.
-func (c Config) confirm(ctx context.Context, b pipeline.Bucket, result pipeline.Result) (pipeline.Result, *state, error) {
-	o := result.Record.Source
-	now, err := current(ctx, b.Source, o)
+// lasting returns a context that ends d after ctx.
+func lasting(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	late, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(d, func() { cancel(context.Cause(ctx)) })
+	})
+	return late, func() { stop(); cancel(nil) }
+}
+
+// isNew reports whether the event is probably the first one of a small object.
+func (w *work) isNew() bool {
+	o := w.event.Object
+	return w.event.Kind == pipeline.Created && !w.event.Repeated && 0 <= o.Size && o.Size <= lookFirst &&
+		o.Key != w.event.OtherKey && w.Selects(o.Key) && !w.unsaved.has(o)
+}
+
+// readFirst is the first round for an object that is probably small and new.
+func (w *work) readFirst(ctx, late context.Context) (pipeline.Result, error) {
+	c := w.Config
+	c.atMost = lookFirst
+	record, err := c.read(ctx, w.bucket, w.key)
 	switch {
-	case errors.Is(err, pipeline.ErrNotFound):
-		return pipeline.Result{}, &state{object: o, gone: true}, nil
+	case errors.Is(err, pipeline.ErrNotFound), errors.Is(err, pipeline.ErrArchived):
+		return pipeline.Result{}, errAgain // a record may be left
 	case err != nil:
-		return pipeline.Result{}, nil, err
-	case !now.SameVersion(o):
-		return pipeline.Result{}, &state{object: now}, nil
+		return pipeline.Result{}, err
+	case record.Mismatched():
+		return pipeline.Result{}, w.keep(record, errAgain)
 	}
-	return result, nil, nil
+	return w.save(ctx, late, record, nil)
 }
 
-// current returns the current version of the object's key, with the Sequencer of o.
-func current(ctx context.Context, source pipeline.Source, o pipeline.Object) (pipeline.Object, error) {
-	// The version of o is left out: a store without versions would return it unchanged.
-	now, err := source.Stat(ctx, pipeline.Object{Bucket: o.Bucket, Key: o.Key, Size: pipeline.UnknownSize})
-	now.Sequencer = o.Sequencer
-	return now, err
+// look is a round that begins with a look.
+func (w *work) look(ctx, late context.Context) (pipeline.Result, error) {
+	selected := w.Selects(w.key.Key)
+	filtered := fmt.Errorf("%s is %w", w.key, pipeline.ErrFiltered)
+	s, err := w.record(ctx)
+	if err == nil && !selected && s.record == nil && w.event.Kind != pipeline.Deleted {
+		return pipeline.Result{}, filtered // the usual case
+	}
+	if err == nil {
+		s.object, s.gone, err = w.current(ctx)
+	}
+	record, isKept := w.unsaved.take(s.object)
+	switch {
+	case err != nil:
+		return pipeline.Result{}, err
+	case s.gone != nil:
+		return w.gone(ctx, late, s, selected)
+	case !selected && !s.outdated():
+		return pipeline.Result{}, filtered
+	case !selected:
+		if err := w.remove(ctx, late, s); err != nil {
+			return pipeline.Result{}, err
+		}
+		return pipeline.Result{Outcome: pipeline.Removed, Record: pipeline.Record{Source: s.object}}, nil
+	case s.record != nil && s.record.Covers(s.object, w.Algorithms) && (w.RecordMismatches || !s.record.Mismatched()):
+		w.forget(ctx, w.bucket, s.object)
+		return outcomeOf(*s.record, pipeline.Current), nil
+	}
+	if !isKept {
+		record, err = w.read(ctx, w.bucket, s.object)
+	}
+	if errors.Is(err, pipeline.ErrNotFound) {
+		err = errors.Join(errAgain, err)
+	}
+	switch {
+	case errors.Is(err, pipeline.ErrArchived):
+		if failed := w.remove(ctx, late, s); failed != nil {
+			return pipeline.Result{}, failed
+		}
+		return pipeline.Result{}, err
+	case err != nil:
+		if errors.Is(err, pipeline.ErrChanged) || pipeline.Classify(err) == pipeline.ClassPermanent {
+			w.forget(ctx, w.bucket, s.object)
+		}
+		return pipeline.Result{}, err
+	}
+	if record.Mismatched() {
+		w.Log.LogAttrs(ctx, slog.LevelError, "content is not what its store claims", append(attrs(record.Source),
+			slog.String("reason", mismatches(record.Checks)), slog.Bool("recorded", w.RecordMismatches))...)
+		if !w.RecordMismatches {
+			return w.refuse(ctx, late, s, record)
+		}
+	}
+	return w.save(ctx, late, record, s.seen)
+}
+
+// record looks at the record.
+func (w *work) record(ctx context.Context) (s sight, err error) {
+	record, seen, err := w.bucket.Records.Lookup(ctx, w.key)
+	if errors.Is(err, pipeline.ErrNotFound) {
+		return sight{seen: seen}, nil
+	}
+	return sight{record: &record, seen: seen}, err
+}
+
+// current looks at the object.
+func (w *work) current(ctx context.Context) (now pipeline.Object, gone, err error) {
+	now, err = w.bucket.Source.Stat(ctx, w.key)
+	if errors.Is(err, pipeline.ErrNotFound) {
+		return w.key, err, nil
+	}
+	return now, nil, err
+}
+
+// save writes the record on the condition of what was seen, and looks at the object again: it may have been
+// replaced or deleted just before that, and the event of the change may have been handled already.
+func (w *work) save(ctx, late context.Context, record pipeline.Record, seen pipeline.Seen) (pipeline.Result, error) {
+	if record.Source.SameVersion(w.event.Object) {
+		record.Source.Sequencer = w.event.Object.Sequencer
+	}
+	w.wrote = true
+	if err := w.bucket.Records.Save(ctx, record, seen); err != nil {
+		if pipeline.Classify(err) == pipeline.ClassPermanent && len(w.Algorithms) > 1 {
+			// The record of one algorithm was refused. That of another one may have been written.
+			err = cmp.Or(w.confirm(late, record.Source, false), err)
+		}
+		if errors.Is(err, pipeline.ErrNotFound) {
+			err = errAgain // the object is gone
+		}
+		return pipeline.Result{}, w.keep(record, w.written(ctx, err))
+	}
+	w.forget(late, w.bucket, record.Source)
+	if err := w.confirm(late, record.Source, false); err != nil {
+		return pipeline.Result{}, err
+	}
+	return outcomeOf(record, pipeline.Recorded), nil
+}
+
+// written returns errAgain, which leads to another look, if a write failed because the context has ended: it
+// may take effect all the same. Otherwise it returns err.
+func (w *work) written(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return errAgain
+	}
+	return err
+}
+
+// confirm returns errAgain if the object is no longer in the state that was seen before.
+func (w *work) confirm(ctx context.Context, o pipeline.Object, gone bool) error {
+	now, is, err := w.current(ctx)
+	if err == nil && (gone != (is != nil) || !gone && !now.SameVersion(o)) {
+		return errAgain
+	}
+	return err
+}
+
+// gone removes the record of an object that is gone, or that no longer is one: in a folder, a link that leads out may
+// take the place of a file.
+func (w *work) gone(ctx, late context.Context, s sight, selected bool) (pipeline.Result, error) {
+	result := pipeline.Result{Outcome: pipeline.Kept, Record: pipeline.Record{Source: w.event.Object}}
+	deleted := w.event.Kind == pipeline.Deleted
+	if !w.KeepRecords && (s.record != nil || deleted) {
+		w.wrote = true
+		removed, err := w.bucket.Records.Remove(ctx, w.key, s.seen)
+		if err != nil {
+			return pipeline.Result{}, w.written(ctx, err)
+		}
+		if removed {
+			result.Outcome = pipeline.Removed
+			return result, w.confirm(late, w.key, true)
+		}
+	}
+	if pipeline.Classify(s.gone) == pipeline.ClassPermanent && !deleted {
+		return pipeline.Result{}, s.gone // no object can have the key
+	}
+	switch {
+	case !selected:
+		return pipeline.Result{}, fmt.Errorf("%s is %w", w.key, pipeline.ErrFiltered)
+	case s.record == nil && !deleted:
+		w.forget(ctx, w.bucket, pipeline.Object{Bucket: w.key.Bucket, Key: w.key.Key, Size: w.event.Object.Size})
+		return pipeline.Result{}, fmt.Errorf("%s: %w", w.key, pipeline.ErrMissing)
+	}
+	return result, nil
+}
+
+// remove removes the record of another version, which would look like a record of the current content. A
+// record of exactly the current version stays: it shows what the content once was.
+func (w *work) remove(ctx, late context.Context, s sight) error {
+	if !s.outdated() {
+		return nil
+	}
+	w.wrote = true
+	if _, err := w.bucket.Records.Remove(ctx, w.key, s.seen); err != nil {
+		return w.written(ctx, err)
+	}
+	return w.confirm(late, s.object, false)
+}
+
+// refuse ends with ErrMismatch for content that gets no record.
+func (w *work) refuse(ctx, late context.Context, s sight, record pipeline.Record) (pipeline.Result, error) {
+	if err := w.remove(ctx, late, s); err != nil {
+		return pipeline.Result{}, w.keep(record, err)
+	}
+	if err := w.confirm(late, record.Source, false); err != nil {
+		return pipeline.Result{}, w.keep(record, err)
+	}
+	w.forget(ctx, w.bucket, record.Source)
+	result := outcomeOf(record, pipeline.Mismatch)
+	result.Saved = false
+	return result, pipeline.Permanent(fmt.Errorf("%s: %w: %s", w.key, pipeline.ErrMismatch, result.Reason))
+}
+
+// keep keeps a record that could not be written, and returns the error that prevented it.
+func (w *work) keep(record pipeline.Record, err error) error {
+	if pipeline.Classify(err) == pipeline.ClassTransient {
+		w.unsaved.keep(record)
+	}
+	return err
+}
+
+// outcomeOf returns the result for a record that exists or is about to be written.
+func outcomeOf(r pipeline.Record, usual pipeline.Outcome) pipeline.Result {
+	if r.Mismatched() {
+		return pipeline.Result{Outcome: pipeline.Mismatch, Record: r, Saved: true, Reason: mismatches(r.Checks)}
+	}
+	return pipeline.Result{Outcome: usual, Record: r}
 }

@@ -22,12 +22,8 @@ func newUnsaved() *unsaved { return &unsaved{records: make(map[objectName]pipeli
 
 func nameOf(o pipeline.Object) objectName { return objectName{o.Bucket, o.Key} }
 
-// keep keeps the record until take if the error that prevented its writing is transient, and returns
-// that error. Above the limit it drops another record.
-func (u *unsaved) keep(r pipeline.Record, err error) error {
-	if pipeline.Classify(err) != pipeline.ClassTransient {
-		return err
-	}
+// keep keeps the record until take. Above the limit it drops another record.
+func (u *unsaved) keep(r pipeline.Record) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for name := range u.records {
@@ -37,7 +33,14 @@ func (u *unsaved) keep(r pipeline.Record, err error) error {
 		delete(u.records, name)
 	}
 	u.records[nameOf(r.Source)] = r
-	return err
+}
+
+// has reports whether a record of the object is kept, of any version.
+func (u *unsaved) has(o pipeline.Object) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	_, ok := u.records[nameOf(o)]
+	return ok
 }
 
 // take returns the kept record of exactly this version, and drops the kept record of the object.

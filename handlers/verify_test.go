@@ -105,8 +105,8 @@ func TestMismatchIsRecorded(t *testing.T) {
 	recording := func(c *handlers.Config) { c.RecordMismatches = true }
 	handle, _ := verifying(t, s, a, recording)
 	o := s.put("a", "hello")
-	for range 2 { // the second call finds the record
-		if err := handle(t.Context(), created(o)); err != nil {
+	for _, e := range []pipeline.Event{created(o), again(created(o))} { // the second one finds the record
+		if err := handle(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -125,7 +125,7 @@ func TestMismatchIsRecorded(t *testing.T) {
 	r := s.records["a"]
 	r.Checks = []pipeline.Check{{Name: "content-md5", Algorithm: "md5", Verdict: digest.Verdict{Outcome: digest.Mismatch}}}
 	s.records["a"] = r
-	if err := handle(t.Context(), created(o)); err != nil || a.results[2].Reason != "not the md5 of content-md5" {
+	if err := handle(t.Context(), again(created(o))); err != nil || a.results[2].Reason != "not the md5 of content-md5" {
 		t.Errorf("%v, announced %+v", err, a.results)
 	}
 
@@ -155,13 +155,13 @@ func TestMismatchLeavesNoOlderRecord(t *testing.T) {
 				newer := s.put("a", "newer")
 				s.records["a"] = pipeline.Record{Source: newer, Digests: map[string]string{"md5": md5sum("newer")}}
 			}
-		}, "newer", pipeline.ClassSuperseded, pipeline.ErrChanged, []pipeline.Outcome{pipeline.Recorded}},
+		}, "newer", pipeline.ClassNone, nil, []pipeline.Outcome{pipeline.Recorded, pipeline.Current}},
 		"the old content is put back": {func(s *store) {
 			s.onRemove = func() { s.claims = nil; s.put("a", "hello") }
 		}, "hello", pipeline.ClassNone, nil, []pipeline.Outcome{pipeline.Recorded, pipeline.Recorded}},
 		"the object is deleted": {func(s *store) {
 			s.onRemove = func() { delete(s.objects, "a") }
-		}, "", pipeline.ClassNone, nil, []pipeline.Outcome{pipeline.Recorded, pipeline.Kept}},
+		}, "", pipeline.ClassSuperseded, pipeline.ErrMissing, []pipeline.Outcome{pipeline.Recorded}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, a := newStore(), &announced{}
@@ -267,7 +267,7 @@ func TestOverwrittenIsNoMismatch(t *testing.T) {
 	handle, log := verifying(t, s, a)
 	s.onRead = func(int) { s.onRead = nil; s.put("a", "jello") }
 	err := handle(t.Context(), created(s.put("a", "hello")))
-	if !errors.Is(err, pipeline.ErrChanged) || len(a.results) > 0 || strings.Contains(log.String(), "level=ERROR") {
+	if err != nil || len(a.results) != 1 || a.results[0].Outcome != pipeline.Recorded || strings.Contains(log.String(), "level=ERROR") {
 		t.Errorf("got %v, announced %+v\n%s", err, a.results, log)
 	}
 }

@@ -158,7 +158,7 @@ func TestContinuedBesideOthers(t *testing.T) {
 		first pipeline.Fate
 	}{
 		"done":      {nil, pipeline.Continued},
-		"gone":      {pipeline.ErrNotFound, pipeline.Continued},
+		"gone":      {pipeline.ErrMissing, pipeline.Continued},
 		"permanent": {pipeline.Permanent(errors.New("never")), pipeline.Continued},
 		"transient": {errors.New("the network"), pipeline.Nacked},
 	} {

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -14,11 +13,9 @@ import (
 // Handled is one event of a message and how its handling ended.
 type Handled struct {
 	Event Event
-	// Err is why the work of the event is not done. It is nil for an event that was handled,
-	// was a duplicate or asks for no work.
+	// Err is why the work of the event is not done. It is nil for an event that was handled or
+	// asks for no work.
 	Err error
-	// Duplicate means that this process had done the work before.
-	Duplicate bool
 
 	settled bool // handling it again would change nothing
 }
@@ -39,10 +36,7 @@ func each(handle eachHandler) message.NoPublishHandlerFunc {
 				h.Err = context.Cause(ctx)
 				continue
 			}
-			err := handle(ctx, h.Event, delivered{msg.UUID, Attempt(msg)})
-			if h.Duplicate = errors.Is(err, errDuplicate); h.Duplicate {
-				err = nil
-			}
+			err := handle(ctx, h.Event, Attempt(msg))
 			if err != nil && ctx.Err() != nil {
 				err = &interruptedError{cause: context.Cause(ctx), err: err}
 			}

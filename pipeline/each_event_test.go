@@ -78,7 +78,7 @@ func TestReasonOfManyLongErrorsSaysHowMany(t *testing.T) {
 func TestMixedFailures(t *testing.T) {
 	transient := errors.New("503")
 	permanent := pipeline.Permanent(errors.New("no room"))
-	superseded := fmt.Errorf("open: %w", pipeline.ErrNotFound)
+	superseded := fmt.Errorf("open: %w", pipeline.ErrMissing)
 	for _, tc := range []struct {
 		name   string
 		first  []error // of the events a, b, c on the first delivery
@@ -86,11 +86,11 @@ func TestMixedFailures(t *testing.T) {
 		text   string
 		logged string // key
 	}{
-		{"superseded beside done", []error{nil, superseded, nil}, pipeline.Acked, "1 of 3 events: inbox/b: open: not found", "b"},
+		{"superseded beside done", []error{nil, superseded, nil}, pipeline.Acked, "1 of 3 events: inbox/b: open: no such object", "b"},
 		{"permanent beside superseded", []error{superseded, permanent, nil}, pipeline.DeadLettered, "1 of 3 events: inbox/b: no room", "b"},
 		{"transient beside permanent", []error{permanent, superseded, transient}, pipeline.Nacked, "2 of 3 events: inbox/a: no room; inbox/c: 503", "c"},
 		{"all superseded", []error{superseded, superseded, superseded}, pipeline.Acked,
-			"3 of 3 events: inbox/a: open: not found; inbox/b: open: not found; inbox/c: open: not found", "a"},
+			"3 of 3 events: inbox/a: open: no such object; inbox/b: open: no such object; inbox/c: open: no such object", "a"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -8,14 +8,22 @@ import (
 	"slices"
 )
 
-// Adapters translate the errors of their technology to these. An error that wraps one of them has
-// the class Superseded.
+// Adapters translate the errors of their technology to these. They ask for another look at the store
+// and never prove by themselves that an event needs no work.
 var (
 	// ErrNotFound: the object, version or record does not exist.
 	ErrNotFound = errors.New("not found")
-	// ErrChanged: the object is no longer at the requested version, or there is a newer
-	// record. The newer version has an event of its own.
+	// ErrChanged: the object is no longer at the requested version, or the record is no longer
+	// as it was seen.
 	ErrChanged = errors.New("changed meanwhile")
+)
+
+// An error that wraps one of these has the class Superseded: the store was asked, and the event needs no
+// work.
+var (
+	// ErrMissing: the store has no object under any reading of the event's key, and no record
+	// of one. Only handlers return it.
+	ErrMissing = errors.New("no such object")
 	// ErrArchived: the object cannot be read until it is restored. The restore sends an event
 	// of its own.
 	ErrArchived = errors.New("archived, waits for its restore")
@@ -79,7 +87,7 @@ func Classify(err error) Class {
 	}
 }
 
-var superseding = []error{ErrNotFound, ErrChanged, ErrArchived, ErrOwnRecord, ErrFiltered}
+var superseding = []error{ErrMissing, ErrArchived, ErrOwnRecord, ErrFiltered}
 
 func is[E error](err error) bool {
 	_, ok := errors.AsType[E](err)

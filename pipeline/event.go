@@ -13,7 +13,7 @@ type Object struct {
 	VersionID string // empty in an unversioned bucket
 	ETag      string // without quotes
 	Size      int64  // bytes, or UnknownSize
-	Sequencer string // orders the events of one key; see CompareSequencers
+	Sequencer string // of the event; it is kept with the record and decides nothing
 }
 
 // The longest names that are taken for one, in bytes. A store may have a lower limit and refuse a key
@@ -83,6 +83,10 @@ type Event struct {
 	ID   string    // the id that the source gave to the event; empty if none
 	Name string    // the source's name for the event, such as "Object Created" or "ObjectCreated:Put"
 	Time time.Time // when it happened; zero if unknown
+
+	// Repeated means that the work may be done: this process has begun it before, or the message was
+	// delivered before.
+	Repeated bool
 }
 
 // Identity is equal for two deliveries of the same event and differs between any two events, so
@@ -105,19 +109,4 @@ func (e Event) Identity() string {
 		parts = append(parts, e.OtherKey)
 	}
 	return strings.Join(parts, "\x00")
-}
-
-// CompareSequencers orders two sequencers of the same key: negative if a is older, positive if
-// newer, 0 if they are equal or one is empty (unknown). The shorter one is padded with zeros on
-// its right, then both are compared as strings; see
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html.
-func CompareSequencers(a, b string) int {
-	if a == "" || b == "" {
-		return 0
-	}
-	n := max(len(a), len(b))
-	return strings.Compare(
-		a+strings.Repeat("0", n-len(a)),
-		b+strings.Repeat("0", n-len(b)),
-	)
 }

@@ -7,30 +7,6 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-func TestCompareSequencers(t *testing.T) {
-	for _, tc := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0},
-		{"", "0062E99A88DC407460", 0},
-		{"0062E99A88DC407460", "", 0},
-		{"0062E99A88DC407460", "0062E99A88DC407460", 0},
-		{"0062E99A88DC407460", "0062E99A88DC407461", -1},
-		{"0062E99A88DC40746F", "0062E99A88DC407460", 1},
-		{"0055AED6DCD90281E5", "0062E99A88DC40", -1},
-		{"0062E99A88DC41", "0062E99A88DC407460", 1}, // the shorter is newer
-		{"0062E99A88DC40", "0062E99A88DC407460", -1},
-		{"0062E99A88DC40", "0062E99A88DC400000", 0}, // padded on the right
-		{"9", "10", 1}, // they are not numbers
-		{"A", "9", 1},
-	} {
-		if got := pipeline.CompareSequencers(tc.a, tc.b); got != tc.want {
-			t.Errorf("CompareSequencers(%q, %q) is %d, want %d", tc.a, tc.b, got, tc.want)
-		}
-	}
-}
-
 func TestSameVersion(t *testing.T) {
 	o := func(key, version, etag string) pipeline.Object {
 		return pipeline.Object{Bucket: bucket, Key: key, VersionID: version, ETag: etag}

@@ -44,7 +44,7 @@ func ExampleRun() {
 func ExampleClassify() {
 	fmt.Println(pipeline.Classify(errors.New("connection reset")))
 	fmt.Println(pipeline.Classify(pipeline.Permanent(errors.New("not JSON"))))
-	fmt.Println(pipeline.Classify(fmt.Errorf("open a.jpg: %w", pipeline.ErrNotFound)))
+	fmt.Println(pipeline.Classify(fmt.Errorf("open a.jpg: %w", pipeline.ErrMissing)))
 	// Output:
 	// transient
 	// permanent

@@ -43,20 +43,3 @@ func FuzzProgress(f *testing.F) {
 		}
 	})
 }
-
-// FuzzSequencers asserts that sequencers of any sender have an order.
-func FuzzSequencers(f *testing.F) {
-	f.Add("", "0", "00")
-	f.Add("0055AED6DCD90281E5", "0055AED6DCD90281E6", "17")
-	f.Fuzz(func(t *testing.T, a, b, c string) {
-		if CompareSequencers(a, b) != -CompareSequencers(b, a) || CompareSequencers(a, a) != 0 {
-			t.Errorf("%q and %q have no order", a, b)
-		}
-		if a == "" || b == "" || c == "" {
-			return
-		}
-		if CompareSequencers(a, b) <= 0 && CompareSequencers(b, c) <= 0 && CompareSequencers(a, c) > 0 {
-			t.Errorf("%q <= %q <= %q, but the first is newer than the last", a, b, c)
-		}
-	})
-}

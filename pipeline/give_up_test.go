@@ -49,7 +49,7 @@ func TestGivenUpIsAnnounced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handle, _ := answering(map[string][]error{
 			"bad":     {pipeline.Permanent(errors.New("no\nroom"))},
-			"gone":    {pipeline.ErrNotFound},
+			"gone":    {pipeline.ErrMissing},
 			"claimed": {pipeline.Permanent(pipeline.ErrMismatch)}, // announced by its own result
 		})
 		g := &givenUp{}
@@ -75,7 +75,7 @@ func TestAnnouncementFails(t *testing.T) {
 	for name, down := range map[string]error{
 		"transient":  errors.New("topic is down"),
 		"permanent":  pipeline.Permanent(errors.New("topic is gone")),
-		"superseded": pipeline.ErrNotFound,
+		"superseded": pipeline.ErrMissing,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestGivenUp(t *testing.T) {
 		want   pipeline.GivenUp
 	}{
 		{"a", nil, ""},
-		{"a", pipeline.ErrNotFound, ""},
+		{"a", pipeline.ErrMissing, ""},
 		{"!garbage", nil, pipeline.GivenUpUndecodable},
 		{"a", errors.New("503"), pipeline.GivenUpExhausted},
 		{"a", pipeline.Permanent(errors.New("in the way")), pipeline.GivenUpRefused},

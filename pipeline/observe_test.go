@@ -28,8 +28,8 @@ func TestFates(t *testing.T) {
 		{"done", "a", nil, pipeline.Acked, true, "message handled", "DEBUG"},
 		{"no events", "", flaky, pipeline.Acked, true, "message handled", "DEBUG"},
 		{"unknown kind", "?a", flaky, pipeline.Acked, true, "message handled", "DEBUG"},
-		{"not found", "a", superseded(pipeline.ErrNotFound), pipeline.Acked, true, "message superseded", "INFO"},
-		{"changed", "a", superseded(pipeline.ErrChanged), pipeline.Acked, true, "message superseded", "INFO"},
+		{"not found", "a", superseded(pipeline.ErrMissing), pipeline.Acked, true, "message superseded", "INFO"},
+		{"changed", "a", superseded(pipeline.ErrMissing), pipeline.Acked, true, "message superseded", "INFO"},
 		{"archived", "a", superseded(pipeline.ErrArchived), pipeline.Acked, true, "message superseded", "INFO"},
 		{"own record", "a", superseded(pipeline.ErrOwnRecord), pipeline.Acked, true, "message superseded", "INFO"},
 		{"filtered", "a", superseded(pipeline.ErrFiltered), pipeline.Acked, true, "message superseded", "INFO"},
@@ -37,7 +37,7 @@ func TestFates(t *testing.T) {
 		{"permanent", "a", pipeline.Permanent(flaky), pipeline.DeadLettered, true, "message dead-lettered", "ERROR"},
 		{"undecodable", "!garbage", nil, pipeline.DeadLettered, true, "message dead-lettered", "ERROR"},
 		{"decoder panics", "!panic", nil, pipeline.Nacked, false, "message goes back to the queue", "WARN"},
-		{"handled but one", "a\n?b\nc", superseded(pipeline.ErrNotFound), pipeline.Acked, true, "message superseded", "INFO"},
+		{"handled but one", "a\n?b\nc", superseded(pipeline.ErrMissing), pipeline.Acked, true, "message superseded", "INFO"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -58,10 +58,10 @@ func TestFates(t *testing.T) {
 	}
 }
 
-// An observer can distinguish events that were done, duplicates, events without work and failures.
+// An observer can distinguish events that were done and failures.
 func TestObserverSeesEveryEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gone := fmt.Errorf("open gone: %w", pipeline.ErrNotFound)
+		gone := fmt.Errorf("open gone: %w", pipeline.ErrMissing)
 		broken := errors.New("503")
 		handle, _ := answering(map[string][]error{"gone": {gone}, "broken": {broken}})
 		p := start(t, handle, withoutRetry)
@@ -72,22 +72,21 @@ func TestObserverSeesEveryEvent(t *testing.T) {
 		p.wantSettled(t, acked("m1", 1), nacked("m2", 1), acked("m2", 2))
 
 		type seen struct {
-			Key       string
-			Err       error
-			Duplicate bool
+			Key string
+			Err error
 		}
 		var got [][]seen
 		for _, d := range p.observed() {
 			var events []seen
 			for _, h := range d.Events {
-				events = append(events, seen{h.Event.Object.Key, h.Err, h.Duplicate})
+				events = append(events, seen{h.Event.Object.Key, h.Err})
 			}
 			got = append(got, events)
 		}
 		want := [][]seen{
-			{{"done", nil, false}},
-			{{"done", nil, true}, {"new", nil, false}, {"other", nil, false}, {"gone", gone, false}, {"broken", broken, false}},
-			{{"done", nil, true}, {"new", nil, true}, {"other", nil, false}, {"gone", nil, false}, {"broken", nil, false}},
+			{{"done", nil}},
+			{{"done", nil}, {"new", nil}, {"other", nil}, {"gone", gone}, {"broken", broken}},
+			{{"done", nil}, {"new", nil}, {"other", nil}, {"gone", nil}, {"broken", nil}},
 		}
 		sameError := cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) && errors.Is(b, a) })
 		if diff := cmp.Diff(want, got, sameError); diff != "" {

@@ -117,23 +117,23 @@ type observedRecords struct {
 }
 
 // Lookup implements Recorder.
-func (r observedRecords) Lookup(ctx context.Context, o Object) (record Record, err error) {
+func (r observedRecords) Lookup(ctx context.Context, o Object) (record Record, seen Seen, err error) {
 	err = r.observer.Do(ctx, StepLookup, o, func(ctx context.Context) error {
-		record, err = r.Recorder.Lookup(ctx, o)
+		record, seen, err = r.Recorder.Lookup(ctx, o)
 		return err
 	})
-	return record, err
+	return record, seen, err
 }
 
 // Save implements Recorder.
-func (r observedRecords) Save(ctx context.Context, record Record) error {
-	return r.observer.Do(ctx, StepRecord, record.Source, func(ctx context.Context) error { return r.Recorder.Save(ctx, record) })
+func (r observedRecords) Save(ctx context.Context, record Record, seen Seen) error {
+	return r.observer.Do(ctx, StepRecord, record.Source, func(ctx context.Context) error { return r.Recorder.Save(ctx, record, seen) })
 }
 
 // Remove implements Recorder.
-func (r observedRecords) Remove(ctx context.Context, o Object) (removed bool, err error) {
+func (r observedRecords) Remove(ctx context.Context, o Object, seen Seen) (removed bool, err error) {
 	err = r.observer.Do(ctx, StepRemove, o, func(ctx context.Context) error {
-		removed, err = r.Recorder.Remove(ctx, o)
+		removed, err = r.Recorder.Remove(ctx, o, seen)
 		return err
 	})
 	return removed, err

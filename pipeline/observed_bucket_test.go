@@ -55,11 +55,13 @@ func (c *content) Read(p []byte) (int, error) {
 // records fails always.
 type records struct{ pipeline.Recorder }
 
-func (records) Lookup(context.Context, pipeline.Object) (pipeline.Record, error) {
-	return pipeline.Record{}, errBroken
+func (records) Lookup(context.Context, pipeline.Object) (pipeline.Record, pipeline.Seen, error) {
+	return pipeline.Record{}, nil, errBroken
 }
-func (records) Save(context.Context, pipeline.Record) error             { return errBroken }
-func (records) Remove(context.Context, pipeline.Object) (bool, error)   { return true, errBroken }
+func (records) Save(context.Context, pipeline.Record, pipeline.Seen) error { return errBroken }
+func (records) Remove(context.Context, pipeline.Object, pipeline.Seen) (bool, error) {
+	return true, errBroken
+}
 func (checkpoints) Save(context.Context, pipeline.Object, []byte) error { return errBroken }
 
 type checkpoints struct{ pipeline.Checkpoints }
@@ -155,11 +157,14 @@ func TestObservedSteps(t *testing.T) {
 			_, err := b.Source.Open(ctx, pipeline.Object{Key: "gone"})
 			return err
 		}, []string{"a open gone", "a open ends: not found"}, pipeline.ErrNotFound},
-		"lookup": {func(ctx context.Context, b pipeline.Bucket) error { _, err := b.Records.Lookup(ctx, o); return err }, []string{"a lookup k", "a lookup ends: broken"}, errBroken},
+		"lookup": {func(ctx context.Context, b pipeline.Bucket) error { _, _, err := b.Records.Lookup(ctx, o); return err }, []string{"a lookup k", "a lookup ends: broken"}, errBroken},
 		"record": {func(ctx context.Context, b pipeline.Bucket) error {
-			return b.Records.Save(ctx, pipeline.Record{Source: o})
+			return b.Records.Save(ctx, pipeline.Record{Source: o}, nil)
 		}, []string{"a record k", "a record ends: broken"}, errBroken},
-		"remove":     {func(ctx context.Context, b pipeline.Bucket) error { _, err := b.Records.Remove(ctx, o); return err }, []string{"a remove k", "a remove ends: broken"}, errBroken},
+		"remove": {func(ctx context.Context, b pipeline.Bucket) error {
+			_, err := b.Records.Remove(ctx, o, nil)
+			return err
+		}, []string{"a remove k", "a remove ends: broken"}, errBroken},
 		"checkpoint": {func(ctx context.Context, b pipeline.Bucket) error { return b.Checkpoints.Save(ctx, o, nil) }, []string{"a checkpoint k", "a checkpoint ends: broken"}, errBroken},
 	} {
 		t.Run(name, func(t *testing.T) {

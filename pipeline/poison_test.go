@@ -81,7 +81,7 @@ func TestOnlyPermanentErrorsAreDeadLettered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handle, _ := answering(map[string][]error{
 			"transient":  {errors.New("503"), errors.New("503")},
-			"superseded": {pipeline.ErrChanged},
+			"superseded": {pipeline.ErrMissing},
 			"cancelled":  {pipeline.Permanent(context.Canceled), pipeline.Permanent(context.DeadlineExceeded)},
 		})
 		p := start(t, handle, withoutRetry)
@@ -105,7 +105,7 @@ func TestFailedDeadLetterGoesBackToTheQueue(t *testing.T) {
 		fail func(*message.Message) error
 	}{
 		{"error", func(*message.Message) error { return down }},
-		{"superseded error", func(*message.Message) error { return fmt.Errorf("topic: %w", pipeline.ErrNotFound) }},
+		{"superseded error", func(*message.Message) error { return fmt.Errorf("topic: %w", pipeline.ErrMissing) }},
 		{"permanent error", func(*message.Message) error { return pipeline.Permanent(down) }},
 		{"panic", func(*message.Message) error { panic(down) }},
 	} {

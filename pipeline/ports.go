@@ -25,7 +25,7 @@ type Source interface {
 	//
 	// Errors: ErrNotFound, ErrChanged, ErrArchived; ErrOwnRecord for an object that bucketsum
 	// wrote under another layout of records; a Permanent error for a key that the store cannot
-	// hold. All other errors are transient.
+	// hold, which wraps ErrNotFound. All other errors are transient.
 	Open(ctx context.Context, o Object) (Reader, error)
 	// OpenAt is Open from the byte at offset on. offset is at most the size of the object. The
 	// reader's Object describes the whole object.
@@ -46,21 +46,26 @@ type Reader interface {
 // Recorder keeps records. Its methods are safe for concurrent use, also by several processes.
 type Recorder interface {
 	// Lookup returns the record of the object's key, for any version of the object, with the
-	// algorithms that are recorded. ErrNotFound if bucketsum wrote none.
-	Lookup(ctx context.Context, o Object) (Record, error)
-	// Save writes the record. It replaces the record of an older version, also for algorithms
-	// that the new record lacks where those cost little to find. It never replaces an object
-	// that bucketsum did not write: that is a Permanent error. ErrChanged if there is a
-	// record of a newer version.
-	Save(ctx context.Context, r Record) error
+	// algorithms that are recorded, and what it saw. ErrNotFound if bucketsum wrote none; it
+	// comes with what was seen, too.
+	Lookup(ctx context.Context, o Object) (Record, Seen, error)
+	// Save writes the record if the keys of the record still hold what was seen; with a nil
+	// seen, if they hold nothing. ErrChanged if they hold something else: the caller looks at
+	// the record again, then at the object. Save never replaces an object that bucketsum did
+	// not write: that is a Permanent error. It also removes records of other versions that
+	// belong to other algorithms, where those cost little to find.
+	Save(ctx context.Context, r Record, seen Seen) error
 	// Remove deletes the record of the object's key, for all algorithms, and reports whether
-	// there was one. It leaves objects that bucketsum did not write. ErrChanged if the record
-	// belongs to a newer version than o.
-	Remove(ctx context.Context, o Object) (bool, error)
+	// there was one. It leaves objects that bucketsum did not write. ErrChanged if the keys of
+	// the record no longer hold what was seen.
+	Remove(ctx context.Context, o Object, seen Seen) (bool, error)
 	// IsRecord reports whether the key is the key of a record, so that a record never becomes
 	// work.
 	IsRecord(key string) bool
 }
+
+// Seen is what a Lookup saw, in the form of the Recorder that returned it. Nothing else reads it.
+type Seen any
 
 // Checkpoints keeps how far the reading of an object has come, one state for each key, so that
 // the next worker can resume. Its methods are safe for concurrent use, also by several

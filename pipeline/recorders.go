@@ -18,45 +18,63 @@ func Recorders(all ...Recorder) Recorder {
 
 type recorders []Recorder
 
-// Lookup returns the record with the digests that all of them agree on. If they have records of
-// different versions, it returns the newest one without digests.
-func (all recorders) Lookup(ctx context.Context, o Object) (Record, error) {
-	var found Record
+// Lookup returns the record with the digests that all of them agree on. If some of them have no record, or
+// one of another version, it returns a record without digests.
+func (all recorders) Lookup(ctx context.Context, o Object) (Record, Seen, error) {
+	var found *Record
+	seen := make([]Seen, len(all))
+	missing := 0
+	var none error
 	for i, r := range all {
-		record, err := r.Lookup(ctx, o)
+		record, saw, err := r.Lookup(ctx, o)
+		seen[i] = saw
 		switch {
+		case errors.Is(err, ErrNotFound):
+			missing++
+			none = err
 		case err != nil:
-			return Record{}, err
-		case i == 0:
-			found = record
-			found.Digests = maps.Clone(record.Digests)
+			return Record{}, nil, err
+		case found == nil:
+			record.Digests = maps.Clone(record.Digests)
+			found = &record
 		case record.Source.SameVersion(found.Source):
 			maps.DeleteFunc(found.Digests, func(alg, value string) bool { return record.Digests[alg] != value })
 		default:
-			if CompareSequencers(record.Source.Sequencer, found.Source.Sequencer) > 0 {
-				found = record
-			}
 			found.Digests = nil
 		}
 	}
-	return found, nil
+	if found == nil {
+		return Record{}, seen, none
+	}
+	if missing > 0 {
+		found.Digests = nil
+	}
+	return *found, seen, nil
 }
 
 // Save saves in all of them, even if some fail.
-func (all recorders) Save(ctx context.Context, r Record) error {
+func (all recorders) Save(ctx context.Context, r Record, seen Seen) error {
 	var errs []error
-	for _, one := range all {
-		errs = append(errs, one.Save(ctx, r))
+	for i, one := range all {
+		errs = append(errs, one.Save(ctx, r, of(seen, i)))
 	}
 	return errors.Join(errs...)
 }
 
+// of returns what the recorder i saw.
+func of(seen Seen, i int) Seen {
+	if all, ok := seen.([]Seen); ok {
+		return all[i]
+	}
+	return nil
+}
+
 // Remove removes from all of them, even if some fail.
-func (all recorders) Remove(ctx context.Context, o Object) (bool, error) {
+func (all recorders) Remove(ctx context.Context, o Object, seen Seen) (bool, error) {
 	removed := false
 	var errs []error
-	for _, one := range all {
-		done, err := one.Remove(ctx, o)
+	for i, one := range all {
+		done, err := one.Remove(ctx, o, of(seen, i))
 		removed = removed || done
 		errs = append(errs, err)
 	}

@@ -91,7 +91,7 @@ func TestRetrySucceedsWithinOneDelivery(t *testing.T) {
 func TestRetryOnlyTransientErrors(t *testing.T) {
 	for name, err := range map[string]error{
 		"permanent":  pipeline.Permanent(errors.New("no room")),
-		"superseded": pipeline.ErrChanged,
+		"superseded": pipeline.ErrMissing,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestRetryOnlyFailedEvents(t *testing.T) {
 		fail := errors.New("503")
 		handle, calls := answering(map[string][]error{
 			"flaky":  {fail, fail},
-			"gone":   {pipeline.ErrNotFound},
+			"gone":   {pipeline.ErrMissing},
 			"broken": {pipeline.Permanent(errors.New("no room"))},
 		})
 		p := start(t, handle)

@@ -72,7 +72,7 @@ func TestDrainTimeout(t *testing.T) {
 		"cause":      func(ctx context.Context) error { return context.Cause(ctx) },
 		"unknown":    func(context.Context) error { return errors.New("connection reset") },
 		"permanent":  func(context.Context) error { return pipeline.Permanent(errors.New("unexpected EOF")) },
-		"superseded": func(context.Context) error { return pipeline.ErrNotFound },
+		"superseded": func(context.Context) error { return pipeline.ErrMissing },
 		"panic":      func(context.Context) error { panic("no reader") },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestFailureWhileStopping(t *testing.T) {
 	}{
 		{"transient", errors.New("503"), pipeline.Nacked},
 		{"permanent", pipeline.Permanent(errors.New("no room")), pipeline.DeadLettered},
-		{"superseded", pipeline.ErrChanged, pipeline.Acked},
+		{"superseded", pipeline.ErrMissing, pipeline.Acked},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

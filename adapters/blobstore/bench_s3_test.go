@@ -6,6 +6,7 @@ import (
 	"crypto/md5"
 	"errors"
 	"fmt"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,7 +94,7 @@ func benchmarkSave(b *testing.B, store *blobstore.Store) {
 	records := store.Bucket().Records
 	save := func(n int64) {
 		r := drivertest.SumOf(fmt.Sprintf("%02x/%d", n%256, n), "e1", "01")
-		if err := records.Save(b.Context(), r); err != nil {
+		if err := pipelinetest.Save(b.Context(), records, r); err != nil {
 			b.Error(err)
 		}
 	}

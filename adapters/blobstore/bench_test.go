@@ -1,6 +1,7 @@
 package blobstore_test
 
 import (
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
@@ -12,10 +13,10 @@ func BenchmarkSaveAndLookup(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		r := drivertest.SumOf("a", "e"+string(rune('0'+i%10)), "")
-		if err := records.Save(b.Context(), r); err != nil {
+		if err := pipelinetest.Save(b.Context(), records, r); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := records.Lookup(b.Context(), r.Source); err != nil {
+		if _, _, err := records.Lookup(b.Context(), r.Source); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -24,12 +25,12 @@ func BenchmarkSaveAndLookup(b *testing.B) {
 func BenchmarkLookup(b *testing.B) {
 	records := drivertest.OpenFolder(b, b.TempDir(), blobstore.Config{}).Bucket().Records
 	r := drivertest.SumOf("a", "e1", "01")
-	if err := records.Save(b.Context(), r); err != nil {
+	if err := pipelinetest.Save(b.Context(), records, r); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := records.Lookup(b.Context(), r.Source); err != nil {
+		if _, _, err := records.Lookup(b.Context(), r.Source); err != nil {
 			b.Fatal(err)
 		}
 	}

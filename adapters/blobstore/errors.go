@@ -7,16 +7,26 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// joined returns one error with the texts of all. Its class is the most urgent of theirs: a
-// sidecar that is superseded must not hide another one that failed.
+// joined returns one error with the texts of all. It is the most urgent of them: a transient error, then
+// ErrChanged, which asks for another look, then a permanent error.
 func joined(errs []error) error {
-	rank := map[pipeline.Class]int{pipeline.ClassSuperseded: 1, pipeline.ClassPermanent: 2, pipeline.ClassTransient: 3}
+	rank := func(err error) int {
+		switch {
+		case err == nil:
+			return 0
+		case pipeline.Classify(err) == pipeline.ClassPermanent:
+			return 1
+		case errors.Is(err, pipeline.ErrChanged):
+			return 2
+		}
+		return 3
+	}
 	var worst error
 	var others []error
 	for _, err := range errs {
 		switch {
 		case err == nil:
-		case rank[pipeline.Classify(err)] > rank[pipeline.Classify(worst)]:
+		case rank(err) > rank(worst):
 			if worst != nil {
 				others = append(others, worst)
 			}

@@ -3,6 +3,7 @@ package blobstore_test
 import (
 	"context"
 	"fmt"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"io"
 	"log"
 	"os"
@@ -49,7 +50,7 @@ func ExampleDrivers_Open() {
 		log.Fatal(err)
 	}
 	record := pipeline.Record{Source: r.Object(), Digests: d.Sums(), ComputedAt: time.Now()}
-	if err := bucket.Records.Save(ctx, record); err != nil {
+	if err := pipelinetest.Save(ctx, bucket.Records, record); err != nil {
 		log.Fatal(err)
 	}
 

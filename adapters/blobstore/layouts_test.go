@@ -2,6 +2,7 @@ package blobstore_test
 
 import (
 	"errors"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,7 +52,7 @@ func TestLayoutChanges(t *testing.T) {
 			var records []string
 			for _, template := range layouts {
 				layout := drivertest.MustLayout(t, template)
-				if err := reopen(blobstore.Config{Layout: layout}).Bucket().Records.Save(t.Context(), r); err != nil {
+				if err := pipelinetest.Save(t.Context(), reopen(blobstore.Config{Layout: layout}).Bucket().Records, r); err != nil {
 					t.Fatal(err)
 				}
 				records = append(records, layout.RecordKey(r.Source.Key, "md5"))
@@ -71,7 +72,7 @@ func TestLayoutChanges(t *testing.T) {
 					}
 					// To another layout it may look like the record of something else.
 					if of, _, ok := layout.ObjectKey(record); ok && of != r.Source.Key {
-						if removed, err := b.Records.Remove(t.Context(), drivertest.Object(of)); removed || err != nil {
+						if removed, err := pipelinetest.Remove(t.Context(), b.Records, drivertest.Object(of)); removed || err != nil {
 							t.Errorf("%s: Remove(%q): %v, %v", template, of, removed, err)
 						}
 					}
@@ -81,10 +82,10 @@ func TestLayoutChanges(t *testing.T) {
 						t.Errorf("%s: listed %q, %v", template, o.Key, err)
 					}
 				}
-				if got, err := b.Records.Lookup(t.Context(), r.Source); err != nil || !got.Covers(r.Source, []string{"md5"}) {
+				if got, _, err := b.Records.Lookup(t.Context(), r.Source); err != nil || !got.Covers(r.Source, []string{"md5"}) {
 					t.Errorf("%s: Lookup: %+v, %v", template, got, err)
 				}
-				if removed, err := b.Records.Remove(t.Context(), r.Source); !removed || err != nil {
+				if removed, err := pipelinetest.Remove(t.Context(), b.Records, r.Source); !removed || err != nil {
 					t.Errorf("%s: Remove: %v, %v", template, removed, err)
 				}
 				records = slices.DeleteFunc(records, func(k string) bool { return k == layout.RecordKey(r.Source.Key, "md5") })
@@ -98,7 +99,7 @@ func TestCopyOfRecord(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
 	store := blobstore.New(memory.New(bucket), "inbox", blobstore.Config{})
 	defer store.Close()
-	if err := store.Bucket().Records.Save(t.Context(), drivertest.SumOf("a", "e1", "01")); err != nil {
+	if err := pipelinetest.Save(t.Context(), store.Bucket().Records, drivertest.SumOf("a", "e1", "01")); err != nil {
 		t.Fatal(err)
 	}
 	if err := bucket.Copy(t.Context(), "note.txt", "a.md5", nil); err != nil {
@@ -114,7 +115,7 @@ func TestNameLikeARecord(t *testing.T) {
 	dir := t.TempDir()
 	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 	r := drivertest.SumOf("a", "e1", "01")
-	if err := store.Bucket().Records.Save(t.Context(), r); err != nil {
+	if err := pipelinetest.Save(t.Context(), store.Bucket().Records, r); err != nil {
 		t.Fatal(err)
 	}
 	for key, content := range map[string]string{"md5/a": "his own\n", "checksums/a.md5": drivertest.LineOf(r)} {

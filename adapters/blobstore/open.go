@@ -116,22 +116,31 @@ func (s *Store) isObject(ctx context.Context, key string, now driver.State) erro
 	return driver.FolderMark(key, now.Size)
 }
 
-// checkKey explains why no object can have the key; nil if one can.
+// checkKey explains why no object can have the key; nil if one can. The error is Permanent, and wraps
+// ErrNotFound.
 func checkKey(b driver.Bucket, t driver.Traits, key string) error {
-	if err := b.Check(key); err != nil {
-		return err
-	}
+	err := b.Check(key)
 	n, unit := t.KeyLength(key)
 	switch {
+	case err != nil:
 	case key == "":
-		return pipeline.Permanent(errors.New("an object's key cannot be empty"))
+		err = errors.New("an object's key cannot be empty")
 	case !utf8.ValidString(key):
-		return pipeline.Permanent(fmt.Errorf("the key %q is not UTF-8", key))
+		err = fmt.Errorf("the key %q is not UTF-8", key)
 	case t.KeyLimit > 0 && n > t.KeyLimit:
-		return pipeline.Permanent(fmt.Errorf("the key has %d %s; %s has none of more than %d", n, unit, t.Name, t.KeyLimit))
+		err = fmt.Errorf("the key has %d %s; %s has none of more than %d", n, unit, t.Name, t.KeyLimit)
 	}
-	return nil
+	if err == nil {
+		return nil
+	}
+	return pipeline.Permanent(&impossibleKey{err})
 }
+
+// impossibleKey is the error of a key that no object can have. Its text is that of err.
+type impossibleKey struct{ err error }
+
+func (e *impossibleKey) Error() string   { return e.err.Error() }
+func (e *impossibleKey) Unwrap() []error { return []error{e.err, pipeline.ErrNotFound} }
 
 // reading is what all readers of a store share.
 type reading struct {

@@ -18,9 +18,6 @@ const (
 	// recordLimit is how many bytes of a record are read at most. A record has a few hundred;
 	// bucketsum did not write what is longer.
 	recordLimit = 64 << 10
-	// recordAttempts is how often a record is read and written again when another process,
-	// which does not share the lock, writes it at the same instant.
-	recordAttempts = 8
 )
 
 // records implements pipeline.Recorder with sidecars.
@@ -123,114 +120,112 @@ func (r *records) write(ctx context.Context, key string, s *sidecar, c driver.Co
 	return r.bucket.Put(ctx, key, b, c)
 }
 
+// seen is what the sidecars of an object held when they were looked at, by algorithm; nil: nothing.
+type seen map[string]*sidecar
+
 // Lookup implements pipeline.Recorder. If the records of several algorithms are of different
-// versions, the newest version decides and the other records do not count.
-func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Record, error) {
+// versions, it returns the one that was computed last.
+func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Record, pipeline.Seen, error) {
 	var found pipeline.Record
+	saw := make(seen, len(r.algorithms))
 	for _, alg := range r.algorithms {
 		s, err := r.read(ctx, r.key(o, alg))
-		if errors.Is(err, pipeline.ErrNotFound) {
+		switch {
+		case errors.Is(err, syscall.ENAMETOOLONG):
+			continue // there can be none, as a Save will say
+		case errors.Is(err, pipeline.ErrNotFound):
+			saw[alg] = nil
 			continue
-		} else if err != nil {
-			return pipeline.Record{}, fmt.Errorf("read the %s record of %s: %w", alg, printable(o), readable.Error(err))
+		case err != nil:
+			return pipeline.Record{}, nil, fmt.Errorf("read the %s record of %s: %w", alg, printable(o), readable.Error(err))
 		}
+		saw[alg] = s
 		record, ok := s.record(o, alg)
 		switch {
 		case !ok || s.archived:
-		case found.Digests == nil, pipeline.CompareSequencers(record.Source.Sequencer, found.Source.Sequencer) > 0 &&
-			!record.Source.SameVersion(found.Source):
+		case found.Digests == nil, !record.Source.SameVersion(found.Source) && record.ComputedAt.After(found.ComputedAt):
 			found = record
 		case record.Source.SameVersion(found.Source):
 			found.Digests[alg] = record.Digests[alg]
 		}
 	}
 	if found.Digests == nil {
-		return pipeline.Record{}, fmt.Errorf("record of %s: %w", printable(o), pipeline.ErrNotFound)
+		return pipeline.Record{}, saw, fmt.Errorf("record of %s: %w", printable(o), pipeline.ErrNotFound)
 	}
-	return found, nil
+	return found, saw, nil
 }
 
 // Save implements pipeline.Recorder. It does not write again what is recorded already. It
 // removes records of another version that belong to algorithms which are no longer configured,
 // as they would be wrong from now on. In an object store it looks for them only if the record
 // replaces one of another version.
-func (r *records) Save(ctx context.Context, record pipeline.Record) error {
+func (r *records) Save(ctx context.Context, record pipeline.Record, looked pipeline.Seen) error {
 	var errs []error
 	overwritten := r.traits.Local
+	saw, known := looked.(seen)
 	for _, alg := range r.algorithms {
 		value := record.Digests[alg]
 		if value == "" {
 			continue
 		}
-		replaced, err := r.save(ctx, record, alg, value)
+		condition := driver.Condition{Unseen: !known}
+		old := saw[alg]
+		if old != nil {
+			condition.Old = old.blob
+		}
+		replaced, err := r.save(ctx, record, alg, value, old, condition)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("write the %s record of %s: %w", alg, printable(record.Source), readable.Error(err)))
 		}
 		overwritten = overwritten || replaced
 	}
 	if overwritten && len(errs) == 0 {
-		_, err := r.removeAll(ctx, record.Source, r.former, (*sidecar).outdated)
-		errs = append(errs, err)
+		for _, alg := range r.former {
+			if _, err := r.removeFormer(ctx, record.Source, alg, (*sidecar).outdated); err != nil {
+				errs = append(errs, err)
+			}
+		}
 	}
 	return joined(errs)
 }
 
 // save reports whether it replaced the record of another version.
-func (r *records) save(ctx context.Context, record pipeline.Record, alg, value string) (replaced bool, err error) {
+func (r *records) save(ctx context.Context, record pipeline.Record, alg, value string, old *sidecar, c driver.Condition) (replaced bool, err error) {
 	o := record.Source
 	key := r.key(o, alg)
+	fresh := newSidecar(record, value)
+	switch {
+	case old == nil:
+	case !old.ours() && old.line == fresh.line:
+		return false, nil // the user wrote the same line; the file stays theirs
+	case !old.ours():
+		return false, pipeline.Permanent(fmt.Errorf(
+			"bucketsum did not write %q and leaves it alone: move it away, or choose other names with --record", key))
+	case old.says(fresh, o, alg):
+		return false, nil
+	}
 	unlock, err := r.bucket.Lock(ctx, key)
 	if err != nil {
 		return false, err
 	}
 	defer unlock()
-	fresh := newSidecar(record, value)
-	if err := r.write(ctx, key, fresh, driver.Condition{Unseen: true}); !errors.Is(err, pipeline.ErrChanged) {
-		return false, err // most objects have no record yet
-	}
-	for range recordAttempts {
-		old, err := r.read(ctx, key)
-		switch {
-		case errors.Is(err, pipeline.ErrNotFound):
-			old = nil
-		case err != nil:
-			return false, err
-		case !old.ours() && old.line == fresh.line:
-			return false, nil // the user wrote the same line; the file stays theirs
-		case !old.ours():
-			return false, pipeline.Permanent(fmt.Errorf(
-				"bucketsum did not write %q and leaves it alone: move it away, or choose other names with --record", key))
-		case old.newerThan(o, alg):
-			return false, fmt.Errorf("%w: the record of a newer version is there", pipeline.ErrChanged)
-		case old.says(fresh, o, alg):
-			return false, nil
-		}
-		var c driver.Condition
-		if old != nil {
-			c.Old = old.blob
-		}
-		if err := r.write(ctx, key, fresh, c); !errors.Is(err, pipeline.ErrChanged) {
-			return old != nil && old.outdated(o, alg), err
-		}
-	}
-	return false, fmt.Errorf("other processes write %q all the time", key)
+	return old != nil && old.outdated(o, alg), r.write(ctx, key, fresh, c)
 }
 
 // Remove implements pipeline.Recorder. It removes the records of all algorithms,
 // configured or not.
-func (r *records) Remove(ctx context.Context, o pipeline.Object) (bool, error) {
-	return r.removeAll(ctx, o, allAlgorithms, func(*sidecar, pipeline.Object, string) bool { return true })
-}
-
-// sidecarTest is a question about the sidecar of an object.
-type sidecarTest func(s *sidecar, o pipeline.Object, alg string) bool
-
-// removeAll removes the records of an object to which the test applies.
-func (r *records) removeAll(ctx context.Context, o pipeline.Object, algorithms []string, applies sidecarTest) (bool, error) {
+func (r *records) Remove(ctx context.Context, o pipeline.Object, looked pipeline.Seen) (bool, error) {
 	removed := false
 	var errs []error
-	for _, alg := range algorithms {
-		done, err := r.remove(ctx, o, alg, applies)
+	saw, _ := looked.(seen)
+	for _, alg := range allAlgorithms {
+		var done bool
+		var err error
+		if old, known := saw[alg]; known {
+			done, err = r.remove(ctx, o, alg, old)
+		} else {
+			done, err = r.removeFormer(ctx, o, alg, func(*sidecar, pipeline.Object, string) bool { return true })
+		}
 		removed = removed || done
 		if err != nil {
 			errs = append(errs, fmt.Errorf("remove the %s record of %s: %w", alg, printable(o), readable.Error(err)))
@@ -239,51 +234,40 @@ func (r *records) removeAll(ctx context.Context, o pipeline.Object, algorithms [
 	return removed, joined(errs)
 }
 
-// remove removes the record of one algorithm if the test applies to it.
-func (r *records) remove(ctx context.Context, o pipeline.Object, alg string, applies sidecarTest) (bool, error) {
-	key := r.key(o, alg)
-	if !slices.Contains(r.algorithms, alg) {
-		// Mostly there is no record. Finding that out needs no lock.
-		switch s, err := r.read(ctx, key); {
-		case errors.Is(err, pipeline.ErrNotFound), errors.Is(err, syscall.ENAMETOOLONG):
-			return false, nil
-		case err == nil && !s.of(o):
-			return false, nil
-		}
+// removeFormer looks at the record of an algorithm and removes it if the test applies. Mostly there is none.
+func (r *records) removeFormer(ctx context.Context, o pipeline.Object, alg string, applies func(s *sidecar, o pipeline.Object, alg string) bool) (bool, error) {
+	s, err := r.read(ctx, r.key(o, alg))
+	switch {
+	case errors.Is(err, pipeline.ErrNotFound), errors.Is(err, syscall.ENAMETOOLONG):
+		return false, nil
+	case err != nil:
+		return false, err
+	case !s.of(o) || !applies(s, o, alg):
+		return false, nil
 	}
+	return r.remove(ctx, o, alg, s)
+}
+
+// remove removes the record of one algorithm if it is the one that was seen.
+func (r *records) remove(ctx context.Context, o pipeline.Object, alg string, old *sidecar) (bool, error) {
+	var c driver.Condition
+	switch {
+	case old == nil && !r.traits.Local: // there is nothing, not even a note of a record
+		return false, nil
+	case old != nil && !old.of(o):
+		return false, nil
+	case old != nil:
+		c.Old = old.blob
+	}
+	key := r.key(o, alg)
 	unlock, err := r.bucket.Lock(ctx, key)
 	if err != nil {
 		return false, err
 	}
 	defer unlock()
-	for range recordAttempts {
-		old, err := r.read(ctx, key)
-		switch {
-		case errors.Is(err, syscall.ENAMETOOLONG):
-			return false, nil // there can be none
-		case errors.Is(err, pipeline.ErrNotFound):
-			if r.traits.Local { // a note may be left
-				err = r.bucket.Delete(ctx, key, driver.Condition{})
-			} else {
-				err = nil
-			}
-			return false, err
-		case err != nil:
-			return false, err
-		case !old.of(o) || !applies(old, o, alg):
-			return false, nil
-		case old.recordedAfter(o, alg):
-			return false, fmt.Errorf("%w: the record is of a newer version", pipeline.ErrChanged)
-		}
-		err = r.bucket.Delete(ctx, key, driver.Condition{Old: old.blob})
-		switch {
-		case err == nil:
-			return true, nil
-		case errors.Is(err, pipeline.ErrNotFound):
-			return false, nil // another process removed it
-		case !errors.Is(err, pipeline.ErrChanged):
-			return false, err
-		}
+	err = r.bucket.Delete(ctx, key, c)
+	if errors.Is(err, pipeline.ErrNotFound) {
+		return false, nil // another process removed it
 	}
-	return false, fmt.Errorf("other processes write %q all the time", key)
+	return old != nil && err == nil, err
 }

@@ -147,33 +147,16 @@ func (s *sidecar) record(o pipeline.Object, alg string) (pipeline.Record, bool) 
 	}, true
 }
 
-// newerThan reports whether the sidecar is of a version of the object that is known to be newer
-// than o.
-func (s *sidecar) newerThan(o pipeline.Object, alg string) bool {
-	r, ok := s.record(o, alg)
-	return ok && !r.Source.SameVersion(o) && pipeline.CompareSequencers(r.Source.Sequencer, o.Sequencer) > 0
-}
-
-// outdated reports whether bucketsum wrote the sidecar for the object and it is neither of this
-// version nor known to be of a newer one.
+// outdated reports whether bucketsum wrote the sidecar for another version of the object.
 func (s *sidecar) outdated(o pipeline.Object, alg string) bool {
 	r, ok := s.record(o, alg)
-	return s.of(o) && (!ok || !r.Source.SameVersion(o) && pipeline.CompareSequencers(r.Source.Sequencer, o.Sequencer) <= 0)
-}
-
-// recordedAfter reports whether the sidecar is from an event that is known to be newer than
-// that of o. For a deletion this alone decides: the same content may have been put back since.
-func (s *sidecar) recordedAfter(o pipeline.Object, alg string) bool {
-	r, ok := s.record(o, alg)
-	return ok && pipeline.CompareSequencers(r.Source.Sequencer, o.Sequencer) > 0
+	return s.of(o) && (!ok || !r.Source.SameVersion(o))
 }
 
 // says reports whether the sidecar already tells everything that fresh would: the same line of
-// the same version, with the same outcome of the checks, from the same event or a newer one.
+// the same version, with the same outcome of the checks.
 func (s *sidecar) says(fresh *sidecar, o pipeline.Object, alg string) bool {
 	r, ok := s.record(o, alg)
 	verified := fresh.metadata[metaVerified]
-	return ok && s.line == fresh.line && r.Source.SameVersion(o) && (verified == "" || verified == s.metadata[metaVerified]) &&
-		(o.Sequencer == "" || o.Sequencer == r.Source.Sequencer ||
-			pipeline.CompareSequencers(r.Source.Sequencer, o.Sequencer) > 0)
+	return ok && s.line == fresh.line && r.Source.SameVersion(o) && (verified == "" || verified == s.metadata[metaVerified])
 }

@@ -1,6 +1,7 @@
 package blobstore
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,6 @@ func checkRecord(t *testing.T, s *sidecar) {
 	}
 	newer := someObject
 	newer.Sequencer = "02"
-	_ = s.newerThan(newer, "md5")
 	_ = s.says(s, newer, "md5")
 }
 
@@ -130,20 +130,20 @@ func TestAsterisk(t *testing.T) {
 }
 
 func TestJoined(t *testing.T) {
-	gone, broken, transient := pipeline.ErrNotFound, pipeline.Permanent(errPlain("broken")), errPlain("later")
-	for _, errs := range [][]error{{gone, broken, transient}, {transient, nil, broken, gone}, {broken, transient, gone}} {
+	changed, broken, transient := pipeline.ErrChanged, pipeline.Permanent(errPlain("broken")), errPlain("later")
+	for _, errs := range [][]error{{changed, broken, transient}, {transient, nil, broken, changed}, {broken, transient, changed}} {
 		err := joined(errs)
-		if got := pipeline.Classify(err); got != pipeline.ClassTransient {
-			t.Errorf("%v is %s, want the class that asks for the most care", err, got)
+		if pipeline.Classify(err) != pipeline.ClassTransient || errors.Is(err, pipeline.ErrChanged) {
+			t.Errorf("%v is not the transient one", err)
 		}
-		for _, e := range []error{gone, broken, transient} {
+		for _, e := range []error{changed, broken, transient} {
 			if !strings.Contains(err.Error(), e.Error()) {
 				t.Errorf("%v does not tell of %v", err, e)
 			}
 		}
 	}
-	if err := joined([]error{gone, broken}); pipeline.Classify(err) != pipeline.ClassPermanent {
-		t.Errorf("%v is not permanent", err)
+	if err := joined([]error{broken, changed}); !errors.Is(err, pipeline.ErrChanged) {
+		t.Errorf("%v does not ask for another look", err)
 	}
 	if err := joined([]error{nil, nil}); err != nil {
 		t.Errorf("got %v", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"io"
 	"net/url"
 	"os"
@@ -100,11 +101,11 @@ func TestClosedBucket(t *testing.T) {
 	b := store.Bucket()
 	_, statErr := b.Source.Stat(t.Context(), o)
 	_, openErr := b.Source.Open(t.Context(), o)
-	_, lookupErr := b.Records.Lookup(t.Context(), o)
-	_, removeErr := b.Records.Remove(t.Context(), o)
+	_, _, lookupErr := b.Records.Lookup(t.Context(), o)
+	_, removeErr := pipelinetest.Remove(t.Context(), b.Records, o)
 	for name, err := range map[string]error{
 		"Stat": statErr, "Open": openErr, "Lookup": lookupErr, "Remove": removeErr,
-		"Save": b.Records.Save(t.Context(), drivertest.Record(o)),
+		"Save": pipelinetest.Save(t.Context(), b.Records, drivertest.Record(o)),
 	} {
 		if pipeline.Classify(err) != pipeline.ClassTransient {
 			t.Errorf("%s: got %v, want a transient error", name, err)
@@ -180,7 +181,7 @@ func TestRecordsOnAnotherTechnology(t *testing.T) {
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		t.Error(err)
 	}
-	if err := errors.Join(r.Close(), store.Check(t.Context()), store.Bucket().Records.Save(t.Context(), drivertest.Record(o))); err != nil {
+	if err := errors.Join(r.Close(), store.Check(t.Context()), pipelinetest.Save(t.Context(), store.Bucket().Records, drivertest.Record(o))); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := fmt.Sprint(records.Keys(t)), fmt.Sprintf("[%s/dir/a.md5]", b.Name); got != want {

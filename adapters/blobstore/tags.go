@@ -45,24 +45,27 @@ var _ pipeline.Recorder = (*tagRecords)(nil)
 func (r *tagRecords) IsRecord(key string) bool { return isCheckpoint(key) }
 
 // Remove implements pipeline.Recorder: the tags disappear with their object.
-func (r *tagRecords) Remove(context.Context, pipeline.Object) (bool, error) { return false, nil }
+func (r *tagRecords) Remove(context.Context, pipeline.Object, pipeline.Seen) (bool, error) {
+	return false, nil
+}
 
 // Lookup implements pipeline.Recorder. Each version has its own tags; it returns those of the
 // version that o names, else of the current one.
-func (r *tagRecords) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Record, error) {
+func (r *tagRecords) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Record, pipeline.Seen, error) {
 	tags, version, err := r.tags.ReadTags(ctx, o)
 	if err != nil {
-		return pipeline.Record{}, fmt.Errorf("read the tags of %s: %w", printable(o), err)
+		return pipeline.Record{}, nil, fmt.Errorf("read the tags of %s: %w", printable(o), err)
 	}
 	record, ok := r.parse(o, version, tags)
 	if !ok {
-		return pipeline.Record{}, fmt.Errorf("record of %s: %w", printable(o), pipeline.ErrNotFound)
+		return pipeline.Record{}, nil, fmt.Errorf("record of %s: %w", printable(o), pipeline.ErrNotFound)
 	}
-	return record, nil
+	return record, nil, nil
 }
 
-// Save implements pipeline.Recorder. Tags of others stay.
-func (r *tagRecords) Save(ctx context.Context, record pipeline.Record) error {
+// Save implements pipeline.Recorder. Tags of others stay. There is no condition that could compare what
+// was seen: it reads the tags just before it writes them.
+func (r *tagRecords) Save(ctx context.Context, record pipeline.Record, _ pipeline.Seen) error {
 	if err := r.save(ctx, record); err != nil {
 		return fmt.Errorf("tag %s: %w", printable(record.Source), err)
 	}
@@ -83,10 +86,6 @@ func (r *tagRecords) save(ctx context.Context, record pipeline.Record) error {
 	fresh := maps.Clone(tags)
 	old, ok := r.parse(o, version, tags)
 	same := ok && old.Source.SameVersion(o)
-	newer := ok && pipeline.CompareSequencers(old.Source.Sequencer, o.Sequencer) > 0
-	if newer && !same {
-		return fmt.Errorf("%w: the tags are of a newer version", pipeline.ErrChanged)
-	}
 	if !same {
 		maps.DeleteFunc(fresh, func(name, _ string) bool { return name == tagSource || strings.HasPrefix(name, tagDigest) })
 	}
@@ -101,12 +100,10 @@ func (r *tagRecords) save(ctx context.Context, record pipeline.Record) error {
 	case same && record.ComputedAt.After(old.ComputedAt):
 		delete(fresh, tagVerified) // it belongs to an earlier reading
 	}
-	if same && maps.Equal(fresh, tags) && (newer || o.Sequencer == "" || o.Sequencer == old.Source.Sequencer) {
+	if same && maps.Equal(fresh, tags) {
 		return nil // everything is recorded already
 	}
-	if !newer {
-		fresh[tagSource] = formatSource(record)
-	}
+	fresh[tagSource] = formatSource(record)
 	if n := len(fresh); n > tagLimit {
 		return pipeline.Permanent(fmt.Errorf("it would have %d tags, more than the %d that are allowed: remove some, compute fewer checksums, or choose --record-to sidecar", n, tagLimit))
 	}

@@ -19,10 +19,10 @@ func (empty) Open(context.Context, pipeline.Object) (pipeline.Reader, error) { r
 func (empty) Stat(_ context.Context, o pipeline.Object) (pipeline.Object, error) {
 	return o, nil
 }
-func (empty) Lookup(context.Context, pipeline.Object) (pipeline.Record, error) {
-	return pipeline.Record{}, pipeline.ErrNotFound
+func (empty) Lookup(context.Context, pipeline.Object) (pipeline.Record, pipeline.Seen, error) {
+	return pipeline.Record{}, nil, pipeline.ErrNotFound
 }
-func (empty) Save(context.Context, pipeline.Record) error { return nil }
+func (empty) Save(context.Context, pipeline.Record, pipeline.Seen) error { return nil }
 
 type nothing struct{ pipeline.Reader }
 
@@ -50,11 +50,11 @@ func BenchmarkSmallObject(b *testing.B) {
 			b.ReportAllocs()
 			for n := 0; b.Loop(); n++ {
 				ctx := observer.Begin(b.Context(), pipeline.Delivery{})
-				_, _ = bucket.Records.Lookup(ctx, o)
+				_, _, _ = bucket.Records.Lookup(ctx, o)
 				r, _ := bucket.Source.Open(ctx, o)
 				_, _ = r.Read(buf)
 				_ = r.Close()
-				_ = bucket.Records.Save(ctx, pipeline.Record{Source: o})
+				_ = bucket.Records.Save(ctx, pipeline.Record{Source: o}, nil)
 				result := pipeline.Result{Outcome: pipeline.Recorded}
 				observer.Result(ctx, result, observer.Publish(ctx, publish, result))
 				observer.End(ctx, pipeline.Delivery{Fate: pipeline.Acked, Events: events})

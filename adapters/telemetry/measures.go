@@ -15,7 +15,6 @@ import (
 const (
 	outcomeFailed     = string(pipeline.Failed)
 	outcomeSuperseded = "superseded" // the work is not needed any more
-	outcomeDuplicate  = "duplicate"  // this process has done the work before
 	outcomeReturned   = "returned"   // the event went back to the queue
 )
 
@@ -81,7 +80,7 @@ func newMeasures(t *Telemetry, version string) (measures, error) {
 	m := measures{
 		objects: labelled("objects", "Events of objects, by outcome.", "outcome",
 			string(pipeline.Recorded), string(pipeline.Current), string(pipeline.Removed), string(pipeline.Kept), string(pipeline.Mismatch),
-			outcomeFailed, outcomeSuperseded, outcomeDuplicate, outcomeReturned),
+			outcomeFailed, outcomeSuperseded, outcomeReturned),
 		retries:    counter("retries", "", "Attempts to handle a message that were repeated under the same lease."),
 		extensions: counter("lease.extensions", "", "Extensions of leases on messages."),
 		losses:     counter("lease.losses", "", "Leases on messages that were lost. Another worker may do the same work."),

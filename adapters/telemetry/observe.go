@@ -97,8 +97,6 @@ func (t *Telemetry) end(ctx context.Context, d pipeline.Delivery) {
 // has a result, or will have one later.
 func outcomeOf(d pipeline.Delivery, h pipeline.Handled) string {
 	switch class := pipeline.Classify(h.Err); {
-	case h.Duplicate:
-		return outcomeDuplicate
 	case class == pipeline.ClassNone, class == pipeline.ClassUnfinished && d.Fate == pipeline.Continued:
 		return ""
 	case class == pipeline.ClassSuperseded:
@@ -179,12 +177,14 @@ func (t *Telemetry) opened(r *pipeline.Reading) {
 	}
 }
 
-// failed sets the span's status to an error. For superseded and unfinished work, which is not a
-// failure, it sets an attribute instead.
+// failed sets the span's status to an error. For superseded and unfinished work, and for the answer of a store
+// that something is not there or has changed, which are no failures, it sets an attribute instead.
 func failed(span trace.Span, err error) {
-	switch pipeline.Classify(err) {
-	case pipeline.ClassNone:
-	case pipeline.ClassSuperseded, pipeline.ClassUnfinished:
+	class := pipeline.Classify(err)
+	answer := errors.Is(err, pipeline.ErrNotFound) || errors.Is(err, pipeline.ErrChanged)
+	switch {
+	case class == pipeline.ClassNone:
+	case class == pipeline.ClassSuperseded, class == pipeline.ClassUnfinished, answer:
 		span.SetAttributes(attribute.String("bucketsum.reason", err.Error()))
 	default:
 		span.SetStatus(codes.Error, err.Error())

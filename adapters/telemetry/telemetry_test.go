@@ -202,14 +202,13 @@ func TestMetrics(t *testing.T) {
 	got := b.metrics()
 	for series, want := range map[string]float64{
 		`bucketsum_objects_total{outcome="recorded"}`:                      1,
-		`bucketsum_objects_total{outcome="current"}`:                       1, // the record whose result was not published at first
-		`bucketsum_objects_total{outcome="duplicate"}`:                     1,
+		`bucketsum_objects_total{outcome="current"}`:                       2, // one is the record whose result was not published at first
 		`bucketsum_objects_total{outcome="superseded"}`:                    2,
 		`bucketsum_objects_total{outcome="failed"}`:                        2,
 		`bucketsum_objects_total{outcome="returned"}`:                      0,
 		`bucketsum_bytes_total`:                                            12,
 		`bucketsum_retries_total`:                                          1,
-		`bucketsum_results_total{outcome="published"}`:                     2,
+		`bucketsum_results_total{outcome="published"}`:                     3,
 		`bucketsum_results_total{outcome="failed"}`:                        1,
 		`bucketsum_dead_letters_total{reason="unknown_bucket"}`:            1,
 		`bucketsum_dead_letters_total{reason="undecodable"}`:               1,
@@ -218,7 +217,7 @@ func TestMetrics(t *testing.T) {
 		`bucketsum_phase_duration_seconds_count{phase="open"}`:             2,
 		`bucketsum_phase_duration_seconds_count{phase="hash"}`:             2,
 		`bucketsum_phase_duration_seconds_count{phase="record"}`:           2,
-		`bucketsum_phase_duration_seconds_count{phase="publish"}`:          3,
+		`bucketsum_phase_duration_seconds_count{phase="publish"}`:          4,
 		`bucketsum_phase_duration_seconds_count{phase="wait"}`:             6,
 		`bucketsum_phase_duration_seconds_bucket{phase="wait",le="900"}`:   0,
 		`bucketsum_phase_duration_seconds_bucket{phase="wait",le="14400"}`: 6,

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/watch"
-	"github.com/bucketsum/bucketsum/pipeline"
 )
 
 // quick is a settle time for tests that only look at the final state.
@@ -217,7 +216,7 @@ func TestManyFiles(t *testing.T) {
 	last := make(map[string]string)
 	for _, e := range r.inbox.all() {
 		s := e.Detail.Object.Sequencer
-		if sequencers[s] || pipeline.CompareSequencers(last[e.key()], s) > 0 {
+		if sequencers[s] || last[e.key()] > s {
 			t.Fatalf("sequencer %s of %s is not new or older than %s", s, e, last[e.key()])
 		}
 		sequencers[s], last[e.key()] = true, s

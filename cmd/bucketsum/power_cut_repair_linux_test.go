@@ -177,7 +177,7 @@ func (x *experiment) covered(s *blobstore.Store, key string) error {
 	if err != nil {
 		return err
 	}
-	r, err := s.Bucket().Records.Lookup(context.Background(), o)
+	r, _, err := s.Bucket().Records.Lookup(context.Background(), o)
 	if err != nil {
 		return err
 	}
@@ -305,7 +305,7 @@ func (x *experiment) handle(t *testing.T) error {
 			if slices.Contains(x.refused, o.Key) {
 				continue
 			}
-			record, err := b.Records.Lookup(ctx, o)
+			record, _, err := b.Records.Lookup(ctx, o)
 			if err == nil && record.Covers(o, x.algs()) {
 				continue
 			}

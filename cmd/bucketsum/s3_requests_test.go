@@ -67,7 +67,9 @@ func TestRequests(t *testing.T) {
 	sequencer := 0
 	handled := func(detailType, key, outcome string) map[string]int {
 		t.Helper()
-		sequencer++
+		if outcome != "current" { // else it is the last event again
+			sequencer++
+		}
 		event := objectEvent(detailType, "photos", key, fmt.Sprintf("%02x", sequencer))
 		if detailType == "Object Created" {
 			attributes, err := bucket.Attributes(t.Context(), key)
@@ -99,12 +101,12 @@ func TestRequests(t *testing.T) {
 		do   func() map[string]int
 		want map[string]int
 	}{
-		{"a new object", func() map[string]int { return handled("Object Created", "small", "recorded") }, map[string]int{"GET": 2, "HEAD": 2, "PUT": 1}},
+		{"a new object", func() map[string]int { return handled("Object Created", "small", "recorded") }, map[string]int{"GET": 1, "HEAD": 1, "PUT": 1}},
 		{"the same event again", func() map[string]int { return handled("Object Created", "small", "current") }, map[string]int{"GET": 1, "HEAD": 1}},
 		{"an object that was overwritten", func() map[string]int {
 			put("small", 63<<10)
 			return handled("Object Created", "small", "recorded")
-		}, map[string]int{"GET": 10, "HEAD": 2, "PUT": 2}},
+		}, map[string]int{"GET": 9, "HEAD": 2, "PUT": 2}},
 		{"a deleted object", func() map[string]int { // of every algorithm there might be a record
 			if err := bucket.Delete(t.Context(), "small"); err != nil {
 				t.Fatal(err)

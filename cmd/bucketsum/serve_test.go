@@ -158,7 +158,7 @@ func TestServe(t *testing.T) {
 	send(t, events, objectEvent("Object Created", name, "a b.md5", "04"))
 	s.until("message superseded", "is a checksum record itself")
 	send(t, events, objectEvent("Object Created", name, "nothing", "05"))
-	s.until("message superseded", "not found")
+	s.until("message superseded", "no such object")
 	send(t, events, `{"Event":"s3:TestEvent","Service":"Amazon S3","Bucket":"x"}`)
 	s.until("message handled")
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"net/url"
 	"strings"
 	"testing"
@@ -47,7 +48,7 @@ func TestSumS3(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := bucket.Bucket().Records.Save(t.Context(), pipeline.Record{Source: o, Digests: map[string]string{"md5": sumMD5OfX}}); err != nil {
+	if err := pipelinetest.Save(t.Context(), bucket.Bucket().Records, pipeline.Record{Source: o, Digests: map[string]string{"md5": sumMD5OfX}}); err != nil {
 		t.Fatal(err)
 	}
 	u, err := url.Parse(server.BucketURL("objects"))

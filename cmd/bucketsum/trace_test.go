@@ -74,7 +74,7 @@ func TestTrace(t *testing.T) {
 	got := make(map[string]string) // by the names of blocks
 	got["upload"] = strings.Join(toUser.take(), "\n")
 	requests := toWorker.take()
-	names := []string{"ask for the record", "read", "look", "write the record", "look again"}
+	names := []string{"read", "write the record", "look again", "the other record", "the other object", "the bucket"}
 	if len(requests) != len(names) {
 		t.Fatalf("%d requests, want %d:\n%s", len(requests), len(names), strings.Join(requests, "\n"))
 	}

@@ -104,7 +104,7 @@ func TestActivityPartialFailure(t *testing.T) {
 	failed := errors.New("denied")
 	end(t, a, pipeline.Delivery{Fate: pipeline.Nacked, Err: failed, Events: []pipeline.Handled{
 		{Event: pipeline.Event{Object: object("done", 1)}},
-		{Event: pipeline.Event{Object: object("gone", 1)}, Err: pipeline.ErrNotFound},
+		{Event: pipeline.Event{Object: object("gone", 1)}, Err: pipeline.ErrMissing},
 		{Event: pipeline.Event{Object: object("denied", 1)}, Err: failed},
 	}})
 	if f := a.Status().Failures; len(f) != 1 || f[0].Key != "denied" || f[0].Reason != "denied" {

@@ -59,9 +59,9 @@ func FuzzUpload(f *testing.F) {
 // asked remembers the object of the last lookup.
 type asked struct{ o pipeline.Object }
 
-func (a *asked) Lookup(_ context.Context, o pipeline.Object) (pipeline.Record, error) {
+func (a *asked) Lookup(_ context.Context, o pipeline.Object) (pipeline.Record, pipeline.Seen, error) {
 	a.o = o
-	return pipeline.Record{}, pipeline.ErrNotFound
+	return pipeline.Record{}, nil, pipeline.ErrNotFound
 }
 
 // FuzzRecords asks for records with any query: only the configured bucket is looked at, by

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -18,7 +19,7 @@ const lookupTimeout = writeTimeout / 2
 type Records interface {
 	// Lookup returns the record of the object's key, for any version. pipeline.ErrNotFound if there
 	// is none.
-	Lookup(ctx context.Context, o pipeline.Object) (pipeline.Record, error)
+	Lookup(ctx context.Context, o pipeline.Object) (pipeline.Record, pipeline.Seen, error)
 }
 
 // recordAnswer is the answer of GET /records: the record of an object. Fields may be added and are never
@@ -47,9 +48,9 @@ func (s *service) records(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
 	defer cancel()
-	record, err := records.Lookup(ctx, pipeline.Object{Bucket: bucket, Key: key, Size: pipeline.UnknownSize})
-	switch class := pipeline.Classify(err); {
-	case class == pipeline.ClassSuperseded, class == pipeline.ClassPermanent:
+	record, _, err := records.Lookup(ctx, pipeline.Object{Bucket: bucket, Key: key, Size: pipeline.UnknownSize})
+	switch {
+	case errors.Is(err, pipeline.ErrNotFound), pipeline.Classify(err) == pipeline.ClassPermanent:
 		// There is no record, or no object can have that key.
 		answerError(w, http.StatusNotFound, "The object has no record")
 	case err != nil:

@@ -133,16 +133,16 @@ func TestStatus(t *testing.T) {
 // records are the records of a bucket in memory.
 type records map[string]pipeline.Record
 
-func (r records) Lookup(_ context.Context, o pipeline.Object) (pipeline.Record, error) {
+func (r records) Lookup(_ context.Context, o pipeline.Object) (pipeline.Record, pipeline.Seen, error) {
 	switch record, ok := r[o.Key]; {
 	case o.Key == "broken":
-		return record, errors.New("secret of the store")
+		return record, nil, errors.New("secret of the store")
 	case o.Key == "impossible":
-		return record, pipeline.Permanent(errors.New("no such key can be"))
+		return record, nil, pipeline.Permanent(errors.New("no such key can be"))
 	case !ok || o.Bucket != "inbox":
-		return record, pipeline.ErrNotFound
+		return record, nil, pipeline.ErrNotFound
 	default:
-		return record, nil
+		return record, nil, nil
 	}
 }
 

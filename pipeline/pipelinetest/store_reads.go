@@ -68,7 +68,7 @@ func testReadChanged(s *storeTest) {
 		}
 	} else {
 		_, err = b.Source.Open(s.Context(), old)
-		s.isClass(err, pipeline.ClassSuperseded, pipeline.ErrChanged)
+		s.isClass(err, pipeline.ClassTransient, pipeline.ErrChanged)
 	}
 	if now := s.stat(b, "a"); now.SameVersion(old) {
 		s.Errorf("Stat returned the old version: %v", now)
@@ -81,9 +81,9 @@ func testReadMissing(s *storeTest) {
 	s.Delete(s.T, "dir/a")
 	for _, o := range []pipeline.Object{gone, s.object("dir/a"), s.object("never"), s.object("no/such/folder")} {
 		_, err := b.Source.Stat(s.Context(), o)
-		s.isClass(err, pipeline.ClassSuperseded, pipeline.ErrNotFound)
+		s.isClass(err, pipeline.ClassTransient, pipeline.ErrNotFound)
 		_, err = b.Source.Open(s.Context(), o)
-		s.isClass(err, pipeline.ClassSuperseded, pipeline.ErrNotFound)
+		s.isClass(err, pipeline.ClassTransient, pipeline.ErrNotFound)
 	}
 }
 

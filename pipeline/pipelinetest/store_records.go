@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -48,16 +49,11 @@ func testSaveAgain(s *storeTest) {
 	s.save(b, first)
 	again := first
 	again.ComputedAt = computed.AddDate(1, 0, 0)
-	s.save(b, again)
-	s.recorded(b, first) // it was not written again
-	again.Source.Sequencer = ""
-	s.save(b, again)
-	again.Source.Sequencer = "01" // the same content was put twice
-	s.save(b, again)
-	s.recorded(b, first)
-	again.Source.Sequencer = "03"
-	s.save(b, again)
-	s.recorded(b, again)
+	for _, sequencer := range []string{"02", "", "01", "03"} { // the same content was put twice
+		again.Source.Sequencer = sequencer
+		s.save(b, again)
+		s.recorded(b, first) // it was not written again
+	}
 }
 
 // The record keeps the checks as far as readers need them, and a new mismatch is added to
@@ -87,16 +83,41 @@ func testSaveNewer(s *storeTest) {
 	s.recorded(b, newer)
 }
 
-func testSaveOlder(s *storeTest) {
-	b := s.Open(s.T)
-	newer := only(record(s.version("a", "e2", "02"), "newer"), "md5")
-	s.save(b, newer)
-	err := b.Records.Save(s.Context(), record(s.version("a", "e1", "01"), "old"))
-	s.isClass(err, pipeline.ClassSuperseded, pipeline.ErrChanged)
-	s.recorded(b, newer)
+// A record that was written since the look is not replaced and not removed, whatever its sequencer is.
+func testSaveAfterOthers(s *storeTest) {
+	b, other := s.Open(s.T), s.Open(s.T)
+	late := record(s.version("a", "e1", "09"), "late")
+	_, nothing, err := b.Records.Lookup(s.Context(), late.Source)
+	s.isClass(err, pipeline.ClassTransient, pipeline.ErrNotFound)
+	first := only(record(s.version("a", "e2", "02"), "first"), "md5")
+	s.save(other, first)
+	for name, seen := range map[string]pipeline.Seen{"nothing": nothing, "no look": nil} {
+		if err := b.Records.Save(s.Context(), late, seen); !errors.Is(err, pipeline.ErrChanged) {
+			s.Errorf("Save after %s was seen: %v, want ErrChanged", name, err)
+		}
+	}
+	s.recorded(b, first)
+	_, seen, err := b.Records.Lookup(s.Context(), late.Source)
+	if err != nil {
+		s.Fatal(err)
+	}
+	second := only(record(s.version("a", "e3", "01"), "second"), "md5")
+	s.save(other, second)
+	if err := b.Records.Save(s.Context(), late, seen); !errors.Is(err, pipeline.ErrChanged) {
+		s.Errorf("Save after another record was seen: %v, want ErrChanged", err)
+	}
+	if removed, err := b.Records.Remove(s.Context(), late.Source, seen); removed || !errors.Is(err, pipeline.ErrChanged) {
+		s.Errorf("Remove after another record was seen: %v, %v, want ErrChanged", removed, err)
+	}
+	s.recorded(b, second)
+	s.removes(other, late.Source, true)
+	if err := b.Records.Save(s.Context(), late, seen); !errors.Is(err, pipeline.ErrChanged) {
+		s.Errorf("Save after the record was removed: %v, want ErrChanged", err)
+	}
+	s.unrecorded(b, "a")
 }
 
-// Without sequencers the last record wins.
+// The last record wins, with and without sequencers.
 func testSaveUnordered(s *storeTest) {
 	b := s.Open(s.T)
 	s.save(b, record(s.version("a", "e1", ""), "one"))
@@ -104,6 +125,9 @@ func testSaveUnordered(s *storeTest) {
 	s.save(b, last)
 	s.recorded(b, last)
 	last = only(record(s.version("a", "e3", "01"), "three"), "md5")
+	s.save(b, last)
+	s.recorded(b, last)
+	last = only(record(s.version("a", "e4", "00"), "four"), "md5")
 	s.save(b, last)
 	s.recorded(b, last)
 }
@@ -115,15 +139,19 @@ func testSaveConcurrently(s *storeTest) {
 	for round := range 4 {
 		key := fmt.Sprintf("key%d", round)
 		var wg sync.WaitGroup
+		var saved sync.Map
 		for n := range versions {
 			wg.Go(func() {
 				r := record(s.version(key, fmt.Sprintf("e%d", n), fmt.Sprintf("%02d", n)), fmt.Sprint(n))
-				if err := buckets[n%2].Records.Save(s.Context(), r); err != nil && !errors.Is(err, pipeline.ErrChanged) {
+				switch err := Save(s.Context(), buckets[n%2].Records, r); {
+				case err == nil:
+					saved.Store(r.Source.ETag, only(r, "md5"))
+				case !errors.Is(err, pipeline.ErrChanged):
 					s.Errorf("Save of version %d: %v", n, err)
 				}
 			})
 			wg.Go(func() {
-				if _, err := buckets[n%2].Records.Lookup(s.Context(), s.object(key)); err != nil && !errors.Is(err, pipeline.ErrNotFound) {
+				if _, _, err := buckets[n%2].Records.Lookup(s.Context(), s.object(key)); err != nil && !errors.Is(err, pipeline.ErrNotFound) {
 					s.Errorf("Lookup: %v", err)
 				}
 			})
@@ -136,8 +164,14 @@ func testSaveConcurrently(s *storeTest) {
 			})
 		}
 		wg.Wait()
-		newest := versions - 1
-		s.recorded(buckets[0], only(record(s.version(key, fmt.Sprintf("e%d", newest), fmt.Sprintf("%02d", newest)), fmt.Sprint(newest)), "md5"))
+		last, _, err := buckets[0].Records.Lookup(s.Context(), s.object(key))
+		if err != nil {
+			s.Fatal(err)
+		}
+		want, ok := saved.Load(last.Source.ETag)
+		if diff := cmp.Diff(want, any(last)); !ok || diff != "" {
+			s.Errorf("the record is not one that was saved (-want +got):\n%s", diff)
+		}
 	}
 }
 
@@ -165,12 +199,11 @@ func testAlgorithmsChange(s *storeTest) {
 	s.recorded(b, only(newer, "sha256"))
 	s.holdsNothing(s.RecordKey("a", "md5"))
 
-	// A record that is known to be newer stays, and so does a file of the user.
-	newest := record(s.version("a", "e4", "04"), "newest")
-	s.save(former, newest)
+	// A file of the user stays.
 	s.Put(s.T, s.RecordKey("a", "sha1"), "user's own\n")
 	s.save(b, record(s.version("a", "e3", "03"), "late"))
-	s.recorded(former, only(newest, "md5"))
+	s.holds(s.RecordKey("a", "sha1"), "user's own\n")
+	s.save(former, record(s.version("a", "e3", "03"), "late"))
 
 	// With the object all records are removed.
 	s.removes(b, s.version("a", "", "05"), true)
@@ -187,6 +220,7 @@ func testMixedVersions(s *storeTest) {
 	b := s.Open(s.T, "md5", "sha256")
 	old := record(s.version("a", "e1", "01"), "old")
 	newer := record(s.version("a", "e2", "02"), "newer")
+	newer.ComputedAt = computed.Add(time.Second)
 	s.save(b, old)
 	s.save(b, only(newer, "md5"))
 	s.recorded(b, only(newer, "md5"))
@@ -195,6 +229,7 @@ func testMixedVersions(s *storeTest) {
 
 	s.save(b, only(record(s.version("b", "e1", "01"), "old"), "md5", "sha256"))
 	newer = only(record(s.version("b", "e2", "02"), "newer"), "sha256")
+	newer.ComputedAt = computed.Add(time.Second)
 	s.save(b, newer)
 	s.recorded(b, newer)
 }
@@ -217,18 +252,6 @@ func testRemove(s *storeTest) {
 	s.removes(b, s.object("dir/a"), true) // a source without sequencers
 }
 
-func testRemoveOlder(s *storeTest) {
-	b := s.Open(s.T)
-	want := only(record(s.version("a", "e2", "03"), "content"), "md5")
-	s.save(b, want)
-	removed, err := b.Records.Remove(s.Context(), s.version("a", "", "02"))
-	s.isClass(err, pipeline.ClassSuperseded, pipeline.ErrChanged)
-	if removed {
-		s.Error("Remove returned true for the record of a newer version")
-	}
-	s.recorded(b, want)
-}
-
 // Files of the user stay.
 func testUsersFile(s *storeTest) {
 	b := s.Open(s.T)
@@ -237,7 +260,7 @@ func testUsersFile(s *storeTest) {
 		s.Put(s.T, file, content)
 		o := s.version(key, "e1", "01")
 		s.unrecorded(b, key)
-		err := b.Records.Save(s.Context(), record(o, "content"))
+		err := Save(s.Context(), b.Records, record(o, "content"))
 		s.isClass(err, pipeline.ClassPermanent, nil)
 		if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "did not write") {
 			s.Errorf("the error does not name the file: %v", err)
@@ -263,7 +286,7 @@ func testUsersFileAmongSeveral(s *storeTest) {
 	b := s.Open(s.T, "md5", "sha256")
 	s.Put(s.T, s.RecordKey("a", "md5"), "user's own\n")
 	r := record(s.version("a", "e1", "01"), "content")
-	s.isClass(b.Records.Save(s.Context(), r), pipeline.ClassPermanent, nil)
+	s.isClass(Save(s.Context(), b.Records, r), pipeline.ClassPermanent, nil)
 	s.recorded(b, only(r, "sha256"))
 	s.removes(b, r.Source, true)
 	s.holds(s.RecordKey("a", "md5"), "user's own\n")
@@ -274,7 +297,7 @@ func testUserReplacesRecord(s *storeTest) {
 	s.save(b, record(s.version("a", "e1", "01"), "content"))
 	s.Put(s.T, s.RecordKey("a", "md5"), "user's own\n")
 	s.unrecorded(b, "a")
-	s.isClass(b.Records.Save(s.Context(), record(s.version("a", "e2", "02"), "other")), pipeline.ClassPermanent, nil)
+	s.isClass(Save(s.Context(), b.Records, record(s.version("a", "e2", "02"), "other")), pipeline.ClassPermanent, nil)
 	s.removes(b, s.version("a", "", "03"), false)
 	s.holds(s.RecordKey("a", "md5"), "user's own\n")
 }

@@ -1,6 +1,7 @@
 package pipelinetest
 
 import (
+	"context"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
@@ -94,9 +95,27 @@ func only(r pipeline.Record, algorithms ...string) pipeline.Record {
 	return r
 }
 
+// Save looks at the record of the object and replaces it, whatever it is.
+func Save(ctx context.Context, records pipeline.Recorder, r pipeline.Record) error {
+	_, seen, err := records.Lookup(ctx, r.Source)
+	if err != nil && !errors.Is(err, pipeline.ErrNotFound) {
+		return err
+	}
+	return records.Save(ctx, r, seen)
+}
+
+// Remove looks at the record of the object and removes it.
+func Remove(ctx context.Context, records pipeline.Recorder, o pipeline.Object) (bool, error) {
+	_, seen, err := records.Lookup(ctx, o)
+	if err != nil && !errors.Is(err, pipeline.ErrNotFound) {
+		return false, err
+	}
+	return records.Remove(ctx, o, seen)
+}
+
 func (s *storeTest) save(b pipeline.Bucket, r pipeline.Record) {
 	s.Helper()
-	if err := b.Records.Save(s.Context(), r); err != nil {
+	if err := Save(s.Context(), b.Records, r); err != nil {
 		s.Fatalf("Save: %v", err)
 	}
 }
@@ -104,7 +123,7 @@ func (s *storeTest) save(b pipeline.Bucket, r pipeline.Record) {
 // recorded asserts that Lookup returns the record.
 func (s *storeTest) recorded(b pipeline.Bucket, want pipeline.Record) {
 	s.Helper()
-	got, err := b.Records.Lookup(s.Context(), s.object(want.Source.Key))
+	got, _, err := b.Records.Lookup(s.Context(), s.object(want.Source.Key))
 	if err != nil {
 		s.Fatalf("Lookup: %v", err)
 	}
@@ -116,7 +135,7 @@ func (s *storeTest) recorded(b pipeline.Bucket, want pipeline.Record) {
 // unrecorded asserts that Lookup finds no record.
 func (s *storeTest) unrecorded(b pipeline.Bucket, key string) {
 	s.Helper()
-	if r, err := b.Records.Lookup(s.Context(), s.object(key)); !errors.Is(err, pipeline.ErrNotFound) {
+	if r, _, err := b.Records.Lookup(s.Context(), s.object(key)); !errors.Is(err, pipeline.ErrNotFound) {
 		s.Errorf("Lookup: got %v, %v; want ErrNotFound", r, err)
 	}
 }
@@ -124,7 +143,7 @@ func (s *storeTest) unrecorded(b pipeline.Bucket, key string) {
 // removes asserts the result of Remove.
 func (s *storeTest) removes(b pipeline.Bucket, o pipeline.Object, want bool) {
 	s.Helper()
-	if removed, err := b.Records.Remove(s.Context(), o); err != nil || removed != want {
+	if removed, err := Remove(s.Context(), b.Records, o); err != nil || removed != want {
 		s.Errorf("Remove: got %v, %v; want %v", removed, err, want)
 	}
 }

@@ -6,35 +6,74 @@ var handlerMutants = []mutant{
 		name: "ack-before-record",
 		what: "the record is written in the background, and the message is acknowledged meanwhile",
 		changes: []change{{
-			file: "handlers/checksum.go",
-			old: `	if err := b.Records.Save(ctx, record); err != nil {
-		if`,
-			new: `	go func(ctx context.Context) { _ = b.Records.Save(ctx, record) }(context.WithoutCancel(ctx))
-	if err := ctx.Err(); err != nil {
-		if`,
+			file: "handlers/reconcile.go",
+			old:  `	if err := w.bucket.Records.Save(ctx, record, seen); err != nil {`,
+			new: `	go func(ctx context.Context) { _ = w.bucket.Records.Save(ctx, record, seen) }(context.WithoutCancel(ctx))
+	if err := ctx.Err(); err != nil {`,
 		}},
 	},
 	{
 		name: "no-look-after-write",
 		what: "a worker does not look at the object again after it wrote the record",
 		changes: []change{{
-			file: "handlers/checksum.go",
-			old: `	c.forget(ctx, b, record.Source)
-	return c.confirm(ctx, b, result)
-}`,
-			new: `	c.forget(ctx, b, record.Source)
-	return result, nil, nil
-}`,
+			file: "handlers/reconcile.go",
+			old: `	w.forget(late, w.bucket, record.Source)
+	if err := w.confirm(late, record.Source, false); err != nil {
+		return pipeline.Result{}, err
+	}
+`,
+			new: `	w.forget(late, w.bucket, record.Source)
+`,
 		}},
 	},
 	{
 		name: "known-without-look",
-		rare: true,
-		what: "a worker that finds the record of its version does not look whether that is still the current one",
+		what: "a worker that finds the record of the event's version does not look whether that is still the current one",
 		changes: []change{{
-			file: "handlers/checksum.go",
-			old:  `		return c.confirm(ctx, b, outcomeOf(*known, pipeline.Current))`,
-			new:  `		return outcomeOf(*known, pipeline.Current), nil, nil`,
+			file: "handlers/reconcile.go",
+			old: `	if err == nil {
+		s.object, s.gone, err = w.current(ctx)
+	}
+`,
+			new: `	if err == nil && s.record != nil && s.record.Covers(w.event.Object, w.Algorithms) {
+		s.object = s.record.Source
+	} else if err == nil {
+		s.object, s.gone, err = w.current(ctx)
+	}
+`,
+		}},
+	},
+	{
+		name: "lying-event-believed",
+		what: "an event of a version that is not the current one counts as overwritten",
+		changes: []change{{
+			file: "handlers/reconcile.go",
+			old: `	case s.gone != nil:
+		return w.gone(ctx, late, s, selected)
+`,
+			new: `	case s.gone != nil:
+		return w.gone(ctx, late, s, selected)
+	case w.event.Object.ETag != "" && w.event.Object.ETag != s.object.ETag:
+		return pipeline.Result{}, fmt.Errorf("%s was overwritten: %w", w.key, pipeline.ErrMissing)
+`,
+		}},
+	},
+	{
+		name: "object-before-record",
+		rare: true,
+		what: "a worker looks at the object first and at the record then, so that it may replace a newer record",
+		changes: []change{{
+			file: "handlers/reconcile.go",
+			old: `	s, err := w.record(ctx)
+`,
+			new: `	object, gone, failed := w.current(ctx)
+	s, err := w.record(ctx)
+	err = cmp.Or(err, failed)
+`,
+		}, {
+			file: "handlers/reconcile.go",
+			old:  `		s.object, s.gone, err = w.current(ctx)`,
+			new:  `		s.object, s.gone = object, gone`,
 		}},
 	},
 	{
@@ -42,53 +81,70 @@ var handlerMutants = []mutant{
 		rare: true,
 		what: "a worker does not look at the key again after it removed the record of a deleted object",
 		changes: []change{{
-			file: "handlers/tombstone.go",
-			old: `	if s, err := exists(ctx, b, o); s != nil || err != nil {
-		return pipeline.Result{}, s, err
-	}
-	if err != nil {`,
-			new: `	if err != nil {`,
+			file: "handlers/reconcile.go",
+			old:  `			return result, w.confirm(late, w.key, true)`,
+			new:  `			return result, nil`,
 		}},
 	},
 	{
 		name: "delete-event-believed",
 		what: "a delete event removes the record without a look whether the object is there",
 		changes: []change{{
-			file: "handlers/tombstone.go",
-			old: `	if s, err := exists(ctx, b, o); s != nil || err != nil {
-		return pipeline.Result{}, s, err
-	}
-	if c.KeepRecords {`,
-			new: `	if c.KeepRecords {`,
+			file: "handlers/reconcile.go",
+			old: `	case s.gone != nil:
+		return w.gone(ctx, late, s, selected)
+`,
+			new: `	case s.gone != nil, w.event.Kind == pipeline.Deleted:
+		return w.gone(ctx, late, s, selected)
+`,
 		}, {
-			file: "handlers/tombstone.go",
-			old: `	if s, err := exists(ctx, b, o); s != nil || err != nil {
-		return pipeline.Result{}, s, err
-	}
-	if err != nil {`,
-			new: `	if err != nil {`,
+			file: "handlers/reconcile.go",
+			old:  `			return result, w.confirm(late, w.key, true)`,
+			new:  `			return result, nil`,
 		}},
 	},
 	{
 		name: "record-outlives-object",
 		what: "the flag that keeps records of deleted objects is read the wrong way round",
 		changes: []change{{
-			file: "handlers/tombstone.go",
-			old:  `	if c.KeepRecords {`,
-			new:  `	if !c.KeepRecords {`,
+			file: "handlers/reconcile.go",
+			old:  `	if !w.KeepRecords && (`,
+			new:  `	if w.KeepRecords && (`,
+		}},
+	},
+	{
+		name: "missing-leaves-a-record",
+		what: "a created event of an object that is gone does not remove its record",
+		changes: []change{{
+			file: "handlers/reconcile.go",
+			old:  `(s.record != nil || deleted)`,
+			new:  `deleted`,
+		}},
+	},
+	{
+		name: "one-reading-of-the-key",
+		what: "only the first reading of an event's key is handled",
+		changes: []change{{
+			file: "handlers/handlers.go",
+			old:  `	if e.OtherKey != "" {`,
+			new:  `	if e.OtherKey != "" && err != nil && !isAbsent(err) {`,
 		}},
 	},
 	{
 		name: "superseded-by-sequencer",
 		what: "an event counts as done when the record has its sequencer or a newer one, whatever the versions are",
 		changes: []change{{
-			file: "handlers/checksum.go",
+			file: "handlers/reconcile.go",
 			old: `	switch {
-	case record.Covers(o, c.Algorithms) &&`,
+	case err != nil:
+		return pipeline.Result{}, err
+	case s.gone != nil:`,
 			new: `	switch {
-	case record.Source.Sequencer != "" && pipeline.CompareSequencers(record.Source.Sequencer, o.Sequencer) >= 0:
-		return nil, false, fmt.Errorf("%s has the record of this event or a newer one: %w", o, pipeline.ErrChanged)
-	case record.Covers(o, c.Algorithms) &&`,
+	case err != nil:
+		return pipeline.Result{}, err
+	case s.record != nil && s.record.Source.Sequencer >= w.event.Object.Sequencer && w.event.Object.Sequencer != "":
+		return pipeline.Result{}, fmt.Errorf("%s has the record of this event or a newer one: %w", w.key, pipeline.ErrMissing)
+	case s.gone != nil:`,
 		}},
 	},
 	{
@@ -153,14 +209,14 @@ var handlerMutants = []mutant{
 		name: "result-before-record",
 		what: "the result is announced before the record is written",
 		changes: []change{{
-			file: "handlers/checksum.go",
-			old: `	if err := b.Records.Save(ctx, record); err != nil {
-		if`,
-			new: `	if err := c.Observer.Publish(ctx, c.Publish, result); err != nil {
-		return pipeline.Result{}, nil, c.unsaved.keep(record, err)
+			file: "handlers/reconcile.go",
+			old: `	w.wrote = true
+	if err := w.bucket.Records.Save(ctx, record, seen); err != nil {`,
+			new: `	w.wrote = true
+	if err := w.Observer.Publish(ctx, w.Publish, outcomeOf(record, pipeline.Recorded)); err != nil {
+		return pipeline.Result{}, w.keep(record, err)
 	}
-	if err := b.Records.Save(ctx, record); err != nil {
-		if`,
+	if err := w.bucket.Records.Save(ctx, record, seen); err != nil {`,
 		}},
 	},
 	{
@@ -168,8 +224,9 @@ var handlerMutants = []mutant{
 		what: "a record that looks like an object gets a record of its own",
 		changes: []change{{
 			file: "handlers/handlers.go",
-			old: `	case b.Records.IsRecord(e.Object.Key):
+			old: `	if b.Records.IsRecord(e.Object.Key) {
 		return fmt.Errorf("%s %w", e.Object, pipeline.ErrOwnRecord)
+	}
 `,
 			new: ``,
 		}, {

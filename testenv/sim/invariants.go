@@ -23,8 +23,8 @@ const (
 	newerStays       = "newer-record-stays"
 	insideBuckets    = "nothing-outside-the-buckets"
 	filesOfUsers     = "files-of-users-stay"
-	ackedWhenProven  = "acked-when-proven" // only with Options.Strict
-	drains           = "drains"            // every message leaves the queue, every worker ends when told
+	ackedWhenProven  = "acked-when-proven"
+	drains           = "drains" // every message leaves the queue, every worker ends when told
 )
 
 // harmless is how long the work of a delivery may go on to write after its lease is lost. A request that began
@@ -41,7 +41,6 @@ type Violation struct {
 // checker checks the invariants: some at each step, the others when everything is quiet.
 type checker struct {
 	kernel *kernel
-	strict string // see Options.Strict
 	found  *Violation
 }
 
@@ -129,14 +128,10 @@ func (c *checker) puts(p *process, d *delivery, s *store, key string, v *version
 			valueOf(v.data), v.metadata["source-version-id"], v.metadata["source-etag"])
 		return
 	}
-	if old != nil && old.ours() && !d.mistakes(s, key, old) && (c.strict == newerStays || pipeline.CompareSequencers(old.metadata[sequencer], v.metadata[sequencer]) > 0) {
+	if old != nil && old.ours() && !d.mistakes(s, key, old) {
 		c.replaces(p, s, object, name, s.source(object, old), named)
 	}
 }
-
-// sequencer is in the metadata of a record. The record of a version that its worker found without its event has the
-// sequencer of an earlier event, and can be replaced by an older one today: only Options.Strict forbids that.
-const sequencer = "source-sequencer"
 
 // source returns the versions of an object that a record names.
 func (s *store) source(object string, record *version) []*version {
@@ -225,9 +220,6 @@ func (c *checker) acks(d *delivery) {
 	}
 	if d.expect == isRefused {
 		c.violate(recordedOrDead, "", "%s deletes %s, which is no event of a configured bucket, without a dead letter", d.proc.name, d.label)
-		return
-	}
-	if c.strict != ackedWhenProven {
 		return
 	}
 	for _, e := range d.changes {

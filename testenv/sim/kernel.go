@@ -13,7 +13,7 @@ import (
 
 // Limits of one run. A run that exceeds them never becomes quiet, which is a violation.
 const (
-	mostSteps = 20_000
+	mostSteps = 60_000
 	mostTime  = 30 * 24 * time.Hour
 
 	tick = 1013 * time.Nanosecond // between two steps

@@ -13,9 +13,6 @@ import (
 // Options of a run. The zero value is an honest store and the invariants that hold today.
 type Options struct {
 	Lie Lie
-	// Strict names an invariant that today's code does not hold always: acked-when-proven, or newer-record-stays without
-	// the exception that sequencers are.
-	Strict string
 }
 
 // Report is what happened in one run.
@@ -51,7 +48,7 @@ func run(seed int64, o Options) *Report {
 		rng: rng, profile: draw(rng, o.Lie), start: time.Now(), wake: make(chan struct{}, 1), counts: make(map[string]int),
 	}
 	k.history.start = k.start
-	k.check = &checker{kernel: k, strict: o.Strict}
+	k.check = &checker{kernel: k}
 	defer backoff.SetSource(jitter(uint64(seed)))()
 	p := &k.profile
 	p.addKiller(seed)

@@ -15,7 +15,6 @@ var (
 	firstSeed = flag.Int64("first-seed", 1, "the first of them")
 	oneSeed   = flag.Int64("seed", 0, "run only this seed; with -v its history is printed")
 	lieFlag   = flag.String("lie", "", "what the events say that is not so; see Lies")
-	strict    = flag.String("strict", "", "check an invariant that today's code does not hold: "+ackedWhenProven+" or "+newerStays)
 )
 
 func TestMain(m *testing.M) {
@@ -32,7 +31,7 @@ func TestMain(m *testing.M) {
 
 // TestSchedules runs random schedules and checks the invariants in each.
 func TestSchedules(t *testing.T) {
-	options := Options{Lie: Lie(*lieFlag), Strict: *strict}
+	options := Options{Lie: Lie(*lieFlag)}
 	first, last := *firstSeed, *firstSeed+int64(*schedules)-1
 	if *oneSeed != 0 {
 		first, last = *oneSeed, *oneSeed
@@ -79,9 +78,6 @@ func report(r *Report, ran int) {
 	options := ""
 	if r.Options.Lie != "" {
 		options += fmt.Sprintf(" -lie %s", r.Options.Lie)
-	}
-	if r.Options.Strict != "" {
-		options += fmt.Sprintf(" -strict %s", r.Options.Strict)
 	}
 	fmt.Printf("replay: go test ./testenv/sim -run '^TestSchedules$' -v -args%s -seed %d\n", options, r.Seed)
 }

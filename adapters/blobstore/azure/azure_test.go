@@ -56,7 +56,7 @@ func TestCredentials(t *testing.T) {
 			store := drivertest.OpenURL(t, "azblob://"+b.Name, b.Name, blobstore.Config{})
 			o := b.Put(t, "dir/a", "content", nil)
 			drivertest.MustRead(t, store, o, "content")
-			if err := errors.Join(store.Check(t.Context()), store.Bucket().Records.Save(t.Context(), drivertest.Record(o))); err != nil {
+			if err := errors.Join(store.Check(t.Context()), pipelinetest.Save(t.Context(), store.Bucket().Records, drivertest.Record(o))); err != nil {
 				t.Error(err)
 			}
 		})

@@ -1,8 +1,11 @@
 package driver
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -81,6 +84,28 @@ func MetadataClaims(metadata map[string]string) []pipeline.Claim {
 		if strings.EqualFold(key, "md5chksum") {
 			return []pipeline.Claim{{Name: "md5chksum", Claim: digest.Claim{Algorithm: "md5", Value: value}}}
 		}
+	}
+	return nil
+}
+
+// Unchanged returns ErrChanged if a small object is no longer as the condition says. Where a store has no
+// conditions, its driver calls Unchanged just before it writes, under the lock of the key.
+func Unchanged(ctx context.Context, b Bucket, key string, c Condition) error {
+	if c.Any {
+		return nil
+	}
+	old := c.Old
+	if old == nil {
+		old = new(Blob)
+	}
+	now, err := b.Get(ctx, key, int64(len(old.Data))+1)
+	switch {
+	case errors.Is(err, pipeline.ErrNotFound) && c.Old == nil:
+		return nil
+	case err != nil && !errors.Is(err, pipeline.ErrNotFound):
+		return err
+	case err != nil, c.Old == nil, now.Tag != old.Tag, !bytes.Equal(now.Data, old.Data), !maps.Equal(now.Metadata, old.Metadata):
+		return fmt.Errorf("%w: another process wrote %q", pipeline.ErrChanged, key)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package drivertest
 import (
 	"crypto/rand"
 	"fmt"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"net/http"
 	"strings"
 	"sync"
@@ -143,8 +144,8 @@ func testCloudAccessDenied(t *testing.T, c Cloud) {
 	store := c.Through(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusForbidden) })
 	_, openErr := store.Open(t.Context(), o)
 	_, statErr := store.Stat(t.Context(), o)
-	_, lookupErr := store.Bucket().Records.Lookup(t.Context(), o)
-	saveErr := store.Bucket().Records.Save(t.Context(), Record(o))
+	_, _, lookupErr := store.Bucket().Records.Lookup(t.Context(), o)
+	saveErr := pipelinetest.Save(t.Context(), store.Bucket().Records, Record(o))
 	for what, err := range map[string]error{
 		"open": openErr, "stat": statErr, "lookup": lookupErr, "save": saveErr, "check": store.Check(t.Context()),
 	} {
@@ -169,7 +170,7 @@ func testCloudBucketIsMissing(t *testing.T, c Cloud) {
 		listErr = err
 	}
 	for what, err := range map[string]error{
-		"open": openErr, "stat": statErr, "save": store.Bucket().Records.Save(t.Context(), Record(o)), "list": listErr, "check": store.Check(t.Context()),
+		"open": openErr, "stat": statErr, "save": pipelinetest.Save(t.Context(), store.Bucket().Records, Record(o)), "list": listErr, "check": store.Check(t.Context()),
 	} {
 		if pipeline.Classify(err) != pipeline.ClassTransient || err == nil {
 			t.Errorf("%s: got %v", what, err)
@@ -184,7 +185,7 @@ func testCloudListing(t *testing.T, c Cloud) {
 	store := c.Through(func(w http.ResponseWriter, r *http.Request, next http.Handler) { next.ServeHTTP(w, r) })
 	want := []pipeline.Object{c.Put("a", "content"), c.Put("dir/b c", ""), c.Put("dir/ü", "x")}
 	for _, o := range want {
-		if err := store.Bucket().Records.Save(t.Context(), Record(o)); err != nil {
+		if err := pipelinetest.Save(t.Context(), store.Bucket().Records, Record(o)); err != nil {
 			t.Fatal(err)
 		}
 	}

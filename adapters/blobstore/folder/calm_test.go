@@ -13,6 +13,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 )
 
 // TestRemovedFolderStaysRemoved expects that the record of an object makes neither the folder
@@ -30,7 +31,7 @@ func TestRemovedFolderStaysRemoved(t *testing.T) {
 					calm = new(folder.Calm)
 				}
 				b := openCalm(t, dir, calm, blobstore.Config{Layout: drivertest.MustLayout(t, template)})
-				err := b.Records.Save(t.Context(), drivertest.SumOf("d/e/a", "e1", "01"))
+				err := pipelinetest.Save(t.Context(), b.Records, drivertest.SumOf("d/e/a", "e1", "01"))
 				if !errors.Is(err, pipeline.ErrNotFound) {
 					t.Errorf("got %v, want ErrNotFound", err)
 				}
@@ -75,7 +76,7 @@ func testCalm(t *testing.T, dir string) {
 	var calm folder.Calm
 	b := openCalm(t, dir, &calm, blobstore.Config{})
 	save := func(ctx context.Context, key string) error {
-		return b.Records.Save(ctx, drivertest.SumOf(key, "e1", "01"))
+		return pipelinetest.Save(ctx, b.Records, drivertest.SumOf(key, "e1", "01"))
 	}
 	has := func(want bool, names ...string) {
 		t.Helper()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,7 +27,7 @@ func TestCleanUpNotes(t *testing.T) {
 		drivertest.WriteFile(t, filepath.Join(dir, key), key)
 		r := drivertest.SumOf(key, "e1", "01")
 		r.Digests["sha256"] = strings.Repeat("0", 64)
-		if err := s.Bucket().Records.Save(t.Context(), r); err != nil {
+		if err := pipelinetest.Save(t.Context(), s.Bucket().Records, r); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -84,7 +85,7 @@ func TestCleanUpUnreadable(t *testing.T) {
 	dir := t.TempDir()
 	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 	drivertest.WriteFile(t, filepath.Join(dir, "sub", "a"), "a")
-	if err := store.Bucket().Records.Save(t.Context(), drivertest.SumOf("sub/a", "e1", "01")); err != nil {
+	if err := pipelinetest.Save(t.Context(), store.Bucket().Records, drivertest.SumOf("sub/a", "e1", "01")); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(filepath.Join(dir, "sub"), 0); err != nil {
@@ -122,7 +123,7 @@ func TestModesOfHidden(t *testing.T) {
 	if err := os.Chmod(dir, 0o777|fs.ModeSetgid); err != nil {
 		t.Fatal(err)
 	}
-	if err := drivertest.OpenFolder(t, dir, blobstore.Config{}).Bucket().Records.Save(t.Context(), drivertest.SumOf("a", "e1", "01")); err != nil {
+	if err := pipelinetest.Save(t.Context(), drivertest.OpenFolder(t, dir, blobstore.Config{}).Bucket().Records, drivertest.SumOf("a", "e1", "01")); err != nil {
 		t.Fatal(err)
 	}
 	err := filepath.WalkDir(filepath.Join(dir, filebucket.Hidden), func(name string, e fs.DirEntry, err error) error {
@@ -146,7 +147,7 @@ func BenchmarkCleanUp(b *testing.B) {
 	const notes = 10_000
 	for i := range notes {
 		r := drivertest.SumOf(fmt.Sprintf("%d/%d", i%100, i), "e1", "01")
-		if err := store.Bucket().Records.Save(b.Context(), r); err != nil {
+		if err := pipelinetest.Save(b.Context(), store.Bucket().Records, r); err != nil {
 			b.Fatal(err)
 		}
 	}

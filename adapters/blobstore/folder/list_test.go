@@ -63,7 +63,7 @@ func TestListFolder(t *testing.T) {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}
 	want := map[string]string{
-		"link": "a/x", "dangling": "<superseded>", "dir\xff/x": "<permanent>", "not-\xff-utf8": "<permanent>",
+		"link": "a/x", "dangling": "<transient>", "dir\xff/x": "<permanent>", "not-\xff-utf8": "<permanent>",
 		"out": "<permanent>", "pipe": "<superseded>",
 	}
 	for _, key := range keys {

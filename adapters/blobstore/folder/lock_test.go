@@ -5,6 +5,7 @@ package folder_test
 import (
 	"context"
 	"errors"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +23,7 @@ func TestLockOfAnotherProcess(t *testing.T) {
 	dir := t.TempDir()
 	records := drivertest.OpenFolder(t, dir, blobstore.Config{}).Bucket().Records
 	r := drivertest.SumOf("a", "e1", "01")
-	if err := records.Save(t.Context(), r); err != nil {
+	if err := pipelinetest.Save(t.Context(), records, r); err != nil {
 		t.Fatal(err)
 	}
 	locks, err := filepath.Glob(filepath.Join(dir, filebucket.Hidden, "locks", "*"))
@@ -40,7 +41,7 @@ func TestLockOfAnotherProcess(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
-		_, err := records.Remove(ctx, r.Source)
+		_, err := pipelinetest.Remove(ctx, records, r.Source)
 		done <- err
 	}()
 	cancel()
@@ -50,7 +51,7 @@ func TestLockOfAnotherProcess(t *testing.T) {
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_UN); err != nil {
 		t.Fatal(err)
 	}
-	if removed, err := records.Remove(t.Context(), r.Source); !removed || err != nil {
+	if removed, err := pipelinetest.Remove(t.Context(), records, r.Source); !removed || err != nil {
 		t.Errorf("got %v, %v", removed, err)
 	}
 }
@@ -78,9 +79,9 @@ func TestInvalidKeys(t *testing.T) {
 	o := drivertest.SumOf("a\x00b", "e1", "01")
 	_, statErr := b.Source.Stat(t.Context(), o.Source)
 	_, openErr := b.Source.Open(t.Context(), o.Source)
-	_, lookupErr := b.Records.Lookup(t.Context(), o.Source)
-	_, removeErr := b.Records.Remove(t.Context(), o.Source)
-	for name, err := range map[string]error{"Stat": statErr, "Open": openErr, "Lookup": lookupErr, "Remove": removeErr, "Save": b.Records.Save(t.Context(), o)} {
+	_, _, lookupErr := b.Records.Lookup(t.Context(), o.Source)
+	_, removeErr := pipelinetest.Remove(t.Context(), b.Records, o.Source)
+	for name, err := range map[string]error{"Stat": statErr, "Open": openErr, "Lookup": lookupErr, "Remove": removeErr, "Save": pipelinetest.Save(t.Context(), b.Records, o)} {
 		if pipeline.Classify(err) != pipeline.ClassPermanent {
 			t.Errorf("%s: got %v, want a permanent error", name, err)
 		}

@@ -2,6 +2,7 @@ package folder_test
 
 import (
 	"errors"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,7 +36,7 @@ func TestFullDisk(t *testing.T) {
 	mount(t, dir)
 	records := drivertest.OpenFolder(t, dir, blobstore.Config{}).Bucket().Records
 	one := drivertest.SumOf("a", "e1", "01")
-	if err := records.Save(t.Context(), one); err != nil {
+	if err := pipelinetest.Save(t.Context(), records, one); err != nil {
 		t.Fatal(err)
 	}
 	fill := filepath.Join(dir, "fill")
@@ -43,12 +44,12 @@ func TestFullDisk(t *testing.T) {
 		t.Fatalf("the disk is not full: %v", err)
 	}
 	for _, r := range []pipeline.Record{drivertest.SumOf("a", "e2", "02"), drivertest.SumOf("b", "e1", "01")} {
-		err := records.Save(t.Context(), r)
+		err := pipelinetest.Save(t.Context(), records, r)
 		if pipeline.Classify(err) != pipeline.ClassTransient || !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("got %v, want a transient error", err)
 		}
 	}
-	if got, err := records.Lookup(t.Context(), one.Source); err != nil || !got.Covers(one.Source, []string{"md5"}) {
+	if got, _, err := records.Lookup(t.Context(), one.Source); err != nil || !got.Covers(one.Source, []string{"md5"}) {
 		t.Errorf("the old record: got %+v, %v", got, err)
 	}
 	if left := tempFiles(t, dir); len(left) != 0 {
@@ -60,7 +61,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Remove(fill); err != nil {
 		t.Fatal(err)
 	}
-	if err := records.Save(t.Context(), drivertest.SumOf("a", "e2", "02")); err != nil {
+	if err := pipelinetest.Save(t.Context(), records, drivertest.SumOf("a", "e2", "02")); err != nil {
 		t.Error(err)
 	}
 }
@@ -71,7 +72,7 @@ func TestReadOnlyFolder(t *testing.T) {
 	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
 	one := drivertest.SumOf("a", "e1", "01")
 	drivertest.WriteFile(t, filepath.Join(dir, "a"), "content")
-	if err := store.Bucket().Records.Save(t.Context(), one); err != nil {
+	if err := pipelinetest.Save(t.Context(), store.Bucket().Records, one); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
@@ -85,11 +86,11 @@ func TestReadOnlyFolder(t *testing.T) {
 		t.Errorf("Open: got %q, %v", got, err)
 	}
 	records := store.Bucket().Records
-	if got, err := records.Lookup(t.Context(), one.Source); err != nil || !got.Covers(one.Source, []string{"md5"}) {
+	if got, _, err := records.Lookup(t.Context(), one.Source); err != nil || !got.Covers(one.Source, []string{"md5"}) {
 		t.Errorf("Lookup: got %+v, %v", got, err)
 	}
-	_, removeErr := records.Remove(t.Context(), one.Source)
-	for name, err := range map[string]error{"Save": records.Save(t.Context(), drivertest.SumOf("a", "e2", "02")), "Remove": removeErr} {
+	_, removeErr := pipelinetest.Remove(t.Context(), records, one.Source)
+	for name, err := range map[string]error{"Save": pipelinetest.Save(t.Context(), records, drivertest.SumOf("a", "e2", "02")), "Remove": removeErr} {
 		if pipeline.Classify(err) != pipeline.ClassTransient || !errors.Is(err, syscall.EROFS) {
 			t.Errorf("%s: got %v, want a transient error", name, err)
 		}
@@ -106,10 +107,10 @@ func TestMountInFolder(t *testing.T) {
 	mount(t, sub)
 	records := drivertest.OpenFolder(t, dir, blobstore.Config{}).Bucket().Records
 	for _, r := range []pipeline.Record{drivertest.SumOf("sub/a", "e1", "01"), drivertest.SumOf("sub/a", "e2", "02")} {
-		if err := records.Save(t.Context(), r); err != nil {
+		if err := pipelinetest.Save(t.Context(), records, r); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := records.Lookup(t.Context(), r.Source); err != nil || !got.Covers(r.Source, []string{"md5"}) {
+		if got, _, err := records.Lookup(t.Context(), r.Source); err != nil || !got.Covers(r.Source, []string{"md5"}) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	}

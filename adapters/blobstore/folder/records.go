@@ -56,6 +56,12 @@ func (f *bucket) Put(ctx context.Context, key string, b *driver.Blob, c driver.C
 	if c.Unseen {
 		return pipeline.ErrChanged // else the note would be written before the state of the file is known
 	}
+	name := filepath.FromSlash(key)
+	// The note of another record must not be replaced. The caller has the lock, so that only users can
+	// change the file from here on.
+	if err := f.holds(name, c); err != nil {
+		return err
+	}
 	if b.Metadata != nil {
 		n := note{Key: key, Line: string(b.Data), Metadata: b.Metadata}
 		if c.Old != nil {
@@ -81,7 +87,7 @@ func (f *bucket) Put(ctx context.Context, key string, b *driver.Blob, c driver.C
 			return f.root.Rename(temp, name)
 		}
 	}
-	err := f.put(filepath.FromSlash(key), b.Of, b.Data, func(temp, name string) error { return f.placeBeside(ctx, b, temp, name, move) })
+	err := f.put(name, b.Of, b.Data, func(temp, name string) error { return f.placeBeside(ctx, b, temp, name, move) })
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && f.isGone(b.Of):
 		// With the object, its folder is gone.
@@ -142,6 +148,20 @@ func (f *bucket) withdraw(name string, b *driver.Blob) {
 	}
 }
 
+// holds returns ErrChanged if a file is no longer as the condition says.
+func (f *bucket) holds(name string, c driver.Condition) error {
+	switch {
+	case c.Any:
+		return nil
+	case c.Old != nil:
+		return f.still(name, c.Old)
+	}
+	if _, err := f.root.Lstat(name); err == nil {
+		return fmt.Errorf("%w: a file is there", pipeline.ErrChanged)
+	}
+	return nil // place decides
+}
+
 // place moves a temporary file to a free name. It returns ErrChanged if the name is taken.
 func (f *bucket) place(temp, name string) error {
 	// Unlike a rename, a hard link never replaces a file.
@@ -175,14 +195,12 @@ func (f *bucket) still(name string, old *driver.Blob) error {
 // Delete implements driver.Bucket. With the zero Condition it deletes only the note of a
 // record whose file is gone.
 func (f *bucket) Delete(_ context.Context, key string, c driver.Condition) error {
+	name := filepath.FromSlash(key)
+	if err := f.holds(name, c); err != nil {
+		return err
+	}
 	if c == (driver.Condition{}) {
 		return f.forget(key)
-	}
-	name := filepath.FromSlash(key)
-	if c.Old != nil {
-		if err := f.still(name, c.Old); err != nil {
-			return err
-		}
 	}
 	if err := f.root.Remove(name); err != nil {
 		return translate(err)

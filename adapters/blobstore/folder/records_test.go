@@ -2,6 +2,7 @@ package folder_test
 
 import (
 	"errors"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -53,14 +54,14 @@ type crashed struct {
 
 func (c *crashed) save(r pipeline.Record) {
 	c.Helper()
-	if err := c.records.Save(c.Context(), r); err != nil {
+	if err := pipelinetest.Save(c.Context(), c.records, r); err != nil {
 		c.Fatal(err)
 	}
 }
 
 func (c *crashed) recorded(want pipeline.Record) {
 	c.Helper()
-	got, err := c.records.Lookup(c.Context(), drivertest.Object("a"))
+	got, _, err := c.records.Lookup(c.Context(), drivertest.Object("a"))
 	if err != nil || !got.Covers(want.Source, []string{"md5"}) {
 		c.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
@@ -69,7 +70,7 @@ func (c *crashed) recorded(want pipeline.Record) {
 
 func (c *crashed) unrecorded() {
 	c.Helper()
-	if got, err := c.records.Lookup(c.Context(), drivertest.Object("a")); !errors.Is(err, pipeline.ErrNotFound) {
+	if got, _, err := c.records.Lookup(c.Context(), drivertest.Object("a")); !errors.Is(err, pipeline.ErrNotFound) {
 		c.Errorf("got %+v, %v; want ErrNotFound", got, err)
 	}
 }
@@ -85,10 +86,10 @@ func (c *crashed) holds(want string) {
 func (c *crashed) leftAlone(content string) {
 	c.Helper()
 	c.unrecorded()
-	if err := c.records.Save(c.Context(), drivertest.SumOf("a", "e9", "09")); pipeline.Classify(err) != pipeline.ClassPermanent {
+	if err := pipelinetest.Save(c.Context(), c.records, drivertest.SumOf("a", "e9", "09")); pipeline.Classify(err) != pipeline.ClassPermanent {
 		c.Errorf("Save: got %v, want a permanent error", err)
 	}
-	if removed, err := c.records.Remove(c.Context(), drivertest.Object("a")); removed || err != nil {
+	if removed, err := pipelinetest.Remove(c.Context(), c.records, drivertest.Object("a")); removed || err != nil {
 		c.Errorf("Remove: got %v, %v", removed, err)
 	}
 	c.holds(content)
@@ -107,7 +108,7 @@ func TestCrash(t *testing.T) {
 		"first note without sidecar, object deleted": func(c *crashed) {
 			c.save(one)
 			os.Remove(c.sidecar)
-			if removed, err := c.records.Remove(c.Context(), drivertest.Object("a")); removed || err != nil {
+			if removed, err := pipelinetest.Remove(c.Context(), c.records, drivertest.Object("a")); removed || err != nil {
 				c.Errorf("Remove: got %v, %v", removed, err)
 			}
 			if left := notes(c.T, c.dir); len(left) != 0 {
@@ -147,7 +148,7 @@ func TestCrash(t *testing.T) {
 			c.save(one)
 			c.save(two)
 			drivertest.WriteFile(c.T, c.sidecar, drivertest.LineOf(one))
-			if removed, err := c.records.Remove(c.Context(), drivertest.Object("a")); !removed || err != nil {
+			if removed, err := pipelinetest.Remove(c.Context(), c.records, drivertest.Object("a")); !removed || err != nil {
 				c.Errorf("Remove: got %v, %v", removed, err)
 			}
 			if _, err := os.Lstat(c.sidecar); !errors.Is(err, fs.ErrNotExist) {
@@ -232,14 +233,14 @@ func TestRecordsPlaceIsTaken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := records.Lookup(t.Context(), r.Source); !errors.Is(err, pipeline.ErrNotFound) {
+			if _, _, err := records.Lookup(t.Context(), r.Source); !errors.Is(err, pipeline.ErrNotFound) {
 				t.Errorf("Lookup: got %v, want ErrNotFound", err)
 			}
-			err = records.Save(t.Context(), r)
+			err = pipelinetest.Save(t.Context(), records, r)
 			if pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), "did not write") {
 				t.Errorf("Save: got %v, want a permanent error that says why", err)
 			}
-			if removed, err := records.Remove(t.Context(), r.Source); removed || err != nil {
+			if removed, err := pipelinetest.Remove(t.Context(), records, r.Source); removed || err != nil {
 				t.Errorf("Remove: got %v, %v", removed, err)
 			}
 			if after, err := os.Lstat(sidecar); err != nil || !os.SameFile(before, after) {
@@ -266,7 +267,7 @@ func TestRecordsFolderIsTaken(t *testing.T) {
 			if err := take(filepath.Join(dir, "checksums")); err != nil {
 				t.Fatal(err)
 			}
-			if err := records.Save(t.Context(), r); pipeline.Classify(err) != pipeline.ClassPermanent {
+			if err := pipelinetest.Save(t.Context(), records, r); pipeline.Classify(err) != pipeline.ClassPermanent {
 				t.Errorf("got %v, want a permanent error", err)
 			}
 			if left := tempFiles(t, dir); len(left) != 0 {
@@ -286,22 +287,22 @@ func TestLongNames(t *testing.T) {
 		t.Errorf("Open: got %q, %v", got, err)
 	}
 	records := store.Bucket().Records
-	_, lookupErr := records.Lookup(t.Context(), r.Source)
-	for name, err := range map[string]error{"Lookup": lookupErr, "Save": records.Save(t.Context(), r)} {
-		if pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), "--record 'checksums/{alg}/{key}'") {
-			t.Errorf("%s: got %v, want a permanent error that says what to do", name, err)
-		}
+	if _, _, err := records.Lookup(t.Context(), r.Source); !errors.Is(err, pipeline.ErrNotFound) {
+		t.Errorf("Lookup: %v, want ErrNotFound", err)
 	}
-	if removed, err := records.Remove(t.Context(), r.Source); removed || err != nil {
+	if err := pipelinetest.Save(t.Context(), records, r); pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), "--record 'checksums/{alg}/{key}'") {
+		t.Errorf("Save: got %v, want a permanent error that says what to do", err)
+	}
+	if removed, err := pipelinetest.Remove(t.Context(), records, r.Source); removed || err != nil {
 		t.Errorf("Remove: got %v, %v", removed, err)
 	}
 
 	// The layout that the error proposes works.
 	records = drivertest.OpenFolder(t, dir, blobstore.Config{Layout: drivertest.MustLayout(t, "checksums/{alg}/{key}")}).Bucket().Records
-	if err := records.Save(t.Context(), r); err != nil {
+	if err := pipelinetest.Save(t.Context(), records, r); err != nil {
 		t.Error(err)
 	}
-	if got, err := records.Lookup(t.Context(), r.Source); err != nil || !got.Covers(r.Source, []string{"md5"}) {
+	if got, _, err := records.Lookup(t.Context(), r.Source); err != nil || !got.Covers(r.Source, []string{"md5"}) {
 		t.Errorf("Lookup: got %+v, %v", got, err)
 	}
 }
@@ -312,7 +313,7 @@ func TestNestedFolders(t *testing.T) {
 	dir := t.TempDir()
 	drivertest.WriteFile(t, filepath.Join(dir, "sub", "a"), "content")
 	outer, inner := drivertest.OpenFolder(t, dir, blobstore.Config{}), drivertest.OpenFolder(t, filepath.Join(dir, "sub"), blobstore.Config{})
-	if err := inner.Bucket().Records.Save(t.Context(), drivertest.SumOf("a", "e1", "01")); err != nil {
+	if err := pipelinetest.Save(t.Context(), inner.Bucket().Records, drivertest.SumOf("a", "e1", "01")); err != nil {
 		t.Fatal(err)
 	}
 	drivertest.WriteFile(t, filepath.Join(dir, "a"), "content")

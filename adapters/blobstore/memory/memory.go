@@ -158,6 +158,11 @@ func (b *bucket) Get(ctx context.Context, key string, limit int64) (*driver.Blob
 }
 
 func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c driver.Condition) error {
+	if c.Old != nil {
+		if err := driver.Unchanged(ctx, b, key, c); err != nil {
+			return err
+		}
+	}
 	err := b.bucket.WriteAll(ctx, key, data.Data, &blob.WriterOptions{
 		ContentType: data.ContentType,
 		Metadata:    data.Metadata,
@@ -170,7 +175,12 @@ func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c drive
 	return err
 }
 
-func (b *bucket) Delete(ctx context.Context, key string, _ driver.Condition) error {
+func (b *bucket) Delete(ctx context.Context, key string, c driver.Condition) error {
+	if c.Old != nil {
+		if err := driver.Unchanged(ctx, b, key, c); err != nil {
+			return err
+		}
+	}
 	return translate(b.bucket.Delete(ctx, key))
 }
 

@@ -2,6 +2,7 @@ package s3_test
 
 import (
 	"fmt"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"net/http"
 	"strings"
 	"testing"
@@ -29,7 +30,7 @@ func TestErrorsThatQuoteKeys(t *testing.T) {
 			class  pipeline.Class
 			says   string
 		}{
-			{404, "NoSuchKey", pipeline.ClassSuperseded, ""},
+			{404, "NoSuchKey", pipeline.ClassTransient, "not found"},
 			{404, "NoSuchBucket", pipeline.ClassTransient, "there is no bucket"},
 			{404, "SomethingElse", pipeline.ClassTransient, "SomethingElse"},
 			{403, "AccessDenied", pipeline.ClassTransient, "s3:GetObject"},
@@ -45,7 +46,7 @@ func TestErrorsThatQuoteKeys(t *testing.T) {
 				for form, to := range map[string][]string{"sidecar": nil, "tags": {blobstore.ToTags}} {
 					store := drivertest.S3Bucket{Server: server, Name: "test"}.Open(t, blobstore.Config{Records: blobstore.RecordOptions{To: to}})
 					_, openErr := store.Open(t.Context(), o)
-					_, lookupErr := store.Bucket().Records.Lookup(t.Context(), o)
+					_, _, lookupErr := store.Bucket().Records.Lookup(t.Context(), o)
 					for what, err := range map[string]error{"Open": openErr, "Lookup": lookupErr} {
 						if pipeline.Classify(err) != test.class || !strings.Contains(err.Error(), strings.Replace(test.says, "s3:GetObject", "s3:Get", 1)) {
 							t.Errorf("%s, %s: got %v, want one of class %q that says %q", form, what, err, test.class, test.says)
@@ -75,13 +76,13 @@ func TestRecordOfKeyThatXMLCannotQuote(t *testing.T) {
 	})
 	records := drivertest.S3Bucket{Server: server, Name: "test"}.Open(t, blobstore.Config{}).Bucket().Records
 	r := drivertest.Record(pipeline.Object{Bucket: "test", Key: "a\x01b", ETag: "e", Size: 7})
-	if err := records.Save(t.Context(), r); err != nil {
+	if err := pipelinetest.Save(t.Context(), records, r); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := records.Lookup(t.Context(), r.Source); err != nil || got.Digests["md5"] != r.Digests["md5"] {
+	if got, _, err := records.Lookup(t.Context(), r.Source); err != nil || got.Digests["md5"] != r.Digests["md5"] {
 		t.Errorf("Lookup: %v, %v", got, err)
 	}
-	if removed, err := records.Remove(t.Context(), r.Source); err != nil || !removed {
+	if removed, err := pipelinetest.Remove(t.Context(), records, r.Source); err != nil || !removed {
 		t.Errorf("Remove: %v, %v", removed, err)
 	}
 }

@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -22,12 +23,12 @@ func TestErrorsOfS3(t *testing.T) {
 		sentinel error
 		says     string
 	}{
-		{404, "NoSuchKey", pipeline.ClassSuperseded, pipeline.ErrNotFound, ""},
-		{404, "NoSuchVersion", pipeline.ClassSuperseded, pipeline.ErrNotFound, ""},
+		{404, "NoSuchKey", pipeline.ClassTransient, pipeline.ErrNotFound, ""},
+		{404, "NoSuchVersion", pipeline.ClassTransient, pipeline.ErrNotFound, ""},
 		{404, "NoSuchBucket", pipeline.ClassTransient, nil, `there is no bucket "test"`},
 		{404, "SomethingElse", pipeline.ClassTransient, nil, ""},
 		{405, "MethodNotAllowed", pipeline.ClassTransient, nil, ""}, // not of a marker
-		{412, "PreconditionFailed", pipeline.ClassSuperseded, pipeline.ErrChanged, ""},
+		{412, "PreconditionFailed", pipeline.ClassTransient, pipeline.ErrChanged, ""},
 		{403, "InvalidObjectState", pipeline.ClassSuperseded, pipeline.ErrArchived, ""},
 		{403, "AccessDenied", pipeline.ClassTransient, nil, "s3:GetObject"},
 		{403, "InvalidAccessKeyId", pipeline.ClassTransient, nil, "renew them"},
@@ -63,7 +64,7 @@ func TestErrorsOfS3(t *testing.T) {
 			}
 			if test.class == pipeline.ClassTransient {
 				for name, err := range map[string]error{
-					"Save":  store.Bucket().Records.Save(t.Context(), drivertest.Record(o)),
+					"Save":  pipelinetest.Save(t.Context(), store.Bucket().Records, drivertest.Record(o)),
 					"Check": store.Check(t.Context()),
 				} {
 					if pipeline.Classify(err) != pipeline.ClassTransient {
@@ -86,14 +87,14 @@ func TestBucketThatIsGone(t *testing.T) {
 	}
 	_, statErr := store.Stat(t.Context(), o)
 	_, openErr := store.Open(t.Context(), o)
-	_, lookupErr := store.Bucket().Records.Lookup(t.Context(), o)
-	_, removeErr := store.Bucket().Records.Remove(t.Context(), o)
+	_, _, lookupErr := store.Bucket().Records.Lookup(t.Context(), o)
+	_, removeErr := pipelinetest.Remove(t.Context(), store.Bucket().Records, o)
 	var listErr error
 	for _, listErr = range store.List(t.Context()) {
 	}
 	for name, err := range map[string]error{
 		"Stat": statErr, "Open": openErr, "Lookup": lookupErr, "Remove": removeErr, "List": listErr,
-		"Save": store.Bucket().Records.Save(t.Context(), drivertest.Record(o)),
+		"Save": pipelinetest.Save(t.Context(), store.Bucket().Records, drivertest.Record(o)),
 	} {
 		if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "there is no bucket") {
 			t.Errorf("%s: got %v, want a transient error that says so", name, err)
@@ -120,10 +121,10 @@ func TestBurstsOfFaults(t *testing.T) {
 	bucket := b.Through(proxy).Open(t, blobstore.Config{}).Bucket()
 	opened := drivertest.MustRead(t, bucket.Source, o, "content")
 	r := drivertest.Record(opened)
-	if err := bucket.Records.Save(t.Context(), r); err != nil {
+	if err := pipelinetest.Save(t.Context(), bucket.Records, r); err != nil {
 		t.Error(err)
 	}
-	if got, err := bucket.Records.Lookup(t.Context(), o); err != nil || got.Digests["md5"] != r.Digests["md5"] {
+	if got, _, err := bucket.Records.Lookup(t.Context(), o); err != nil || got.Digests["md5"] != r.Digests["md5"] {
 		t.Errorf("Lookup: %v, %v", got, err)
 	}
 }

@@ -3,6 +3,7 @@ package s3_test
 import (
 	"crypto/md5"
 	"fmt"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,17 +32,17 @@ func TestRawKeys(t *testing.T) {
 			t.Errorf("Stat %q: %+v, %v", key, now, err)
 		}
 		r := drivertest.Record(o)
-		if err := records.Save(t.Context(), r); err != nil {
+		if err := pipelinetest.Save(t.Context(), records, r); err != nil {
 			t.Errorf("Save: %v", err)
 		}
 		if _, ok := b.Get(t, key+".md5"); !ok {
 			t.Errorf("%q has no record beside it", key)
 		}
-		if got, err := records.Lookup(t.Context(), o); err != nil || got.Digests["md5"] != r.Digests["md5"] {
+		if got, _, err := records.Lookup(t.Context(), o); err != nil || got.Digests["md5"] != r.Digests["md5"] {
 			t.Errorf("Lookup %q: %v, %v", key, got, err)
 		}
 		if key != "tab\t" {
-			if removed, err := records.Remove(t.Context(), o); err != nil || !removed {
+			if removed, err := pipelinetest.Remove(t.Context(), records, o); err != nil || !removed {
 				t.Errorf("Remove %q: %v, %v", key, removed, err)
 			}
 		}
@@ -70,10 +71,10 @@ func TestRawKeys(t *testing.T) {
 	// A key may be so long that there can be no record.
 	long := b.Put(t, strings.Repeat("k", 1024), "content")
 	drivertest.MustRead(t, store, long, "content")
-	if err := records.Save(t.Context(), drivertest.Record(long)); pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), "1028 bytes") {
+	if err := pipelinetest.Save(t.Context(), records, drivertest.Record(long)); pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), "1028 bytes") {
 		t.Errorf("got %v, want a permanent error that says how long its record's key would be", err)
 	}
-	if removed, err := records.Remove(t.Context(), long); removed || err != nil {
+	if removed, err := pipelinetest.Remove(t.Context(), records, long); removed || err != nil {
 		t.Errorf("Remove: %v, %v", removed, err)
 	}
 	long.Key += "k"
@@ -151,10 +152,10 @@ func TestKeysThatLeaveTheBucket(t *testing.T) {
 		_, errs["Stat"] = store.Stat(t.Context(), o)
 		for name, s := range map[string]*blobstore.Store{"sidecars": store, "tags": tagged, "another bucket": elsewhere} {
 			r := s.Bucket().Records
-			_, errs["Lookup in "+name] = r.Lookup(t.Context(), o)
-			errs["Save in "+name] = r.Save(t.Context(), drivertest.Record(o))
+			_, _, errs["Lookup in "+name] = r.Lookup(t.Context(), o)
+			errs["Save in "+name] = pipelinetest.Save(t.Context(), r, drivertest.Record(o))
 			if name != "tags" { // they disappear with their object
-				_, errs["Remove in "+name] = r.Remove(t.Context(), o)
+				_, errs["Remove in "+name] = pipelinetest.Remove(t.Context(), r, o)
 			}
 		}
 		for method, err := range errs {
@@ -185,8 +186,8 @@ func TestEventsThatCannotBeAskedFor(t *testing.T) {
 			if o.VersionID == "" {
 				continue // tags are of a version, or of the current one
 			}
-			_, err := tagged.Bucket().Records.Lookup(t.Context(), o)
-			for method, err := range map[string]error{"Lookup": err, "Save": tagged.Bucket().Records.Save(t.Context(), drivertest.Record(o))} {
+			_, _, err := tagged.Bucket().Records.Lookup(t.Context(), o)
+			for method, err := range map[string]error{"Lookup": err, "Save": pipelinetest.Save(t.Context(), tagged.Bucket().Records, drivertest.Record(o))} {
 				if pipeline.Classify(err) != pipeline.ClassPermanent {
 					t.Errorf("%s of version %q: got %v, want a permanent error", method, garbage, err)
 				}

@@ -36,7 +36,7 @@ func TestEndlessRecords(t *testing.T) {
 	})
 	b := drivertest.S3Bucket{Server: server, Name: "test"}.Open(t, blobstore.Config{}).Bucket()
 	o := pipeline.Object{Bucket: "test", Key: "a", ETag: "e", Size: 7}
-	if r, err := b.Records.Lookup(t.Context(), o); err == nil {
+	if r, _, err := b.Records.Lookup(t.Context(), o); err == nil {
 		t.Errorf("a record was found: %+v", r)
 	}
 	state, err := b.Checkpoints.Load(t.Context(), o)

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -92,10 +93,10 @@ func TestCustomerKey(t *testing.T) {
 		if now, err := store.Stat(t.Context(), o); err != nil || !now.SameVersion(o) {
 			t.Errorf("Stat: %+v, %v", now, err)
 		}
-		if err := records.Save(t.Context(), drivertest.Record(o)); err != nil {
+		if err := pipelinetest.Save(t.Context(), records, drivertest.Record(o)); err != nil {
 			t.Errorf("Save: %v", err)
 		}
-		if _, err := records.Lookup(t.Context(), o); err != nil {
+		if _, _, err := records.Lookup(t.Context(), o); err != nil {
 			t.Errorf("Lookup: %v", err)
 		}
 		if _, ok := b.Get(t, o.Key+".md5"); !ok {
@@ -130,9 +131,9 @@ func TestRequesterPays(t *testing.T) {
 	drivertest.MustRead(t, store, o, "content")
 	records := store.Bucket().Records
 	_, statErr := store.Stat(t.Context(), o)
-	saveErr := records.Save(t.Context(), drivertest.Record(o))
-	_, lookupErr := records.Lookup(t.Context(), o)
-	_, removeErr := records.Remove(t.Context(), o)
+	saveErr := pipelinetest.Save(t.Context(), records, drivertest.Record(o))
+	_, _, lookupErr := records.Lookup(t.Context(), o)
+	_, removeErr := pipelinetest.Remove(t.Context(), records, o)
 	for _, err := range store.List(t.Context()) {
 		if err != nil {
 			t.Error(err)

@@ -78,6 +78,9 @@ func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c drive
 	case c.Any:
 		return b.put(ctx, key, data, condition{})
 	case b.conditions.Load() == conditionsIgnored:
+		if err := driver.Unchanged(ctx, b, key, c); err != nil {
+			return err
+		}
 		cond = condition{}
 	case c.Old != nil:
 		cond = condition{ifMatch: c.Old.Tag}
@@ -214,8 +217,14 @@ func (b *bucket) ignoresConditions(ctx context.Context) {
 // is there.
 func (b *bucket) Delete(ctx context.Context, key string, c driver.Condition) error {
 	in := &s3.DeleteObjectInput{Bucket: &b.name, Key: &key, RequestPayer: b.payer()}
-	if c.Old != nil && b.conditions.Load() != conditionsIgnored {
+	switch {
+	case c.Old == nil:
+	case b.conditions.Load() != conditionsIgnored:
 		in.IfMatch = &c.Old.Tag
+	default:
+		if err := driver.Unchanged(ctx, b, key, c); err != nil {
+			return err
+		}
 	}
 	_, err := b.client.DeleteObject(ctx, in)
 	if in.IfMatch != nil && faultOf(err).unsupported() {

@@ -100,7 +100,7 @@ func TestRecordsInAFolder(t *testing.T) {
 	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
 	store := b.Open(t, blobstore.Config{Records: blobstore.RecordOptions{Bucket: "file://" + dir}})
 	o := b.Put(t, "dir/a", "content")
-	if err := errors.Join(store.Check(t.Context()), store.CheckWritable(), store.CleanUp(t.Context()), store.Bucket().Records.Save(t.Context(), drivertest.Record(o))); err != nil {
+	if err := errors.Join(store.Check(t.Context()), store.CheckWritable(), store.CleanUp(t.Context()), pipelinetest.Save(t.Context(), store.Bucket().Records, drivertest.Record(o))); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := fmt.Sprint(drivertest.UserKeys(t, dir)), fmt.Sprintf("[%s/dir/a.md5]", b.Name); got != want {

@@ -141,7 +141,7 @@ func (l *local) watcher() (*watch.Folder, error) {
 			return name != "" && !l.Worker.includesName(name)
 		},
 		Current: func(ctx context.Context, o pipeline.Object) (bool, error) {
-			record, err := records.Lookup(ctx, o)
+			record, _, err := records.Lookup(ctx, o)
 			if err == nil && record.Covers(o, l.Worker.Algorithms) {
 				l.activity.HadRecord()
 				return true, nil
@@ -185,13 +185,6 @@ func (l *local) worker(folder *watch.Folder) Config {
 	c.Activity, c.Observer.Result = l.activity, l.report.result
 	c.Observer.End = func(_ context.Context, d pipeline.Delivery) {
 		l.waiting.handled(d)
-		for _, h := range d.Events {
-			// The worker drops such an event because a newer one will come. Here that is
-			// not certain: the system does not report every change.
-			if errors.Is(h.Err, pipeline.ErrChanged) {
-				folder.Look(h.Event.Object.Key)
-			}
-		}
 	}
 	c.Retry = pipeline.Retry{Max: 2, Initial: 200 * time.Millisecond}
 	c.MaxDeliveries = 3
