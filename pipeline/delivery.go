@@ -39,6 +39,7 @@ const (
 	GivenUpInterrupted GivenUp = "interrupted"    // a delivery beyond the last permitted one
 	GivenUpMismatch    GivenUp = "mismatch"       // ErrMismatch
 	GivenUpUnknown     GivenUp = "unknown_bucket" // ErrUnknownBucket
+	GivenUpMissing     GivenUp = "missing"        // ErrMissing, where a missing object is not acknowledged
 	GivenUpUndecodable GivenUp = "undecodable"    // the message could not be decoded, or not all of it
 	GivenUpRefused     GivenUp = "refused"        // any other permanent error
 )
@@ -56,6 +57,8 @@ func (d Delivery) GivenUp() GivenUp {
 		return GivenUpMismatch
 	case errors.Is(d.Err, ErrUnknownBucket):
 		return GivenUpUnknown
+	case errors.Is(d.Err, ErrMissing):
+		return GivenUpMissing
 	}
 	undecodable := len(d.Events) == 0
 	for _, h := range d.Events {
@@ -65,4 +68,32 @@ func (d Delivery) GivenUp() GivenUp {
 		return GivenUpUndecodable
 	}
 	return GivenUpRefused
+}
+
+// SupersededBy is why an event asks for no work any more.
+type SupersededBy string
+
+// The reasons. The first one that applies counts.
+const (
+	SupersededMissing   SupersededBy = "missing"  // ErrMissing
+	SupersededArchived  SupersededBy = "archived" // ErrArchived
+	SupersededOwnRecord SupersededBy = "record"   // ErrOwnRecord
+	SupersededFiltered  SupersededBy = "filtered" // ErrFiltered
+)
+
+// Superseded returns why an error has the class Superseded. It is empty for other classes.
+func Superseded(err error) SupersededBy {
+	if Classify(err) != ClassSuperseded {
+		return ""
+	}
+	switch {
+	case errors.Is(err, ErrMissing):
+		return SupersededMissing
+	case errors.Is(err, ErrArchived):
+		return SupersededArchived
+	case errors.Is(err, ErrOwnRecord):
+		return SupersededOwnRecord
+	default:
+		return SupersededFiltered
+	}
 }

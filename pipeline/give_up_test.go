@@ -118,6 +118,7 @@ func TestGivenUp(t *testing.T) {
 		{"a", pipeline.Permanent(errors.New("in the way")), pipeline.GivenUpRefused},
 		{"a\nb", pipeline.Permanent(fmt.Errorf("a %w", pipeline.ErrMismatch)), pipeline.GivenUpMismatch},
 		{"a\nb", pipeline.Permanent(fmt.Errorf("bucket %w", pipeline.ErrUnknownBucket)), pipeline.GivenUpUnknown},
+		{"a\nb", pipeline.Permanent(fmt.Errorf("a: %w", pipeline.ErrMissing)), pipeline.GivenUpMissing},
 	} {
 		t.Run(fmt.Sprint(tc.body, tc.handle), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

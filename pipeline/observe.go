@@ -48,6 +48,7 @@ func observed(log *slog.Logger, observer *Observer, limit int) message.HandlerMi
 				d.Fate, back = Nacked, d.Err // Nack: the work is not done.
 			}
 			logDelivery(ctx, log, *d, limit)
+			logMissing(ctx, log, *d)
 			// A panic of an observer does not change what was done.
 			if err := safely(func() error { observer.End(ctx, *d); return nil }); err != nil {
 				log.LogAttrs(ctx, slog.LevelError, "observer failed", errorAttrs(err)...)
@@ -86,10 +87,27 @@ func logDelivery(ctx context.Context, log *slog.Logger, d Delivery, limit int) {
 		attrs = append(attrs, slog.Int("events", len(d.Events)), slog.String("bucket", o.Bucket),
 			slog.String("key", o.Key), slog.String("version_id", o.VersionID))
 	}
+	if why := Superseded(d.Err); why != "" {
+		attrs = append(attrs, slog.String("reason", string(why)))
+	}
 	if d.Err != nil {
 		attrs = append(attrs, errorAttrs(d.Err)...)
 	}
 	log.LogAttrs(ctx, level, text, attrs...)
+}
+
+// logMissing names each object of a settled message that does not exist. The line of a message with
+// several events names only one of them.
+func logMissing(ctx context.Context, log *slog.Logger, d Delivery) {
+	if d.Fate == Nacked || len(d.Events) < 2 {
+		return
+	}
+	for _, h := range d.Events {
+		if o := h.Event.Object; Superseded(h.Err) == SupersededMissing {
+			log.LogAttrs(ctx, slog.LevelInfo, "event superseded", slog.String("message_id", d.MessageID), slog.String("bucket", o.Bucket),
+				slog.String("key", o.Key), slog.String("version_id", o.VersionID), slog.String("reason", string(SupersededMissing)))
+		}
+	}
 }
 
 // worst returns the event that the log line names: the first one whose failure decided the fate of the

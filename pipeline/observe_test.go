@@ -37,7 +37,7 @@ func TestFates(t *testing.T) {
 		{"permanent", "a", pipeline.Permanent(flaky), pipeline.DeadLettered, true, "message dead-lettered", "ERROR"},
 		{"undecodable", "!garbage", nil, pipeline.DeadLettered, true, "message dead-lettered", "ERROR"},
 		{"decoder panics", "!panic", nil, pipeline.Nacked, false, "message goes back to the queue", "WARN"},
-		{"handled but one", "a\n?b\nc", superseded(pipeline.ErrMissing), pipeline.Acked, true, "message superseded", "INFO"},
+		{"handled but one", "a\n?b\nc", superseded(pipeline.ErrFiltered), pipeline.Acked, true, "message superseded", "INFO"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -184,6 +184,33 @@ func TestLogLines(t *testing.T) {
 			t.Errorf("a payload or a URL, which may hold a password, is in the log:\n%s", text)
 		} else if n := strings.Count(text, "\n"); n != 5 { // four deliveries and the drain
 			t.Errorf("%d lines logged, want 5:\n%s", n, text)
+		}
+	})
+}
+
+// Each missing object has a line of its own, also if its message names others.
+func TestLogNamesMissingObjects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone := fmt.Errorf("look: %w", pipeline.ErrMissing)
+		handle, _ := answering(map[string][]error{"a": {gone}, "b": {gone, gone}, "d": {gone}, "e": {errors.New("503")}, "f": {fmt.Errorf("f: %w", pipeline.ErrArchived)}})
+		p := start(t, handle, withoutRetry)
+		p.queue.send("alone", "a")
+		p.queue.send("beside", "c\nd\nf")
+		p.queue.send("again", "b\ne")
+		p.settle()
+		p.wantStopped(t)
+		for id, want := range map[string][]string{
+			"alone":  {"INFO message superseded a missing"},
+			"beside": {"INFO message superseded d missing", "INFO event superseded d missing"},
+			"again":  {"WARN message goes back to the queue e <nil>", "INFO message superseded b missing", "INFO event superseded b missing"},
+		} {
+			var got []string
+			for _, l := range p.log.of(t, id) {
+				got = append(got, fmt.Sprint(l["level"], " ", l["msg"], " ", l["key"], " ", l["reason"]))
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("lines of %s (-want +got):\n%s", id, diff)
+			}
 		}
 	})
 }

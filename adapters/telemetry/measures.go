@@ -23,7 +23,7 @@ var phaseBounds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2
 
 // measures holds the instruments, each with prepared labels.
 type measures struct {
-	objects                           counts
+	objects, superseded               counts
 	wait, open, hash, record, publish histogram
 	retries                           metric.Int64Counter
 	extensions                        metric.Int64Counter
@@ -81,12 +81,16 @@ func newMeasures(t *Telemetry, version string) (measures, error) {
 		objects: labelled("objects", "Events of objects, by outcome.", "outcome",
 			string(pipeline.Recorded), string(pipeline.Current), string(pipeline.Removed), string(pipeline.Kept), string(pipeline.Mismatch),
 			outcomeFailed, outcomeSuperseded, outcomeReturned),
+		superseded: labelled("superseded", "Events whose work is not needed any more, by reason.", "reason",
+			string(pipeline.SupersededMissing), string(pipeline.SupersededArchived), string(pipeline.SupersededOwnRecord),
+			string(pipeline.SupersededFiltered)),
 		retries:    counter("retries", "", "Attempts to handle a message that were repeated under the same lease."),
 		extensions: counter("lease.extensions", "", "Extensions of leases on messages."),
 		losses:     counter("lease.losses", "", "Leases on messages that were lost. Another worker may do the same work."),
 		deadLetters: labelled("dead.letters", "Messages that were given up, by class of reason.", "reason",
 			string(pipeline.GivenUpExhausted), string(pipeline.GivenUpInterrupted), string(pipeline.GivenUpMismatch),
-			string(pipeline.GivenUpUnknown), string(pipeline.GivenUpUndecodable), string(pipeline.GivenUpRefused)),
+			string(pipeline.GivenUpUnknown), string(pipeline.GivenUpMissing), string(pipeline.GivenUpUndecodable),
+			string(pipeline.GivenUpRefused)),
 		mismatches: counter("mismatches", "", "Objects whose content differed from a claim of their store."),
 		saves:      counter("checkpoint.saves", "", "Saved checkpoints of large objects."),
 		resumes:    counter("checkpoint.resumes", "", "Reads of large objects that resumed from a checkpoint."),

@@ -77,6 +77,9 @@ func (t *Telemetry) end(ctx context.Context, d pipeline.Delivery) {
 		if outcome := outcomeOf(d, h); outcome != "" {
 			t.measures.objects.add(ctx, outcome)
 		}
+		if why := pipeline.Superseded(h.Err); why != "" {
+			t.measures.superseded.add(ctx, string(why))
+		}
 		if !h.Event.Time.IsZero() && d.Fate != pipeline.Nacked {
 			wait := &t.measures.wait
 			wait.Record(ctx, max(begin.Sub(h.Event.Time).Seconds(), 0), wait.labels...) // clocks may differ

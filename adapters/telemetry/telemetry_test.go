@@ -204,6 +204,10 @@ func TestMetrics(t *testing.T) {
 		`bucketsum_objects_total{outcome="recorded"}`:                      1,
 		`bucketsum_objects_total{outcome="current"}`:                       2, // one is the record whose result was not published at first
 		`bucketsum_objects_total{outcome="superseded"}`:                    2,
+		`bucketsum_superseded_total{reason="missing"}`:                     1,
+		`bucketsum_superseded_total{reason="record"}`:                      1,
+		`bucketsum_superseded_total{reason="archived"}`:                    0,
+		`bucketsum_superseded_total{reason="filtered"}`:                    0,
 		`bucketsum_objects_total{outcome="failed"}`:                        2,
 		`bucketsum_objects_total{outcome="returned"}`:                      0,
 		`bucketsum_bytes_total`:                                            12,

@@ -69,6 +69,7 @@ func (f *serveFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&f.Queue, "queue", "", "URL of the queue that delivers events; needed")
 	fs.StringArrayVar(&f.buckets, "bucket", nil, "[NAME=]URL of a bucket; needed, may be repeated (in the environment: separated by spaces)")
 	fs.StringVar(&f.DeadLetter, "dead-letter", "", "URL of the topic for messages that can never be handled; without it the queue's own policy decides, if it has one")
+	fs.Var(&either{&f.DeadLetterMissing, [2]string{"ack", "dead-letter"}}, "on-missing", "what happens to an event whose object does not exist under any reading of its key: ack or dead-letter")
 	fs.StringArrayVar(&f.SNS.Topics, "sns-topic", nil, "ARN of an SNS topic; handle only messages that this topic has signed, dead-letter all others; may be repeated")
 	f.store.define(fs)
 	f.workerFlags.define(fs, ":5000", slog.LevelInfo, 30*time.Second)

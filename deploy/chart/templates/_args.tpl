@@ -5,7 +5,7 @@
 {{- $args := list "serve" "--listen=:5000" }}
 {{- range $flag, $value := dict "queue" $v.queue.url "dead-letter" $v.deadLetter.url "results" $v.results.url
       "record" $v.record "record-bucket" $v.recordBucket "record-kms-key" $v.recordKmsKey
-      "record-storage-class" $v.recordStorageClass "on-delete" $v.onDelete "on-mismatch" $v.onMismatch
+      "record-storage-class" $v.recordStorageClass "on-delete" $v.onDelete "on-missing" $v.onMissing "on-mismatch" $v.onMismatch
       "concurrency" $v.concurrency "memory" $v.memory "checkpoint-above" $v.checkpointAbove
       "checkpoint-every" $v.checkpointEvery "slice" $v.slice "log-level" $v.logLevel "log-format" $v.logFormat
       "pprof" $v.pprof }}

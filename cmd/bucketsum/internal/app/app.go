@@ -143,16 +143,17 @@ func (a *App) buildHandler(context.Context) (err error) {
 		buckets[name] = s.Bucket()
 	}
 	a.handle, err = handlers.New(handlers.Config{
-		Buckets:          buckets,
-		Algorithms:       a.config.Algorithms,
-		Selects:          a.config.selects,
-		KeepRecords:      a.config.KeepRecords,
-		IgnoreClaims:     a.config.IgnoreClaims,
-		RecordMismatches: a.config.RecordMismatches,
-		Resume:           a.config.Resume,
-		Publish:          a.announce,
-		Observer:         a.config.Observer,
-		Log:              a.config.Log,
+		Buckets:           buckets,
+		Algorithms:        a.config.Algorithms,
+		Selects:           a.config.selects,
+		KeepRecords:       a.config.KeepRecords,
+		IgnoreClaims:      a.config.IgnoreClaims,
+		RecordMismatches:  a.config.RecordMismatches,
+		DeadLetterMissing: a.config.DeadLetterMissing,
+		Resume:            a.config.Resume,
+		Publish:           a.announce,
+		Observer:          a.config.Observer,
+		Log:               a.config.Log,
 	})
 	return err
 }

@@ -54,10 +54,12 @@ type Config struct {
 	KeepRecords      bool     // keep the record of a deleted object
 	IgnoreClaims     bool     // do not compare content with the claims of its store
 	RecordMismatches bool     // record content that contradicts a claim, instead of dead-lettering its event
-	Resume           handlers.Resume
-	Retry            pipeline.Retry
-	Concurrency      int           // objects in work at the same time; 0: DefaultConcurrency
-	DrainTimeout     time.Duration // how long work in flight may take after the end of Run's context; 0: 30 s
+	// DeadLetterMissing dead-letters an event whose object does not exist, instead of acknowledging it.
+	DeadLetterMissing bool
+	Resume            handlers.Resume
+	Retry             pipeline.Retry
+	Concurrency       int           // objects in work at the same time; 0: DefaultConcurrency
+	DrainTimeout      time.Duration // how long work in flight may take after the end of Run's context; 0: 30 s
 
 	Listen    string   // address of the HTTP side; empty: none
 	Hosts     []string // host names that the page answers to; none: any
