@@ -128,8 +128,8 @@ func documentedLosses(t *testing.T) map[string]string {
 	return documented
 }
 
-// TestRecipeSyncs: the configuration of nats-server in docs/on-premises.md is valid and
-// makes it sync each message.
+// TestRecipeSyncs: the configuration of nats-server in docs/on-premises.md is valid, makes it
+// sync each message, and lets in clients of this machine that have the password.
 func TestRecipeSyncs(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "on-premises.md"))
 	if err != nil {
@@ -144,12 +144,16 @@ func TestRecipeSyncs(t *testing.T) {
 	if err := os.WriteFile(file, []byte(recipe), 0o666); err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("NATS_PASSWORD", "secret")
 	options, err := server.ProcessConfigFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !options.JetStream || !options.SyncAlways || options.StoreDir == "" {
 		t.Errorf("JetStream %v, sync always %v, store %q", options.JetStream, options.SyncAlways, options.StoreDir)
+	}
+	if options.Host != "127.0.0.1" || options.Username == "" || options.Password != "secret" {
+		t.Errorf("listens on %q, user %q, password %q", options.Host, options.Username, options.Password)
 	}
 }
 
