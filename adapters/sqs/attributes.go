@@ -118,9 +118,9 @@ func plainNames(metadata map[string]string, room int) map[string]bool {
 	return plain
 }
 
-// received returns the message that SQS delivered: its attributes are all text, and
+// received returns the message that SQS delivered with this body: its attributes are all text, and
 // those that queue.Fold put together are apart again.
-func received(m *types.Message) *message.Message {
+func received(m *types.Message, body []byte) *message.Message {
 	attributes := make(map[string]string, len(m.MessageAttributes))
 	for k, v := range m.MessageAttributes {
 		if !strings.HasPrefix(aws.ToString(v.DataType), watermillsqs.AWSBinaryDataType) {
@@ -137,7 +137,7 @@ func received(m *types.Message) *message.Message {
 		id = ours
 		delete(metadata, watermillsqs.UUIDAttribute)
 	}
-	out := message.NewMessage(cmp.Or(id, aws.ToString(m.MessageId)), []byte(aws.ToString(m.Body)))
+	out := message.NewMessage(cmp.Or(id, aws.ToString(m.MessageId)), body)
 	out.Metadata = metadata
 	if _, encoded := metadata[attributeBase64]; encoded {
 		if body, err := base64.StdEncoding.DecodeString(string(out.Payload)); err == nil {

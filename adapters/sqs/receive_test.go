@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
@@ -102,4 +104,35 @@ func TestReceiveFault(t *testing.T) {
 		}
 		w.close()
 	})
+}
+
+// After large messages a call asks for fewer, because the SDK holds the bodies of an answer several times.
+func TestReceivesFewLargeMessages(t *testing.T) {
+	for size, calls := range map[int]int{
+		100:     2, // 10 and 2
+		500_000: 2, // 10 and 2
+		600_000: 3, // 10, 1 and 1
+	} {
+		bubble(t, func(t *testing.T) {
+			const slots = 12
+			b := newBench(t)
+			url := b.create(sqs.SchemeParallel, "objects", nil)
+			for range slots + 1 {
+				b.send(url, strings.Repeat("a", size))
+			}
+			w := b.worker(url, queue.Config{Concurrency: slots})
+			var held []*message.Message
+			for range slots {
+				held = append(held, w.next())
+			}
+			if n := b.server.Calls("ReceiveMessage"); n != calls {
+				t.Errorf("%d receives for %d messages of %d bytes, want %d", n, slots, size, calls)
+			}
+			for _, m := range held {
+				m.Ack()
+			}
+			w.next().Ack()
+			w.close()
+		})
+	}
 }

@@ -2,8 +2,10 @@ package sqs
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go/middleware"
@@ -14,8 +16,13 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// maxBatch is how many messages one call receives, deletes or changes at most.
-const maxBatch = 10
+const (
+	// maxBatch is how many messages one call receives, deletes or changes at most.
+	maxBatch = 10
+	// batchBytes is about how many bytes of bodies one call is to receive: the SDK holds them several
+	// times, and ten messages can have 10 MiB.
+	batchBytes = 1 << 20
+)
 
 // standard receives through a gocloud subscription.
 //
@@ -27,6 +34,8 @@ type standard struct {
 	*settler
 	sub     *pubsub.Subscription
 	demands chan *demand // holds the demand that no call serves yet
+	// affordable is how many messages like the last ones the next call may receive.
+	affordable atomic.Int32
 }
 
 // demand is what one Receive wants.
@@ -40,6 +49,7 @@ type demand struct {
 
 func (c *client) openStandard(ctx context.Context, concurrency int) *standard {
 	q := &standard{client: c, settler: c.newSettler(), demands: make(chan *demand, 1)}
+	q.affordable.Store(maxBatch)
 	limited := sqs.NewFromConfig(c.aws, bounded(c.address.wait+answerTime), func(o *sqs.Options) {
 		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 			return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Demand", q.onDemand), middleware.Before)
@@ -97,7 +107,7 @@ func (q *standard) onDemand(
 			return middleware.InitializeOutput{}, middleware.Metadata{}, ctx.Err()
 		}
 		limited := *ask // gocloud's own stays as it is
-		limited.MaxNumberOfMessages = int32(d.n)
+		limited.MaxNumberOfMessages = min(int32(d.n), q.affordable.Load())
 		d.visibility = q.visibilityTime() // it may change during the call
 		limited.VisibilityTimeout = seconds(d.visibility)
 		//lint:ignore SA1019 gocloud sets it; the other one replaces it
@@ -112,6 +122,7 @@ func (q *standard) onDemand(
 		received, _ := out.Result.(*sqs.ReceiveMessageOutput)
 		switch {
 		case err == nil && received != nil && len(received.Messages) > 0:
+			q.affordable.Store(affordable(received.Messages))
 			d.came <- len(received.Messages)
 			return out, metadata, nil
 		case d.ctx.Err() != nil:
@@ -126,6 +137,15 @@ func (q *standard) onDemand(
 	}
 }
 
+// affordable returns how many messages of the size of these have batchBytes, from 1 to maxBatch.
+func affordable(messages []types.Message) int32 {
+	n := 1
+	for _, m := range messages {
+		n += len(aws.ToString(m.Body))
+	}
+	return int32(max(1, min(maxBatch, len(messages)*batchBytes/n)))
+}
+
 // delivery returns a message of gocloud's under its lease.
 func (q *standard) delivery(m *pubsub.Message, visibility time.Duration) queue.Delivery {
 	var raw types.Message
@@ -133,10 +153,13 @@ func (q *standard) delivery(m *pubsub.Message, visibility time.Duration) queue.D
 	// With NackLazy gocloud makes no call: it only forgets the message, which is
 	// settled by its receipt handle.
 	m.Nack()
-	out := received(&raw)
+	body := m.Body // not a further copy of up to 1 MiB
+	if len(raw.MessageAttributes) > 0 && string(body) != aws.ToString(raw.Body) {
+		body = []byte(aws.ToString(raw.Body)) // gocloud has decoded it for an attribute of its own
+	}
+	out := received(&raw, body)
 	if !q.address.raw && len(raw.MessageAttributes) == 0 {
 		// There may have been an SNS envelope, which gocloud has removed.
-		out.Payload = m.Body
 		enveloped(out, m.Metadata)
 	}
 	return queue.Delivery{Message: out, Lease: q.hold(&raw, visibility)}
