@@ -81,7 +81,10 @@ func secretsOf(u *url.URL) []string {
 		secrets = append(secrets, u.User.Username()) // a token
 	}
 	// A switch is no secret, and errors name it in their advice.
-	secrets = slices.DeleteFunc(secrets, func(s string) bool { return strings.HasSuffix(s, "=true") || strings.HasSuffix(s, "=false") })
+	secrets = slices.DeleteFunc(secrets, func(s string) bool {
+		_, value, _ := strings.Cut(s, "=")
+		return value == "true" || value == "false"
+	})
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	return secrets
 }

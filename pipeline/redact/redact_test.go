@@ -41,9 +41,9 @@ func TestError(t *testing.T) {
 }
 
 func TestErrorParameters(t *testing.T) {
-	const raw = "x://h/p?a=1&token=geheim&b=ge%68eim2&token2=geheimer&create=true"
-	err := errors.New("open: bad token=geheim, b=geheim2, b=ge%68eim2, token2=geheimer, or add create=true")
-	if got, want := redact.Error(err, raw).Error(), "open: bad xxxxx, xxxxx, xxxxx, xxxxx, or add create=true"; got != want {
+	const raw = "x://h/p?a=1&token=geheim&b=ge%68eim2&token2=geheimer&create=true&sig=geheim==true"
+	err := errors.New("open: bad token=geheim, b=geheim2, b=ge%68eim2, token2=geheimer, sig=geheim==true, or add create=true")
+	if got, want := redact.Error(err, raw).Error(), "open: bad xxxxx, xxxxx, xxxxx, xxxxx, xxxxx, or add create=true"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
