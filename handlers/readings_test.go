@@ -135,3 +135,37 @@ func TestLyingIdentity(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeObjectThatChanges: a large object that changes while it is read is not read again at once, and not given up.
+func TestLargeObjectThatChanges(t *testing.T) {
+	s, a := newStore(), &announced{}
+	handle := handlerOf(t, s, a)
+	large := strings.Repeat("x", 9<<20)
+	s.onRead = once(func() { s.put("a", large+"new") })
+	o := s.put("a", large)
+	if err := handle(t.Context(), created(o)); pipeline.Classify(err) != pipeline.ClassTransient || s.opened != 1 {
+		t.Errorf("%v, read %d times", err, s.opened)
+	}
+	if err := handle(t.Context(), again(created(o))); err != nil || s.recorded("a") != md5sum(large+"new") {
+		t.Errorf("%v, recorded %q", err, s.recorded("a"))
+	}
+}
+
+// TestKeptRecordSurvivesFailingLooks: a record that could not be written is kept as long as the store cannot be asked
+// which version is the current one.
+func TestKeptRecordSurvivesFailingLooks(t *testing.T) {
+	s, a := newStore(), &announced{}
+	handle := handlerOf(t, s, a)
+	o := s.put("a", "hello")
+	s.saveErr = errors.New("503")
+	for _, e := range []pipeline.Event{created(o), again(created(o))} {
+		if err := handle(t.Context(), e); err == nil {
+			t.Error("the record was written")
+		}
+		s.statErr = errors.New("503")
+	}
+	s.saveErr, s.statErr = nil, nil
+	if err := handle(t.Context(), again(created(o))); err != nil || s.opened != 1 {
+		t.Errorf("%v, read %d times, want once", err, s.opened)
+	}
+}

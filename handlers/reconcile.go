@@ -32,6 +32,8 @@ type work struct {
 	event  pipeline.Event
 	key    pipeline.Object // the current version, whatever it is
 	wrote  bool            // a write has begun, and its effect may come at any time
+	// hasRead: a round has read the object. A large one is not read again at once.
+	hasRead bool
 }
 
 // sight is what a look showed.
@@ -123,10 +125,11 @@ func (w *work) look(ctx, late context.Context) (pipeline.Result, error) {
 	if err == nil {
 		s.object, s.gone, err = w.current(ctx)
 	}
+	if err != nil {
+		return pipeline.Result{}, err
+	}
 	record, isKept := w.unsaved.take(s.object)
 	switch {
-	case err != nil:
-		return pipeline.Result{}, err
 	case s.gone != nil:
 		return w.gone(ctx, late, s, selected)
 	case !selected && !s.outdated():
@@ -139,8 +142,11 @@ func (w *work) look(ctx, late context.Context) (pipeline.Result, error) {
 	case s.record != nil && s.record.Covers(s.object, w.Algorithms) && (w.RecordMismatches || !s.record.Mismatched()):
 		w.forget(ctx, w.bucket, s.object)
 		return outcomeOf(*s.record, pipeline.Current), nil
+	case w.hasRead && !isKept && s.object.Size > lookFirst:
+		return pipeline.Result{}, fmt.Errorf("%s changed while it was read: it is tried again", w.key)
 	}
 	if !isKept {
+		w.hasRead = true
 		record, err = w.read(ctx, w.bucket, s.object)
 	}
 	if errors.Is(err, pipeline.ErrNotFound) {
@@ -239,9 +245,12 @@ func (w *work) gone(ctx, late context.Context, s sight, selected bool) (pipeline
 		if err != nil {
 			return pipeline.Result{}, w.written(ctx, err)
 		}
-		if removed {
+		switch {
+		case removed:
 			result.Outcome = pipeline.Removed
 			return result, w.confirm(late, w.key, true)
+		case s.record != nil:
+			return pipeline.Result{}, errAgain // another worker removed it, before the object may have come back
 		}
 	}
 	if pipeline.Classify(s.gone) == pipeline.ClassPermanent && !deleted {

@@ -136,12 +136,8 @@ var handlerMutants = []mutant{
 		changes: []change{{
 			file: "handlers/reconcile.go",
 			old: `	switch {
-	case err != nil:
-		return pipeline.Result{}, err
 	case s.gone != nil:`,
 			new: `	switch {
-	case err != nil:
-		return pipeline.Result{}, err
 	case s.record != nil && s.record.Source.Sequencer >= w.event.Object.Sequencer && w.event.Object.Sequencer != "":
 		return pipeline.Result{}, fmt.Errorf("%s has the record of this event or a newer one: %w", w.key, pipeline.ErrMissing)
 	case s.gone != nil:`,
