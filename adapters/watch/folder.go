@@ -27,6 +27,7 @@ type Folder struct {
 	config Config
 	dir    string      // without symbolic links
 	info   fs.FileInfo // of dir
+	mount  bool        // a file system is mounted at dir
 	open   func() (source, error)
 	ready  chan struct{}
 	asked  *mailbox[struct{}] // the keys that Look was called for
@@ -51,7 +52,7 @@ func NewFolder(c Config) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch %s: %w", c.Dir, err)
 	}
-	f.dir = dir
+	f.dir, f.mount = dir, isMount(dir, f.info)
 	return f, nil
 }
 
@@ -67,7 +68,7 @@ func (f *Folder) Ready() <-chan struct{} { return f.ready }
 func (f *Folder) Look(key string) { f.asked.put(key, struct{}{}) }
 
 // Run watches until ctx ends, which is no error, or until the folder is deleted,
-// moved or replaced. It must be called once only. It returns when the publisher has
+// moved, unmounted or replaced, which is a [GoneError]. It must be called once only. It returns when the publisher has
 // returned; the first scan of the next Folder finds what was not published.
 func (f *Folder) Run(ctx context.Context) error {
 	root, err := os.OpenRoot(f.dir)
@@ -85,16 +86,4 @@ func (f *Folder) Run(ctx context.Context) error {
 		return fmt.Errorf("watch %s: %w", f.dir, err)
 	}
 	return nil
-}
-
-// checkDir returns an error if the folder is no longer there, or is another one.
-func (f *Folder) checkDir() error {
-	info, err := os.Lstat(f.dir)
-	switch {
-	case isGone(err):
-		return errors.New("the folder was deleted or moved away while it was watched")
-	case err == nil && !os.SameFile(info, f.info):
-		return errors.New("the folder was replaced by another while it was watched")
-	}
-	return err
 }

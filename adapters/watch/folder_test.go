@@ -36,7 +36,7 @@ func TestFolderLost(t *testing.T) {
 			r.inbox.untilState(t, dir)
 			must(t, lose(dir))
 			err := r.wait()
-			if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "while it was watched") {
+			if _, gone := errors.AsType[*watch.GoneError](err); !gone || !strings.Contains(err.Error(), dir) {
 				t.Errorf("Run returned %v", err)
 			}
 			if got := r.inbox.lines(); len(got) != 1 {

@@ -38,6 +38,7 @@ type watcher struct {
 	unreadable map[string]bool // those of polled that were reported as unreadable
 	limited    bool            // some are polled because the system has a limit
 	pollAt     time.Time       // zero: never
+	checkAt    time.Time       // when the folder itself is looked at
 	removedAt  time.Time       // when a user last removed a file
 	reopenAt   time.Time       // when the source is replaced; zero: never
 }
@@ -226,7 +227,7 @@ func (w *watcher) next() time.Time {
 		w.pollAt = time.Now().Add(w.config.Rescan)
 	}
 	first := w.settling.next()
-	for _, t := range []time.Time{w.pollAt, w.reopenAt} {
+	for _, t := range []time.Time{w.pollAt, w.reopenAt, w.checkAt} {
 		if first.IsZero() || (!t.IsZero() && t.Before(first)) {
 			first = t
 		}
@@ -240,6 +241,7 @@ func (w *watcher) due(now time.Time) error {
 	if err := w.checkDir(); err != nil {
 		return err
 	}
+	w.checkAt = now.Add(checkEvery)
 	var err error
 	switch {
 	case !w.reopenAt.IsZero() && !w.reopenAt.After(now):

@@ -293,7 +293,7 @@ func TestFolderLostUnreported(t *testing.T) {
 		r.expect(t, "created a")
 		must(t, os.RemoveAll(r.dir))
 		s.report(fsnotify.Remove, "a")
-		if err := r.wait(); err == nil || !strings.Contains(err.Error(), "deleted or moved away") {
+		if err := r.wait(); err == nil || !strings.Contains(err.Error(), "deleted, moved away") {
 			t.Errorf("Run returned %v", err)
 		}
 		r.expect(t, "created a")

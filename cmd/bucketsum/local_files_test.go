@@ -45,25 +45,6 @@ func TestLocalNoFiles(t *testing.T) {
 	}
 }
 
-// TestLocalFolderGone expects that the process ends with the reason when its folder is
-// removed.
-func TestLocalFolderGone(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "inbox")
-	r := startLocal(t, dir)
-	write(t, dir, "f", nil)
-	r.until(1, isSummed)
-	if err := os.RemoveAll(dir); err != nil {
-		t.Fatal(err)
-	}
-	r.until(1, contains("deleted or moved away"))
-	for range r.lines { // to the end
-	}
-	<-r.ended
-	if status := r.cmd.ProcessState.ExitCode(); status != exitFailed {
-		t.Errorf("exit status is %d", status)
-	}
-}
-
 // TestLocalBucketInBucket expects that a folder with its own bucketsum is skipped, so
 // that its records are not summed as files.
 func TestLocalBucketInBucket(t *testing.T) {

@@ -141,6 +141,9 @@ func (a *App) buildHandler(context.Context) (err error) {
 	buckets := make(map[string]pipeline.Bucket)
 	for name, s := range a.config.Stores {
 		buckets[name] = s.Bucket()
+		if a.config.wrap != nil {
+			buckets[name] = a.config.wrap(buckets[name])
+		}
 	}
 	a.handle, err = handlers.New(handlers.Config{
 		Buckets:           buckets,

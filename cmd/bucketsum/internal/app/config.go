@@ -69,7 +69,9 @@ type Config struct {
 	Observer pipeline.Observer // called beside metrics and Activity; nil Result: results are logged
 	Activity *web.Activity     // nil: the worker makes one
 	Version  string
-	Log      *slog.Logger // nil: discarded
+	// wrap changes how the handlers use a bucket; nil: it does not.
+	wrap func(pipeline.Bucket) pipeline.Bucket
+	Log  *slog.Logger // nil: discarded
 }
 
 // Validate returns all mistakes that show without opening anything. Each names the flag

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -19,6 +21,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/watch"
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/backoff"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
@@ -59,47 +62,99 @@ type local struct {
 	report    *report
 	waiting   *backlog
 	letters   message.Subscriber
+	watched   *watch.Folder // the last one that was gone
+	patience  *patience
+	unread    map[string]bool // folders that were reported as failures
 }
 
 // Local runs the whole flow until ctx ends: files in a folder become events on a queue
 // in memory, and a worker writes their checksums beside them.
 func Local(ctx context.Context, c LocalConfig) (err error) {
 	c.Worker = c.Worker.withDefaults()
-	l := &local{LocalConfig: c, activity: c.Worker.Activity}
+	l := &local{LocalConfig: c, activity: c.Worker.Activity, unread: make(map[string]bool)}
 	l.report = newReport(c.Out, c.Worker.Algorithms[0], l.activity)
-	if err := l.openFolder(ctx); err != nil {
+	l.patience = &patience{stopping: ctx, report: l.report, faults: make(map[syscall.Errno]int)}
+	if err := l.findFolder(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.store.Close()) }()
-	queues := NewQueues(c.Worker)
-	defer func() { err = errors.Join(err, queues.Close()) }()
-	publisher, err := queues.Publisher(ctx, LocalQueue)
-	if err != nil {
+	began := false
+	for again := true; again; {
+		var up bool
+		up, again, err = l.watchFolder(ctx)
+		began = began || up
+	}
+	if !began {
 		return err
 	}
-	l.waiting = &backlog{publisher, make(chan struct{}, localBacklog)}
-	if l.letters, err = queues.Subscriber(localDeadLetters); err != nil {
-		return err
+	waits := l.patience.faultsNow()
+	if waits != "" {
+		waits = waitingFiles(len(l.waiting.slots), waits)
 	}
-	folder, err := l.watcher()
-	if err != nil {
-		return err
-	}
-	a, err := New(ctx, l.worker(folder))
-	if err != nil {
-		return err
-	}
-	l.greet(a)
-	err = errors.Join(a.Run(ctx, folder.Run, l.report.showProgress, l.showDeadLetters), a.Close())
-	l.report.summary()
-	if totals := l.activity.Status().Totals; err == nil && totals.Failed+totals.Mismatched > 0 {
+	l.report.summary(waits)
+	if totals := l.activity.Status().Totals; err == nil && (totals.Failed+totals.Mismatched > 0 || waits != "") {
 		return ErrIncomplete
 	}
 	return err
 }
 
-// openFolder opens the folder as a bucket, and creates it if it is missing.
-func (l *local) openFolder(ctx context.Context) error {
+// watchFolder watches the folder until ctx ends or the folder is gone. In that case it waits
+// until the folder is there again, and then reports that it has to be watched again. It
+// reports whether it has begun to watch.
+func (l *local) watchFolder(ctx context.Context) (began, again bool, err error) {
+	folder, err := l.runFolder(ctx)
+	_, passes := passingFault(err)
+	gone, isGone := errors.AsType[*watch.GoneError](err)
+	switch {
+	case isGone:
+		l.watched = folder
+		l.report.line("GONE  %s: %s. Watching resumes when it is there again", readable.Name(l.Dir), readable.Name(gone.Reason))
+	case l.watched != nil && folder == nil && (passes || errors.Is(err, fs.ErrNotExist)):
+		// It is not ready, or gone again.
+		if !backoff.Sleep(ctx, time.Second) {
+			return true, false, nil
+		}
+	default:
+		return folder != nil, false, err
+	}
+	if !l.watched.Back(ctx) {
+		return true, false, nil
+	}
+	l.report.line("%s is there again", readable.Name(l.Dir))
+	return true, true, nil
+}
+
+// runFolder opens the folder and everything else, and runs them. It returns nil instead of
+// the folder if it did not begin to watch.
+func (l *local) runFolder(ctx context.Context) (watched *watch.Folder, err error) {
+	release, err := l.openFolder(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	queues := NewQueues(l.Worker)
+	defer func() { err = errors.Join(err, queues.Close()) }()
+	publisher, err := queues.Publisher(ctx, LocalQueue)
+	if err != nil {
+		return nil, err
+	}
+	l.waiting = &backlog{publisher, make(chan struct{}, localBacklog)}
+	if l.letters, err = queues.Subscriber(localDeadLetters); err != nil {
+		return nil, err
+	}
+	folder, err := l.watcher()
+	if err != nil {
+		return nil, err
+	}
+	a, err := New(ctx, l.worker(folder))
+	if err != nil {
+		return nil, err
+	}
+	l.greet(a)
+	return folder, errors.Join(a.Run(ctx, folder.Run, l.report.showProgress, l.showDeadLetters), a.Close())
+}
+
+// findFolder finds the folder, and creates it if it is missing.
+func (l *local) findFolder() error {
 	full, err := filepath.Abs(l.Dir)
 	if err != nil {
 		return err
@@ -110,21 +165,29 @@ func (l *local) openFolder(ctx context.Context) error {
 	}
 	// The store and the watcher must use the same folder, even if a symbolic link on the
 	// way to it changes.
-	if l.dir, err = filepath.EvalSymlinks(full); err != nil {
-		return err
-	}
+	l.dir, err = filepath.EvalSymlinks(full)
+	return err
+}
+
+// openFolder opens the folder as a bucket, for this process alone until release is called.
+func (l *local) openFolder(ctx context.Context) (release func() error, err error) {
 	bucket, err := folder.OpenCalm(l.dir, &l.calm)
 	if err != nil {
-		return fmt.Errorf("bucket %s: %w", l.name, err)
+		return nil, fmt.Errorf("bucket %s: %w", l.name, err)
 	}
 	l.store = blobstore.New(bucket, l.name, blobstore.Config{Layout: l.Layout, Algorithms: l.Worker.Algorithms})
 	if err := l.store.CheckWritable(); err != nil {
-		return errors.Join(err, l.store.Close())
+		return nil, errors.Join(err, l.store.Close())
 	}
+	unlock, err := folder.Reserve(l.dir)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w; stop it, or name another folder", l.Dir, err), l.store.Close())
+	}
+	release = func() error { return errors.Join(l.store.Close(), unlock()) }
 	if err := l.store.CleanUp(ctx); err != nil && ctx.Err() == nil {
-		return errors.Join(err, l.store.Close())
+		return nil, errors.Join(err, release())
 	}
-	return nil
+	return release, nil
 }
 
 // watcher returns the folder as a source of events.
@@ -157,9 +220,17 @@ func (l *local) watcher() (*watch.Folder, error) {
 		Unreadable: func(key string, err error) {
 			o := pipeline.Object{Bucket: l.name, Key: key + "/"}
 			if err == nil {
-				l.activity.Mended(o)
+				if l.unread[key] {
+					delete(l.unread, key)
+					l.activity.Mended(o)
+				}
 				return
 			}
+			if _, passes := passingFault(err); passes {
+				l.Worker.Log.Warn("folder cannot be read now and is tried again", "key", o.Key, "err", err)
+				return
+			}
+			l.unread[key] = true
 			l.fail(o, fmt.Sprintf("the folder cannot be read, and its files get no checksums: %v", err))
 		},
 		Inner: func(key string) {
@@ -186,6 +257,7 @@ func (l *local) worker(folder *watch.Folder) Config {
 	c.Observer.End = func(_ context.Context, d pipeline.Delivery) {
 		l.waiting.handled(d)
 	}
+	c.wrap = l.patience.of
 	c.Retry = pipeline.Retry{Max: 2, Initial: 200 * time.Millisecond}
 	c.MaxDeliveries = 3
 	c.Hosts = []string{"localhost"}

@@ -75,8 +75,8 @@ func (r *report) failure(key, reason string) {
 	r.line("FAILED  %s: %s", readable.Name(key), readable.Name(reason))
 }
 
-// summary prints the totals since the start.
-func (r *report) summary() {
+// summary prints the totals since the start, and what waits if that is not empty.
+func (r *report) summary(waits string) {
 	s := r.activity.Status()
 	parts := []string{fmt.Sprintf("%s summed (%s) in %s",
 		count(s.Totals.Summed, "file"), readable.Bytes(s.Totals.Bytes), readable.Duration(time.Since(s.StartedAt)))}
@@ -91,6 +91,9 @@ func (r *report) summary() {
 	}
 	if n := s.Totals.Failed; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d FAILED", n))
+	}
+	if waits != "" {
+		parts = append(parts, waits)
 	}
 	r.line("%s", strings.Join(parts, ", "))
 	shown := int64(0)

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// mountSmall mounts a file system of 400 KiB. If that is not permitted it skips the test; in
+// CI, where it is permitted, the test fails.
+func mountSmall(t *testing.T, dir string) {
+	t.Helper()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=400k"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("mount: %v", err)
+		}
+		t.Skipf("mount: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }) // the test may have done it
+}
+
+// TestLocalFullDisk expects that files wait while the disk is full, which is said once, and
+// get their records when there is space again.
+func TestLocalFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	mountSmall(t, dir)
+	fill := filepath.Join(dir, "fill")
+	var names []string
+	r := startLocal(t, dir, "--exclude", "fill")
+	for round := range 2 {
+		if err := os.WriteFile(fill, make([]byte, 1<<20), 0o666); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("the disk is not full: %v", err)
+		}
+		for i := range 20 {
+			names = append(names, fmt.Sprintf("empty %d %d", round, i))
+			write(t, dir, names[len(names)-1], nil)
+		}
+		r.until(1, contains("WAITS  no space left on device"))
+		if round > 0 {
+			break
+		}
+		if err := os.Remove(fill); err != nil {
+			t.Fatal(err)
+		}
+		goesOn := 0
+		r.until(21, func(line string) bool {
+			if strings.HasPrefix(line, "goes on") {
+				goesOn++
+			}
+			return isSummed(line) || goesOn == 1 && strings.HasPrefix(line, "goes on")
+		})
+	}
+	if status := r.stop(syscall.SIGTERM); status != exitFailed {
+		t.Errorf("exit status is %d, although files wait", status)
+	}
+	count := func(part string) int {
+		return len(slices.DeleteFunc(r.output(), func(line string) bool { return !strings.Contains(line, part) }))
+	}
+	if waits, failed := count("WAITS"), count("FAILED"); waits != 2 || failed != 0 {
+		t.Errorf("%d lines of waits, %d of failures: %q", waits, failed, r.output())
+	}
+	if last := r.output()[len(r.output())-1]; !strings.Contains(last, "20 files summed") || !strings.Contains(last, "files WAIT (no space left on device)") {
+		t.Errorf("summary %q", last)
+	}
+	if err := os.Remove(fill); err != nil {
+		t.Fatal(err)
+	}
+	again := startLocal(t, dir)
+	again.until(20, isSummed)
+	again.stop(syscall.SIGTERM)
+	wantRecords(t, dir, names)
+}
+
+// TestLocalReadOnly expects that a file waits while its file system is read-only.
+func TestLocalReadOnly(t *testing.T) {
+	dir := t.TempDir()
+	mountSmall(t, dir)
+	r := startLocal(t, dir)
+	write(t, dir, "a", nil)
+	r.until(1, isSummed)
+	if err := os.Remove(filepath.Join(dir, "a")); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatalf("remount: %v", err)
+	}
+	r.until(1, contains("WAITS  read-only file system"))
+	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT, ""); err != nil {
+		t.Fatalf("remount: %v", err)
+	}
+	r.until(1, contains("record removed"))
+	if status := r.stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("exit status is %d", status)
+	}
+	if got := filesIn(t, dir); len(got) > 0 {
+		t.Errorf("left are %q", got)
+	}
+}
+
+// TestLocalUnmounted expects that the process waits for a file system that is unmounted, and
+// writes nothing into the folder below it.
+func TestLocalUnmounted(t *testing.T) {
+	dir := t.TempDir()
+	mountSmall(t, dir)
+	r := startLocal(t, dir)
+	write(t, dir, "a", nil)
+	r.until(1, isSummed)
+	if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+		t.Fatal(err)
+	}
+	r.until(1, contains("its file system was unmounted"))
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+		t.Errorf("in the folder below is %v, %v", entries, err)
+	}
+	mountSmall(t, dir)
+	r.until(1, contains("is the bucket"))
+	write(t, dir, "b", nil)
+	r.until(1, isSummed)
+	r.stop(syscall.SIGTERM)
+	wantRecords(t, dir, []string{"b"})
+}
