@@ -41,6 +41,7 @@ func TestReadings(t *testing.T) {
 		"too long as it stands":            {encoded, long, strings.Repeat("ü", pipeline.MaxKey/6+1), ""},
 		"plain first":                      {plain, "x+y%2Fz", "x+y%2Fz", "x y/z"},
 		"plain first, Storj":               {notification("storj:s3"), "x+y", "x+y", "x y"},
+		"plain, one reading, Storj":        {notification("storj:s3"), "50% of it.txt", "50% of it.txt", ""},
 		"plain first, NooBaa":              {notification("noobaa:s3"), "x+y", "x+y", "x y"},
 		"plain first, Ceph":                {notification("ceph:s3"), "x+y", "x+y", "x y"},
 		"plain, one reading":               {plain, "90% off+1", "90% off+1", ""},
