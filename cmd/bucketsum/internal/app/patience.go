@@ -129,17 +129,17 @@ type patientRecords struct {
 	p *patience
 }
 
-func (s patientRecords) Lookup(ctx context.Context, o pipeline.Object) (r pipeline.Record, err error) {
-	err = s.p.insist(ctx, o.Key, func() (err error) { r, err = s.Recorder.Lookup(ctx, o); return err })
-	return r, err
+func (s patientRecords) Lookup(ctx context.Context, o pipeline.Object) (r pipeline.Record, seen pipeline.Seen, err error) {
+	err = s.p.insist(ctx, o.Key, func() (err error) { r, seen, err = s.Recorder.Lookup(ctx, o); return err })
+	return r, seen, err
 }
 
-func (s patientRecords) Save(ctx context.Context, r pipeline.Record) error {
-	return s.p.insist(ctx, r.Source.Key, func() error { return s.Recorder.Save(ctx, r) })
+func (s patientRecords) Save(ctx context.Context, r pipeline.Record, seen pipeline.Seen) error {
+	return s.p.insist(ctx, r.Source.Key, func() error { return s.Recorder.Save(ctx, r, seen) })
 }
 
-func (s patientRecords) Remove(ctx context.Context, o pipeline.Object) (removed bool, err error) {
-	err = s.p.insist(ctx, o.Key, func() (err error) { removed, err = s.Recorder.Remove(ctx, o); return err })
+func (s patientRecords) Remove(ctx context.Context, o pipeline.Object, seen pipeline.Seen) (removed bool, err error) {
+	err = s.p.insist(ctx, o.Key, func() (err error) { removed, err = s.Recorder.Remove(ctx, o, seen); return err })
 	return removed, err
 }
 
