@@ -151,6 +151,21 @@ func explainRecord(f fault) string {
 	return ""
 }
 
+// shadowed says why there can be no object at a key in a store that keeps its objects as files; empty if nothing
+// is in the way.
+func shadowed(f fault, key string) string {
+	why := ""
+	switch f.code {
+	case "ExistingObjectIsDirectory", "XMinioObjectExistsAsDirectory": // of versitygw and SeaweedFS; of MinIO
+		why = "a folder of that name is there"
+	case "ObjectParentIsFile", "ExistingObjectIsFile", "XMinioParentIsObject":
+		why = "an object has the name of a folder that it needs"
+	default:
+		return ""
+	}
+	return fmt.Sprintf("%q cannot be written because %s: rename that, or choose other names with --record, then redrive", key, why)
+}
+
 // unreached says why a request did not reach the store.
 func (b *bucket) unreached(err error) string {
 	if b.client.Options().Region == "" {

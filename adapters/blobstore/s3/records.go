@@ -136,6 +136,9 @@ func (b *bucket) put(ctx context.Context, key string, data *driver.Blob, c condi
 	if c.ifMatch != "" && faultOf(err).notFound() {
 		return fmt.Errorf("%w (%w)", pipeline.ErrChanged, err)
 	}
+	if why := shadowed(faultOf(err), key); why != "" {
+		return pipeline.Permanent(fmt.Errorf("%s: %w", why, err))
+	}
 	if why := explainRecord(faultOf(err)); why != "" {
 		return fmt.Errorf("%s: %w", why, err)
 	}
