@@ -281,7 +281,7 @@ func (w *watcher) settled(u unsettled) {
 	switch {
 	case s.kind == file:
 		w.known.set(u.key, s.version)
-	case known:
+	case known || u.again:
 		c.version, c.deleted = was, true
 		w.known.unset(u.key)
 	default:

@@ -53,6 +53,14 @@ func TestRecordChanged(t *testing.T) {
 			must(t, os.Rename(r.path(".bucketsum/tmp/x"), r.path("a.md5")))
 			s.report(fsnotify.Create, "a.md5")
 		}, nil},
+		"found in a new folder, without its object": {func(t *testing.T, r *running, s *fakeSource) {
+			write(t, r.path("new/b.md5"), "record")
+			write(t, r.path("new/c"), "c")
+			write(t, r.path("new/c.md5"), "record")
+			s.report(fsnotify.Create, "new")
+			time.Sleep(time.Hour)
+			s.report(fsnotify.Chmod, "new") // no second time
+		}, []string{"deleted new/b", "created new/c"}},
 		"of nothing": {func(t *testing.T, r *running, s *fakeSource) {
 			s.report(fsnotify.Remove, "nothing.md5", "no/thing.md5")
 		}, nil},

@@ -3,6 +3,7 @@ package watch
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -116,11 +117,27 @@ func (w *watcher) scan(n *node, initial bool) {
 			continue
 		}
 		w.update(child, s, err, initial)
+		if !initial && !n.scanned && s.kind == file && w.config.Skip(child) {
+			w.strayed(child)
+		}
 	}
+	n.scanned = true
 	if fault != nil {
 		w.startPolling(key, fault)
 	} else {
 		w.stopPolling(key)
+	}
+}
+
+// strayed announces the deletion of an object whose record was found in a new folder without it. The folder may have
+// been moved here just before the pipeline could remove the record.
+func (w *watcher) strayed(record string) {
+	key, ok := w.config.RecordOf(record)
+	if !ok || w.config.Skip(key) || !utf8.ValidString(key) {
+		return
+	}
+	if s, err := w.look(key); err == nil && s.kind == absent {
+		w.settling.again(key, s)
 	}
 }
 
@@ -132,7 +149,7 @@ func (w *watcher) findInner(n *node, entries []os.DirEntry) bool {
 	n.inner = n.parent != nil && slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == filebucket.Hidden })
 	if n.inner {
 		info, err := os.Lstat(w.path(join(join(key, filebucket.Hidden), filebucket.Notes)))
-		n.inner = err == nil && info.IsDir()
+		n.inner = err == nil && info.IsDir() || errors.Is(err, fs.ErrPermission) // it may be closed to this user
 	}
 	if n.inner {
 		w.source.Remove(w.path(key)) // fails if it could not be watched

@@ -25,6 +25,7 @@ type node struct {
 	id      identity // when it was last scanned
 	gone    bool     // kept only until its files are announced as deleted
 	inner   bool     // it is a bucket of its own, and is not watched
+	scanned bool     // at least once
 }
 
 // identity tells a folder from all others, whatever its path. It is zero if the

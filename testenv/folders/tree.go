@@ -75,16 +75,19 @@ func (t tree) copied(name, to string) tree {
 	return found
 }
 
-// content returns the content of the object at a path. A link to a file in the folder is an object, too.
+// content returns the content of the object at a path. A link that leads to a file in the folder is an object, too.
 func (t tree) content(name string) (string, bool) {
-	e := t[name]
-	if e.kind == link {
+	for range 40 { // as many links as Linux follows
+		e := t[name]
+		if e.kind != link {
+			return e.data, e.kind == file
+		}
 		if path.IsAbs(e.target) {
 			return "", false
 		}
-		e = t[path.Join(path.Dir(name), e.target)]
+		name = path.Join(path.Dir(name), e.target)
 	}
-	return e.data, e.kind == file
+	return "", false
 }
 
 // recordOf returns the path of a record in the default layout.
