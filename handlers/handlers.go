@@ -146,7 +146,7 @@ func (c Config) reading(ctx context.Context, b pipeline.Bucket, e pipeline.Event
 	}
 	start := time.Now()
 	result, err := c.reconcile(ctx, b, e)
-	if err != nil && !errors.Is(err, pipeline.ErrMismatch) {
+	if err != nil && result.Outcome != pipeline.Mismatch {
 		return err
 	}
 	if result.Outcome == pipeline.Kept && e.Object.Key == e.OtherKey {

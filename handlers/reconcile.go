@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -200,12 +201,18 @@ func (w *work) save(ctx, late context.Context, record pipeline.Record, seen pipe
 	}
 	w.wrote = true
 	if err := w.bucket.Records.Save(ctx, record, seen); err != nil {
-		if pipeline.Classify(err) == pipeline.ClassPermanent && len(w.Algorithms) > 1 {
-			// The record of one algorithm was refused. That of another one may have been written.
+		refused := pipeline.Classify(err) == pipeline.ClassPermanent
+		contradicts := refused && errors.Is(err, pipeline.ErrMismatch)
+		if refused && (len(w.Algorithms) > 1 || contradicts) {
+			// The record of one algorithm was refused. That of another one may have been written. And what
+			// contradicts this content may be right for the next one.
 			err = cmp.Or(w.confirm(late, record.Source, false), err)
 		}
 		if errors.Is(err, pipeline.ErrNotFound) {
 			err = errAgain // the object is gone
+		}
+		if contradicts && errors.Is(err, pipeline.ErrMismatch) {
+			return w.contradicted(ctx, record, err)
 		}
 		return pipeline.Result{}, w.keep(record, w.written(ctx, err))
 	}
@@ -214,6 +221,18 @@ func (w *work) save(ctx, late context.Context, record pipeline.Record, seen pipe
 		return pipeline.Result{}, err
 	}
 	return outcomeOf(record, pipeline.Recorded), nil
+}
+
+// contradicted ends with err for content that a user's checksum file contradicts.
+func (w *work) contradicted(ctx context.Context, record pipeline.Record, err error) (pipeline.Result, error) {
+	if e, ok := errors.AsType[*pipeline.ContradictionError](err); ok {
+		record.Checks = append(slices.Clone(record.Checks), e.Check)
+	}
+	result := outcomeOf(record, pipeline.Mismatch)
+	result.Saved = false
+	w.Log.LogAttrs(ctx, slog.LevelError, "content is not what a checksum file says", append(attrs(record.Source), slog.String("reason", result.Reason))...)
+	w.forget(ctx, w.bucket, record.Source)
+	return result, err
 }
 
 // written returns errAgain, which leads to another look, if a write failed because the context has ended: it

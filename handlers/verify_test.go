@@ -99,6 +99,34 @@ func TestMismatch(t *testing.T) {
 	}
 }
 
+// TestContradiction lets the store refuse the record, because a user's checksum file contradicts the content.
+func TestContradiction(t *testing.T) {
+	s, a := newStore(), &announced{}
+	check := pipeline.Check{Name: "a.md5", Algorithm: "md5", Verdict: digest.Verdict{Outcome: digest.Mismatch, Claimed: md5sum("jello"), Computed: md5sum("hello")}}
+	s.saveErr = pipeline.Permanent(&pipeline.ContradictionError{Check: check})
+	handle, log := verifying(t, s, a)
+	o := s.put("a", "hello")
+	err := handle(t.Context(), created(o))
+	wrong := "a.md5 says md5 " + md5sum("jello") + ", the content has " + md5sum("hello")
+	if !errors.Is(err, pipeline.ErrMismatch) || pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), "a.md5") {
+		t.Errorf("got %v", err)
+	}
+	if len(a.results) != 1 || a.results[0].Outcome != pipeline.Mismatch || a.results[0].Reason != wrong || a.results[0].Saved ||
+		a.results[0].Record.Digests["md5"] != md5sum("hello") || !strings.Contains(log.String(), wrong) {
+		t.Errorf("announced %+v, logged %s", a.results, log)
+	}
+
+	// The user puts both, the checksum file first.
+	s.onSave = func() {
+		s.put("a", "jello")
+		s.onSave = func() { s.saveErr = nil }
+	}
+	o = s.put("a", "hello")
+	if err := handle(t.Context(), created(o)); err != nil || s.recorded("a") != md5sum("jello") {
+		t.Errorf("got %v, recorded %q", err, s.recorded("a"))
+	}
+}
+
 func TestMismatchIsRecorded(t *testing.T) {
 	s, a := newStore(), &announced{}
 	s.claims = []pipeline.Claim{claim("content-md5", "md5", md5sum("jello"))}

@@ -34,8 +34,21 @@ var (
 )
 
 // ErrMismatch is wrapped in a [Permanent] error when an object's content differs from a claim of its
-// store. A [Result] has announced the mismatch before.
+// store, or of a user, see [ContradictionError]. A [Result] has announced the mismatch before.
 var ErrMismatch = errors.New("the content is not what its store claims")
+
+// ContradictionError is an [ErrMismatch] with a checksum file that a user keeps in the place of a record.
+type ContradictionError struct {
+	Check Check // its Name is the key of the file
+}
+
+func (e *ContradictionError) Error() string {
+	return fmt.Sprintf("%q, which bucketsum did not write, says %s %s, the content has %s: put the object or this file right, or move the file away",
+		e.Check.Name, e.Check.Algorithm, e.Check.Claimed, e.Check.Computed)
+}
+
+// Unwrap returns ErrMismatch.
+func (e *ContradictionError) Unwrap() error { return ErrMismatch }
 
 // ErrUnknownBucket is wrapped in a [Permanent] error when an event names a bucket that is not
 // configured. Nothing was read or written.

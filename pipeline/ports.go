@@ -51,13 +51,15 @@ type Recorder interface {
 	Lookup(ctx context.Context, o Object) (Record, Seen, error)
 	// Save writes the record if the keys of the record still hold what was seen; with a nil
 	// seen, if they hold nothing. ErrChanged if they hold something else: the caller looks at
-	// the record again, then at the object. Save never replaces an object that bucketsum did
-	// not write: that is a Permanent error. It also removes records of other versions that
-	// belong to other algorithms, where those cost little to find.
+	// the record again, then at the object. An object that bucketsum did not write becomes the
+	// record if it states the right checksum and nothing else; Save never replaces another one:
+	// that is a Permanent error, a ContradictionError if it states another checksum. Save also
+	// removes records of other versions that belong to other algorithms, where those cost little
+	// to find.
 	Save(ctx context.Context, r Record, seen Seen) error
 	// Remove deletes the record of the object's key, for all algorithms, and reports whether
-	// there was one. It leaves objects that bucketsum did not write. ErrChanged if the keys of
-	// the record no longer hold what was seen.
+	// there was one. It leaves objects that bucketsum neither wrote nor adopted. ErrChanged if
+	// the keys of the record no longer hold what was seen.
 	Remove(ctx context.Context, o Object, seen Seen) (bool, error)
 	// IsRecord reports whether the key is the key of a record, so that a record never becomes
 	// work.

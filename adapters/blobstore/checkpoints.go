@@ -20,7 +20,10 @@ const checkpointLimit = 256 << 10
 func isCheckpoint(key string) bool { return strings.HasPrefix(key, driver.Checkpoints) }
 
 // checkpoints implements pipeline.Checkpoints in the bucket that has the records.
-type checkpoints struct{ bucket driver.Bucket }
+type checkpoints struct {
+	bucket driver.Bucket
+	mode   modes // of the objects
+}
 
 // checkpointKey returns where the checkpoint of an object is. It is a hash, as a key may
 // be too long, and several buckets may keep their records in one.
@@ -51,7 +54,7 @@ func (c checkpoints) Save(ctx context.Context, o pipeline.Object, state []byte) 
 	if len(state) > checkpointLimit {
 		return pipeline.Permanent(fmt.Errorf("write the checkpoint of %s: it has %d bytes, more than %d", printable(o), len(state), checkpointLimit))
 	}
-	b := &driver.Blob{Data: state, ContentType: "application/octet-stream"}
+	b := &driver.Blob{Data: state, ContentType: "application/octet-stream", Mode: c.mode.of(o.Key)}
 	if err := c.bucket.Put(ctx, checkpointKey(o), b, driver.Condition{Any: true}); err != nil {
 		return fmt.Errorf("write the checkpoint of %s: %w", printable(o), err)
 	}

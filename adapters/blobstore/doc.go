@@ -13,11 +13,12 @@
 // therefore stay after the first change of an object under other algorithms. Records of
 // another layout are neither read nor removed, and never taken for objects.
 //
-// What bucketsum did not write is never overwritten and never removed. In a folder, a
-// sidecar is bucketsum's as long as it holds exactly the line in its note. Between the
-// last look at such a sidecar and its replacement there is one system call; POSIX has nothing
-// closer. CleanUp removes the notes of records that vanished with their objects. If a
-// file system was only not mounted, these records belong to the user from then on.
+// What bucketsum neither wrote nor adopted is never overwritten and never removed. It adopts
+// a file in the place of a record that holds the right checksum and nothing else. In a
+// folder, a sidecar is bucketsum's if it holds exactly the line in its note, or if its
+// modification time has the mark of its content. Between the last look at such a sidecar and
+// its replacement there is one system call; POSIX has nothing closer. CleanUp removes the
+// notes of records that vanished with their objects.
 //
 // # Reading
 //

@@ -8,18 +8,20 @@ import (
 )
 
 // joined returns one error with the texts of all. It is the most urgent of them: a transient error, then
-// ErrChanged, which asks for another look, then a permanent error.
+// ErrChanged, which asks for another look, then a mismatch, then another permanent error.
 func joined(errs []error) error {
 	rank := func(err error) int {
 		switch {
 		case err == nil:
 			return 0
+		case errors.Is(err, pipeline.ErrMismatch):
+			return 2
 		case pipeline.Classify(err) == pipeline.ClassPermanent:
 			return 1
 		case errors.Is(err, pipeline.ErrChanged):
-			return 2
+			return 3
 		}
-		return 3
+		return 4
 	}
 	var worst error
 	var others []error

@@ -29,6 +29,7 @@ type records struct {
 	traits     driver.Traits         // of bucket
 	prefix     string                // of the keys of all records, in a bucket of their own
 	reserved   func(key string) bool // in the bucket of the objects
+	mode       modes
 }
 
 var _ pipeline.Recorder = (*records)(nil)
@@ -110,10 +111,10 @@ func (r *records) write(ctx context.Context, key string, s *sidecar, c driver.Co
 		return err
 	}
 	line := s.line
-	if c.Old != nil && r.traits.SameTag && string(c.Old.Data) == line {
+	if c.Old != nil && r.traits.SameTag && isOurs(c.Old.Metadata) && string(c.Old.Data) == line {
 		line = withAsterisk(line)
 	}
-	b := &driver.Blob{Data: []byte(line), ContentType: "text/plain; charset=utf-8", Metadata: s.metadata}
+	b := &driver.Blob{Data: []byte(line), ContentType: "text/plain; charset=utf-8", Mode: r.mode.of(s.source), Metadata: s.metadata}
 	if r.prefix == "" {
 		b.Of = r.source(key, s.metadata)
 	}
@@ -196,13 +197,15 @@ func (r *records) save(ctx context.Context, record pipeline.Record, alg, value s
 	fresh := newSidecar(record, value)
 	switch {
 	case old == nil:
-	case !old.ours() && old.line == fresh.line:
-		return false, nil // the user wrote the same line; the file stays theirs
 	case !old.ours():
-		return false, pipeline.Permanent(fmt.Errorf(
-			"bucketsum did not write %q and leaves it alone: move it away, or choose other names with --record", key))
+		if adopts, err := old.compare(fresh, key, alg, value); !adopts {
+			return false, err
+		}
 	case old.says(fresh, o, alg):
 		return false, nil
+	}
+	if old != nil {
+		fresh.keepText(old, alg, value, r.traits.SameTag)
 	}
 	unlock, err := r.bucket.Lock(ctx, key)
 	if err != nil {

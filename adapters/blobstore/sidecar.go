@@ -44,32 +44,21 @@ type sidecar struct {
 	metadata map[string]string // nil if bucketsum did not write it
 	archived bool              // only its metadata can be read
 	blob     *driver.Blob      // as it was read; nil for a new one
+	source   string            // the key of its object; of a new one only
 }
 
 // sidecarOf interprets what is stored.
 func sidecarOf(b *driver.Blob) *sidecar {
 	s := &sidecar{line: string(b.Data), metadata: b.Metadata, archived: b.Archived, blob: b}
-	if b.Interrupted {
+	if b.Detached {
 		// bucketsum wrote it, but what the line was computed from is no longer known.
 		s.metadata = map[string]string{metaMarker: marker, metaKey: b.Metadata[metaKey]}
-	}
-	if s.ours() {
-		s.line = withoutAsterisk(s.line)
 	}
 	return s
 }
 
 // withAsterisk returns a line of md5sum as md5sum --binary prints it.
 func withAsterisk(line string) string { return strings.Replace(line, "  ", " *", 1) }
-
-// withoutAsterisk is the inverse of withAsterisk.
-func withoutAsterisk(line string) string {
-	value, rest, ok := strings.Cut(line, " *")
-	if !ok || strings.Contains(value, " ") {
-		return line
-	}
-	return value + "  " + rest
-}
 
 func newSidecar(r pipeline.Record, value string) *sidecar {
 	metadata := map[string]string{
@@ -86,7 +75,7 @@ func newSidecar(r pipeline.Record, value string) *sidecar {
 		metadata[metaSequencer] = r.Source.Sequencer
 	}
 	rememberChecks(metadata, r.Checks)
-	return &sidecar{line: digest.FormatLine(value, path.Base(r.Source.Key)), metadata: metadata}
+	return &sidecar{line: digest.FormatLine(value, path.Base(r.Source.Key)), metadata: metadata, source: r.Source.Key}
 }
 
 // ours reports whether bucketsum wrote the sidecar.
@@ -97,7 +86,8 @@ func isOurs(metadata map[string]string) bool { return metadata[metaMarker] == ma
 // of reports whether bucketsum wrote the sidecar for the object. Another layout may have the
 // sidecar of another object at the same key, and a copy of a sidecar may have its metadata.
 func (s *sidecar) of(o pipeline.Object) bool {
-	return s.ours() && s.metadata[metaKey] == sourceKey(o.Key)
+	key := s.metadata[metaKey]
+	return s.ours() && (key == sourceKey(o.Key) || key == "" && s.blob != nil && s.blob.Detached)
 }
 
 // sourceKey returns what metadata holds of an object's key. S3 takes 2 KiB of metadata, in
@@ -130,10 +120,11 @@ func (s *sidecar) record(o pipeline.Object, alg string) (pipeline.Record, bool) 
 	if !s.of(o) {
 		return pipeline.Record{}, false
 	}
-	line, err := digest.ParseLine(strings.TrimSuffix(s.line, "\n"))
-	if !s.archived && (err != nil || line.Name != path.Base(o.Key) || !digest.Valid(alg, line.Value)) {
+	values, alone := stated(s.line, o.Key, alg)
+	if !s.archived && !alone {
 		return pipeline.Record{}, false
 	}
+	var err error
 	o.ETag, o.VersionID, o.Sequencer = s.metadata[metaETag], s.metadata[metaVersionID], s.metadata[metaSequencer]
 	if o.Size, err = strconv.ParseInt(s.metadata[metaSize], 10, 64); err != nil || o.Size < 0 {
 		return pipeline.Record{}, false
@@ -142,9 +133,11 @@ func (s *sidecar) record(o pipeline.Object, alg string) (pipeline.Record, bool) 
 	if err != nil {
 		return pipeline.Record{}, false
 	}
-	return pipeline.Record{
-		Source: o, Digests: map[string]string{alg: line.Value}, ComputedAt: computed, Checks: rememberedChecks(s.metadata),
-	}, true
+	r := pipeline.Record{Source: o, Digests: map[string]string{alg: ""}, ComputedAt: computed, Checks: rememberedChecks(s.metadata)}
+	if alone {
+		r.Digests[alg] = values[0]
+	}
+	return r, true
 }
 
 // outdated reports whether bucketsum wrote the sidecar for another version of the object.
@@ -158,5 +151,6 @@ func (s *sidecar) outdated(o pipeline.Object, alg string) bool {
 func (s *sidecar) says(fresh *sidecar, o pipeline.Object, alg string) bool {
 	r, ok := s.record(o, alg)
 	verified := fresh.metadata[metaVerified]
-	return ok && s.line == fresh.line && r.Source.SameVersion(o) && (verified == "" || verified == s.metadata[metaVerified])
+	told, _ := fresh.record(o, alg)
+	return ok && r.Digests[alg] == told.Digests[alg] && r.Source.SameVersion(o) && (verified == "" || verified == s.metadata[metaVerified])
 }

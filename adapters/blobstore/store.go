@@ -150,6 +150,7 @@ func newStore(bucket, keeper driver.Bucket, name string, c Config) (*Store, erro
 	if keeper != bucket {
 		s.records.prefix, s.records.reserved = name+"/", reserved(s.traits)
 	}
+	s.records.mode = s.traits.Mode
 	s.recorder = s.records
 	o := c.Records.RecordOptions
 	if !keeper.Traits().RecordOptions && (o.KMSKey != "" || o.StorageClass != "" || len(o.Tags) > 0) {
@@ -184,7 +185,7 @@ func (c Config) log() *slog.Logger {
 
 // Bucket returns the store as the ports of the pipeline.
 func (s *Store) Bucket() pipeline.Bucket {
-	return pipeline.Bucket{Source: s, Records: s.recorder, Checkpoints: checkpoints{s.keeper}}
+	return pipeline.Bucket{Source: s, Records: s.recorder, Checkpoints: checkpoints{s.keeper, s.traits.Mode}}
 }
 
 // CheckWritable reports why no record could be written to a folder; nil if

@@ -271,17 +271,6 @@ func testUsersFile(s *storeTest) {
 	}
 }
 
-func testUsersFileWithSameLine(s *storeTest) {
-	b := s.Open(s.T)
-	r := record(s.version("a", "e1", "01"), "content")
-	line := r.Digests["md5"] + "  a\n"
-	s.Put(s.T, s.RecordKey("a", "md5"), line)
-	s.save(b, r) // there is nothing to write
-	s.unrecorded(b, "a")
-	s.removes(b, r.Source, false)
-	s.holds(s.RecordKey("a", "md5"), line)
-}
-
 func testUsersFileAmongSeveral(s *storeTest) {
 	b := s.Open(s.T, "md5", "sha256")
 	s.Put(s.T, s.RecordKey("a", "md5"), "user's own\n")

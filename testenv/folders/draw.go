@@ -16,7 +16,7 @@ const (
 	Honest   Profile = "honest"
 	Moved    Profile = "moved"    // folders are renamed
 	Copied   Profile = "copied"   // folders are copied with their records and the times of files, as by cp -a
-	Recopied Profile = "recopied" // folders are copied with their records and new times, as by cp -r
+	Recopied Profile = "recopied" // folders are copied with their records and new times, as by cp -r: a record is adopted if the object does not change before
 	Away     Profile = "away"     // folders are moved out and back
 	Restored Profile = "restored" // .bucketsum is removed
 	Emptied  Profile = "emptied"  // folders are removed while their records are written

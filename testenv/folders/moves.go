@@ -1,8 +1,6 @@
 package folders
 
 import (
-	//nolint:gosec // the checksum that the pipeline computes
-
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,6 +36,7 @@ func (u *users) copy(o Op, times bool) (bool, error) {
 	for name, e := range u.tree.copied(o.Path, o.To) {
 		u.tree[name] = e
 	}
+	u.recopied = u.recopied || !times
 	return true, u.real(func() error {
 		if err := u.vacate(o.To); err != nil {
 			return err

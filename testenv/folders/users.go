@@ -67,6 +67,8 @@ type users struct {
 	away    map[string]tree // what was moved away, by the path where it was
 	sums    map[string]map[string]bool
 	made    int
+	// recopied: cp -r has copied records, which gives them new times.
+	recopied bool
 }
 
 func newUsers(dir, outside string) *users {

@@ -10,6 +10,7 @@ package driver
 import (
 	"context"
 	"io"
+	"io/fs"
 	"iter"
 	"log/slog"
 	"net/url"
@@ -103,6 +104,9 @@ type Traits struct {
 	// RecordOptions: the store takes RecordOptions.
 	RecordOptions bool
 
+	// Mode returns which users may read and write an object. nil: objects have no permissions of
+	// their own.
+	Mode func(key string) fs.FileMode
 	// Tags reads and writes tags of objects. nil: objects have no tags.
 	Tags Tagger
 	// Usable reports what keeps the bucket from being used, with what to do about it. It
@@ -214,11 +218,17 @@ type Blob struct {
 	// Of is the key of the object that a record is of, if it is in the same bucket. Put may refuse the record of an
 	// object that is gone, with ErrNotFound. Empty: it is not known.
 	Of string
+	// Mode says which users may read and write a new blob, where files have permissions. 0: as the
+	// system decides.
+	Mode fs.FileMode
 
 	// The answer of Get has these, too.
-	Tag         string // that a Condition compares
-	Archived    bool   // Data cannot be read before it is restored
-	Interrupted bool   // a process died while it replaced Data: Metadata belongs to what should have come
+	Tag      string // that a Condition compares
+	Archived bool   // Data cannot be read before it is restored
+	// Detached: Put wrote Data with metadata that is lost. A process died while it replaced Data, and
+	// Metadata belongs to what should have come; or a file was moved or copied without its note, and
+	// Metadata is nil.
+	Detached bool
 }
 
 // Condition says what Put may replace, or Delete delete. The zero value is: nothing is

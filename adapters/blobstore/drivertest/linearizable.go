@@ -276,7 +276,7 @@ func blobOf(v value) *driver.Blob {
 // valueOf returns a blob without an id if the bucket does not say which write it is from.
 func valueOf(b *driver.Blob) value {
 	v := value{data: string(b.Data)}
-	if !b.Interrupted {
+	if !b.Detached {
 		v.id = b.Metadata["id"]
 	}
 	return v

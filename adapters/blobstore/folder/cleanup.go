@@ -75,7 +75,7 @@ func (f *bucket) removeOrphans(ctx context.Context, dir string, notes []string, 
 	var errs []error
 	for _, name := range notes {
 		name = filepath.Join(dir, name)
-		data, err := f.readFile(name, noteLimit)
+		data, _, err := f.readFile(name, noteLimit)
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				errs = append(errs, err)

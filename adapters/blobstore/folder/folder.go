@@ -9,7 +9,7 @@
 //
 // Files have no metadata, so that the metadata of a record is in a note below .bucketsum.
 // Several processes may work on one folder, also as different users, if all of them may
-// write to it: the notes have the permissions of the folder.
+// write to it: they may write below .bucketsum, too.
 package folder
 
 import (
@@ -72,7 +72,7 @@ type bucket struct {
 var _ driver.Bucket = (*bucket)(nil)
 
 func (f *bucket) Traits() driver.Traits {
-	return driver.Traits{Name: "a folder", Local: true, Writable: f.writable, CleanUp: f.cleanUp}
+	return driver.Traits{Name: "a folder", Local: true, Mode: f.mode, Writable: f.writable, CleanUp: f.cleanUp}
 }
 
 // pathOf returns the path in a URL.
@@ -257,14 +257,21 @@ func (f *bucket) writable() error {
 	if info, err := f.root.Lstat(filebucket.Hidden); err == nil && !info.IsDir() {
 		return fmt.Errorf("cannot write records to %s: %s is not a folder, but bucketsum keeps its notes there: move it away", f.dir, filebucket.Hidden)
 	}
-	if err := f.tryWriting(); err != nil {
+	err := f.tryWriting()
+	if err == nil {
+		err = f.shareHidden(filebucket.Hidden, ".") // the folder may have got other permissions
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // a user has just removed it
+	}
+	if err != nil {
 		return fmt.Errorf("cannot write records to %s: %w; the folder must be writable for the user that runs bucketsum", f.dir, err)
 	}
 	return nil
 }
 
 func (f *bucket) tryWriting() error {
-	temp, err := f.temp([]byte("bucketsum can write here\n"), tempDir, "")
+	temp, err := f.temp(newFile{data: []byte("bucketsum can write here\n"), mode: 0o600}, tempDir, "")
 	if err != nil {
 		return err
 	}

@@ -63,10 +63,11 @@ func (f *bucket) listDir(key string, e filebucket.Entry, yield func(driver.Entry
 	return fs.SkipDir
 }
 
-// isBucket reports whether a directory has notes of its own. Its key ends with a slash.
+// isBucket reports whether a directory has notes of its own, also if they are closed to this user. Its
+// key ends with a slash.
 func (f *bucket) isBucket(dir string) bool {
 	info, err := f.root.Lstat(filepath.Join(filepath.FromSlash(dir), noteDir))
-	return err == nil && info.IsDir()
+	return err == nil && info.IsDir() || errors.Is(err, fs.ErrPermission)
 }
 
 // entry returns the entry of a file. It returns false for what is not listed.

@@ -40,7 +40,7 @@ func hash(key string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(key
 // readNote returns the note of a record. It returns the zero note if there is none or it
 // is invalid.
 func (f *bucket) readNote(key string) (note, error) {
-	data, err := f.readFile(noteName(key), noteLimit)
+	data, _, err := f.readFile(noteName(key), noteLimit)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return note{}, fmt.Errorf("its note: %w", err)
 	}

@@ -2,6 +2,7 @@ package folder
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,7 +19,7 @@ import (
 
 // Get, Put and Delete store a record as a file. Its metadata is in a note below
 // .bucketsum, together with the content of the file and its previous content. A file
-// with other content is the user's own.
+// with other content and without the mark is the user's own.
 //
 // Put writes the note first. If the process dies before the file is written, the file is
 // the old one, which the previous content in the note shows, or it is missing. Both files
@@ -26,7 +27,7 @@ import (
 // the directories that they are in. A blob without metadata is a file without a note.
 
 func (f *bucket) Get(_ context.Context, key string, limit int64) (*driver.Blob, error) {
-	data, err := f.readFile(filepath.FromSlash(key), limit)
+	data, info, err := f.readFile(filepath.FromSlash(key), limit)
 	switch {
 	case errors.Is(err, errIrregular):
 		return &driver.Blob{}, nil
@@ -39,15 +40,16 @@ func (f *bucket) Get(_ context.Context, key string, limit int64) (*driver.Blob, 
 	}
 	b := &driver.Blob{Data: data}
 	n, err := f.readNote(key)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	switch string(data) {
-	case "": // an empty Previous means that there was no file
-	case n.Line:
+	case len(data) == 0: // an empty Previous means that there was no file
+	case string(data) == n.Line:
 		b.Metadata = n.Metadata
-	case n.Previous:
-		b.Metadata, b.Interrupted = n.Metadata, true
+	case string(data) == n.Previous:
+		b.Metadata, b.Detached = n.Metadata, true
+	case isMarked(data, info.ModTime()):
+		b.Detached = true
 	}
 	return b, nil
 }
@@ -62,6 +64,7 @@ func (f *bucket) Put(ctx context.Context, key string, b *driver.Blob, c driver.C
 	if err := f.holds(name, c); err != nil {
 		return err
 	}
+	content := newFile{data: b.Data, mode: cmp.Or(b.Mode, 0o666), marked: b.Metadata != nil}
 	if b.Metadata != nil {
 		n := note{Key: key, Line: string(b.Data), Metadata: b.Metadata}
 		if c.Old != nil {
@@ -71,8 +74,12 @@ func (f *bucket) Put(ctx context.Context, key string, b *driver.Blob, c driver.C
 		if err != nil {
 			return err
 		}
-		if err := f.put(noteName(key), "", data, f.root.Rename); err != nil {
+		if err := f.put(noteName(key), "", newFile{data: data, mode: content.mode}, f.root.Rename); err != nil {
 			return fmt.Errorf("its note: %w", err)
+		}
+		same := c.Old != nil && bytes.Equal(b.Data, c.Old.Data)
+		if same && !(isOwn(c.Old) && f.isTooOpen(name, content.mode)) {
+			return nil // the file is right, and stays as it is
 		}
 	}
 	move := f.place
@@ -87,7 +94,7 @@ func (f *bucket) Put(ctx context.Context, key string, b *driver.Blob, c driver.C
 			return f.root.Rename(temp, name)
 		}
 	}
-	err := f.put(name, b.Of, b.Data, func(temp, name string) error { return f.placeBeside(ctx, b, temp, name, move) })
+	err := f.put(name, b.Of, content, func(temp, name string) error { return f.placeBeside(ctx, b, temp, name, move) })
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && f.isGone(b.Of):
 		// With the object, its folder is gone.
@@ -162,6 +169,24 @@ func (f *bucket) holds(name string, c driver.Condition) error {
 	return nil // place decides
 }
 
+// isOwn reports whether bucketsum wrote what Get returned.
+func isOwn(b *driver.Blob) bool { return b.Metadata != nil || b.Detached }
+
+// mode returns the permissions of an object. If there is no such object, only this user has any.
+func (f *bucket) mode(key string) fs.FileMode {
+	_, info, err := f.find(key)
+	if err != nil {
+		return 0o600
+	}
+	return info.Mode()&0o666 | 0o400
+}
+
+// isTooOpen reports whether a file permits more than a mode.
+func (f *bucket) isTooOpen(name string, mode fs.FileMode) bool {
+	info, err := f.root.Lstat(name)
+	return err == nil && info.Mode()&0o666&^mode != 0
+}
+
 // place moves a temporary file to a free name. It returns ErrChanged if the name is taken.
 func (f *bucket) place(temp, name string) error {
 	// Unlike a rename, a hard link never replaces a file.
@@ -184,7 +209,7 @@ func (f *bucket) place(temp, name string) error {
 
 // still returns ErrChanged if a file no longer has the content of old.
 func (f *bucket) still(name string, old *driver.Blob) error {
-	now, err := f.readFile(name, int64(len(old.Data))+1)
+	now, _, err := f.readFile(name, int64(len(old.Data))+1)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errIrregular), err == nil && !bytes.Equal(now, old.Data):
 		return fmt.Errorf("%w: the file was replaced or changed", pipeline.ErrChanged)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
@@ -17,40 +18,48 @@ import (
 var errIrregular = errors.New("not a regular file")
 
 // readFile reads the first limit bytes of a file. It follows no symbolic link.
-func (f *bucket) readFile(name string, limit int64) ([]byte, error) {
+func (f *bucket) readFile(name string, limit int64) ([]byte, fs.FileInfo, error) {
 	info, err := f.root.Lstat(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errIrregular
+		return nil, nil, errIrregular
 	}
 	file, info, err := openFile(f.root, name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer file.Close()
 	if !info.Mode().IsRegular() {
-		return nil, errIrregular
+		return nil, nil, errIrregular
 	}
-	return io.ReadAll(io.LimitReader(file, limit))
+	data, err := io.ReadAll(io.LimitReader(file, limit))
+	return data, info, err
+}
+
+// newFile is a file that is to be written.
+type newFile struct {
+	data   []byte
+	mode   fs.FileMode // without the bits of the umask
+	marked bool
 }
 
 // put writes a temporary file and lets place move it to its name, so that no reader ever
 // sees a part of it. The file is on the disk when put returns. The folders that the object
 // with the key of is in are never made: a user may just have removed them.
-func (f *bucket) put(name, of string, data []byte, place func(temp, name string) error) error {
-	err := f.putVia(tempDir, name, of, data, place)
+func (f *bucket) put(name, of string, content newFile, place func(temp, name string) error) error {
+	err := f.putVia(tempDir, name, of, content, place)
 	if errors.Is(err, syscall.EXDEV) {
 		// Another file system is mounted in the folder, so that the temporary file
 		// must be next to the name.
-		err = f.putVia(filepath.Join(filepath.Dir(name), tempDir), name, of, data, place)
+		err = f.putVia(filepath.Join(filepath.Dir(name), tempDir), name, of, content, place)
 	}
 	return err
 }
 
-func (f *bucket) putVia(dir, name, of string, data []byte, place func(temp, name string) error) (err error) {
-	temp, err := f.temp(data, dir, of)
+func (f *bucket) putVia(dir, name, of string, content newFile, place func(temp, name string) error) (err error) {
+	temp, err := f.temp(content, dir, of)
 	if err != nil {
 		return err
 	}
@@ -67,17 +76,21 @@ func (f *bucket) putVia(dir, name, of string, data []byte, place func(temp, name
 
 // temp writes a temporary file to the disk and returns its name. If it fails it leaves no
 // file.
-func (f *bucket) temp(data []byte, dir, of string) (string, error) {
+func (f *bucket) temp(content newFile, dir, of string) (string, error) {
 	name := filepath.Join(dir, rand.Text())
 	var file *os.File
 	err := f.inDir(name, of, func() (err error) {
-		file, err = f.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		file, err = f.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, content.mode)
 		return err
 	})
 	if err != nil {
 		return "", err
 	}
-	_, err = file.Write(data)
+	_, err = file.Write(content.data)
+	if err == nil && content.marked {
+		// Without the mark, the file has its note.
+		_ = f.root.Chtimes(name, time.Time{}, marked(content.data, time.Now()))
+	}
 	if err == nil {
 		err = file.Sync()
 	}
@@ -155,8 +168,9 @@ func (f *bucket) hideFromGit(dir string) {
 	_ = file.Close()
 }
 
-// shareHidden gives a new hidden directory the permissions of the folder that it is in:
-// other users who may write to it may run bucketsum too.
+// shareHidden opens a hidden directory to the other users who may write to the folder that it is
+// in: they may run bucketsum too. It closes the directory to all others: its notes tell of files in
+// folders that they may not read.
 func (f *bucket) shareHidden(dir, above string) error {
 	if !filebucket.IsHidden(filepath.ToSlash(above)) {
 		above = "."
@@ -166,6 +180,11 @@ func (f *bucket) shareHidden(dir, above string) error {
 		return err
 	}
 	mode := info.Mode() & (fs.ModePerm | fs.ModeSetgid | fs.ModeSticky)
+	for _, class := range []fs.FileMode{0o070, 0o007} {
+		if mode&class&0o222 == 0 {
+			mode &^= class
+		}
+	}
 	if err := f.root.Chmod(dir, mode|0o700); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}

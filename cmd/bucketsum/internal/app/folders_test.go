@@ -20,10 +20,10 @@ import (
 )
 
 var (
-	histories   = flag.Int("histories", 60, "how many seeds TestFolders runs")
+	histories   = flag.Int("histories", 70, "how many seeds TestFolders runs")
 	firstSeed   = flag.Int64("first-seed", 1, "the first of them")
 	oneSeed     = flag.Int64("seed", 0, "run only this seed; its history is printed")
-	profileFlag = flag.String("profile", string(folders.Honest), fmt.Sprintf("what users do, one of %v", folders.Profiles))
+	profileFlag = flag.String("profile", "", fmt.Sprintf("what users do, one of %v; empty: all in turn", folders.Profiles))
 	parallel    = flag.Int("side-by-side", 8, "how many histories run at the same time")
 )
 
@@ -70,7 +70,10 @@ func folderBase(t *testing.T) string {
 // TestFolders runs random histories of a folder, see package folders.
 func TestFolders(t *testing.T) {
 	base, began := folderBase(t), time.Now()
-	profile := folders.Profile(*profileFlag)
+	profiles := folders.Profiles
+	if *profileFlag != "" {
+		profiles = []folders.Profile{folders.Profile(*profileFlag)}
+	}
 	first, n := *firstSeed, int64(*histories)
 	if *oneSeed != 0 {
 		first, n = *oneSeed, 1
@@ -81,7 +84,7 @@ func TestFolders(t *testing.T) {
 	for range min(int64(*parallel), n) {
 		all.Go(func() {
 			for i := next.Add(1) - 1; i < n && !failed.Load(); i = next.Add(1) - 1 {
-				h := folders.Draw(profile, first+i)
+				h := folders.Draw(profiles[int(first+i)%len(profiles)], first+i)
 				if *oneSeed != 0 {
 					printHistory(h)
 				}
@@ -99,8 +102,8 @@ func TestFolders(t *testing.T) {
 	}
 	all.Wait()
 	if !t.Failed() {
-		fmt.Printf("histories: %d seeds %d..%d of %s, %d operations, %.1f per second, violations 0\n",
-			n, first, first+n-1, profile, ops.Load(), float64(n)/time.Since(began).Seconds())
+		fmt.Printf("histories: %d seeds %d..%d of %v, %d operations, %.1f per second, violations 0\n",
+			n, first, first+n-1, profiles, ops.Load(), float64(n)/time.Since(began).Seconds())
 	}
 }
 
@@ -121,84 +124,52 @@ func printHistory(h folders.History) {
 	}
 }
 
-// knownFolderFault is a history that violates an invariant today.
-type knownFolderFault struct {
-	profile   folders.Profile
-	seed      int64 // finds it, too: -args -profile … -seed …
-	invariant string
-	ops       []folders.Op
-}
-
-// knownFolderFaults are quarantined by name, shrunk: TestKnownFolderFaults expects their violations until records follow
-// their files.
-var knownFolderFaults = map[string]knownFolderFault{
-	"renamed folder, then a changed file": {folders.Moved, 69, "never-wrong", []folders.Op{
-		{Do: "put", Path: "d/a", Size: 20}, {Do: "quiet"}, {Do: "move", Path: "d", To: "x"}, {Do: "quiet"}, {Do: "put", Path: "x/a", Size: 30, N: 1},
-	}},
-	"renamed folder, then a deleted file": {folders.Moved, 0, "no-record-without-object", []folders.Op{
-		{Do: "put", Path: "d/a", Size: 20}, {Do: "quiet"}, {Do: "move", Path: "d", To: "x"}, {Do: "quiet"}, {Do: "delete", Path: "x/a"},
-	}},
-	"cp -a of a folder, then a changed file": {folders.Copied, 66, "never-wrong", []folders.Op{
-		{Do: "put", Path: "d/a", Size: 20}, {Do: "quiet"}, {Do: "copy", Path: "d", To: "x"}, {Do: "quiet"}, {Do: "write", Path: "x/a", Size: 30, N: 1},
-	}},
-	"cp -r of a folder, then a changed file": {folders.Recopied, 66, "never-wrong", []folders.Op{
-		{Do: "put", Path: "d/a", Size: 20}, {Do: "quiet"}, {Do: "copy-new", Path: "d", To: "x"}, {Do: "quiet"}, {Do: "write", Path: "x/a", Size: 30, N: 1},
-	}},
-	"folder moved away and back, then a changed file": {folders.Away, 0, "never-wrong", []folders.Op{
-		{Do: "put", Path: "d/a", Size: 20}, {Do: "quiet"}, {Do: "away", Path: "d"}, {Do: "quiet"}, {Do: "back", Path: "d"}, {Do: "quiet"},
-		{Do: "put", Path: "d/a", Size: 30, N: 1},
-	}},
-	"restored without .bucketsum, then a changed file": {folders.Restored, 23, "never-wrong", []folders.Op{
-		{Do: "put", Path: "a", Size: 20}, {Do: "quiet"}, {Do: "stop"}, {Do: "forget"}, {Do: "start"}, {Do: "put", Path: "a", Size: 30, N: 1},
-	}},
-	"restored without .bucketsum, then a deleted file": {folders.Restored, 0, "no-record-without-object", []folders.Op{
-		{Do: "put", Path: "a", Size: 20}, {Do: "quiet"}, {Do: "stop"}, {Do: "forget"}, {Do: "start"}, {Do: "delete", Path: "a"},
-	}},
-}
-
-// TestKnownFolderFaults runs the quarantined histories, each up to twenty times: with some of them the violation depends on
-// who comes first.
-func TestKnownFolderFaults(t *testing.T) {
-	base := folderBase(t)
-	for name, known := range knownFolderFaults {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for range 20 {
-				v, err := folders.Run(base, folders.History{Profile: known.profile, Ops: known.ops}, localWorker)
-				switch {
-				case err != nil:
-					t.Fatal(err)
-				case v == nil:
-					continue
-				case v.Invariant != known.invariant:
-					t.Errorf("got %s, want a violation of %s", v, known.invariant)
-				default:
-					t.Logf("as expected: %s", v)
-				}
-				return
-			}
-			t.Errorf("it holds now: move it to TestFolderHistories. If a long run holds, too (-run '^TestFolders$' -args -profile %s -histories 1000), make the operations of the profile honest ones", known.profile)
-		})
-	}
-}
-
 // TestFolderHistories runs histories that random ones found to fail once, and that hold now.
 func TestFolderHistories(t *testing.T) {
 	base := folderBase(t)
-	for name, ops := range map[string][]folders.Op{
-		"a link that leads out takes the place of a file": {
+	for name, h := range map[string]folders.History{
+		"a link that leads out takes the place of a file": {Profile: folders.Honest, Ops: []folders.Op{
 			{Do: "put", Path: "d/a", Size: 20}, {Do: "quiet"}, {Do: "link-outside", Path: "d/a", To: "secret"},
-		},
-		"a folder is deleted while a record is written": {
+		}},
+		"a folder is deleted while a record is written": {Profile: folders.Emptied, Ops: []folders.Op{
 			{Do: "put", Path: "d/a", Size: 20}, {Do: "delete-folder", Path: "d", At: pipeline.StepRecord},
-		},
-		"a folder takes the place of a file while the worker is down": {
+		}},
+		"a folder takes the place of a file while the worker is down": {Profile: folders.Honest, Ops: []folders.Op{
 			{Do: "put", Path: "d/a", Size: 20}, {Do: "quiet"}, {Do: "kill"}, {Do: "to-folder", Path: "d/a", Size: 20, N: 1},
-		},
+		}},
+		"renamed folder, then a changed file": {Profile: folders.Moved, Ops: []folders.Op{
+			{Do: "put", Path: "d/a", Size: 20}, {Do: "quiet"}, {Do: "move", Path: "d", To: "x"}, {Do: "quiet"}, {Do: "put", Path: "x/a", Size: 30, N: 1},
+		}},
+		"renamed folder, then a deleted file": {Profile: folders.Moved, Ops: []folders.Op{
+			{Do: "put", Path: "d/a", Size: 20}, {Do: "quiet"}, {Do: "move", Path: "d", To: "x"}, {Do: "quiet"}, {Do: "delete", Path: "x/a"},
+		}},
+		"renamed folder while the worker is down, and a changed and a deleted file": {Profile: folders.Moved, Ops: []folders.Op{
+			{Do: "put", Path: "d/a", Size: 20}, {Do: "put", Path: "d/b", Size: 20}, {Do: "quiet"}, {Do: "stop"},
+			{Do: "move", Path: "d", To: "x"}, {Do: "put", Path: "x/a", Size: 30, N: 1}, {Do: "delete", Path: "x/b"},
+		}},
+		"cp -a of a folder, then a changed file": {Profile: folders.Copied, Ops: []folders.Op{
+			{Do: "put", Path: "d/a", Size: 20}, {Do: "quiet"}, {Do: "copy", Path: "d", To: "x"}, {Do: "quiet"}, {Do: "write", Path: "x/a", Size: 30, N: 1},
+		}},
+		"cp -a of a folder, and a changed file at once": {Profile: folders.Copied, Ops: []folders.Op{
+			{Do: "put", Path: "d/a", Size: 20}, {Do: "quiet"}, {Do: "copy", Path: "d", To: "x"}, {Do: "write", Path: "x/a", Size: 30, N: 1},
+		}},
+		"cp -r of a folder, then a changed file": {Profile: folders.Recopied, Ops: []folders.Op{
+			{Do: "put", Path: "d/a", Size: 20}, {Do: "quiet"}, {Do: "copy-new", Path: "d", To: "x"}, {Do: "quiet"}, {Do: "write", Path: "x/a", Size: 30, N: 1},
+		}},
+		"folder moved away and back, then a changed file": {Profile: folders.Away, Ops: []folders.Op{
+			{Do: "put", Path: "d/a", Size: 20}, {Do: "quiet"}, {Do: "away", Path: "d"}, {Do: "quiet"}, {Do: "back", Path: "d"}, {Do: "quiet"},
+			{Do: "put", Path: "d/a", Size: 30, N: 1},
+		}},
+		"restored without .bucketsum, then a changed file": {Profile: folders.Restored, Ops: []folders.Op{
+			{Do: "put", Path: "a", Size: 20}, {Do: "quiet"}, {Do: "stop"}, {Do: "forget"}, {Do: "start"}, {Do: "put", Path: "a", Size: 30, N: 1},
+		}},
+		"restored without .bucketsum, then a deleted file": {Profile: folders.Restored, Ops: []folders.Op{
+			{Do: "put", Path: "a", Size: 20}, {Do: "quiet"}, {Do: "stop"}, {Do: "forget"}, {Do: "start"}, {Do: "delete", Path: "a"},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if v, err := folders.Run(base, folders.History{Profile: folders.Honest, Ops: ops}, localWorker); v != nil || err != nil {
+			if v, err := folders.Run(base, h, localWorker); v != nil || err != nil {
 				t.Errorf("got %v, %v", v, err)
 			}
 		})
