@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -61,8 +62,17 @@ type Store struct {
 type Drivers []driver.Driver
 
 // Open opens the bucket of a URL, and the bucket of its records; events call the first one
-// name. Whether the stores answer, only [Store.Check] tells.
+// name. Whether the stores answer, only [Store.Check] tells. An error is permanent, unless the
+// system could not open a folder, which may be mounted later.
 func (d Drivers) Open(ctx context.Context, rawURL, name string, c Config) (*Store, error) {
+	s, err := d.openBoth(ctx, rawURL, name, c)
+	if _, missing := errors.AsType[*fs.PathError](err); err != nil && !missing {
+		err = pipeline.Permanent(err)
+	}
+	return s, err
+}
+
+func (d Drivers) openBoth(ctx context.Context, rawURL, name string, c Config) (*Store, error) {
 	bucket, err := d.open(ctx, rawURL, name, c)
 	if err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
@@ -70,10 +71,10 @@ func parseAddress(raw string) (address, error) {
 func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (_ queue.Queue, err error) {
 	a, err := parseAddress(url)
 	if err != nil {
-		return nil, err
+		return nil, pipeline.Permanent(err)
 	}
 	if a.kind != "subscriptions" {
-		return nil, fmt.Errorf("messages are received from a subscription, %s://projects/%s/subscriptions/NAME", Scheme, a.project)
+		return nil, pipeline.Permanent(fmt.Errorf("messages are received from a subscription, %s://projects/%s/subscriptions/NAME", Scheme, a.project))
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -165,12 +166,12 @@ func (d Driver) warnOfNoSubscription(ctx context.Context, client *pubsub.TopicAd
 func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) {
 	a, err := parseAddress(url)
 	if err != nil {
-		return nil, err
+		return nil, pipeline.Permanent(err)
 	}
 	name := a.name
 	if a.kind == "subscriptions" {
 		if name = a.topic; name == "" {
-			return nil, fmt.Errorf("messages are sent to a topic, %s://projects/%s/topics/NAME", Scheme, a.project)
+			return nil, pipeline.Permanent(fmt.Errorf("messages are sent to a topic, %s://projects/%s/topics/NAME", Scheme, a.project))
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
@@ -29,10 +30,10 @@ const (
 func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (queue.Queue, error) {
 	a, err := parseAddress(url)
 	if err != nil {
-		return nil, err
+		return nil, pipeline.Permanent(err)
 	}
 	if a.consumer == "" {
-		return nil, errors.New("consumer=NAME is missing: the durable consumer whose messages all workers share")
+		return nil, pipeline.Permanent(errors.New("consumer=NAME is missing: the durable consumer whose messages all workers share"))
 	}
 	broken, lost := context.WithCancelCause(context.Background())
 	nc, err := d.connect(a, a.stream+"/"+a.consumer, func() { lost(nats.ErrDisconnected) })
@@ -155,7 +156,7 @@ func (d Driver) createStream(ctx context.Context, js jetstream.JetStream, a addr
 func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) {
 	a, err := parseAddress(url)
 	if err != nil {
-		return nil, err
+		return nil, pipeline.Permanent(err)
 	}
 	t := &topic{}
 	t.connected, t.cut = context.WithCancel(context.Background())

@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
@@ -79,7 +80,7 @@ func credentials(u *url.URL, query url.Values) (sasl.Mechanism, error) {
 	}
 	if user == "" {
 		if query.Has("sasl") {
-			return nil, errors.New("sasl=… needs a user and a password in the URL, or KAFKA_USERNAME and KAFKA_PASSWORD")
+			return nil, pipeline.Permanent(errors.New("sasl=… needs a user and a password in the URL, or KAFKA_USERNAME and KAFKA_PASSWORD"))
 		}
 		return nil, nil
 	}
@@ -91,10 +92,10 @@ func credentials(u *url.URL, query url.Values) (sasl.Mechanism, error) {
 func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (queue.Queue, error) {
 	a, err := parseAddress(url)
 	if err != nil {
-		return nil, err
+		return nil, pipeline.Permanent(err)
 	}
 	if a.group == "" {
-		return nil, errors.New("group=NAME is missing: the consumer group whose members share the messages")
+		return nil, pipeline.Permanent(errors.New("group=NAME is missing: the consumer group whose members share the messages"))
 	}
 	q := newMember(a.topic, queue.Logger(d.Log))
 	options := append(a.options,
@@ -115,7 +116,7 @@ func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (queue.Queue, 
 func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) {
 	a, err := parseAddress(url)
 	if err != nil {
-		return nil, err
+		return nil, pipeline.Permanent(err)
 	}
 	if err := d.open(ctx, a); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
@@ -161,10 +162,10 @@ func create(conn *amqp.Connection, name string) error {
 func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (queue.Queue, error) {
 	a, err := parseAddress(url)
 	if err != nil {
-		return nil, err
+		return nil, pipeline.Permanent(err)
 	}
 	if a.queue == "" {
-		return nil, errors.New("queue=NAME is missing")
+		return nil, pipeline.Permanent(errors.New("queue=NAME is missing"))
 	}
 	conn, ch, err := connect(ctx, a)
 	if err != nil {
@@ -181,10 +182,10 @@ func (d Driver) OpenQueue(ctx context.Context, url string, concurrency int) (que
 func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) {
 	a, err := parseAddress(url)
 	if err != nil {
-		return nil, err
+		return nil, pipeline.Permanent(err)
 	}
 	if a.queue == "" && a.exchange == "" {
-		return nil, errors.New("queue=NAME or exchange=NAME is missing")
+		return nil, pipeline.Permanent(errors.New("queue=NAME or exchange=NAME is missing"))
 	}
 	t := &topic{address: a, turn: make(chan struct{}, 1)}
 	if err := t.connect(ctx); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/go-amqp"
 
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
@@ -79,11 +80,11 @@ func (d Driver) connect() (*azservicebus.Client, error) {
 func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (queue.Queue, error) {
 	a, err := parseAddress(url)
 	if err != nil {
-		return nil, err
+		return nil, pipeline.Permanent(err)
 	}
 	client, err := d.connect()
 	if err != nil {
-		return nil, err
+		return nil, pipeline.Permanent(err) // it makes no call
 	}
 	r := &receiver{client: client, name: a.String()}
 	if a.subscription != "" {
@@ -109,12 +110,12 @@ func (d Driver) OpenQueue(ctx context.Context, url string, _ int) (queue.Queue, 
 func (d Driver) OpenTopic(ctx context.Context, url string) (queue.Topic, error) {
 	a, err := parseAddress(url)
 	if err != nil {
-		return nil, err
+		return nil, pipeline.Permanent(err)
 	}
 	a.subscription = "" // messages are sent to its topic
 	client, err := d.connect()
 	if err != nil {
-		return nil, err
+		return nil, pipeline.Permanent(err) // it makes no call
 	}
 	s, err := client.NewSender(a.entity, nil)
 	if err != nil {

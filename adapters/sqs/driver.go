@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	gcaws "gocloud.dev/aws"
 
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/backoff"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
@@ -79,17 +80,17 @@ func (d *Driver) client(ctx context.Context, url string) (*client, error) {
 	}
 	a, err := parseAddress(url)
 	if err != nil {
-		return nil, err
+		return nil, pipeline.Permanent(err)
 	}
 	if err := errors.Join(checkServer(credentialsServer, os.Getenv(credentialsServer)), checkServer("endpoint", a.sdk.Get("endpoint"))); err != nil {
 		return nil, err
 	}
 	cfg, err := d.loadConfig(ctx, a.sdk)
 	if err != nil {
-		return nil, fmt.Errorf("AWS configuration: %w", err)
+		return nil, pipeline.Permanent(fmt.Errorf("AWS configuration: %w", err))
 	}
 	if cfg.Region == "" {
-		return nil, errors.New("no region: add region=… to the URL or set AWS_REGION")
+		return nil, pipeline.Permanent(errors.New("no region: add region=… to the URL or set AWS_REGION"))
 	}
 	cfg.Logger = sdkLog{queue.Logger(d.Log)}
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), renewing(cfg.Credentials))

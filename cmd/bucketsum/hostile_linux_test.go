@@ -230,11 +230,7 @@ func (f *siege) start() (publish func(*message.Message), stop func()) {
 		Retry:    pipeline.Retry{Max: 1, Initial: time.Millisecond},
 		Observer: pipeline.Observer{End: f.end, Result: f.result},
 	}
-	var err error
-	c.Stores, err = app.OpenBuckets(f.t.Context(), bucketDrivers(s3.Options{}), []app.BucketURL{{Name: "photos", URL: f.url}}, blobstore.Config{CallerVerifies: true})
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	c.Buckets, c.BucketDrivers, c.BucketConfig = []app.BucketURL{{Name: "photos", URL: f.url}}, bucketDrivers(s3.Options{}), blobstore.Config{CallerVerifies: true}
 	queues := app.NewQueues(app.Config{Drivers: c.Drivers, Concurrency: hostileConcurrency, DrainTimeout: time.Second, Log: quiet})
 	letters, results := f.subscribe(queues, c.DeadLetter), f.subscribe(queues, c.Results)
 	a, err := app.New(f.t.Context(), c)
@@ -272,7 +268,7 @@ func (f *siege) start() (publish func(*message.Message), stop func()) {
 	}
 	return publish, func() {
 		cancel()
-		err := errors.Join(a.Close(), queues.Close(), app.CloseStores(c.Stores))
+		err := errors.Join(a.Close(), queues.Close())
 		running.Wait()
 		if err != nil {
 			f.t.Error(err)

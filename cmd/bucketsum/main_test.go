@@ -278,7 +278,7 @@ func TestNotThere(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"bucket folder": {[]string{"serve", "--listen=off", "--queue", "mem://q", "--bucket", "file:///no/such/folder"}, []string{"/no/such/folder", "no such file"}},
+		"bucket folder": {[]string{"serve", "--check", "--listen=off", "--queue", "mem://q", "--bucket", "file:///no/such/folder"}, []string{"/no/such/folder", "no such file"}},
 		"listen":        {[]string{"serve", "--listen=127.0.0.1:99999", "--queue", "mem://q", "--bucket", "b=mem://"}, []string{"--listen", "'off'"}},
 	} {
 		t.Run(name, func(t *testing.T) {

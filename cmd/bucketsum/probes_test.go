@@ -107,6 +107,43 @@ func TestProbesWhileItDrains(t *testing.T) {
 	}
 }
 
+// TestProbesWhileItWaits expects that a worker whose bucket may not be read yet is alive
+// and not ready, says why, and works once somebody has permitted it.
+func TestProbesWhileItWaits(t *testing.T) {
+	store := startHeldStore(t)
+	close(store.leave)
+	store.down.Store(true)
+	s := begin(t, nil, "--queue", "mem://events-"+rand.Text(), "--listen", "127.0.0.1:0",
+		"--bucket", "s3://objects?region=us-east-1&use_path_style=true&endpoint="+store.url)
+	s.until("level=WARN", "cannot start yet", `for="bucket objects"`, "access denied: this program needs s3:ListBucket")
+	if status, body := get(t, "http://"+s.address+"/livez"); status != http.StatusOK {
+		t.Errorf("/livez: %d %q", status, body)
+	}
+	status, body := get(t, "http://"+s.address+"/readyz")
+	for _, part := range []string{`"name":"bucket objects"`, "access denied: this program needs s3:ListBucket"} {
+		if status != http.StatusServiceUnavailable || !strings.Contains(body, part) {
+			t.Errorf("/readyz: %d %q lacks %q", status, body, part)
+		}
+	}
+	store.down.Store(false)
+	s.until("msg=serving ")
+	if status, body := get(t, "http://"+s.address+"/readyz"); status != http.StatusOK {
+		t.Errorf("/readyz: %d %q", status, body)
+	}
+	if status := s.stop(); status != exitOK {
+		t.Errorf("exit status is %d", status)
+	}
+}
+
+// TestStopWhileItWaits expects that a worker which is stopped while it waits ends with 0.
+func TestStopWhileItWaits(t *testing.T) {
+	s := begin(t, nil, "--queue", "jetstream://127.0.0.1:1/OBJECTS?consumer=c", "--bucket", "file://"+t.TempDir())
+	s.until("cannot start yet", "for=--queue", "connect to 127.0.0.1:1")
+	if status := s.stop(); status != exitOK {
+		t.Errorf("exit status is %d", status)
+	}
+}
+
 // TestProbesNameWhatIsMissing expects the names of unreachable buckets.
 func TestProbesNameWhatIsMissing(t *testing.T) {
 	store := startHeldStore(t)

@@ -115,17 +115,14 @@ func runServe(ctx context.Context, p process, f serveFlags, buckets []app.Bucket
 	warnOf(f.Queue, f.DeadLetter, log)
 	warnOfHeldFor(f.Config, log)
 	f.memory.warn(log)
-	stores, err := app.OpenBuckets(ctx, bucketDrivers(f.store.s3), buckets, blobstore.Config{
+	worker := f.Config
+	worker.Buckets, worker.BucketDrivers, worker.Wait = buckets, bucketDrivers(f.store.s3), !f.check
+	worker.BucketConfig = blobstore.Config{
 		Layout: f.layout, Algorithms: f.Algorithms, Records: f.store.records, Memory: f.memory.memory(), Log: log,
 		CallerVerifies: !f.IgnoreClaims,
-	})
-	if err != nil {
-		return err
 	}
-	defer func() { err = errors.Join(err, app.CloseStores(stores)) }()
-	worker := f.Config
 	worker.Drivers, worker.MaxDeliveries, worker.Continue = queueDrivers(log), maxDeliveries(f.Queue), f.Queue
-	worker.Stores, worker.Sources, worker.Log = stores, make(map[string]string), log
+	worker.Sources, worker.Log = make(map[string]string), log
 	for _, b := range buckets {
 		worker.Sources[b.Name] = cloudevents.SourceOf(b.Name, b.URL)
 	}

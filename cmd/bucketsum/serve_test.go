@@ -31,6 +31,15 @@ type serving struct {
 // serve starts the command and waits until it serves.
 func serve(t *testing.T, env map[string]string, args ...string) *serving {
 	t.Helper()
+	s := begin(t, env, args...)
+	s.until("msg=serving ")
+	return s
+}
+
+// begin runs serve until the end of the test, and waits until it opens its queues and
+// buckets.
+func begin(t *testing.T, env map[string]string, args ...string) *serving {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	stderr, stdin := io.Pipe()
 	lines := make(chan string, 1000)
@@ -47,7 +56,7 @@ func serve(t *testing.T, env map[string]string, args ...string) *serving {
 		s.status <- dispatch(ctx, p, append([]string{"serve", "--listen", "off", "--log-level", "debug"}, args...))
 	}()
 	t.Cleanup(func() { cancel(); <-s.status })
-	s.address = logged(s.until("msg=serving "), "listen")
+	s.address = logged(s.until("msg=starting "), "listen")
 	return s
 }
 

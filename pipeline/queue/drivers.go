@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
@@ -17,10 +18,10 @@ type Drivers []Driver
 func (ds Drivers) Of(rawURL string) (Driver, error) {
 	u, err := redact.Parse(rawURL)
 	if err != nil {
-		return nil, err
+		return nil, pipeline.Permanent(err)
 	}
 	if redact.Misplaced(u) {
-		return nil, errors.New("its path has an @: write // before the user, and the / of a password as %2F")
+		return nil, pipeline.Permanent(errors.New("its path has an @: write // before the user, and the / of a password as %2F"))
 	}
 	if i := ds.index(u.Scheme); i >= 0 {
 		return ds[i], nil
@@ -29,7 +30,7 @@ func (ds Drivers) Of(rawURL string) (Driver, error) {
 	for _, s := range ds.Schemes() {
 		valid = append(valid, s.Name+"://")
 	}
-	return nil, fmt.Errorf("unknown scheme %q; valid are %s", u.Scheme, strings.Join(valid, ", "))
+	return nil, pipeline.Permanent(fmt.Errorf("unknown scheme %q; valid are %s", u.Scheme, strings.Join(valid, ", ")))
 }
 
 func (ds Drivers) index(scheme string) int {

@@ -32,10 +32,11 @@ const MetadataUUID = "watermill_message_uuid"
 type Driver interface {
 	// Traits describes the technology. It returns the same each time.
 	Traits() Traits
-	// OpenQueue opens the queue of a URL. At most concurrency of its messages
+	// OpenQueue opens the queue of a URL. An error that no waiting can mend, such as that
+	// of a wrong URL, is permanent; see [pipeline.Permanent]. At most concurrency of its messages
 	// will be in flight.
 	OpenQueue(ctx context.Context, url string, concurrency int) (Queue, error)
-	// OpenTopic opens the topic of a URL.
+	// OpenTopic opens the topic of a URL. For errors see OpenQueue.
 	OpenTopic(ctx context.Context, url string) (Topic, error)
 }
 

@@ -12,6 +12,9 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
+
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 	"github.com/bucketsum/bucketsum/adapters/events"
@@ -39,19 +42,26 @@ type App struct {
 	continuations pipeline.Continuations
 	handle        pipeline.Handler
 
+	opening opening
+	page    atomic.Pointer[http.Handler]  // what the HTTP side answers now
+	ready   atomic.Pointer[web.Readiness] // what page says at /readyz
+
 	closes closers
 }
 
-// New opens the queues, topics and addresses of a worker, so that a wrong one is
-// reported before any work begins. The caller must call Close, with or without Run.
+// New opens the address of the HTTP side and, unless Config.Wait is set, the buckets,
+// queues and topics of a worker, so that a wrong one is reported before any work begins.
+// The caller must call Close, with or without Run.
 func New(ctx context.Context, c Config) (*App, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	a := &App{config: c.withDefaults()}
-	for _, open := range []func(context.Context) error{
-		a.listen, a.measure, a.openQueues, a.buildHandler,
-	} {
+	steps := []func(context.Context) error{a.listen, a.measure}
+	if !a.config.Wait {
+		steps = append(steps, a.open)
+	}
+	for _, open := range steps {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, a.Close())
 		}
@@ -95,49 +105,55 @@ func (a *App) listen(context.Context) error {
 	return nil
 }
 
+// openQueues opens the topics of results, dead letters and continuations, then the queue.
 func (a *App) openQueues(ctx context.Context) (err error) {
-	a.queues = NewQueues(a.config)
-	a.closes = append(a.closes, a.queues.Close)
-	if err := a.openTopics(ctx); err != nil {
-		return err
+	publisher := func(flag, url string) (topic message.Publisher, err error) {
+		err = a.await(ctx, flag, func(ctx context.Context) error {
+			topic, err = a.queues.Publisher(ctx, url)
+			return flagError(flag, err)
+		})
+		return topic, err
 	}
-	if a.subscriber, err = a.queues.Subscriber(a.config.Queue); err != nil {
-		return fmt.Errorf("--queue: %w", err)
-	}
-	return nil
-}
-
-// openTopics opens the topics of results, dead letters and continuations.
-func (a *App) openTopics(ctx context.Context) error {
 	if url := a.config.Results; url != "" {
-		topic, err := a.queues.Publisher(ctx, url)
-		if err == nil {
-			a.announce, err = cloudevents.NewPublisher(cloudevents.Config{
-				Publisher: topic, Topic: url, Sources: a.config.Sources, KeepRecords: a.config.KeepRecords,
-			})
-		}
+		topic, err := publisher("--results", url)
 		if err != nil {
-			return fmt.Errorf("--results: %w", err)
+			return err
+		}
+		if a.announce, err = cloudevents.NewPublisher(cloudevents.Config{
+			Publisher: topic, Topic: url, Sources: a.config.Sources, KeepRecords: a.config.KeepRecords,
+		}); err != nil {
+			return flagError("--results", err)
 		}
 	}
 	if url := a.config.DeadLetter; url != "" {
-		publisher, err := a.queues.Publisher(ctx, url)
+		topic, err := publisher("--dead-letter", url)
 		if err != nil {
-			return fmt.Errorf("--dead-letter: %w", err)
+			return err
 		}
-		a.deadLetters = pipeline.DeadLetters{Publisher: publisher, Topic: url, Announce: a.announce}
+		a.deadLetters = pipeline.DeadLetters{Publisher: topic, Topic: url, Announce: a.announce}
 	}
 	if url := a.config.Continue; url != "" && a.config.Resume.Slice > 0 {
-		publisher, err := a.queues.Publisher(ctx, url)
+		topic, err := publisher("--slice", url)
 		if err != nil {
-			return fmt.Errorf("--slice: %w", err)
+			return err
 		}
-		a.continuations = pipeline.Continuations{Publisher: publisher, Topic: url}
+		a.continuations = pipeline.Continuations{Publisher: topic, Topic: url}
 	}
-	return nil
+	return a.await(ctx, "--queue", func(context.Context) error {
+		a.subscriber, err = a.queues.Subscriber(a.config.Queue)
+		return flagError("--queue", err)
+	})
 }
 
-func (a *App) buildHandler(context.Context) (err error) {
+// flagError names the flag of a fault.
+func flagError(flag string, err error) error {
+	if err != nil {
+		err = fmt.Errorf("%s: %w", flag, err)
+	}
+	return err
+}
+
+func (a *App) buildHandler() (err error) {
 	buckets := make(map[string]pipeline.Bucket)
 	for name, s := range a.config.Stores {
 		buckets[name] = s.Bucket()
@@ -172,28 +188,58 @@ func (a *App) Run(ctx context.Context, parts ...func(context.Context) error) err
 		}
 		parts = append(parts, profiles)
 	}
-	a.config.Log.Info("serving", "version", a.config.Version, "buckets", a.Buckets(),
-		"algorithms", a.config.Algorithms, "concurrency", a.config.Concurrency, "listen", a.Address(), "slice", a.slice())
-	ready := web.NewReadiness(ctx, a.checks())
-	defer ready.Close()
-	if err := a.measureReadiness(ready); err != nil {
+	drained := make(chan struct{})
+	first := a.checks
+	if a.config.Wait {
+		first = a.awaited
+		a.config.Log.Info("starting", "version", a.config.Version, "listen", a.Address())
+	}
+	hide, err := a.show(ctx, drained, first())
+	if err != nil {
 		return err
 	}
-	drained := make(chan struct{})
+	defer func() { hide() }()
+	if err := a.measureReadiness(); err != nil {
+		return err
+	}
 	parts = append(parts, func(ctx context.Context) error {
 		defer close(drained)
+		if a.config.Wait {
+			if err := a.open(ctx); err != nil {
+				if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+					err = nil // it was stopped before it began
+				}
+				return err
+			}
+			hide()
+			if hide, err = a.show(ctx, drained, a.checks()); err != nil {
+				return err
+			}
+		}
+		a.config.Log.Info("serving", "version", a.config.Version, "buckets", a.Buckets(),
+			"algorithms", a.config.Algorithms, "concurrency", a.config.Concurrency, "listen", a.Address(), "slice", a.slice())
 		return a.runPipeline(ctx)
 	})
 	if a.listener != nil {
-		page, err := a.page(ready, drained)
-		if err != nil {
-			return err
-		}
 		parts = append(parts, func(ctx context.Context) error {
-			return web.Serve(ctx, drained, a.listener, page, a.config.DrainTimeout, a.config.Log)
+			now := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*a.page.Load()).ServeHTTP(w, r) })
+			return web.Serve(ctx, drained, a.listener, now, a.config.DrainTimeout, a.config.Log)
 		})
 	}
 	return runAll(ctx, parts...)
+}
+
+// show lets the HTTP side answer with these readiness checks from now on, until hide.
+func (a *App) show(ctx context.Context, drained <-chan struct{}, checks map[string]func(context.Context) error) (hide func(), err error) {
+	ready := web.NewReadiness(ctx, checks)
+	a.ready.Store(ready)
+	page, err := a.newPage(ready, drained)
+	if err != nil {
+		ready.Close()
+		return func() {}, err
+	}
+	a.page.Store(&page)
+	return ready.Close, nil
 }
 
 // slice says after which time work continues in a new message, if it does at all.
@@ -237,9 +283,9 @@ func (a *App) runPipeline(ctx context.Context) error {
 	})
 }
 
-// page returns the handler of the HTTP side. The pipeline has ended when drained is
-// closed.
-func (a *App) page(ready *web.Readiness, drained <-chan struct{}) (http.Handler, error) {
+// newPage returns a handler of the HTTP side, which has the records of the buckets that
+// are open. The pipeline has ended when drained is closed.
+func (a *App) newPage(ready *web.Readiness, drained <-chan struct{}) (http.Handler, error) {
 	records := make(map[string]web.Records)
 	for name, s := range a.config.Stores {
 		records[name] = s.Bucket().Records

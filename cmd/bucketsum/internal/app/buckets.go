@@ -4,22 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 )
 
-// bucketWait is the longest time that all buckets together may take to open. The
-// chart's startup probe waits longer, so that a worker reports why it does not start
-// before Kubernetes kills it.
+// bucketWait is the longest time that one attempt to open a bucket may take.
 const bucketWait = 30 * time.Second
 
 // BucketURL is the URL of a bucket and the name that events use for it.
 type BucketURL struct{ Name, URL string }
 
-// OpenBuckets opens and checks all buckets, and returns the stores by name. On an error
+// openBuckets opens and checks all buckets, and returns the stores by name. On an error
 // it leaves none open.
-func OpenBuckets(ctx context.Context, drivers blobstore.Drivers, urls []BucketURL, c blobstore.Config) (map[string]*blobstore.Store, error) {
+func openBuckets(ctx context.Context, drivers blobstore.Drivers, urls []BucketURL, c blobstore.Config) (map[string]*blobstore.Store, error) {
 	return openAll(ctx, urls, func(ctx, bounded context.Context, b BucketURL) (*blobstore.Store, error) {
 		store, err := drivers.Open(ctx, b.URL, b.Name, c) // the store may keep this context
 		if err != nil {
@@ -88,16 +88,18 @@ func openAll(ctx context.Context, urls []BucketURL, open func(ctx, bounded conte
 		}
 	}
 	if err := errors.Join(faults...); err != nil {
-		return nil, errors.Join(err, CloseStores(stores))
+		return nil, errors.Join(err, closeAll(slices.Collect(maps.Values(stores))))
 	}
 	return stores, nil
 }
 
-// CloseStores closes the stores.
-func CloseStores(stores map[string]*blobstore.Store) error {
+// closeAll closes the stores that are not nil.
+func closeAll(stores []*blobstore.Store) error {
 	var errs []error
 	for _, s := range stores {
-		errs = append(errs, s.Close())
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -44,9 +44,17 @@ type Config struct {
 	MaxDeliveries int
 	SNS           sns.Config // the topics that must have signed a message; zero: none
 
-	// Stores are the buckets by the names that events use; needed. The caller closes
-	// them after the App.
-	Stores  map[string]*blobstore.Store
+	// Stores are open buckets by the names that events use. The caller closes them after
+	// the App. Buckets are opened and closed by the App. There must be at least one.
+	Stores        map[string]*blobstore.Store
+	Buckets       []BucketURL
+	BucketDrivers blobstore.Drivers // what Buckets can be of
+	BucketConfig  blobstore.Config  // of Buckets
+	// Wait makes Run open the buckets and queues, and wait for those that cannot be
+	// opened yet. The HTTP side answers meanwhile, and is not ready. Otherwise New opens
+	// them.
+	Wait bool
+
 	Sources map[string]string // URIs of the buckets, for results
 
 	Algorithms       []string // computed in one pass; default: md5

@@ -56,8 +56,11 @@ func (q *Queues) Subscriber(rawURL string) (*queue.Subscriber, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.SubscribeInitialize(rawURL); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	q.closes = append(q.closes, s.Close)
-	return s, s.SubscribeInitialize(rawURL)
+	return s, nil
 }
 
 // reachable returns why the subscriber cannot receive, as far as it knows or its driver
@@ -83,8 +86,11 @@ func (q *Queues) Publisher(ctx context.Context, rawURL string) (message.Publishe
 		return nil, err
 	}
 	p := queue.NewPublisher(d)
+	if err := p.Open(ctx, rawURL); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
 	q.closes = append(q.closes, p.Close)
-	return p, p.Open(ctx, rawURL)
+	return p, nil
 }
 
 // Close closes all queues and topics in reverse order.

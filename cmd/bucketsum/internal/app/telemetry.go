@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/bucketsum/bucketsum/adapters/telemetry"
-	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 )
@@ -32,9 +31,9 @@ func (a *App) measure(ctx context.Context) error {
 }
 
 // measureReadiness exports as a metric what /readyz answers.
-func (a *App) measureReadiness(ready *web.Readiness) error {
+func (a *App) measureReadiness() error {
 	return a.measured.Gauge("ready", "", "1 if the queue and the buckets can be reached and the worker does not drain, else 0.", func(ctx context.Context) float64 {
-		if len(ready.Faults(ctx)) > 0 {
+		if len(a.ready.Load().Faults(ctx)) > 0 {
 			return 0
 		}
 		return 1
