@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -18,6 +20,31 @@ const checkpointLimit = 256 << 10
 // isCheckpoint reports whether a key is that of a checkpoint, so that no checkpoint becomes
 // work.
 func isCheckpoint(key string) bool { return strings.HasPrefix(key, driver.Checkpoints) }
+
+// SweepCheckpoints deletes checkpoints that were written before a time, most at most. It
+// returns how many. Work that goes on writes its checkpoint again every few minutes; without
+// its checkpoint, an object is read from its beginning. So it needs no look at the object.
+func (s *Store) SweepCheckpoints(ctx context.Context, before time.Time, most int) (deleted int, err error) {
+	keeper := s.keeper
+	for e, err := range keeper.List(ctx, driver.Listing{Prefix: driver.Checkpoints, KeysOnly: true}) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return deleted, nil // a folder without checkpoints
+		case err != nil:
+			return deleted, fmt.Errorf("list the checkpoints of bucket %s: %w", s.name, err)
+		case e.Modified.IsZero() || !e.Modified.Before(before):
+			continue
+		case deleted == most:
+			return deleted, nil
+		}
+		err = keeper.Delete(ctx, e.Key, driver.Condition{Any: true})
+		if err != nil && !errors.Is(err, pipeline.ErrNotFound) {
+			return deleted, fmt.Errorf("delete the checkpoint %s of bucket %s: %w", e.Key, s.name, err)
+		}
+		deleted++
+	}
+	return deleted, nil
+}
 
 // checkpoints implements pipeline.Checkpoints in the bucket that has the records.
 type checkpoints struct {

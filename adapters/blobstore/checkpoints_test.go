@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gocloud.dev/blob/memblob"
 	gcs "google.golang.org/api/storage/v1"
@@ -207,5 +208,43 @@ func TestOpenAtReplaced(t *testing.T) {
 	p.put("a", "01234") // in place
 	if got, err := io.ReadAll(r); !errors.Is(err, pipeline.ErrChanged) {
 		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// TestSweepCheckpoints: checkpoints that nobody writes any more are deleted by their age, and
+// nothing else is.
+func TestSweepCheckpoints(t *testing.T) {
+	for name, open := range places(t) {
+		t.Run(name, func(t *testing.T) {
+			p := open(t)
+			sweep := func(before time.Time, most, want int) {
+				t.Helper()
+				if got, err := p.store.SweepCheckpoints(t.Context(), before, most); err != nil || got != want {
+					t.Errorf("%d were deleted, %v; want %d", got, err, want)
+				}
+			}
+			later := time.Now().Add(time.Hour)
+			sweep(later, 10, 0) // there are none yet
+			checkpoints := p.store.Bucket().Checkpoints
+			var objects []pipeline.Object
+			for _, key := range []string{"a", "b", "c"} {
+				o := p.put(key, "content of "+key)
+				objects = append(objects, o)
+				if err := checkpoints.Save(t.Context(), o, []byte("state")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			sweep(time.Now().Add(-time.Hour), 10, 0)
+			sweep(later, 2, 2)
+			sweep(later, 10, 1)
+			for _, o := range objects {
+				if _, err := checkpoints.Load(t.Context(), o); !errors.Is(err, pipeline.ErrNotFound) {
+					t.Errorf("the checkpoint of %s: %v", o, err)
+				}
+				if got := statOf(t, p.store, o.Key); got.ETag != o.ETag {
+					t.Errorf("%s is %v now", o, got)
+				}
+			}
+		})
 	}
 }

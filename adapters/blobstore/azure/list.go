@@ -30,6 +30,9 @@ func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.En
 				e := driver.Entry{Key: *blob.Name, State: driver.State{
 					ETag: etagOf(blob.Properties.ETag), Size: *blob.Properties.ContentLength, Metadata: metadataOf(blob.Metadata),
 				}}
+				if at := blob.Properties.LastModified; at != nil {
+					e.Modified = *at
+				}
 				if !yield(e, folderMark(e.Metadata)) {
 					return
 				}

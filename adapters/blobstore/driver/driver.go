@@ -14,6 +14,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/url"
+	"time"
 	"unicode/utf8"
 
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -207,6 +208,7 @@ type Listing struct {
 type Entry struct {
 	Key string
 	State
+	Modified time.Time // of a checkpoint, below Checkpoints; zero: it is not known
 }
 
 // Blob is a small object: a record or a checkpoint.

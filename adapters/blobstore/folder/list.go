@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -73,6 +74,14 @@ func (f *bucket) isBucket(dir string) bool {
 // entry returns the entry of a file. It returns false for what is not listed.
 func (f *bucket) entry(ctx context.Context, key string, keyOnly bool) (e driver.Entry, ok bool, err error) {
 	e.Key = key
+	if strings.HasPrefix(key, driver.Checkpoints) {
+		info, err := f.root.Lstat(filepath.FromSlash(key))
+		if err != nil {
+			return e, false, nil // removed since the directory was read
+		}
+		e.Modified = info.ModTime()
+		return e, true, nil
+	}
 	if err := f.Check(key); err != nil || keyOnly {
 		return e, true, err
 	}

@@ -17,6 +17,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/api/googleapi"
 	"google.golang.org/api/option"
@@ -222,7 +223,8 @@ func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.En
 					continue
 				}
 				o.Metadata = driver.UnescapeMetadata(o.Metadata)
-				if !yield(driver.Entry{Key: o.Name, State: stateOf(o)}, nil) {
+				modified, _ := time.Parse(time.RFC3339, o.Updated) // zero if the store does not say
+				if !yield(driver.Entry{Key: o.Name, State: stateOf(o), Modified: modified}, nil) {
 					return
 				}
 			}

@@ -119,7 +119,7 @@ func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.En
 			if l.Skip != nil && l.Skip(listed.Key) {
 				continue
 			}
-			e := driver.Entry{Key: listed.Key, State: driver.State{Size: listed.Size}}
+			e := driver.Entry{Key: listed.Key, State: driver.State{Size: listed.Size}, Modified: listed.ModTime}
 			if err = b.Check(e.Key); err == nil && !l.KeysOnly {
 				e.State, err = b.Stat(ctx, e.Key)
 			}

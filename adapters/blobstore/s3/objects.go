@@ -124,7 +124,7 @@ func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.En
 func entryOf(listed types.Object, encoding types.EncodingType) (driver.Entry, error) {
 	e := driver.Entry{Key: aws.ToString(listed.Key), State: driver.State{
 		ETag: driver.TrimETag(aws.ToString(listed.ETag)), Size: aws.ToInt64(listed.Size),
-	}}
+	}, Modified: aws.ToTime(listed.LastModified)}
 	if encoding != types.EncodingTypeUrl {
 		return e, nil
 	}

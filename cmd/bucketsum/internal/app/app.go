@@ -218,7 +218,7 @@ func (a *App) Run(ctx context.Context, parts ...func(context.Context) error) err
 		}
 		a.config.Log.Info("serving", "version", a.config.Version, "buckets", a.Buckets(),
 			"algorithms", a.config.Algorithms, "concurrency", a.config.Concurrency, "listen", a.Address(), "slice", a.slice())
-		return a.runPipeline(ctx)
+		return runAll(ctx, a.runPipeline, a.sweepCheckpoints)
 	})
 	if a.listener != nil {
 		parts = append(parts, func(ctx context.Context) error {
