@@ -278,7 +278,7 @@ func (f *siege) start() (publish func(*message.Message), stop func()) {
 
 func (f *siege) subscribe(queues *app.Queues, url string) <-chan *message.Message {
 	f.t.Helper()
-	s, err := queues.Subscriber(url)
+	s, err := queues.Subscriber(context.Background(), url)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func newFlow(t *testing.T, urls queueURLs) *queueFlow {
 		}
 	})
 	// The first use of a missing queue creates it. An administrator would do it before.
-	reader, err := f.queues.Subscriber(urls.queue)
+	reader, err := f.queues.Subscriber(context.Background(), urls.queue)
 	if err == nil {
 		err = reader.Close()
 	}
@@ -88,7 +88,7 @@ func newFlow(t *testing.T, urls queueURLs) *queueFlow {
 
 func (f *queueFlow) subscribe(url string) <-chan *message.Message {
 	f.t.Helper()
-	s, err := f.queues.Subscriber(url)
+	s, err := f.queues.Subscriber(context.Background(), url)
 	if err != nil {
 		f.t.Fatal(err)
 	}

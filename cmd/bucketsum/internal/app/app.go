@@ -139,8 +139,8 @@ func (a *App) openQueues(ctx context.Context) (err error) {
 		}
 		a.continuations = pipeline.Continuations{Publisher: topic, Topic: url}
 	}
-	return a.await(ctx, "--queue", func(context.Context) error {
-		a.subscriber, err = a.queues.Subscriber(a.config.Queue)
+	return a.await(ctx, "--queue", func(ctx context.Context) error {
+		a.subscriber, err = a.queues.Subscriber(ctx, a.config.Queue)
 		return flagError("--queue", err)
 	})
 }

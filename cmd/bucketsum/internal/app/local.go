@@ -138,7 +138,7 @@ func (l *local) runFolder(ctx context.Context) (watched *watch.Folder, err error
 		return nil, err
 	}
 	l.waiting = &backlog{publisher, make(chan struct{}, localBacklog)}
-	if l.letters, err = queues.Subscriber(localDeadLetters); err != nil {
+	if l.letters, err = queues.Subscriber(context.Background(), localDeadLetters); err != nil {
 		return nil, err
 	}
 	folder, err := l.watcher()

@@ -46,8 +46,9 @@ func NewQueues(c Config) *Queues {
 }
 
 // Subscriber returns a subscriber whose queue is already open, so that a wrong URL shows
-// at once and no message that is published from now on is missed.
-func (q *Queues) Subscriber(rawURL string) (*queue.Subscriber, error) {
+// at once and no message that is published from now on is missed. The end of ctx ends only
+// the opening.
+func (q *Queues) Subscriber(ctx context.Context, rawURL string) (*queue.Subscriber, error) {
 	d, err := q.drivers.Of(rawURL)
 	if err != nil {
 		return nil, err
@@ -56,7 +57,12 @@ func (q *Queues) Subscriber(rawURL string) (*queue.Subscriber, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.SubscribeInitialize(rawURL); err != nil {
+	goOn := context.AfterFunc(ctx, func() { _ = s.Close() }) // which interrupts the opening
+	err = s.SubscribeInitialize(rawURL)
+	if !goOn() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	q.closes = append(q.closes, s.Close)
