@@ -17,24 +17,31 @@ import (
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
-// killer kills the worker that reads the object "killer", once the worker has written at
-// least one record.
+// killer kills the worker that reads the object "killer", once the worker has written a
+// record, or all records are there: a faster kill would keep the others from theirs.
 type killer struct {
 	mu     sync.Mutex
-	worker *running
-	wrote  chan struct{} // closed when the worker has written a record
+	worker *running        // nil: it was killed
+	wrote  chan struct{}   // closed when the worker may be killed
+	left   map[string]bool // paths of records that are not there yet
 	kills  int
 }
 
-func (k *killer) lives(worker *running) {
+func (k *killer) start(start func() *running) *running {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.worker, k.wrote = worker, make(chan struct{})
+	k.wrote = make(chan struct{})
+	k.worker = start()
+	if len(k.left) == 0 {
+		close(k.wrote)
+	}
+	return k.worker
 }
 
-func (k *killer) written() {
+func (k *killer) written(path string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	delete(k.left, path)
 	select {
 	case <-k.wrote:
 	default:
@@ -54,8 +61,8 @@ func (k *killer) kill(r *http.Request) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.worker == worker {
-		worker.cmd.Process.Kill()
+	if worker != nil && k.worker == worker {
+		k.worker.cmd.Process.Kill()
 		k.worker = nil
 		k.kills++
 	}
@@ -70,7 +77,7 @@ func TestObjectThatKillsItsWorker(t *testing.T) {
 	for scheme, start := range map[string]func(*testing.T) queueServer{"jetstream": jetstreamServer, "amqp": rabbitServer} {
 		t.Run(scheme, func(t *testing.T) {
 			t.Parallel()
-			var k killer
+			k := killer{left: make(map[string]bool)}
 			store := awsenv.StartMoto(t)
 			proxy := store.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 				if r.Method == "GET" && r.URL.Path == "/objects/killer" {
@@ -79,7 +86,7 @@ func TestObjectThatKillsItsWorker(t *testing.T) {
 				}
 				next.ServeHTTP(w, r)
 				if r.Method == "PUT" && strings.HasSuffix(r.URL.Path, ".md5") {
-					k.written()
+					k.written(r.URL.Path)
 				}
 			})
 			client := s3.New(s3.Options{
@@ -101,16 +108,17 @@ func TestObjectThatKillsItsWorker(t *testing.T) {
 			f.wantLetters[kills] = fmt.Sprintf("interrupted %d times", mostDeliveries)
 			f.wantResults[outcome{cloudevents.TypeFailed, f.bucket, "killer", ""}] = true
 			f.mustSend(kills)
-			// Enough that each of the workers has one to record.
-			for i := range 2 * mostDeliveries {
+			for i := range 20 {
 				key := fmt.Sprint("other-", i)
+				k.left["/objects/"+key+".md5"] = true
 				f.wantResults[outcome{cloudevents.TypeRecorded, f.bucket, key, sumOf(contentOf(key))}] = true
 				f.mustSend(put(key))
 			}
 			var worker *running
 			for givenUp := false; !givenUp; {
-				worker = startWith(t, proxy.Environ(), append([]string{"serve", "--listen", "off"}, f.flags()...)...)
-				k.lives(worker)
+				worker = k.start(func() *running {
+					return startWith(t, proxy.Environ(), append([]string{"serve", "--listen", "off"}, f.flags()...)...)
+				})
 				for line := range worker.lines { // until it is killed
 					if givenUp = strings.Contains(line, `msg="message dead-lettered"`); givenUp {
 						break
