@@ -139,8 +139,12 @@ func (a *App) openQueues(ctx context.Context) (err error) {
 		}
 		a.continuations = pipeline.Continuations{Publisher: topic, Topic: url}
 	}
-	return a.await(ctx, "--queue", func(ctx context.Context) error {
-		a.subscriber, err = a.queues.Subscriber(ctx, a.config.Queue)
+	opening := ctx
+	if !a.config.Wait {
+		opening = context.WithoutCancel(ctx) // Run decides what a stop means
+	}
+	return a.await(ctx, "--queue", func(context.Context) error {
+		a.subscriber, err = a.queues.Subscriber(opening, a.config.Queue)
 		return flagError("--queue", err)
 	})
 }
