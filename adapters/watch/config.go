@@ -67,7 +67,11 @@ type Config struct {
 	// does not report: those beyond its limit of watches, and unreadable ones.
 	// Default 5 s.
 	Rescan time.Duration
-	Log    *slog.Logger // default: discarded
+	// Sweep is the interval between scans of everything, for changes that no system
+	// reports: writes through memory maps, and by other machines on a network share.
+	// Default 10 min.
+	Sweep time.Duration
+	Log   *slog.Logger // default: discarded
 }
 
 // Validate returns all faults of the configuration.
@@ -87,6 +91,9 @@ func (c Config) Validate() error {
 	}
 	if c.Settle < 0 {
 		faults = append(faults, errors.New("settle time is negative"))
+	}
+	if c.Sweep < 0 {
+		faults = append(faults, errors.New("sweep interval is negative"))
 	}
 	if c.Rescan < 0 {
 		faults = append(faults, errors.New("rescan interval is negative"))
@@ -127,5 +134,6 @@ func (c Config) withDefaults() Config {
 	}
 	c.Settle = cmp.Or(c.Settle, 500*time.Millisecond)
 	c.Rescan = cmp.Or(c.Rescan, 5*time.Second)
+	c.Sweep = cmp.Or(c.Sweep, 10*time.Minute)
 	return c
 }

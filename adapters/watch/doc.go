@@ -30,8 +30,7 @@
 // system's time of its last change (ctime) is the only sure sign of new content.
 //
 // The file system must report changes. What another machine writes to a network
-// share, and what is written through a memory mapping that is never synced, is
-// found by the next scan. That may be at the next start, or when [Folder.Look] asks
-// for it. The removal of a record is noticed only while it happens, and not if a
+// share, and what is written through a memory mapping, is found by the next sweep,
+// [Config].Sweep, if the times of the file have changed. The removal of a record is noticed only while it happens, and not if a
 // whole folder of records is moved away.
 package watch

@@ -38,6 +38,8 @@ type watcher struct {
 	unreadable map[string]bool // those of polled that were reported as unreadable
 	limited    bool            // some are polled because the system has a limit
 	pollAt     time.Time       // zero: never
+	sweepAt    time.Time       // when everything is looked at
+	sweeping   bool            // a sweep is going on
 	checkAt    time.Time       // when the folder itself is looked at
 	removedAt  time.Time       // when a user last removed a file
 	reopenAt   time.Time       // when the source is replaced; zero: never
@@ -67,6 +69,7 @@ func (w *watcher) run(ctx context.Context) error {
 	}
 	w.announceDeletedBefore(ctx)
 	close(w.ready)
+	w.sweepAt = time.Now().Add(w.config.Sweep)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -227,7 +230,7 @@ func (w *watcher) next() time.Time {
 		w.pollAt = time.Now().Add(w.config.Rescan)
 	}
 	first := w.settling.next()
-	for _, t := range []time.Time{w.pollAt, w.reopenAt, w.checkAt} {
+	for _, t := range []time.Time{w.pollAt, w.reopenAt, w.checkAt, w.sweepAt} {
 		if first.IsZero() || (!t.IsZero() && t.Before(first)) {
 			first = t
 		}
@@ -249,6 +252,8 @@ func (w *watcher) due(now time.Time) error {
 	case !w.pollAt.IsZero() && !w.pollAt.After(now):
 		w.pollAt = time.Time{}
 		err = w.poll()
+	case !w.sweepAt.After(now):
+		w.sweep()
 	}
 	for range batch {
 		u, ok := w.settling.pop(now)

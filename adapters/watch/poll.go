@@ -1,6 +1,12 @@
 package watch
 
-import "errors"
+import (
+	"cmp"
+	"errors"
+	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
+)
 
 // startPolling lets a folder be scanned at intervals, as the system does not
 // report all that happens in it.
@@ -75,6 +81,26 @@ func (w *watcher) poll() error {
 		w.config.Log.Info("all folders are watched again")
 	}
 	return nil
+}
+
+// mappedFor is for how long a program can write through a memory map without changing the
+// file's times again: until the system has written the page to the disk, on Linux about half
+// a minute.
+const mappedFor = time.Minute
+
+// sweep scans everything for changes that were not reported.
+func (w *watcher) sweep() {
+	w.sweeping = true
+	w.scan(w.known, false)
+	w.sweeping = false
+	w.sweepAt = time.Now().Add(w.config.Sweep)
+}
+
+// tooFresh reports whether the sweep leaves a change to the next one: a memory map may be
+// behind it, so that the content may still change without a change of the times.
+func (w *watcher) tooFresh(v filebucket.Version) bool {
+	age := time.Since(time.Unix(0, cmp.Or(v.Changed, v.Modified)))
+	return w.sweeping && age >= 0 && age < mappedFor
 }
 
 func (w *watcher) isPolledAbove(key string) bool {

@@ -52,6 +52,7 @@ func (w *watcher) update(key string, s state, err error, initial bool) {
 		w.reportUnaddressable(key, errNotUTF8)
 	case s.kind == file && known && was == s.version:
 		w.settling.calm(key) // it was away and is back, or was never away
+	case s.kind == file && w.tooFresh(s.version):
 	case s.kind == file:
 		if initial {
 			w.known.set(key, unannounced)
@@ -176,8 +177,10 @@ func (w *watcher) list(n *node) (entries []os.DirEntry, fault error) {
 		if err != nil {
 			return nil, &unreadableError{err}
 		}
-		w.register(n, identify(before))
-		fault = w.source.Add(path)
+		if id := identify(before); !w.sweeping || id != n.id || w.polled[n.key()] {
+			w.register(n, id)
+			fault = w.source.Add(path)
+		}
 		entries, err = os.ReadDir(path)
 		after, afterErr := os.Lstat(path)
 		if afterErr != nil || !os.SameFile(before, after) {
