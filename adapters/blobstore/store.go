@@ -245,6 +245,20 @@ func usable(ctx context.Context, b driver.Bucket, what string) error {
 	return nil
 }
 
+// Conditions says in one line which conditions of writes the store of the records honours;
+// empty: all. To find out, it may write and remove an object.
+func (s *Store) Conditions(ctx context.Context) (string, error) {
+	conditions := s.keeper.Traits().Conditions
+	if conditions == nil {
+		return "", nil
+	}
+	said, err := conditions(ctx)
+	if err != nil {
+		return "", fmt.Errorf("records of bucket %s: %w", s.name, err)
+	}
+	return said, nil
+}
+
 // Reachable reports why the bucket, or the bucket of its records, cannot be reached now. It
 // is one small request to each, or a look at a folder: cheap enough for a probe.
 func (s *Store) Reachable(ctx context.Context) error {

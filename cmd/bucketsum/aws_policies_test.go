@@ -61,7 +61,11 @@ func TestTerraformOnAWS(t *testing.T) {
 			if diff := cmp.Diff(d.policy.Grants(), slices.Compact(used)); diff != "" {
 				t.Errorf("what the policy allows and what the worker does (-allowed +done):\n%s", diff)
 			}
-			if denied := gate.Denied(); len(denied) > 0 {
+			// Only the versions of objects with which a store that is not AWS was probed may stay.
+			denied := slices.DeleteFunc(gate.Denied(), func(a awsenv.Access) bool {
+				return a.Action == "s3:DeleteObjectVersion" && strings.Contains(a.Resource, "/.bucketsum/checkpoints/probe-")
+			})
+			if len(denied) > 0 {
 				t.Errorf("the worker was denied %v", denied)
 			}
 			d.wantDoors()

@@ -129,28 +129,34 @@ func (s *store) put(key string, content []byte) {
 
 func (s *store) putParts(key string, parts ...[]byte) {
 	s.t.Helper()
-	ctx := s.t.Context()
-	begun, err := s.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &s.queueFlow.bucket, Key: &key})
+	uploadParts(s.t, s.client, s.queueFlow.bucket, key, parts...)
+	s.heard(cloudevents.TypeRecorded, sumOf(bytes.Join(parts, nil)), key)
+}
+
+// uploadParts uploads an object in parts.
+func uploadParts(t *testing.T, client *s3.Client, bucket, key string, parts ...[]byte) {
+	t.Helper()
+	ctx := t.Context()
+	begun, err := client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: &key})
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	var done types.CompletedMultipartUpload
 	for i, part := range parts {
 		n := aws.Int32(int32(i + 1))
-		up, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
-			Bucket: &s.queueFlow.bucket, Key: &key, UploadId: begun.UploadId, PartNumber: n, Body: bytes.NewReader(part),
+		up, err := client.UploadPart(ctx, &s3.UploadPartInput{
+			Bucket: &bucket, Key: &key, UploadId: begun.UploadId, PartNumber: n, Body: bytes.NewReader(part),
 		})
 		if err != nil {
-			s.t.Fatal(err)
+			t.Fatal(err)
 		}
 		done.Parts = append(done.Parts, types.CompletedPart{ETag: up.ETag, PartNumber: n})
 	}
-	if _, err := s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-		Bucket: &s.queueFlow.bucket, Key: &key, UploadId: begun.UploadId, MultipartUpload: &done,
+	if _, err := client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+		Bucket: &bucket, Key: &key, UploadId: begun.UploadId, MultipartUpload: &done,
 	}); err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	s.heard(cloudevents.TypeRecorded, sumOf(bytes.Join(parts, nil)), key)
 }
 
 func (s *store) copy(from, to string, content []byte) {

@@ -12,6 +12,9 @@ type Store struct {
 	Name string // of the bucket, in events
 	// Versions: an overwritten object can still be read by its version.
 	Versions bool
+	// Unconditional: the store honours no condition of a write, so that only the locks of one
+	// process keep a record from being replaced by an older one.
+	Unconditional bool
 	// Holds reports whether the bucket can have an object with that key. nil: it can have
 	// any UTF-8 key.
 	Holds func(key string) bool

@@ -136,6 +136,9 @@ func testSaveUnordered(s *storeTest) {
 func testSaveConcurrently(s *storeTest) {
 	const versions = 24
 	buckets := []pipeline.Bucket{s.Open(s.T), s.Open(s.T)}
+	if s.Unconditional {
+		buckets[1] = buckets[0]
+	}
 	for round := range 4 {
 		key := fmt.Sprintf("key%d", round)
 		var wg sync.WaitGroup

@@ -113,6 +113,9 @@ type Traits struct {
 	// Usable reports what keeps the bucket from being used, with what to do about it. It
 	// may take several requests. nil: Bucket.Reachable says all that can be said.
 	Usable func(ctx context.Context) error
+	// Conditions says in one line which conditions of writes the store honours. It may write
+	// an object of its own to find out, and removes it. nil: all that this package has.
+	Conditions func(ctx context.Context) (string, error)
 	// Writable reports why no record could be written. nil: only a write shows.
 	Writable func() error
 	// CleanUp removes what a process that was killed left behind. nil: nothing is.

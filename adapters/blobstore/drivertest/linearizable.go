@@ -57,6 +57,8 @@ type Without int
 const (
 	WithoutConditionalDeletes Without = iota + 1
 	WithoutDeletes
+	// WithoutUnconditional leaves out all deletes, and writes of whatever is there.
+	WithoutUnconditional
 )
 
 // Quarantined skips a test whose store is known not to be linearizable, unless the flag
@@ -225,7 +227,7 @@ func (c *client) change(ctx context.Context, key string) {
 	old := c.seen[key]
 	cond := driver.Condition{Old: old}
 	n := c.rand.IntN(8)
-	if n == 0 || n == 1 {
+	if (n == 0 || n == 1) && c.without < WithoutUnconditional {
 		cond = driver.Condition{Any: true}
 	}
 	if (n == 0 && c.without < WithoutDeletes) || (n > 5 && old != nil && c.without == 0) {

@@ -144,6 +144,23 @@ func (b S3Bucket) Keys(t *testing.T) []string {
 	return keys
 }
 
+// WantNoVersions expects no version and no delete marker of the keys with a prefix.
+func (b S3Bucket) WantNoVersions(t *testing.T, prefix string) {
+	t.Helper()
+	out, err := b.Client.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: &b.Name, Prefix: &prefix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range out.Versions {
+		if !strings.HasSuffix(*v.Key, "/") { // folders of versitygw
+			t.Errorf("version %s of %q is left", aws.ToString(v.VersionId), *v.Key)
+		}
+	}
+	for _, m := range out.DeleteMarkers {
+		t.Errorf("a delete marker of %q is left", *m.Key)
+	}
+}
+
 // Open opens the bucket as the pipeline does.
 func (b S3Bucket) Open(t testing.TB, c blobstore.Config, options ...s3driver.Options) *blobstore.Store {
 	t.Helper()

@@ -12,12 +12,15 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 )
 
-// plainStore is a store without conditional writes. It speaks as much of S3's protocol as a
+// plainStore is a store whose conditional writes a test decides. It speaks as much of S3's protocol as a
 // store needs: PUT, GET, HEAD and DELETE of objects with their metadata. It stands in for
 // stores of that kind; neither versitygw nor moto is one.
 type plainStore struct {
 	mu      sync.Mutex
 	objects map[string]plainObject // by path
+	// judge answers a PUT or DELETE with a status other than 0 instead of doing it. tag is the
+	// ETag of the object, without quotes; empty if there is none. nil: conditions are ignored.
+	judge func(r *http.Request, tag string) (status int)
 }
 
 type plainObject struct {
@@ -33,6 +36,16 @@ func (s *plainStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.judge != nil && (r.Method == http.MethodPut || r.Method == http.MethodDelete) {
+		tag := ""
+		if o, ok := s.objects[r.URL.Path]; ok {
+			tag = strings.Trim(o.header.Get("Etag"), `"`)
+		}
+		if status := s.judge(r, tag); status != 0 {
+			drivertest.Answer(w, status, http.StatusText(status))
+			return
+		}
+	}
 	switch r.Method {
 	case http.MethodPut:
 		o := plainObject{body, http.Header{"Etag": {fmt.Sprintf("%q", fmt.Sprintf("%x", md5.Sum(body)))}}}

@@ -18,14 +18,6 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// States of what is known about the conditions of writes.
-const (
-	conditionsUnknown int32 = iota
-	conditionsProbed        // a request that finds out is under way
-	conditionsHonoured
-	conditionsIgnored
-)
-
 // permission names an action for an error message. For a checkpoint it adds the prefix of keys on which the
 // action must be allowed.
 func permission(action, key string) string {
@@ -68,29 +60,43 @@ func (b *bucket) getArchived(ctx context.Context, key string) (*driver.Blob, err
 
 // Put implements driver.Bucket. A record is created only if there is none, and replaces only
 // the record that was read, so that S3 refuses what would undo the work of another process.
+//
+// Where the store would send an event for a write that it refuses, nothing is written before a look.
 func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c driver.Condition) error {
-	cond := ifNone
-	switch {
-	case c.Unseen && b.conditions.Load() != conditionsHonoured:
-		return pipeline.ErrChanged
-	case c.Unseen:
-		return b.put(ctx, key, data, ifNone)
-	case c.Any:
+	if c.Any {
 		return b.put(ctx, key, data, condition{})
-	case b.conditions.Load() == conditionsIgnored:
+	}
+	can, err := b.whichConditions(ctx)
+	if err != nil {
+		return err
+	}
+	var cond condition
+	switch {
+	case c.Old != nil:
+		cond.ifMatch = can.replace.of(c.Old.Tag)
+	case can.create:
+		cond = ifNone
+	}
+	if cond == (condition{}) || can.announces && c.Old == nil {
 		if err := driver.Unchanged(ctx, b, key, c); err != nil {
 			return err
 		}
-		cond = condition{}
+	}
+	err = b.put(ctx, key, data, cond)
+	switch {
+	case err == nil || cond == condition{}:
+		return err
+	case faultOf(err).unsupported():
+		b.learn(ctx, conditions{announces: can.announces})
+		if err := driver.Unchanged(ctx, b, key, c); err != nil {
+			return err
+		}
+		return b.put(ctx, key, data, condition{})
+	case !errors.Is(err, pipeline.ErrChanged) || c.Unseen:
+		return err
 	case c.Old != nil:
-		cond = condition{ifMatch: c.Old.Tag}
-	}
-	err := b.put(ctx, key, data, cond)
-	if faultOf(err).unsupported() && cond != (condition{}) {
-		b.ignoresConditions(ctx)
-		err = b.put(ctx, key, data, condition{})
-	}
-	if errors.Is(err, pipeline.ErrChanged) && c.Old == nil && b.deleted(ctx, key) {
+		b.doubt(ctx, key, c.Old)
+	case b.deleted(ctx, key):
 		// Some stores treat a delete marker as an object. If this store does, and no other
 		// worker was faster, it refuses the second write, too.
 		// A refusal because another write is under way says nothing about the marker, and that write
@@ -99,10 +105,19 @@ func (b *bucket) Put(ctx context.Context, key string, data *driver.Blob, c drive
 			err = b.put(ctx, key, data, condition{})
 		}
 	}
-	if err == nil {
-		b.probe(ctx, key, data)
-	}
 	return err
+}
+
+// doubt has the bucket probed again if it has refused a condition that holds.
+func (b *bucket) doubt(ctx context.Context, key string, old *driver.Blob) {
+	k := b.known.Load()
+	if k == nil {
+		return // it is on AWS
+	}
+	head, err := b.client.HeadObject(ctx, b.headInput(key, customerKey{}))
+	if err == nil && driver.TrimETag(aws.ToString(head.ETag)) == driver.TrimETag(old.Tag) {
+		b.known.CompareAndSwap(k, &knowledge{conditions: k.conditions})
+	}
 }
 
 // deleted reports whether a delete marker is at the key.
@@ -118,21 +133,16 @@ func (b *bucket) deleted(ctx context.Context, key string) bool {
 // condition is the condition of a write. The zero value is none.
 type condition struct{ ifMatch, ifNoneMatch string }
 
-var (
-	ifNone  = condition{ifNoneMatch: "*"}
-	ifNever = condition{ifMatch: `"00000000000000000000000000000000"`}
-)
+var ifNone = condition{ifNoneMatch: "*"}
 
 // put takes one request. ErrChanged if the condition does not hold.
 func (b *bucket) put(ctx context.Context, key string, data *driver.Blob, c condition) error {
-	in := b.putInput(key, data)
-	if c.ifMatch != "" {
-		in.IfMatch = &c.ifMatch
-	}
-	if c.ifNoneMatch != "" {
-		in.IfNoneMatch = &c.ifNoneMatch
-	}
-	_, err := b.client.PutObject(ctx, in)
+	_, err := b.write(ctx, key, data, c)
+	return b.explainWrite(err, key, c)
+}
+
+// explainWrite turns the error of write into one of the pipeline's classes.
+func (b *bucket) explainWrite(err error, key string, c condition) error {
 	if c.ifMatch != "" && faultOf(err).notFound() {
 		return fmt.Errorf("%w (%w)", pipeline.ErrChanged, err)
 	}
@@ -143,6 +153,18 @@ func (b *bucket) put(ctx context.Context, key string, data *driver.Blob, c condi
 		return fmt.Errorf("%s: %w", why, err)
 	}
 	return b.translate(err, permission("s3:PutObject (with tags: s3:PutObjectTagging)", key))
+}
+
+// write takes one request, and returns the store's answer as it is.
+func (b *bucket) write(ctx context.Context, key string, data *driver.Blob, c condition) (*s3.PutObjectOutput, error) {
+	in := b.putInput(key, data)
+	if c.ifMatch != "" {
+		in.IfMatch = &c.ifMatch
+	}
+	if c.ifNoneMatch != "" {
+		in.IfNoneMatch = &c.ifNoneMatch
+	}
+	return b.client.PutObject(ctx, in)
 }
 
 func (b *bucket) putInput(key string, data *driver.Blob) *s3.PutObjectInput {
@@ -178,54 +200,18 @@ func (b *bucket) putInput(key string, data *driver.Blob) *s3.PutObjectInput {
 	return in
 }
 
-// probe finds out, after the first write, whether the store honours conditions: it repeats the
-// write with two conditions that the store must refuse. A store that ignores conditions then
-// writes the same record again.
-//
-// Another worker may remove the record meanwhile. Then ifNone holds, and the write puts the record
-// back, which the caller's look after it finds. Only a store that accepts ifNone again and again
-// ignores it.
-func (b *bucket) probe(ctx context.Context, key string, data *driver.Blob) {
-	if !b.conditions.CompareAndSwap(conditionsUnknown, conditionsProbed) {
-		return
-	}
-	probes := []condition{ifNever, ifNone, ifNone, ifNone}
-	for n, c := range probes {
-		err := b.put(ctx, key, data, c)
-		switch {
-		case err == nil && c == ifNone && n < len(probes)-1:
-		case err == nil, faultOf(err).unsupported():
-			b.ignoresConditions(ctx)
-			return
-		case !errors.Is(err, pipeline.ErrChanged):
-			b.conditions.Store(conditionsUnknown) // the next write probes again
-			return
-		case c == ifNone:
-			b.conditions.Store(conditionsHonoured)
-			return
-		}
-	}
-}
-
-// ignoresConditions switches to writes without conditions: the record is read just before it is
-// written.
-func (b *bucket) ignoresConditions(ctx context.Context) {
-	if b.conditions.Swap(conditionsIgnored) != conditionsIgnored {
-		b.log.WarnContext(ctx, "the store does not honour conditional writes: two workers that write the record of one object at the same instant may leave that of the older version",
-			"bucket", b.name)
-	}
-}
-
 // Delete implements driver.Bucket. A store that does not honour the condition deletes whatever
 // is there.
 func (b *bucket) Delete(ctx context.Context, key string, c driver.Condition) error {
 	in := &s3.DeleteObjectInput{Bucket: &b.name, Key: &key, RequestPayer: b.payer()}
-	switch {
-	case c.Old == nil:
-	case b.conditions.Load() != conditionsIgnored:
-		in.IfMatch = &c.Old.Tag
-	default:
-		if err := driver.Unchanged(ctx, b, key, c); err != nil {
+	if c.Old != nil {
+		can, err := b.whichConditions(ctx)
+		if err != nil {
+			return err
+		}
+		if tag := can.remove.of(c.Old.Tag); tag != "" {
+			in.IfMatch = &tag
+		} else if err := driver.Unchanged(ctx, b, key, c); err != nil {
 			return err
 		}
 	}

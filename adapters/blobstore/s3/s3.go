@@ -7,6 +7,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/base64"
@@ -95,7 +96,8 @@ type bucket struct {
 	options     Options
 	records     driver.RecordOptions
 	log         *slog.Logger
-	conditions  atomic.Int32 // whether the store honours the conditions of writes
+	onAWS       bool                      // where the conditions of writes are documented
+	known       atomic.Pointer[knowledge] // which conditions of writes the store honours; nil: not known
 }
 
 var _ driver.Bucket = (*bucket)(nil)
@@ -125,6 +127,7 @@ func open(ctx context.Context, u *url.URL, options Options, o driver.Options) (*
 	if err := checkServer(u, "AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3 or endpoint_url", aws.ToString(sdk.BaseEndpoint)); err != nil {
 		return nil, err
 	}
+	b.onAWS = isAWS(cmp.Or(u.Query().Get("endpoint"), aws.ToString(sdk.BaseEndpoint)))
 	b.connections = transportOf(sdk.HTTPClient)
 	if r, ok := sdk.Retryer.(aws.RetryerV2); ok {
 		sdk.Retryer = retryer{r}
@@ -141,7 +144,7 @@ func open(ctx context.Context, u *url.URL, options Options, o driver.Options) (*
 }
 
 func (b *bucket) Traits() driver.Traits {
-	return driver.Traits{Name: "S3", KeyLimit: 1024, SameTag: true, RecordOptions: true, Tags: b, Usable: b.usable}
+	return driver.Traits{Name: "S3", KeyLimit: 1024, SameTag: true, RecordOptions: true, Tags: b, Usable: b.usable, Conditions: b.saysConditions}
 }
 
 func (b *bucket) Close() error {

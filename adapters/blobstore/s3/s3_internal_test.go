@@ -3,14 +3,19 @@ package s3
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 )
 
 func TestTransport(t *testing.T) {
@@ -69,6 +74,55 @@ func TestETagsOfDirectoryBuckets(t *testing.T) {
 	} {
 		if got := (&bucket{name: name}).claimsOf(out); len(got) != claims {
 			t.Errorf("%s: %d claims, want %d: %+v", name, len(got), claims, got)
+		}
+	}
+}
+
+// AWS is known by its endpoint, and never probed.
+func TestIsAWS(t *testing.T) {
+	for endpoint, want := range map[string]bool{
+		"": true, "https://s3.eu-central-1.amazonaws.com": true, "https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com": true,
+		"https://s3.cn-north-1.amazonaws.com.cn/": true,
+		"http://127.0.0.1:9000":                   false, "https://fra1.digitaloceanspaces.com": false, "https://amazonaws.com.example.org": false,
+		"https://notamazonaws.com": false, "%": false,
+	} {
+		if got := isAWS(endpoint); got != want {
+			t.Errorf("%q: got %t, want %t", endpoint, got, want)
+		}
+	}
+}
+
+// What a probe found out counts for an hour.
+func TestProbeGrowsOld(t *testing.T) {
+	probed := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			probed++
+		}
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	defer server.Close()
+	u := &url.URL{Scheme: "s3", Host: "test", RawQuery: url.Values{
+		"endpoint": {server.URL}, "region": {"us-east-1"}, "use_path_style": {"true"}, "anonymous": {"true"},
+	}.Encode()}
+	b, err := open(t.Context(), u, Options{}, driver.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	for _, age := range []time.Duration{0, probeAgain - time.Minute, probeAgain} {
+		if k := b.known.Load(); k != nil {
+			b.known.Store(&knowledge{k.conditions, time.Now().Add(-age)})
+		}
+		if _, err := b.whichConditions(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := 1
+		if age >= probeAgain {
+			want = 2
+		}
+		if probed != want {
+			t.Errorf("%s after the last probe there were %d, want %d", age, probed, want)
 		}
 	}
 }
