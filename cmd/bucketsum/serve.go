@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
@@ -142,21 +140,7 @@ func runServe(ctx context.Context, p process, f serveFlags, buckets []app.Bucket
 	defer func() { err = errors.Join(err, a.Close()) }()
 	if f.check {
 		log.Info("queues and buckets can be reached", "buckets", a.Buckets())
-		return sayConditions(ctx, log, stores)
+		return a.SayConditions(ctx)
 	}
 	return a.Run(ctx)
-}
-
-// sayConditions logs for each bucket which conditional writes its store honours.
-func sayConditions(ctx context.Context, log *slog.Logger, stores map[string]*blobstore.Store) error {
-	var faults []error
-	for _, name := range slices.Sorted(maps.Keys(stores)) {
-		said, err := stores[name].Conditions(ctx)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("--bucket: %w", err))
-		} else if said != "" {
-			log.Info("conditional writes: "+said, "bucket", name)
-		}
-	}
-	return errors.Join(faults...)
 }
