@@ -1,11 +1,11 @@
 package blobstore_test
 
 import (
-	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 )
 
 func BenchmarkSaveAndLookup(b *testing.B) {

@@ -3,7 +3,6 @@ package blobstore_test
 import (
 	"context"
 	"fmt"
-	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"io"
 	"log"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/memory"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 )
 
 // An object is read, and its record is written next to it.

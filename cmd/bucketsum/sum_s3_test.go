@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"net/url"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	s3driver "github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 

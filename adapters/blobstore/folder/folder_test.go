@@ -3,7 +3,6 @@ package folder_test
 import (
 	"errors"
 	"fmt"
-	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"io"
 	"io/fs"
 	"net"
@@ -19,6 +18,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 )
 
 // A file that is replaced by another one of the same time and size (tar, cp -p,

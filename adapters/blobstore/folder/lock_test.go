@@ -5,7 +5,6 @@ package folder_test
 import (
 	"context"
 	"errors"
-	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 )
 
 // Another process that holds a lock without end must not keep this one from ending.

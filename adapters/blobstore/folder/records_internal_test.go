@@ -2,7 +2,6 @@ package folder
 
 import (
 	"errors"
-	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 )
 
 func newFiles(t *testing.T) *bucket {
