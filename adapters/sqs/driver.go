@@ -82,8 +82,8 @@ func (d *Driver) client(ctx context.Context, url string) (*client, error) {
 	if err != nil {
 		return nil, pipeline.Permanent(err)
 	}
-	if err := errors.Join(checkServer(credentialsServer, os.Getenv(credentialsServer)), checkServer("endpoint", a.sdk.Get("endpoint"))); err != nil {
-		return nil, err
+	if err := errors.Join(redact.Server(credentialsServer, os.Getenv(credentialsServer)), redact.Server("endpoint", a.sdk.Get("endpoint"))); err != nil {
+		return nil, pipeline.Permanent(err)
 	}
 	cfg, err := d.loadConfig(ctx, a.sdk)
 	if err != nil {
@@ -95,8 +95,8 @@ func (d *Driver) client(ctx context.Context, url string) (*client, error) {
 	cfg.Logger = sdkLog{queue.Logger(d.Log)}
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), renewing(cfg.Credentials))
 	c := &client{address: a, aws: cfg, sqs: sqs.NewFromConfig(cfg), log: queue.Logger(d.Log)}
-	if err := checkServer("AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SQS or endpoint_url", aws.ToString(c.sqs.Options().BaseEndpoint)); err != nil {
-		return nil, err
+	if err := redact.Server("AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SQS or endpoint_url", aws.ToString(c.sqs.Options().BaseEndpoint)); err != nil {
+		return nil, pipeline.Permanent(err)
 	}
 	c.visibility.Store(int64(defaultVisibility)) // until check knows better
 	if d.clients == nil {
@@ -108,14 +108,6 @@ func (d *Driver) client(ctx context.Context, url string) (*client, error) {
 
 // credentialsServer is the variable with the server from which the SDK gets credentials in containers.
 const credentialsServer = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
-
-// checkServer refuses the address of a server that the SDK would quote in its errors.
-func checkServer(setting, address string) error {
-	if address == "" {
-		return nil
-	}
-	return redact.Server(setting, address)
-}
 
 // Reachable asks SQS whether the queue of a URL is there and may be read.
 func (d *Driver) Reachable(ctx context.Context, url string) error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
@@ -157,5 +158,24 @@ func TestBackoff(t *testing.T) {
 		if got := sqs.Backoff(attempt); got < want-want/8 || got > want+want/8 {
 			t.Errorf("attempt %d: %s, want about %s", attempt, got, want)
 		}
+	}
+}
+
+// TestOpenWrongServer: a worker does not wait for the address of a server that is none.
+func TestOpenWrongServer(t *testing.T) {
+	for name, c := range map[string]struct{ query, variable string }{
+		"in the URL":         {"?region=us-east-1&endpoint=h:1", ""},
+		"in the environment": {"?region=us-east-1", "AWS_ENDPOINT_URL"},
+		"of credentials":     {"?region=us-east-1", "AWS_CONTAINER_CREDENTIALS_FULL_URI"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.variable != "" {
+				t.Setenv(c.variable, "h:1")
+			}
+			_, err := new(sqs.Driver).OpenQueue(t.Context(), "awssqs://sqs.us-east-1.amazonaws.com/123456789012/q"+c.query, 1)
+			if pipeline.Classify(err) != pipeline.ClassPermanent {
+				t.Errorf("got %v, want a permanent error", err)
+			}
+		})
 	}
 }

@@ -40,12 +40,11 @@ func wanted(signal string) (bool, error) {
 	}
 	named := false
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_" + signal + "_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"} {
-		if address := os.Getenv(name); address != "" { // the exporter logs one that does not parse
-			if err := redact.Server(name, address); err != nil {
-				return false, err
-			}
-			named = true
+		address := os.Getenv(name)
+		if err := redact.Server(name, address); err != nil {
+			return false, err // the exporter would log it
 		}
+		named = named || address != ""
 	}
 	if !named {
 		return false, nil

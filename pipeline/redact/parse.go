@@ -23,10 +23,13 @@ func Misplaced(u *url.URL) bool {
 	return (u.Scheme != "file" || u.Host != "") && strings.Contains(u.EscapedPath(), "@")
 }
 
-// Server returns why the value of a setting is not the address of an HTTP server, or nil. The
-// libraries that get such an address quote it in their errors, where net/http masks a password
-// and nothing else.
+// Server returns why the value of a setting is not the address of an HTTP server, or nil. An empty
+// value is none. The libraries that get such an address quote it in their errors, where net/http
+// masks a password and nothing else.
 func Server(setting, raw string) error {
+	if raw == "" {
+		return nil
+	}
 	u, err := Parse(raw)
 	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.RawQuery == "" && u.Fragment == "" && !Misplaced(u) {
 		if _, password := u.User.Password(); u.User == nil || password {

@@ -114,13 +114,13 @@ func TestURLWithMisplacedUser(t *testing.T) {
 }
 
 func TestServer(t *testing.T) {
-	for _, raw := range []string{"http://h", "https://h:8080/p", "https://u:p@h"} {
+	for _, raw := range []string{"", "http://h", "https://h:8080/p", "https://u:p@h"} {
 		if err := redact.Server("ENDPOINT", raw); err != nil {
 			t.Errorf("%s: %v", raw, err)
 		}
 	}
 	for _, raw := range []string{
-		"", "h", "h:1", "http:/h", "http://", "ftp://h", "http://h?sig=geheim", "http://h#geheim", "http://geheim@h", "http://u:geheim%zz@h", "http:/u:geheim@h", "http://u:1/geheim@h",
+		"h", "h:1", "http:/h", "http://", "ftp://h", "http://h?sig=geheim", "http://h#geheim", "http://geheim@h", "http://u:geheim%zz@h", "http:/u:geheim@h", "http://u:1/geheim@h",
 	} {
 		if err := redact.Server("ENDPOINT", raw); err == nil || strings.Contains(err.Error(), "geheim") || !strings.HasPrefix(err.Error(), "ENDPOINT ") {
 			t.Errorf("%s: got %v", raw, err)

@@ -67,11 +67,9 @@ func open(ctx context.Context, u *url.URL, _ driver.Options) (driver.Bucket, err
 		// A list of checksums may name URLs, too.
 		return nil, fmt.Errorf("bucket URL %q: endpoint takes anonymous=true, as credentials are sent to Google only", redact.URL(u.String()))
 	}
-	if endpoint != "" {
-		// Google's client panics if the address does not parse, and quotes it.
-		if err := redact.Server("endpoint or STORAGE_EMULATOR_HOST", endpoint); err != nil {
-			return nil, fmt.Errorf("bucket URL %q: %w", redact.URL(u.String()), err)
-		}
+	// Google's client panics if the address does not parse, and quotes it.
+	if err := redact.Server("endpoint or STORAGE_EMULATOR_HOST", endpoint); err != nil {
+		return nil, fmt.Errorf("bucket URL %q: %w", redact.URL(u.String()), err)
 	}
 	connections := driver.Transport()
 	var rt http.RoundTripper = transport{connections}

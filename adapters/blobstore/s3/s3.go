@@ -76,9 +76,6 @@ const credentialsServer = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 
 // checkServer refuses the address of a server that the SDK would quote in its errors.
 func checkServer(u *url.URL, setting, address string) error {
-	if address == "" {
-		return nil
-	}
 	if err := redact.Server(setting, address); err != nil {
 		return fmt.Errorf("bucket URL %q: %w", redact.URL(u.String()), err)
 	}
