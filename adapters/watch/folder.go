@@ -30,7 +30,6 @@ type Folder struct {
 	mount  bool        // a file system is mounted at dir
 	open   func() (source, error)
 	ready  chan struct{}
-	asked  *mailbox[struct{}] // the keys that Look was called for
 }
 
 // NewFolder returns the folder. It is not watched before Run.
@@ -38,7 +37,7 @@ func NewFolder(c Config) (*Folder, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("watch a folder: %w", err)
 	}
-	f := &Folder{config: c.withDefaults(), open: openNotifier, ready: make(chan struct{}), asked: newMailbox[struct{}]()}
+	f := &Folder{config: c.withDefaults(), open: openNotifier, ready: make(chan struct{})}
 	dir, err := filepath.Abs(c.Dir)
 	if err == nil {
 		dir, err = filepath.EvalSymlinks(dir)
@@ -60,12 +59,6 @@ func NewFolder(c Config) (*Folder, error) {
 // all files that existed at the start wait to be announced, and later changes are
 // seen as they happen.
 func (f *Folder) Ready() <-chan struct{} { return f.ready }
-
-// Look checks a key in case the system does not report a change of it, such as a
-// new hard link to a file, or a write through another hard link. The caller uses it
-// when an object is not as it was announced. It never blocks and is safe for
-// concurrent use.
-func (f *Folder) Look(key string) { f.asked.put(key, struct{}{}) }
 
 // Run watches until ctx ends, which is no error, or until the folder is deleted,
 // moved, unmounted or replaced, which is a [GoneError]. It must be called once only. It returns when the publisher has

@@ -25,7 +25,7 @@ type watcher struct {
 	*Folder
 	root   *os.Root // of dir
 	source source
-	outbox *mailbox[change]
+	outbox *mailbox
 	// stopped reports whether the watcher has to end.
 	stopped func() bool
 
@@ -50,7 +50,7 @@ func newWatcher(f *Folder, root *os.Root) *watcher {
 		Folder:     f,
 		root:       root,
 		source:     noSource{},
-		outbox:     newMailbox[change](),
+		outbox:     newMailbox(),
 		known:      &node{},
 		folders:    make(map[identity]*node),
 		settling:   newSettling(f.config.Settle),
@@ -90,10 +90,6 @@ func (w *watcher) run(ctx context.Context) error {
 			}
 		case e := <-w.source.Errors():
 			w.eventsLost(e)
-		case <-w.asked.filled:
-			for key := range w.asked.all() {
-				w.check(key)
-			}
 		case <-timer.C:
 			err = w.due(time.Now())
 		}

@@ -5,29 +5,29 @@ import (
 	"sync"
 )
 
-// mailbox holds the latest value of each key, in the order in which the keys were
-// put. It is not bounded, as there are never more values than files: put never
+// mailbox holds the latest change of each key, in the order in which the keys were
+// put. It is not bounded, as there are never more changes than files: put never
 // blocks, so that the watcher does not wait for the publisher. Safe for concurrent
 // use.
-type mailbox[V any] struct {
-	filled chan struct{} // holds a token if there may be values
+type mailbox struct {
+	filled chan struct{} // holds a token if there may be changes
 
-	mu     sync.Mutex
-	keys   []string
-	values map[string]V
+	mu      sync.Mutex
+	keys    []string
+	changes map[string]change
 }
 
-func newMailbox[V any]() *mailbox[V] {
-	return &mailbox[V]{filled: make(chan struct{}, 1), values: make(map[string]V)}
+func newMailbox() *mailbox {
+	return &mailbox{filled: make(chan struct{}, 1), changes: make(map[string]change)}
 }
 
-// put adds a value, or replaces the one that its key has.
-func (b *mailbox[V]) put(key string, value V) {
+// put adds a change, or replaces the one that its key has.
+func (b *mailbox) put(key string, c change) {
 	b.mu.Lock()
-	if _, ok := b.values[key]; !ok {
+	if _, ok := b.changes[key]; !ok {
 		b.keys = append(b.keys, key)
 	}
-	b.values[key] = value
+	b.changes[key] = c
 	b.mu.Unlock()
 	select {
 	case b.filled <- struct{}{}:
@@ -35,30 +35,30 @@ func (b *mailbox[V]) put(key string, value V) {
 	}
 }
 
-// all takes out one value after the other until there are none.
-func (b *mailbox[V]) all() iter.Seq2[string, V] {
-	return func(yield func(string, V) bool) {
+// all takes out one change after the other until there are none.
+func (b *mailbox) all() iter.Seq2[string, change] {
+	return func(yield func(string, change) bool) {
 		for {
-			key, value, ok := b.next()
-			if !ok || !yield(key, value) {
+			key, c, ok := b.next()
+			if !ok || !yield(key, c) {
 				return
 			}
 		}
 	}
 }
 
-// next takes out the oldest value.
-func (b *mailbox[V]) next() (key string, value V, ok bool) {
+// next takes out the oldest change.
+func (b *mailbox) next() (key string, c change, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.keys) == 0 {
-		b.keys, b.values = nil, make(map[string]V) // maps do not shrink
-		return "", value, false
+		b.keys, b.changes = nil, make(map[string]change) // maps do not shrink
+		return "", c, false
 	}
 	key = b.keys[0]
-	value = b.values[key]
+	c = b.changes[key]
 	b.keys[0] = "" // for the garbage collector
 	b.keys = b.keys[1:]
-	delete(b.values, key)
-	return key, value, true
+	delete(b.changes, key)
+	return key, c, true
 }

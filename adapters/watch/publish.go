@@ -13,7 +13,7 @@ import (
 var publishWaits = backoff.Backoff{First: 100 * time.Millisecond, Longest: 10 * time.Second}
 
 // publishAll publishes the changes one after the other until ctx ends.
-func publishAll(ctx context.Context, c Config, outbox *mailbox[change]) {
+func publishAll(ctx context.Context, c Config, outbox *mailbox) {
 	var sequence sequencer
 	for ctx.Err() == nil {
 		for _, ch := range outbox.all() {

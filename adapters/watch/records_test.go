@@ -85,24 +85,6 @@ func TestRecordChanged(t *testing.T) {
 	}
 }
 
-// Look finds a change that the system does not report.
-func TestLook(t *testing.T) {
-	withFakeSource(t, watch.Config{}, func(t *testing.T, r *running, s *fakeSource) {
-		write(t, r.path("a"), "a")
-		s.report(fsnotify.Create, "a")
-		time.Sleep(settle)
-		r.expect(t, "created a")
-		r.folder.Look("a") // it did not change
-		r.folder.Look("nothing")
-		time.Sleep(time.Hour)
-		r.expect(t, "created a")
-		write(t, r.path("a"), "other")
-		r.folder.Look("a")
-		time.Sleep(settle)
-		r.expect(t, "created a", "created a")
-	})
-}
-
 // A file that got new permissions may be readable now, and a file of the same
 // modification time and size may have another content.
 func TestSameTimeAndSize(t *testing.T) {

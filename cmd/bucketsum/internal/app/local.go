@@ -145,7 +145,7 @@ func (l *local) runFolder(ctx context.Context) (watched *watch.Folder, err error
 	if err != nil {
 		return nil, err
 	}
-	a, err := New(ctx, l.worker(folder))
+	a, err := New(ctx, l.worker())
 	if err != nil {
 		return nil, err
 	}
@@ -248,15 +248,13 @@ func (l *local) fail(o pipeline.Object, reason string) {
 }
 
 // worker returns the Config of the worker that handles the events of the folder.
-func (l *local) worker(folder *watch.Folder) Config {
+func (l *local) worker() Config {
 	c := l.Worker
 	c.Queue, c.Continue, c.DeadLetter = LocalQueue, LocalQueue, localDeadLetters
 	c.Stores = map[string]*blobstore.Store{l.name: l.store}
 	c.Sources = map[string]string{l.name: (&url.URL{Scheme: "file", Path: filepath.ToSlash(l.dir)}).String()}
 	c.Activity, c.Observer.Result = l.activity, l.report.result
-	c.Observer.End = func(_ context.Context, d pipeline.Delivery) {
-		l.waiting.handled(d)
-	}
+	c.Observer.End = func(_ context.Context, d pipeline.Delivery) { l.waiting.handled(d) }
 	c.wrap = l.patience.of
 	c.Retry = pipeline.Retry{Max: 2, Initial: 200 * time.Millisecond}
 	c.MaxDeliveries = 3
