@@ -20,6 +20,9 @@
 #define DELIVERIES 2 /* a message that fails on this one becomes a dead letter (ten in the program) */
 #endif
 #define MESSAGES (CHANGES + DOUBLES)
+#if defined(MEMORY_OF_EVENTS) || defined(MEMORY_OF_DONE_EVENTS)
+#define MEMORY
+#endif
 
 mtype = { never_wrong, never_back, no_lost_message, recorded_or_dead_lettered,
 	no_record_without_object, lease_exclusive_or_harmless, dead_letter_with_reason };
@@ -59,12 +62,16 @@ byte restarted;                /* the last change before the sequencers restarte
 #define LIE 8                  /* a tag that no version has */
 #define TORN 9                 /* the digest of parts of two versions */
 #define SEQUENCER(i) ((i) + (restarted && (i) > restarted -> 0 : 8))
+#define EVENT_TAG (lies[event[m]] -> LIE : TAG(event[m])) /* what the event says; only mutants read it */
 
-/* The record: the version that it names (0: there is no record), the digest in its line, the
- * sequencer of the event that it was written for. Its own ETag depends on its line only. The star is
- * the asterisk by which records.go distinguishes two equal lines (sidecar.go: withAsterisk). */
-byte rec, recDigest, recSequencer;
+/* The record: the version that it names (0: there is no record), and the digest in its line. Its own
+ * ETag depends on its line only. The star is the asterisk by which records.go distinguishes two equal
+ * lines (sidecar.go: withAsterisk). */
+byte rec, recDigest;
 bit recStar;
+#ifdef SUPERSEDED_BY_SEQUENCER
+byte recSequencer; /* of the event that the record was written for */
+#endif
 #define REC_ETAG ((rec != 0) * (recDigest * 2 + recStar))
 #define AGREES (rec == NOW && (rec == 0 || recDigest == CONTENT(rec)))
 
@@ -80,6 +87,7 @@ byte open;                     /* messages that are visible or held */
 byte letters;                  /* dead letters */
 byte doubles = DOUBLES, troubles = TROUBLES;
 byte busy;                     /* workers that work, with or without a lease */
+byte looking;                  /* those that have begun a write and lost their lease: they look again */
 bit over, redriven;
 
 inline quiet() { /* at quiescence, after each change */
@@ -92,8 +100,9 @@ inline quiet() { /* at quiescence, after each change */
 }
 inline deleteMessage(i) {
 	queued[i] = DELETED; open--;
-	/* If all workers died now, another message would still bring the work about. */
-	must(NOW == 0 || AGREES || open > 0 || letters > 0, no_lost_message)
+	/* If all workers died now, another message would still bring the work about; except that of a worker
+	 * which goes on after its lease. */
+	must(NOW == 0 || AGREES || open > 0 || letters > 0 || looking > 0, no_lost_message)
 }
 
 /* ---- The user. ---- */
@@ -170,79 +179,76 @@ active proctype operator() {
 #define ACK 1
 #define NACK 2
 #define DEAD 3
-/* handlers today */
-#define LOOKUP 4       /* checksum.go */
-#define READ 5
-#define READ_REST 6
-#define LOOK 7
-#define CREATE 8       /* records.go: save */
-#define SAVE_GET 9
-#define SAVE_PUT 10
-#define CONFIRM 11     /* reconcile.go */
-#define EXISTS 12      /* tombstone.go */
-#define REMOVE_GET 13  /* records.go: remove */
-#define REMOVE 14
-#define EXISTS_STILL 15
-/* the target loop, STORE_DECIDES */
-#define SMALL_GET 16
-#define RECORD 17
-#define OBJECT 18
-#define READ_FIRST 19
-#define READ_SECOND 20
-#define PUT 21
-#define DELETE 22
-#define AGAIN 23
+/* handlers/reconcile.go */
+#define SMALL_GET 4
+#define RECORD 5
+#define OBJECT 6
+#define READ_FIRST 7
+#define READ_SECOND 8
+#define PUT 9
+#define DELETE 10
+#define AGAIN 11
 #ifdef OBJECT_FIRST
 #define LOOK_FIRST OBJECT
 #else
 #define LOOK_FIRST RECORD
 #endif
 
-/* When the lease is lost, the work stops: a request has no effect any more. With LATE_REQUEST the one
- * request that is under way then still takes effect, because its worker was frozen or the network slow. */
-#if defined(WORK_AFTER_LOST_LEASE)
-#define MAY true
-#elif defined(LATE_REQUEST) && defined(STORE_DECIDES)
-#define MAY (!lost || !late || wrote) /* what was written late is looked at, lease or no lease */
-#elif defined(LATE_REQUEST)
-#define MAY (!lost || !late)
+/* When the lease is lost, the work stops, and a request has no effect any more; except that a handler which has
+ * begun a write goes on until a look shows that all is right (reconcile.go: lasting). The program gives it
+ * four seconds. If they are not enough, that is a death. */
+#ifdef LOOK_ENDS_WITH_THE_LEASE
+#define GOES_ON false
 #else
-#define MAY (!lost)
+#define GOES_ON (pc == PUT || pc == DELETE || (pc > DEAD && wrote))
+#endif
+/* With LATE_REQUEST the one request that is under way when the lease is lost still takes effect, because its
+ * worker was frozen or the network slow. */
+#ifdef LATE_REQUEST
+#define UNDER_WAY (!late)
+#else
+#define UNDER_WAY false
+#endif
+#ifdef WORK_AFTER_LOST_LEASE
+#define MAY true
+#define ARRIVES true
+#else
+#define MAY (!lost || UNDER_WAY || GOES_ON)
+#define ARRIVES (!lost || UNDER_WAY || wrote)
 #endif
 #define STEP(at) pc == at && MAY
+#define EFFECT late = (lost -> 1 : late)
 
 inline idle() {
-	pc = IDLE; m = 0; tag = 0; sequencer = 0; etag = 0; digest = 0; attempt = 0; lost = 0; late = 0; wrote = 0; busy--;
+	looking = looking - (lost && wrote);
+	pc = IDLE; m = 0; tag = 0; etag = 0; digest = 0; attempt = 0; lost = 0; late = 0; wrote = 0; busy--;
 	quiet()
 }
-/* dedupe.go: may the memory of this process skip the event? On the first delivery of a message, and on the
- * next one if no other worker had a delivery in between. The model remembers that for the last event only. */
-#if defined(STORE_DECIDES) && !defined(MEMORY)
-#define SKIPS false
-#elif defined(DEDUPE_REDELIVERIES)
-#define SKIPS (done & (1 << event[m]))
+/* The memory of a process: dedupe.go remembers events, which is only a hint to look first. Mutants skip them. */
+inline forgetAll() {
+#ifdef MEMORY
+	memory = 0
 #else
-#define SKIPS ((done & (1 << event[m])) && (attempt == 1 || (doneBy == m && doneAt + 1 == attempt)))
+	skip
 #endif
-inline begin() { /* dedupe.go, then reconcile.go: what the event says */
-	etag = 0; digest = 0;
+}
+inline look() { tag = 0; etag = 0; digest = 0; pc = LOOK_FIRST }
+/* reconcile.go. The first handling of an event may begin with the reading; whatever the event says. */
+inline begin(first) {
 	if
-	:: SKIPS -> pc = ACK; printf("worker %d  dedupe.go     it has done event %d before\n", me, event[m])
+#ifdef MEMORY
+	:: attempt == 1 && (memory & (1 << event[m])) -> pc = ACK; printf("worker %d  dedupe.go     it remembers event %d\n", me, event[m])
 	:: else ->
-		tag = (lies[event[m]] -> LIE : TAG(event[m]));
-		sequencer = SEQUENCER(event[m]);
-#ifdef DEDUPE_BEFORE_SUCCESS
-		done = done | (1 << event[m]);
-#endif
-#ifdef STORE_DECIDES
-		tag = 0;
-		if
-		:: pc = LOOK_FIRST
-		:: content[event[m]] -> pc = SMALL_GET
-		fi
 #else
-		pc = (content[event[m]] -> LOOKUP : EXISTS)
+	:: true ->
 #endif
+#ifdef MEMORY_OF_EVENTS
+		memory = memory | (1 << event[m]);
+#endif
+		if
+		:: look()
+		:: first && attempt == 1 -> pc = SMALL_GET
+		fi
 	fi
 }
 inline receive(i) {
@@ -254,27 +260,29 @@ inline receive(i) {
 	deleteMessage(m);
 #endif
 #ifdef BEYOND_LIMIT_WORKED
-	begin()
+	begin(true)
 #else
 	if
 	:: deliveries[m] > DELIVERIES -> pc = DEAD; printf("worker %d  limit.go     interrupted too often: it gives up without work\n", me)
-	:: else -> begin()
+	:: else -> begin(true)
 	fi
 #endif
 }
-/* The work is done. dedupe.go remembers the event, then the router acks. */
+/* The work is done, and the router acks. */
 inline finish() {
-#if !defined(STORE_DECIDES) || defined(MEMORY)
-	done = done | (1 << event[m]); doneBy = m; doneAt = attempt;
+#ifdef MEMORY_OF_DONE_EVENTS
+	memory = memory | (1 << event[m]);
 #endif
+	looking = looking - (lost && wrote); wrote = false;
 	pc = ACK
 }
-/* errors.go, ClassSuperseded: the router acks, and nothing is remembered. */
+/* errors.go, ClassSuperseded: the router acks. */
 inline superseded() { pc = ACK; printf("worker %d  errors.go     superseded: it acks\n", me) }
 /* errors.go, ClassTransient */
 inline fail() {
+	wrote = false;
 	if
-	:: printf("worker %d  retry.go      retries\n", me); begin()
+	:: printf("worker %d  retry.go      retries\n", me); begin(false)
 #ifdef ACK_BEFORE_DEAD_LETTER
 	:: attempt >= DELIVERIES -> if
 		:: queued[m] == HELD && !lost -> deleteMessage(m)
@@ -294,12 +302,23 @@ inline write(star) {
 #ifdef NEVER_BACK
 	must(rec <= tag, never_back); /* tags grow with VERSIONED only */
 #endif
-	rec = tag; recDigest = digest; recSequencer = sequencer; recStar = star; wrote = true
+	rec = tag; recDigest = digest; recStar = star;
+#ifdef SUPERSEDED_BY_SEQUENCER
+	recSequencer = SEQUENCER(event[m])
+#endif
+}
+/* The handler has begun a write. */
+inline begun() { looking = looking + (lost && !wrote); wrote = true }
+/* The lease was lost before the write came about. The handler cannot know that, so it looks. */
+inline cancelled() {
+	begun(); look();
+	printf("worker %d  lasting       cannot know whether its write happens, and goes on without its lease\n", me)
 }
 /* A request that came about, whose answer may get lost. */
 inline answered(next) {
 	if
 	:: pc = next
+	:: lost -> look()
 	:: troubles > 0 && !lost -> troubles--; printf("worker %d                the answer is lost\n", me); fail()
 	fi
 }
@@ -309,26 +328,30 @@ inline answered(next) {
 #else
 #define PART (READABLE(tag) * CONTENT(tag))
 #endif
-/* decides.pml: what is to be done for the object's version and the record's? */
+/* reconcile.pml: what is to be done for the object's version and the record's? */
 inline compare(object, record) {
 	if
 #ifdef SUPERSEDED_BY_SEQUENCER
-	:: rec && recSequencer > sequencer -> superseded()
+	:: rec && recSequencer >= SEQUENCER(event[m]) -> superseded()
+#endif
+#ifdef LYING_EVENT_BELIEVED
+	:: object && EVENT_TAG != object -> superseded()
 #endif
 	:: object == record -> tag = object; finish()
 	:: object == 0 && record -> tag = 0; pc = DELETE
 	:: object && object != record -> tag = object; pc = READ_FIRST
 	fi
 }
-#define EFFECT late = (lost -> 1 : late)
-
 proctype worker(byte me) {
-	byte pc, m, attempt, tag, sequencer;
+	byte pc, m, attempt;
+	byte tag;    /* the version that it works on */
 	byte etag;   /* of the record that the worker looked at */
 	byte digest; /* of what it read */
-	byte done;   /* events that it remembers, as bits */
-	byte doneBy, doneAt; /* the last message that did one, and its delivery */
-	bit lost, late, wrote;
+#ifdef MEMORY
+	byte memory; /* events, as bits */
+#endif
+	bit lost, late;
+	bit wrote;   /* it has begun a write in this handling */
 	do
 	:: atomic { pc == IDLE && queued[1] == VISIBLE -> receive(1) }
 #if CHANGES + DOUBLES > 1
@@ -390,28 +413,30 @@ proctype worker(byte me) {
 		:: else -> fail()
 		fi }
 	/* The worker dies. Its lease runs out, which is the same as a message that is visible later. */
-	:: atomic { pc != IDLE && troubles > 0 ->
+#ifdef LATE_DEATH
+#define MAY_DIE true
+#else
+#define MAY_DIE !(lost && wrote) /* README.md: late-write-and-death */
+#endif
+	:: atomic { pc != IDLE && troubles > 0 && MAY_DIE ->
 		troubles--;
 		printf("worker %d  dies and starts again\n", me);
 		if
 		:: queued[m] == HELD && !lost -> giveBack()
 		:: else
 		fi;
-		done = 0; doneBy = 0; doneAt = 0;
+		forgetAll();
 		idle() }
 	/* hold.go: the lease is lost, because the worker was frozen or its heartbeat failed. */
 	:: atomic { pc != IDLE && !lost && queued[m] == HELD && troubles > 0 ->
 		troubles--;
 		printf("worker %d  hold.go       loses its lease of message %d\n", me, m);
 		giveBack();
+		looking = looking + wrote;
 		lost = true }
 	:: atomic { pc != IDLE && !MAY -> printf("worker %d  hold.go       stops without its lease\n", me); idle() }
 
-#ifdef STORE_DECIDES
-#include "decides.pml"
-#else
-#include "today.pml"
-#endif
+#include "reconcile.pml"
 	:: over -> break
 	od
 }

@@ -27,6 +27,16 @@ var handlerMutants = []mutant{
 		}},
 	},
 	{
+		name: "look-ends-with-the-lease",
+		rare: true,
+		what: "the look after a write is cancelled with the lease, although the write may still take effect",
+		changes: []change{{
+			file: "handlers/reconcile.go",
+			old:  `	late, cancel := lasting(ctx, lastLook)`,
+			new:  `	late, cancel := context.WithCancel(ctx)`,
+		}},
+	},
+	{
 		name: "known-without-look",
 		what: "a worker that finds the record of the event's version does not look whether that is still the current one",
 		changes: []change{{
@@ -60,7 +70,6 @@ var handlerMutants = []mutant{
 	},
 	{
 		name: "object-before-record",
-		rare: true,
 		what: "a worker looks at the object first and at the record then, so that it may replace a newer record",
 		changes: []change{{
 			file: "handlers/reconcile.go",
@@ -78,7 +87,6 @@ var handlerMutants = []mutant{
 	},
 	{
 		name: "no-look-after-remove",
-		rare: true,
 		what: "a worker does not look at the key again after it removed the record of a deleted object",
 		changes: []change{{
 			file: "handlers/reconcile.go",
