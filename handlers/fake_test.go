@@ -206,10 +206,10 @@ func (s *store) Remove(_ context.Context, o pipeline.Object, seen pipeline.Seen)
 	if s.removeErr != nil {
 		return false, s.removeErr
 	}
-	if s.sees(o.Key) != seen {
+	_, ok := s.records[o.Key]
+	if ok && s.sees(o.Key) != seen {
 		return false, pipeline.ErrChanged
 	}
-	_, ok := s.records[o.Key]
 	delete(s.records, o.Key)
 	s.statErr = errors.Join(s.statErr, s.removeToo)
 	return ok, nil

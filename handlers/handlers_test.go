@@ -280,6 +280,15 @@ func TestTombstone(t *testing.T) {
 			},
 			recorded: "one", outcome: pipeline.Recorded,
 		},
+		"put back as another worker has removed its record": {
+			do: func(s *store, handle func(pipeline.Event)) pipeline.Event {
+				handle(created(s.put("a", "one")))
+				e := deleted(s.drop("a"))
+				s.onRemove = func() { delete(s.records, "a"); s.put("a", "two") }
+				return e
+			},
+			recorded: "two", outcome: pipeline.Recorded,
+		},
 		"newer record": {
 			do: func(s *store, handle func(pipeline.Event)) pipeline.Event {
 				s.put("a", "one")

@@ -60,6 +60,9 @@ func (b *bucket) Stat(ctx context.Context, key string) (s driver.State, err erro
 	err = b.call(ctx, "stat", key, false, func() error {
 		v := b.store.current(key)
 		if v == nil {
+			if b.proc != nil {
+				b.proc.kernel.check.missing(deliveryOf(ctx), b.store, key)
+			}
 			return pipeline.ErrNotFound
 		}
 		s = v.state()
@@ -190,11 +193,11 @@ func (r *body) Close() error {
 func (b *bucket) Get(ctx context.Context, key string, limit int64) (blob *driver.Blob, err error) {
 	err = b.call(ctx, "get", key, false, func() error {
 		v := b.store.current(key)
-		if v == nil {
-			return pipeline.ErrNotFound
-		}
 		if b.proc != nil {
 			b.proc.kernel.check.reads(deliveryOf(ctx), b.store, key, v)
+		}
+		if v == nil {
+			return pipeline.ErrNotFound
 		}
 		blob = &driver.Blob{
 			Data: bytes.Clone(v.data[:min(int64(len(v.data)), limit)]), ContentType: v.contentType,
@@ -250,10 +253,16 @@ func (s *store) allows(key string, c driver.Condition) bool {
 }
 
 func (b *bucket) Delete(ctx context.Context, key string, c driver.Condition) error {
+	none := func() {
+		if b.proc != nil {
+			b.proc.kernel.check.reads(deliveryOf(ctx), b.store, key, nil)
+		}
+	}
 	return b.call(ctx, "delete", key, true, func() error {
 		now := b.store.current(key)
 		if c.Old != nil {
 			if now == nil {
+				none()
 				return pipeline.ErrNotFound
 			}
 			if now.etag != c.Old.Tag {
@@ -264,6 +273,7 @@ func (b *bucket) Delete(ctx context.Context, key string, c driver.Condition) err
 			b.proc.kernel.check.deletes(b.proc, b.store, key, now)
 			b.proc.kernel.check.removes(deliveryOf(ctx), b.store, key, now)
 		}
+		none()
 		b.store.remove(key, false)
 		return nil
 	})

@@ -69,6 +69,9 @@ func (c *checker) begins(r *call) {
 		if lost.IsZero() && r.began.After(d.until) {
 			lost = d.until
 		}
+		if !lost.IsZero() && lost.Before(r.proc.thawed) {
+			lost = r.proc.thawed // a frozen worker knows nothing
+		}
 		if after := r.began.Sub(lost); !lost.IsZero() && after > harmless {
 			c.violate(leaseExclusive, r.key, "%s begins a %s for %s, %s after it knew or could know that the lease was lost",
 				r.proc.name, r.op, d.label, after.Round(time.Millisecond))
@@ -112,6 +115,9 @@ func (c *checker) puts(p *process, d *delivery, s *store, key string, v *version
 	}
 	if layout.IsRecord(object) {
 		c.violate(noRecordOfRecord, name, "%s writes a record of %q", p.name, object)
+	}
+	if d != nil && d.read[name] == nil {
+		delete(d.read, name) // it no longer knows that there is none
 	}
 	old := s.current(key)
 	if old != nil && !old.ours() && !bytes.Equal(old.data, v.data) { // the same text means that it is adopted

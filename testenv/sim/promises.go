@@ -46,7 +46,7 @@ func (c *checker) recordedBefore(s *store, r *result, algorithm, value string, n
 	}
 }
 
-// reads notes which record the work of a delivery has read.
+// reads notes which record the work of a delivery has read; nil: that there is none.
 func (c *checker) reads(d *delivery, s *store, key string, v *version) {
 	if d == nil {
 		return
@@ -55,6 +55,21 @@ func (c *checker) reads(d *delivery, s *store, key string, v *version) {
 		d.read = make(map[string]*version)
 	}
 	d.read[s.nameOf(key)] = v
+}
+
+// missing notes that the work of a delivery has found no object. If it found no record before, both looks together are
+// in agreement: a worker that writes a record in between looks again, and the event of the deletion is still to come.
+func (c *checker) missing(d *delivery, s *store, key string) {
+	if d == nil {
+		return
+	}
+	for _, algorithm := range c.kernel.profile.Algorithms {
+		record, looked := d.read[s.nameOf(layout.RecordKey(key, algorithm))]
+		if !looked || record != nil && record.ours() {
+			return
+		}
+	}
+	d.agreed[s.nameOf(key)] = true
 }
 
 // mistakes reports whether a condition lets the work of a delivery take a record for the one that it has read: a record

@@ -37,7 +37,8 @@ type process struct {
 	crashed bool
 	working atomic.Int32 // deliveries that are handled, also those whose message is deleted by now
 	frozen  bool
-	stopped bool // it was told to drain
+	thawed  time.Time // when its last freeze ended
+	stopped bool      // it was told to drain
 
 	stop   context.CancelFunc // SIGTERM
 	exited chan struct{}
@@ -219,7 +220,7 @@ func (k *kernel) freeze(p *process) {
 
 func (k *kernel) thaw(p *process) {
 	if p.frozen {
-		p.frozen = false
+		p.frozen, p.thawed = false, time.Now()
 		k.history.note("thaw", "", p.name)
 	}
 }
