@@ -17,6 +17,7 @@ type mutant struct {
 	// rare: hardly a random schedule shows it. The complete search of testenv/model has a row of the same
 	// name, which shows it.
 	rare bool
+	lie  string // what the events of its schedules say that is not so; see testenv/sim
 }
 
 // change replaces one piece of a source file.

@@ -66,7 +66,8 @@ func (r *runner) run(ctx context.Context, m mutant, schedules int) (verdict, err
 	}
 	defer os.Remove(binary)
 	test := exec.CommandContext(ctx, binary, "-test.run", "^TestSchedules$", "-test.timeout", r.limit.String(),
-		"-schedules", strconv.Itoa(schedules), "-first-seed", strconv.FormatInt(r.firstSeed, 10))
+		"-schedules", strconv.Itoa(schedules), "-first-seed", strconv.FormatInt(r.firstSeed, 10),
+		"-lie", m.lie)
 	test.Dir = filepath.Join(r.root, simulator)
 	out, err := test.CombinedOutput()
 	v, err := judge(out, err)

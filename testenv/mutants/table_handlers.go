@@ -131,6 +131,7 @@ var handlerMutants = []mutant{
 	},
 	{
 		name: "one-reading-of-the-key",
+		lie:  "key-raw",
 		what: "only the first reading of an event's key is handled",
 		changes: []change{{
 			file: "handlers/handlers.go",
