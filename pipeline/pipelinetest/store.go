@@ -15,6 +15,8 @@ type Store struct {
 	// Unconditional: the store honours no condition of a write, so that only the locks of one
 	// process keep a record from being replaced by an older one.
 	Unconditional bool
+	// RemovesAnything: the test's server ignores the condition of a delete, unlike the store that it stands for.
+	RemovesAnything bool
 	// Holds reports whether the bucket can have an object with that key. nil: it can have
 	// any UTF-8 key.
 	Holds func(key string) bool
