@@ -10,12 +10,15 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
+// ossForm names the form in errors.
+const ossForm = "Alibaba OSS"
+
 // decodeOSS decodes the notification of Alibaba OSS, see
 // https://www.alibabacloud.com/help/en/functioncompute/fc/user-guide/overview-of-oss-trigger.
 func (o *opening) decodeOSS(events json.RawMessage) ([]pipeline.Event, error) {
 	decoded, err := o.each("events", events, func(raw []byte) ([]pipeline.Event, error) { return one(decodeOSSEvent(raw)) })
 	if err != nil {
-		return decoded, fmt.Errorf("Alibaba OSS: %w", err)
+		return decoded, fmt.Errorf("%s: %w", ossForm, err)
 	}
 	return decoded, nil
 }
