@@ -18,7 +18,7 @@ const (
 	lookFirst = 8 << 20
 	// maxRounds limits how often one handling looks, because an object may change all the time.
 	maxRounds = 8
-	// lastLook is how long a handling goes on after its context has ended, if it has begun a write: see
+	// lastLook is how long a handling continues after its context has ended, if it has begun a write: see
 	// reconcile. A little later the pipeline stops waiting for it.
 	lastLook = 4 * time.Second
 )
@@ -204,8 +204,8 @@ func (w *work) save(ctx, late context.Context, record pipeline.Record, seen pipe
 		refused := pipeline.Classify(err) == pipeline.ClassPermanent
 		contradicts := refused && errors.Is(err, pipeline.ErrMismatch)
 		if refused && (len(w.Algorithms) > 1 || contradicts) {
-			// The record of one algorithm was refused. That of another one may have been written. And what
-			// contradicts this content may be right for the next one.
+			// The record of one algorithm was refused. The record of another one may have been written. And a
+			// file that contradicts this content may be right for the next one.
 			err = cmp.Or(w.confirm(late, record.Source, false), err)
 		}
 		if errors.Is(err, pipeline.ErrNotFound) {

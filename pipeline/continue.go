@@ -42,7 +42,7 @@ func (e *unfinishedError) Error() string {
 var errNoProgress = errors.New("no progress since the last slice")
 
 // continued sends the rest of unfinished work to the queue as a new message. The queue counts its
-// deliveries from 1 and does not take it for a duplicate. The fate of the delivery is Continued
+// deliveries from 1. The fate of the delivery is Continued
 // only if the publisher has the message. Work without progress is a transient failure instead,
 // so that the limit of deliveries ends it.
 func continued(to Continuations) message.HandlerMiddleware {

@@ -90,8 +90,8 @@ type Event struct {
 }
 
 // Identity is equal for two deliveries of the same event and differs between any two events, so
-// that it finds duplicates. It is empty for an event that has nothing to identify it by; such
-// an event is never treated as a duplicate.
+// that it finds repetitions. It is empty for an event that has nothing to identify it by; such
+// an event never counts as repeated.
 func (e Event) Identity() string {
 	o := e.Object
 	if o.Sequencer == "" && e.ID == "" {

@@ -22,7 +22,7 @@ const checkpointLimit = 256 << 10
 func isCheckpoint(key string) bool { return strings.HasPrefix(key, driver.Checkpoints) }
 
 // SweepCheckpoints deletes checkpoints that were written before a time, most at most. It
-// returns how many. Work that goes on writes its checkpoint again every few minutes; without
+// returns how many. Work in progress writes its checkpoint again every few minutes; without
 // its checkpoint, an object is read from its beginning. So it needs no look at the object.
 func (s *Store) SweepCheckpoints(ctx context.Context, before time.Time, most int) (deleted int, err error) {
 	keeper := s.keeper

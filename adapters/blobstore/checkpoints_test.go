@@ -211,7 +211,7 @@ func TestOpenAtReplaced(t *testing.T) {
 	}
 }
 
-// TestSweepCheckpoints: checkpoints that nobody writes any more are deleted by their age, and
+// TestSweepCheckpoints: checkpoints that no worker writes any more are deleted by their age, and
 // nothing else is.
 func TestSweepCheckpoints(t *testing.T) {
 	for name, open := range places(t) {

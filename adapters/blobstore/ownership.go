@@ -11,7 +11,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-// A checksum file in the place of a record, of which nothing shows that bucketsum wrote it, may be a user's own,
+// A checksum file in the place of a record, without a sign that bucketsum wrote it, may be a user's own,
 // or a record that has lost its metadata on a way through other tools. Its content decides: if it holds nothing but
 // the right checksum, it is adopted and is a record from then on. If it holds another checksum, that is a claim which
 // the content contradicts.
@@ -40,8 +40,7 @@ func stated(text, key, alg string) (values []string, alone bool) {
 	return values, len(values) == 1 && !rest
 }
 
-// names reports whether the name in a line is that of an object, perhaps with the folders that it is in, or with
-// spaces around it.
+// names reports whether a line names an object, perhaps with the object's folders, or with spaces around the name.
 func names(name, base string) bool {
 	return path.Base(name) == base || path.Base(strings.TrimSpace(name)) == base
 }

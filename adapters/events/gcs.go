@@ -54,7 +54,7 @@ func decodeGCS(body []byte, attributes map[string]string) (pipeline.Event, error
 		event.Kind = pipeline.Created
 	case "OBJECT_DELETE", "OBJECT_ARCHIVE":
 		// The generation is gone, or is not the live one any more. If another
-		// generation replaced it, that one has an event of its own.
+		// generation replaced it, the store sends an event of that one, too.
 		if attributes[gcsOverwrittenBy] != "" {
 			return event, nil
 		}

@@ -234,7 +234,7 @@ func counts(d amqp.Delivery) bool {
 	return !d.Redelivered || failed || acquired
 }
 
-// attempt returns the count of a quorum queue, of which RabbitMQ 4 has two: of failed
+// attempt returns the count of a quorum queue. RabbitMQ 4 has two counts: of failed
 // deliveries, and of all. A classic queue only says whether it has delivered the message
 // before.
 func attempt(d amqp.Delivery) int {

@@ -31,6 +31,6 @@
 //
 // The file system must report changes. What another machine writes to a network
 // share, and what is written through a memory mapping, is found by the next sweep,
-// [Config].Sweep, if the times of the file have changed. The removal of a record is noticed only while it happens, and not if a
-// whole folder of records is moved away.
+// [Config].Sweep, if the times of the file have changed. The removal of a record is
+// noticed only while it happens, and not if a whole folder of records is moved away.
 package watch

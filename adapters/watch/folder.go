@@ -61,8 +61,8 @@ func NewFolder(c Config) (*Folder, error) {
 func (f *Folder) Ready() <-chan struct{} { return f.ready }
 
 // Run watches until ctx ends, which is no error, or until the folder is deleted,
-// moved, unmounted or replaced, which is a [GoneError]. It must be called once only. It returns when the publisher has
-// returned; the first scan of the next Folder finds what was not published.
+// moved, unmounted or replaced, which is a [GoneError]. It must be called once only. It
+// returns when the publisher has returned; the first scan of the next Folder finds what was not published.
 func (f *Folder) Run(ctx context.Context) error {
 	root, err := os.OpenRoot(f.dir)
 	if err != nil {

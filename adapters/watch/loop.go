@@ -39,7 +39,7 @@ type watcher struct {
 	limited    bool            // some are polled because the system has a limit
 	pollAt     time.Time       // zero: never
 	sweepAt    time.Time       // when everything is looked at
-	sweeping   bool            // a sweep is going on
+	sweeping   bool            // a sweep is in progress
 	checkAt    time.Time       // when the folder itself is looked at
 	removedAt  time.Time       // when a user last removed a file
 	reopenAt   time.Time       // when the source is replaced; zero: never

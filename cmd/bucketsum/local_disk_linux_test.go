@@ -47,12 +47,12 @@ func TestLocalFullDisk(t *testing.T) {
 		if err := os.Remove(fill); err != nil {
 			t.Fatal(err)
 		}
-		goesOn := 0
+		again := 0
 		r.until(21, func(line string) bool {
-			if strings.HasPrefix(line, "goes on") {
-				goesOn++
+			if strings.HasPrefix(line, "WORKS AGAIN") {
+				again++
 			}
-			return isSummed(line) || goesOn == 1 && strings.HasPrefix(line, "goes on")
+			return isSummed(line) || again == 1 && strings.HasPrefix(line, "WORKS AGAIN")
 		})
 	}
 	if status := r.stop(syscall.SIGTERM); status != exitFailed {

@@ -31,7 +31,7 @@ func localFolder(p process, args []string, yes bool) (string, error) {
 	if in, ok := p.stdin.(*os.File); !ok || !term.IsTerminal(int(in.Fd())) {
 		return "", usageErrorf("%s; add --yes if you mean that", warning)
 	}
-	fmt.Fprintf(p.stderr, "%s.\nGo on? [y/N] ", warning)
+	fmt.Fprintf(p.stderr, "%s.\nContinue? [y/N] ", warning)
 	answer, _ := bufio.NewReader(p.stdin).ReadString('\n') // the end of the input is a no
 	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
 		return "", errors.New("nothing was done")

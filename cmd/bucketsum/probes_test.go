@@ -108,7 +108,7 @@ func TestProbesWhileItDrains(t *testing.T) {
 }
 
 // TestProbesWhileItWaits expects that a worker whose bucket may not be read yet is alive
-// and not ready, says why, and works once somebody has permitted it.
+// and not ready, says why, and works once an operator has permitted it.
 func TestProbesWhileItWaits(t *testing.T) {
 	store := startHeldStore(t)
 	close(store.leave)

@@ -21,11 +21,11 @@ import (
 )
 
 const (
-	// probes is the prefix of the keys on which a bucket is probed. Whatever keeps checkpoints
-	// from becoming work, and allows a worker to write them, holds for probes too.
+	// probes is the prefix of the keys on which a bucket is probed. Like checkpoints, probes never
+	// become work, and a worker may write them.
 	probes = driver.Checkpoints + "probe-"
-	// probeAgain is how long the result of a probe counts: somebody may turn on versions, or
-	// update the store.
+	// probeAgain is how long the result of a probe counts: an operator may turn on
+	// versions, or update the store.
 	probeAgain = time.Hour
 	// noTag is the ETag of no probe.
 	noTag = "00000000000000000000000000000000"
@@ -126,7 +126,7 @@ func (b *bucket) whichConditions(ctx context.Context) (conditions, error) {
 // before.
 func (b *bucket) learn(ctx context.Context, can conditions) {
 	old := b.known.Swap(&knowledge{can, time.Now()})
-	if old != nil && old.conditions == can || can == ofS3 || can.create && can.replace != "" && can.remove != "" && !can.unknown {
+	if old != nil && old.conditions == can || can.create && can.replace != "" && can.remove != "" && !can.unknown {
 		return
 	}
 	b.log.WarnContext(ctx, "the store does not honour all conditional writes: two workers that write or remove the record of one object at the same instant may undo each other's work until one of them looks again",

@@ -81,7 +81,7 @@ func (p *patience) end(fault syscall.Errno, passed bool) {
 	p.faults[fault]--
 	if passed && p.faults[fault] <= 0 {
 		delete(p.faults, fault)
-		p.report.line("goes on: no longer %q", fault.Error())
+		p.report.line("WORKS AGAIN  no longer %q", fault.Error())
 	}
 }
 

@@ -19,7 +19,7 @@ const (
 	sweepSoon = time.Minute
 )
 
-// sweepCheckpoints deletes the checkpoints of objects that nobody works on any more, once a
+// sweepCheckpoints deletes the checkpoints of objects that no worker works on any more, once a
 // day until ctx ends. Where it may not list them, a lifecycle rule has to do it.
 func (a *App) sweepCheckpoints(ctx context.Context) error {
 	for wait := sweepSoon + backoff.Random(9*sweepSoon); backoff.Sleep(ctx, wait); wait = sweepEvery {
