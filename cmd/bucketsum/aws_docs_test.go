@@ -136,7 +136,7 @@ func TestDocumentedCalls(t *testing.T) {
 			t.Fatal(err)
 		}
 		documented[name] = true
-		// A worker looks a second time until it knows whether the store honours conditions.
+		// A probe of the store adds a few.
 		if got := counts[name]; got == 0 || got > n*objects+3*concurrency || !most && got < n*objects {
 			t.Errorf("%d of %s for %d objects, the table says %s for each", got, name, objects, cells[1])
 		}
