@@ -70,7 +70,7 @@ func (d Delivery) GivenUp() GivenUp {
 	return GivenUpRefused
 }
 
-// SupersededBy is why an event asks for no work any more.
+// SupersededBy is why an event needs no work.
 type SupersededBy string
 
 // The reasons. The first one that applies counts.

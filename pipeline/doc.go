@@ -3,7 +3,7 @@
 // A message arrives from a queue and is decoded into [Event]s. A [Handler] handles each event.
 // Middleware decides what happens to the message:
 //
-//	observe → poison → continue → decode → retry → for each event: dedupe → recover → handler
+//	observe → poison → continue → decode → limit → retry → for each event: dedupe → recover → handler
 //
 // The package knows no technology: buckets, queues and wire formats are behind the ports in
 // ports.go, and adapters implement these. Messages and the router are Watermill's.

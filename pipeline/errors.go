@@ -67,7 +67,7 @@ const (
 	ClassTransient  Class = "transient"  // may succeed later: retried, then given back to the queue
 	ClassUnfinished Class = "unfinished" // stopped to continue later: see Unfinished
 	ClassPermanent  Class = "permanent"  // never succeeds: dead-lettered at once
-	ClassSuperseded Class = "superseded" // the work is no longer needed: acknowledged and counted
+	ClassSuperseded Class = "superseded" // no work is needed: acknowledged and counted
 )
 
 // Classify returns the class of err. An unknown error is transient: it costs time, but never an

@@ -14,7 +14,7 @@ import (
 // Outcomes of events, in addition to those of results.
 const (
 	outcomeFailed     = string(pipeline.Failed)
-	outcomeSuperseded = "superseded" // the work is not needed any more
+	outcomeSuperseded = "superseded" // the store was asked, and no work is needed
 	outcomeReturned   = "returned"   // the event went back to the queue
 )
 
@@ -81,7 +81,7 @@ func newMeasures(t *Telemetry, version string) (measures, error) {
 		objects: labelled("objects", "Events of objects, by outcome.", "outcome",
 			string(pipeline.Recorded), string(pipeline.Current), string(pipeline.Removed), string(pipeline.Kept), string(pipeline.Mismatch),
 			outcomeFailed, outcomeSuperseded, outcomeReturned),
-		superseded: labelled("superseded", "Events whose work is not needed any more, by reason.", "reason",
+		superseded: labelled("superseded", "Events that need no work, by reason; the store was asked.", "reason",
 			string(pipeline.SupersededMissing), string(pipeline.SupersededArchived), string(pipeline.SupersededOwnRecord),
 			string(pipeline.SupersededFiltered)),
 		retries:    counter("retries", "", "Attempts to handle a message that were repeated under the same lease."),

@@ -105,10 +105,10 @@ func warnOfHeldFor(c app.Config, log *slog.Logger) {
 	i := slices.IndexFunc(c.Algorithms, func(name string) bool { return !digest.Resumable(name) })
 	switch {
 	case i >= 0:
-		log.Warn("objects that take longer than the queue leaves a message with one worker get no record: the state of an algorithm cannot be saved, so that their work is not cut into slices",
+		log.Warn("objects that take longer than the queue leaves a message with one worker get no record: the state of an algorithm cannot be saved, so that their work is not cut into slices; leave it out of --algorithms",
 			append(attrs, "algorithm", c.Algorithms[i])...)
 	case c.Resume.Slice == 0 || c.Resume.Every == 0 || c.Resume.Slice >= held:
-		log.Warn("objects that take longer than the queue leaves a message with one worker get no record: their work is not cut into slices before that", attrs...)
+		log.Warn("objects that take longer than the queue leaves a message with one worker get no record: their work is not cut into slices before that; set --slice to less than held_for, and --checkpoint-every to more than 0", attrs...)
 	}
 }
 
