@@ -11,9 +11,9 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq/rabbitmqtest"
 )
 
-// TestCheckCreatesNothing: --check fails for what is missing and leaves it missing, also with create=true. Each
+// TestCheckCreatesNoQueue: --check fails for what is missing and leaves it missing, also with create=true. Each
 // technology that can create is here.
-func TestCheckCreatesNothing(t *testing.T) {
+func TestCheckCreatesNoQueue(t *testing.T) {
 	google := pstest.NewServer()
 	defer google.Close()
 	t.Setenv("PUBSUB_EMULATOR_HOST", google.Addr)
@@ -35,7 +35,7 @@ func TestCheckCreatesNothing(t *testing.T) {
 			wantMissing := func(args ...string) {
 				t.Helper()
 				status, stderr := check(args...)
-				if status != exitFailed || !strings.Contains(stderr, "there is no ") || !strings.Contains(stderr, "--check creates nothing") {
+				if status != exitFailed || !strings.Contains(stderr, "there is no ") || !strings.Contains(stderr, "--check creates no queue or topic") {
 					t.Errorf("%v: status %d: %s", args, status, stderr)
 				}
 			}

@@ -73,7 +73,7 @@ func (f *serveFlags) define(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.SNS.Topics, "sns-topic", nil, "ARN of an SNS topic; handle only messages that this topic has signed, dead-letter all others; may be repeated")
 	f.store.define(fs)
 	f.workerFlags.define(fs, ":5000", slog.LevelInfo, 30*time.Second)
-	fs.BoolVar(&f.check, "check", false, "open the queues and buckets as a worker does, but create nothing; then end with 0, or with 1 and the name of each that cannot be reached")
+	fs.BoolVar(&f.check, "check", false, "open the queues and buckets as a worker does, but create no queue or topic; then end with 0, or with 1 and the name of each that cannot be reached")
 }
 
 // validate returns the buckets, or all mistakes.
@@ -132,7 +132,7 @@ func runServe(ctx context.Context, p process, f serveFlags, buckets []app.Bucket
 	}
 	a, err := app.New(ctx, worker)
 	if err != nil && (worker.Queue != f.Queue || worker.DeadLetter != f.DeadLetter || worker.Results != f.Results) {
-		return fmt.Errorf("%w (--check creates nothing)", err)
+		return fmt.Errorf("%w (--check creates no queue or topic)", err)
 	}
 	if err != nil {
 		return err
