@@ -58,14 +58,14 @@ func TestServeOnGCS(t *testing.T) {
 	queue, results := "mem://events-"+id, "mem://results-"+id
 	events, announced := openTopic(t, queue), subscribeResults(t, results)
 	s := serve(t, nil, "--queue", queue, "--results", results, "--bucket", "gs://photos", "--algorithms", "md5,sha256")
-	send(t, events, finalized(late)) // it was overwritten: nothing is announced
-	s.until("superseded")
-	send(t, events, finalized(now))
+	send(t, events, finalized(late)) // it was overwritten: the current version gets its record
 	e, data := announced.next(cloudevents.TypeRecorded)
 	if data.Key != now.Name || data.VersionID != fmt.Sprint(now.Generation) ||
 		fmt.Sprint(data.VerifiedAgainst) != "[{md5hash md5 match b1946ac92492d2347c6235b4d2611184 b1946ac92492d2347c6235b4d2611184 } {crc32c crc32c match 353dd8be 353dd8be }]" {
 		t.Errorf("event %s", e)
 	}
+	send(t, events, finalized(now))
+	s.until("outcome=current")
 	r, err := api.Objects.Get("photos", "2025/a b.jpg.md5").Download()
 	if err != nil {
 		t.Fatal(err)

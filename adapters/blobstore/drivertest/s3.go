@@ -53,6 +53,7 @@ func MakeS3Bucket(t testing.TB, server awsenv.Server, versioned bool) S3Bucket {
 	options := b.Client.Options()
 	options.HTTPClient = &http.Client{Transport: transport}
 	options.DisableLogOutputChecksumValidationSkipped = true
+	options.RetryMaxAttempts = 10 // Ceph may crash and start again
 	b.Client = s3.New(options)
 	if _, err := b.Client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &b.Name}); err != nil {
 		t.Fatal(err)
