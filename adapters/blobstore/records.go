@@ -76,10 +76,10 @@ func (r *records) source(record string, metadata map[string]string) string {
 	return object
 }
 
-// read returns the sidecar at a key.
+// read returns the sidecar at a key. Where there can be none, as a write will say, there is none.
 func (r *records) read(ctx context.Context, key string) (*sidecar, error) {
 	if err := r.fault(key); err != nil {
-		return nil, err
+		return nil, &impossibleKey{err}
 	}
 	b, err := r.bucket.Get(ctx, key, recordLimit)
 	if err != nil {

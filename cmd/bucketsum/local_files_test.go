@@ -45,6 +45,28 @@ func TestLocalNoFiles(t *testing.T) {
 	}
 }
 
+// TestLocalEncodedNames expects that names which decode to what no file can be called are summed as any other, as
+// programs save pages from the Web under such names.
+func TestLocalEncodedNames(t *testing.T) {
+	dir := t.TempDir()
+	names := []string{"https%3A%2F%2Fexample.com%2Fpage", "%2e%2e%2fabove", "nul%00", "folder%2F"}
+	for _, name := range names {
+		write(t, dir, name, []byte(name))
+	}
+	r := startLocal(t, dir)
+	r.until(len(names), isSummed)
+	for _, name := range names {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, dir, "last", nil)
+	r.until(1, isSummed)
+	if status := r.stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("exit status is %d: %q", status, r.output())
+	}
+}
+
 // TestLocalBucketInBucket expects that a folder with its own bucketsum is skipped, so
 // that its records are not summed as files.
 func TestLocalBucketInBucket(t *testing.T) {

@@ -18,7 +18,7 @@ func translate(err error) error {
 	case isNotFound(err):
 		return fmt.Errorf("%w (%w)", pipeline.ErrNotFound, err)
 	case errors.Is(err, syscall.ENAMETOOLONG):
-		return pipeline.Permanent(err)
+		return pipeline.Permanent(fmt.Errorf("no file can have its name: %w (%w)", err, pipeline.ErrNotFound))
 	// A caller that asks whether the object exists learns that it does not: the record of a file whose
 	// place such a link has taken is removed.
 	case errors.Is(err, syscall.ELOOP):

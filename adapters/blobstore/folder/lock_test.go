@@ -81,10 +81,14 @@ func TestInvalidKeys(t *testing.T) {
 	_, openErr := b.Source.Open(t.Context(), o.Source)
 	_, _, lookupErr := b.Records.Lookup(t.Context(), o.Source)
 	_, removeErr := pipelinetest.Remove(t.Context(), b.Records, o.Source)
-	for name, err := range map[string]error{"Stat": statErr, "Open": openErr, "Lookup": lookupErr, "Remove": removeErr, "Save": pipelinetest.Save(t.Context(), b.Records, o)} {
+	for name, err := range map[string]error{"Stat": statErr, "Open": openErr, "Save": pipelinetest.Save(t.Context(), b.Records, o)} {
 		if pipeline.Classify(err) != pipeline.ClassPermanent {
 			t.Errorf("%s: got %v, want a permanent error", name, err)
 		}
+	}
+	// There is no record, so that the object decides.
+	if !errors.Is(lookupErr, pipeline.ErrNotFound) || removeErr != nil {
+		t.Errorf("Lookup: got %v, want ErrNotFound; Remove: got %v", lookupErr, removeErr)
 	}
 	// Errors hold no characters that command a terminal.
 	_, err := b.Source.Open(t.Context(), drivertest.Object("x\u202egpj.exe"))

@@ -68,7 +68,7 @@ func (b *bucket) Open(ctx context.Context, o pipeline.Object, offset int64) (dri
 	if f := faultOf(err); f.code == "InvalidArgument" && o.VersionID != "" {
 		return c, pipeline.Permanent(fmt.Errorf("the store has no versions with ids like %q: %w", o.VersionID, err))
 	}
-	return c, b.translate(err, reads)
+	return c, impossible(b.translate(err, reads))
 }
 
 // begin takes everything about the version from the first answer.

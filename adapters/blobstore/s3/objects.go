@@ -2,11 +2,13 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -59,8 +61,11 @@ func (b *bucket) Stat(ctx context.Context, key string) (driver.State, error) {
 	if faultOf(err).status == http.StatusNotFound {
 		return driver.State{}, b.whatIsGone(ctx, err) // an answer to HEAD does not say
 	}
+	if faultOf(err).status == http.StatusBadRequest {
+		err = b.whatIsBad(ctx, key, err)
+	}
 	if err != nil {
-		return driver.State{}, b.translate(err, "s3:GetObject")
+		return driver.State{}, impossible(b.translate(err, "s3:GetObject"))
 	}
 	if out.ContentLength == nil {
 		return driver.State{}, driver.ErrUnknownLength
@@ -83,11 +88,34 @@ func (b *bucket) headInput(key string, k customerKey) *s3.HeadObjectInput {
 	}
 }
 
+// whatIsBad finds out why a store refuses a HEAD as a bad request: only an answer to GET has a code.
+func (b *bucket) whatIsBad(ctx context.Context, key string, err error) error {
+	out, why := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key, RequestPayer: b.payer(), Range: aws.String("bytes=0-0")})
+	if why == nil {
+		_ = out.Body.Close() // it is not read
+		return err
+	}
+	return why
+}
+
+// impossible adds to the error of a key that is too long that there is no such object.
+func impossible(err error) error {
+	if errors.Is(err, syscall.ENAMETOOLONG) {
+		return pipeline.Permanent(fmt.Errorf("%w (%w)", err, pipeline.ErrNotFound))
+	}
+	return err
+}
+
 // whatIsGone finds out whether the object or the bucket is gone, when the answer to a request
 // is "not found".
 func (b *bucket) whatIsGone(ctx context.Context, err error) error {
-	if _, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name}); faultOf(err).status == http.StatusNotFound {
-		return fmt.Errorf("%s: %w", b.explain(err, fault{code: "NoSuchBucket"}, ""), err)
+	_, there := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name})
+	switch status := faultOf(there).status; {
+	case status == http.StatusNotFound:
+		return fmt.Errorf("%s: %w", b.explain(there, fault{code: "NoSuchBucket"}, ""), there)
+	case there != nil && (status == 0 || status == http.StatusTooManyRequests || status >= http.StatusInternalServerError && status != http.StatusNotImplemented):
+		// A proxy answers "not found" while its store is down, too.
+		return fmt.Errorf("is the object gone, or the store down? %w", b.translate(there, "s3:ListBucket"))
 	}
 	return fmt.Errorf("%w (%w)", pipeline.ErrNotFound, err)
 }

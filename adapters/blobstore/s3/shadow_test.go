@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -25,5 +26,24 @@ func TestShadowedRecord(t *testing.T) {
 		if pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want a permanent error that says %s", layout, err, want)
 		}
+	}
+}
+
+// In such a store, a key that S3 could hold may be too long for a file. Then there is no such object, and the other
+// reading of an event's key is the right one.
+func TestKeyIsTooLongForAFile(t *testing.T) {
+	b := drivertest.MakeS3Bucket(t, awsenv.StartVersitygw(t), false)
+	b.Put(t, "in/a", "content") // the folder is there
+	store := b.Open(t, blobstore.Config{})
+	o := drivertest.Object("in/" + strings.Repeat("%E8%A8%98", 30))
+	_, stat := store.Stat(t.Context(), o)
+	_, open := store.Open(t.Context(), o)
+	for name, err := range map[string]error{"Stat": stat, "Open": open} {
+		if pipeline.Classify(err) != pipeline.ClassPermanent || !errors.Is(err, pipeline.ErrNotFound) {
+			t.Errorf("%s: got %v, want a permanent ErrNotFound", name, err)
+		}
+	}
+	if _, _, err := store.Bucket().Records.Lookup(t.Context(), o); !errors.Is(err, pipeline.ErrNotFound) {
+		t.Errorf("Lookup: got %v, want ErrNotFound", err)
 	}
 }

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -16,7 +15,10 @@ import (
 )
 
 func (b *bucket) ReadTags(ctx context.Context, o pipeline.Object) (map[string]string, string, error) {
-	if err := cmp.Or(b.Check(o.Key), checkVersion(o)); err != nil {
+	if err := b.Check(o.Key); err != nil {
+		return nil, "", pipeline.Permanent(fmt.Errorf("%w (%w)", err, pipeline.ErrNotFound))
+	}
+	if err := checkVersion(o); err != nil {
 		return nil, "", err
 	}
 	in := &s3.GetObjectTaggingInput{Bucket: &b.name, Key: &o.Key, RequestPayer: b.payer()}
@@ -28,7 +30,7 @@ func (b *bucket) ReadTags(ctx context.Context, o pipeline.Object) (map[string]st
 		return nil, "", fmt.Errorf("%w: it is a delete marker (%w)", pipeline.ErrNotFound, err)
 	}
 	if err != nil {
-		return nil, "", b.translate(err, "s3:GetObjectTagging, s3:GetObjectVersionTagging")
+		return nil, "", impossible(b.translate(err, "s3:GetObjectTagging, s3:GetObjectVersionTagging"))
 	}
 	tags := make(map[string]string, len(out.TagSet))
 	for _, t := range out.TagSet {
