@@ -26,7 +26,7 @@ func TestRemovedInPart(t *testing.T) {
 	}
 }
 
-// refusing is a store that writes the record of one algorithm and refuses that of the other. Then the object is deleted.
+// refusing is a store that writes the record of one algorithm, or in one form, and refuses the other. Then the object is deleted.
 type refusing struct {
 	*store
 	err error
@@ -40,26 +40,28 @@ func (r refusing) Save(ctx context.Context, record pipeline.Record, seen pipelin
 	return r.err
 }
 
-// TestSavedInPart: the record of one algorithm does not stay when the object is gone and the record of the other
-// algorithm was refused.
+// TestSavedInPart: the record of one algorithm, or in one form, does not stay when the object is gone and the record of
+// the other algorithm, or in the other form, was refused.
 func TestSavedInPart(t *testing.T) {
 	for name, err := range map[string]error{
 		"newer record":  pipeline.ErrChanged,
 		"file of users": pipeline.Permanent(errors.New("a user's file")),
 	} {
-		t.Run(name, func(t *testing.T) {
-			s, a := newStore(), &announced{}
-			o := s.put("a", "content")
-			handle := handlerOf(t, s, a, twoAlgorithms, func(c *handlers.Config) {
-				c.Buckets = map[string]pipeline.Bucket{bucketName: {Source: s, Records: refusing{s, err}}}
+		for parts, configure := range map[string]func(*handlers.Config){"algorithms": twoAlgorithms, "forms": func(*handlers.Config) {}} {
+			t.Run(name+", "+parts, func(t *testing.T) {
+				s, a := newStore(), &announced{}
+				o := s.put("a", "content")
+				handle := handlerOf(t, s, a, configure, func(c *handlers.Config) {
+					c.Buckets = map[string]pipeline.Bucket{bucketName: {Source: s, Records: refusing{s, err}}}
+				})
+				if err := handle(t.Context(), created(o)); err != nil {
+					t.Errorf("got %v", err)
+				}
+				if r, ok := s.records["a"]; ok {
+					t.Errorf("the record of an object that is gone is left: %v", r)
+				}
 			})
-			if err := handle(t.Context(), created(o)); err != nil {
-				t.Errorf("got %v", err)
-			}
-			if r, ok := s.records["a"]; ok {
-				t.Errorf("the record of an object that is gone is left: %v", r)
-			}
-		})
+		}
 	}
 }
 

@@ -203,8 +203,8 @@ func (w *work) save(ctx, late context.Context, record pipeline.Record, seen pipe
 	if err := w.bucket.Records.Save(ctx, record, seen); err != nil {
 		refused := pipeline.Classify(err) == pipeline.ClassPermanent
 		contradicts := refused && errors.Is(err, pipeline.ErrMismatch)
-		if refused && (len(w.Algorithms) > 1 || contradicts) {
-			// The record of one algorithm was refused. The record of another one may have been written. And a
+		if refused {
+			// The record of one algorithm, or in one form, was refused. Another one may have been written. And a
 			// file that contradicts this content may be right for the next one.
 			err = cmp.Or(w.confirm(late, record.Source, false), err)
 		}
