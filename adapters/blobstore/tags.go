@@ -17,7 +17,7 @@ import (
 // Names of tags. Names and values use only what S3 allows: letters, digits, spaces and + - = .
 // _ : / @, 256 characters.
 const (
-	tagSource   = "bucketsum"          // the version that was read: "etag=… size=… of=… at=… sequencer=…"
+	tagSource   = "bucketsum"          // the version that was read: "etag=… size=… of=… at=… version=… sequencer=…"
 	tagVerified = "bucketsum:verified" // outcomes of checks: "etag/md5=match …"
 	tagDigest   = "bucketsum:"         // followed by the name of an algorithm: the checksum in hexadecimal
 
@@ -114,7 +114,7 @@ func (r *tagRecords) save(ctx context.Context, record pipeline.Record) error {
 }
 
 // parse reads tags as the record of an object. It is not ok if the tags were copied from
-// another object along with its content.
+// another object along with its content, or from another version: its content may be another one.
 func (r *tagRecords) parse(o pipeline.Object, version string, tags map[string]string) (pipeline.Record, bool) {
 	fields := make(map[string]string)
 	for field := range strings.FieldsSeq(tags[tagSource]) {
@@ -124,6 +124,9 @@ func (r *tagRecords) parse(o pipeline.Object, version string, tags map[string]st
 	size, err := strconv.ParseInt(fields["size"], 10, 64)
 	at, terr := time.Parse(time.RFC3339Nano, fields["at"])
 	if err != nil || terr != nil || size < 0 || fields["etag"] == "" || fields["of"] != nameHash(o) {
+		return pipeline.Record{}, false
+	}
+	if v := fields["version"]; v != "" && version != "" && v != versionHash(version) {
 		return pipeline.Record{}, false
 	}
 	o.ETag, o.Size, o.VersionID, o.Sequencer = fields["etag"], size, version, fields["sequencer"]
@@ -139,6 +142,9 @@ func (r *tagRecords) parse(o pipeline.Object, version string, tags map[string]st
 func formatSource(r pipeline.Record) string {
 	o := r.Source
 	s := fmt.Sprintf("etag=%s size=%d of=%s at=%s", o.ETag, o.Size, nameHash(o), r.ComputedAt.UTC().Format(time.RFC3339Nano))
+	if o.VersionID != "" {
+		s += " version=" + versionHash(o.VersionID)
+	}
 	if o.Sequencer != "" {
 		s += " sequencer=" + o.Sequencer
 	}
@@ -147,6 +153,9 @@ func formatSource(r pipeline.Record) string {
 
 // nameHash stands for the name of an object, which may be too long for a tag.
 func nameHash(o pipeline.Object) string { return hashOf(o.Bucket + "/" + o.Key)[:16] }
+
+// versionHash stands for the id of a version. It need not withstand an attack: only who may write tags can choose it.
+func versionHash(id string) string { return hashOf(id)[:8] }
 
 // formatChecks returns the outcomes of checks, mismatches first, as many as a tag can hold.
 func formatChecks(checks []pipeline.Check) string {

@@ -129,6 +129,12 @@ func TestTags(t *testing.T) {
 						t.Errorf("the old version has the record %+v", got)
 					}
 				}
+				// A program may write new content with the tags that it has read before.
+				third := b.Put(t, o.Key, "third")
+				tag(t, b, o.Key, tags)
+				if got, _, err := records.Lookup(t.Context(), named); err == nil && got.Source.SameVersion(third) {
+					t.Errorf("the tags of another version are the record %+v", got)
+				}
 				b.Delete(t, o.Key, "")
 				if _, _, err := records.Lookup(t.Context(), named); !errors.Is(err, pipeline.ErrNotFound) {
 					t.Errorf("after it was deleted: %v", err)
