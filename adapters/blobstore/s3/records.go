@@ -30,8 +30,8 @@ func permission(action, key string) string {
 // Get implements driver.Bucket. It takes one request: a GET also returns metadata and ETag.
 func (b *bucket) Get(ctx context.Context, key string, limit int64) (*driver.Blob, error) {
 	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key, RequestPayer: b.payer()})
-	if f := faultOf(err); f.status == http.StatusNotFound && f.code == "" {
-		return nil, b.whatIsGone(ctx, err) // XML cannot name a key with control characters
+	if f := faultOf(err); f.status == http.StatusNotFound && (f.code == "" || f.code == "NotFound") {
+		return nil, b.whatIsGone(ctx, err) // it has no body that says what is not found
 	}
 	if err != nil {
 		err = b.translate(err, permission("s3:GetObject", key))
