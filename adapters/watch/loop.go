@@ -152,8 +152,8 @@ func (w *watcher) handle(e fsnotify.Event) error {
 	if n == nil && moved {
 		w.removed(key)
 	}
-	if n == nil && (moved || e.Has(fsnotify.Write)) && w.config.Skip(key) {
-		w.recordChanged(key)
+	if (moved || n == nil && e.Has(fsnotify.Write)) && w.config.Skip(key) {
+		w.recordChanged(key) // a folder was in the way of a record, too
 	}
 	if w.check(key) == absent && !moved {
 		// It came and went, or the path leads to another folder now, which the

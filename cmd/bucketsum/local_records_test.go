@@ -227,19 +227,29 @@ func TestLocalSameTimeAndSize(t *testing.T) {
 }
 
 // TestLocalRecordComesBack expects that the running command restores a record that the
-// user changes or deletes, and writes one when the user's own file in its place is gone.
+// user changes or deletes, and writes one when the user's own file or folder in its place is gone.
 func TestLocalRecordComesBack(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "x.md5", []byte("my own notes\n"))
 	write(t, dir, "x", []byte("x"))
+	write(t, dir, "w", []byte("w"))
+	if err := os.Mkdir(filepath.Join(dir, "w.md5"), 0o777); err != nil {
+		t.Fatal(err)
+	}
 	write(t, dir, "y", []byte("y"))
 	r := startLocal(t, dir)
-	failed, summed := false, false
+	failed, summed := make(map[string]bool), false
 	r.until(1, func(line string) bool {
-		failed = failed || strings.HasPrefix(line, "FAILED  x:")
+		if name, is := strings.CutPrefix(line, "FAILED  "); is {
+			failed[name[:1]] = true
+		}
 		summed = summed || isSummed(line)
-		return failed && summed
+		return failed["w"] && failed["x"] && summed
 	})
+	if err := os.Remove(filepath.Join(dir, "w.md5")); err != nil {
+		t.Fatal(err)
+	}
+	r.until(1, func(line string) bool { return isSummed(line) && strings.HasSuffix(line, "  w") })
 	if err := os.Rename(filepath.Join(dir, "x.md5"), filepath.Join(t.TempDir(), "mine")); err != nil {
 		t.Fatal(err)
 	}
@@ -251,8 +261,8 @@ func TestLocalRecordComesBack(t *testing.T) {
 	write(t, dir, "z", nil)
 	r.until(1, isSummed)
 	r.stop(syscall.SIGTERM)
-	wantRecords(t, dir, []string{"x", "y", "z"})
-	if got := len(slices.DeleteFunc(r.output(), func(line string) bool { return !isSummed(line) })); got != 4 {
-		t.Errorf("%d files were summed, want x, z and y twice", got)
+	wantRecords(t, dir, []string{"w", "x", "y", "z"})
+	if got := len(slices.DeleteFunc(r.output(), func(line string) bool { return !isSummed(line) })); got != 5 {
+		t.Errorf("%d files were summed, want w, x, z and y twice", got)
 	}
 }
