@@ -177,7 +177,7 @@ func newStore(bucket, keeper driver.Bucket, name string, c Config) (*Store, erro
 			return s, fmt.Errorf("objects in %s have no tags: choose %s", s.traits.Name, ToSidecar)
 		default:
 			c.log().Warn("the store has no lock for tags: tags that others write while bucketsum does may be lost", "bucket", name)
-			all = append(all, &tagRecords{tags: s.traits.Tags, algorithms: s.records.algorithms})
+			all = append(all, &tagRecords{tags: s.traits.Tags, stat: s.bucket.Stat, algorithms: s.records.algorithms})
 		}
 	}
 	if all != nil {

@@ -35,6 +35,7 @@ var tagValue = regexp.MustCompile(`^[\pL\pN\pZ+\-=._:/@]*$`)
 // tagged at a time.
 type tagRecords struct {
 	tags       driver.Tagger
+	stat       func(ctx context.Context, key string) (driver.State, error)
 	algorithms []string
 	locks      driver.Locks
 }
@@ -55,6 +56,14 @@ func (r *tagRecords) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Re
 	tags, version, err := r.tags.ReadTags(ctx, o)
 	if err != nil {
 		return pipeline.Record{}, nil, fmt.Errorf("read the tags of %s: %w", printable(o), err)
+	}
+	if version == "" && o.VersionID == "" && strings.Contains(tags[tagSource], " version=") {
+		// Not every store tells which version has the tags. They are of the current one if they name it.
+		now, err := r.stat(ctx, o.Key)
+		if err != nil {
+			return pipeline.Record{}, nil, fmt.Errorf("find the version of %s that has the tags: %w", printable(o), err)
+		}
+		version = now.VersionID
 	}
 	record, ok := r.parse(o, version, tags)
 	if !ok {

@@ -103,7 +103,7 @@ func TestTags(t *testing.T) {
 				if diff := cmp.Diff(want, lookup(t, records, o)); diff != "" {
 					t.Errorf("Lookup (-want +got):\n%s", diff)
 				}
-				if got := lookup(t, records, named); !got.Source.SameVersion(o) {
+				if got := lookup(t, records, named); !got.Source.SameVersion(o) || got.Source.VersionID != o.VersionID {
 					t.Errorf("Lookup of the current one: %+v", got.Source)
 				}
 				tags := tagsOf(t, b, o.Key)
