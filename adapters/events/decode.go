@@ -259,3 +259,17 @@ func ignored(name string, id identifier, at moment) pipeline.Event {
 		Time:   at.Time,
 	}
 }
+
+// named returns an event without its object. kindOf says what its name asks for, and whether the name is a known one.
+func named(name string, at moment, kindOf func(name string) (kind pipeline.Kind, known bool)) (pipeline.Event, error) {
+	if name == "" {
+		return pipeline.Event{}, errors.New("eventName is missing")
+	}
+	kind, known := kindOf(name)
+	if !known {
+		return pipeline.Event{}, fmt.Errorf("events of the name %s are not read", quoted(name))
+	}
+	event := ignored(name, "", at)
+	event.Kind = kind
+	return event, nil
+}

@@ -3,7 +3,6 @@ package events
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -44,18 +43,10 @@ func decodeOSSEvent(raw []byte) (pipeline.Event, error) {
 	if err := unmarshal("data", raw, &e); err != nil {
 		return pipeline.Event{}, err
 	}
-	if e.EventName == "" {
-		return pipeline.Event{}, errors.New("eventName is missing")
+	event, err := named(e.EventName, e.EventTime, ossKind)
+	if err != nil || event.Kind == pipeline.Ignored {
+		return event, err
 	}
-	kind, known := ossKind(e.EventName)
-	if !known {
-		return pipeline.Event{}, fmt.Errorf("events of the name %s are not read", quoted(e.EventName))
-	}
-	event := ignored(e.EventName, "", e.EventTime)
-	if kind == pipeline.Ignored {
-		return event, nil
-	}
-	event.Kind = kind
 	event.Object.Bucket = e.OSS.Bucket.Name
 	event.Object.Key, event.OtherKey = readingsOf(e.OSS.Object.Key, false)
 	event.Object.Size, event.Object.ETag, event.Object.VersionID = e.OSS.Object.Size.bytes(), e.OSS.Object.ETag.etag(), string(e.OSS.Object.VersionID)

@@ -54,23 +54,14 @@ func decodeRecord(raw []byte) (pipeline.Event, error) {
 	if err := unmarshal("", raw, &r); err != nil {
 		return pipeline.Event{}, err
 	}
-	if r.EventName == "" {
-		return pipeline.Event{}, errors.New("eventName is missing")
+	event, err := named(r.EventName, r.EventTime, notificationKind)
+	if err != nil || event.Kind == pipeline.Ignored {
+		return event, err
 	}
-	kind, known := notificationKind(r.EventName)
-	if !known {
-		return pipeline.Event{}, fmt.Errorf("events of the name %s are not read", quoted(r.EventName))
-	}
-	event := ignored(r.EventName, "", r.EventTime)
-	if kind == pipeline.Ignored {
-		return event, nil
-	}
-	var err error
 	if event.Object, event.OtherKey, err = notificationObject(r.EventSource, r.S3); err != nil {
 		return pipeline.Event{}, err
 	}
-	event.Kind = kind
-	if kind == pipeline.Deleted && !strings.HasSuffix(r.EventName, ":Delete") {
+	if event.Kind == pipeline.Deleted && !strings.HasSuffix(r.EventName, ":Delete") {
 		event.Object.VersionID, event.Object.ETag = "", "" // they are a delete marker's
 	}
 	return event, nil
