@@ -33,8 +33,8 @@ own state in DIR/` + filebucket.Hidden + `. It leaves the folders of version con
 (.git, .hg, .svn, .bzr, .jj, _darcs), unless an --include names them: --include '**'
 --include .git.
 
-Before it writes checksums into / or into your home folder, local asks. Without a
-terminal it needs --yes.`,
+At a terminal, local asks before it writes checksums into / or into your home folder.
+Without one it needs --yes for /.`,
 		Example: `
   bucketsum local ./inbox
   bucketsum local --algorithms md5,sha256 --record '{dir}/.sums/{base}.{alg}' /srv/photos

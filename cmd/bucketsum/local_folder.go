@@ -12,8 +12,11 @@ import (
 	"golang.org/x/term"
 )
 
+const wholeFileSystem = "the whole file system"
+
 // localFolder returns the folder that the arguments of local name. A folder that is
-// hardly meant needs a yes.
+// hardly meant needs a yes. Without a terminal that is the whole file system only: the home of
+// a service, or of a container's user, often is the folder with its data.
 func localFolder(p process, args []string, yes bool) (string, error) {
 	switch {
 	case len(args) == 0:
@@ -29,6 +32,9 @@ func localFolder(p process, args []string, yes bool) (string, error) {
 	}
 	warning := fmt.Sprintf("%s is %s: a checksum would be written beside every file in it", args[0], what)
 	if in, ok := p.stdin.(*os.File); !ok || !term.IsTerminal(int(in.Fd())) {
+		if what != wholeFileSystem {
+			return args[0], nil
+		}
 		return "", usageErrorf("%s; add --yes if you mean that", warning)
 	}
 	fmt.Fprintf(p.stderr, "%s.\nContinue? [y/N] ", warning)
@@ -46,7 +52,7 @@ func broad(dir string) (string, error) {
 		return "", err
 	}
 	if dir == filepath.Dir(dir) {
-		return "the whole file system", nil
+		return wholeFileSystem, nil
 	}
 	home, err := os.UserHomeDir()
 	if err == nil {

@@ -22,12 +22,9 @@ func TestLocalBroadFolders(t *testing.T) {
 	}
 	t.Setenv("HOME", home)
 	for dir, want := range map[string]string{
-		"":                        "DIR is empty",
-		"/":                       "the whole file system",
-		home:                      "your home folder",
-		link:                      "your home folder",
-		filepath.Dir(home) + "//": "a folder that your home folder is in",
-		home + "/../../home/user": "your home folder",
+		"":    "DIR is empty",
+		"/":   "the whole file system",
+		"//.": "the whole file system",
 	} {
 		status, _, stderr := call(t, nil, "local", "--listen", "off", dir)
 		if status != exitUsage || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, want) || (dir != "") != strings.Contains(stderr, "--yes") {
@@ -37,7 +34,8 @@ func TestLocalBroadFolders(t *testing.T) {
 	if got := filesIn(t, above); !slices.Equal(got, []string{"home/user/file"}) {
 		t.Errorf("files are %q", got)
 	}
-	r := startLocal(t, home, "--yes")
+	// A service may have its data in its home.
+	r := startLocal(t, link)
 	r.until(1, isSummed)
 	r.stop(syscall.SIGTERM)
 	wantRecords(t, home, []string{"file"})
