@@ -27,7 +27,9 @@ var rooms = map[string][]string{
 	"pipeline":                      {"pipeline/digest"},
 	"pipeline/digest":               {"pipeline/digest"},
 	"pipeline/queue":                {"pipeline"},
+	"pipeline/manifest":             {"pipeline"},
 	"pipeline/pipelinetest":         {"pipeline"},
+	"pipeline/sweep":                {"pipeline"},
 }
 
 // technologies are the modules that only adapters, cmd and testenv may import.

@@ -55,6 +55,8 @@ const (
 	Deleted
 	// Restored means that an archived object is readable again.
 	Restored
+	// Sweep asks for work on objects that exist already: those of the event's Shard. Its Object has only the bucket.
+	Sweep
 )
 
 // String returns the kind in lower case, as logs and results print it.
@@ -66,9 +68,21 @@ func (k Kind) String() string {
 		return "deleted"
 	case Restored:
 		return "restored"
+	case Sweep:
+		return "sweep"
 	default:
 		return "ignored"
 	}
+}
+
+// Shard is a part of a pass over the objects that a bucket already has: those at the positions in a
+// range. Package sweep has the passes.
+type Shard struct {
+	Pass   string // the name of the pass
+	Bucket string // the name that events carry
+	// After and Through are positions as the pass orders them: keys of a listing, or rows of an
+	// inventory. The first is outside of the range, the last inside. An empty Through: to the end.
+	After, Through string
 }
 
 // Event is one thing that happened to one object.
@@ -79,6 +93,7 @@ type Event struct {
 	// senders disagree on whether keys are encoded. The object of either key, or both, may be the one that
 	// changed. It is empty if the key can be read in one way only.
 	OtherKey string
+	Shard    *Shard // with Sweep only
 
 	ID   string    // the id that the source gave to the event; empty if none
 	Name string    // the source's name for the event, such as "Object Created" or "ObjectCreated:Put"

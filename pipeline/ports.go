@@ -89,6 +89,10 @@ type Bucket struct {
 	Source      Source
 	Records     Recorder
 	Checkpoints Checkpoints // nil: interrupted readings start again
+	// Unmodified reports whether users have left an object alone between two states of it, so that a difference of
+	// their content is damage. In a folder it ignores the time of change, which damage and chmod set, too. nil:
+	// Object.SameVersion.
+	Unmodified func(a, b Object) bool
 }
 
 // Publisher announces results. It returns nil when the receiver has the result safely; the

@@ -14,6 +14,9 @@ type Record struct {
 	Source     Object            // the version that was read; its Size is known
 	Digests    map[string]string // value by algorithm, as package digest prints it
 	ComputedAt time.Time
+	// VerifiedAt is when the content was last read again and found to be that of the record. Zero: not since
+	// ComputedAt.
+	VerifiedAt time.Time
 	Checks     []Check // the content compared with the claims of the store
 }
 
