@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/ordered"
 )
 
 // check verifies the files that the lists name.
@@ -68,16 +69,16 @@ func (c *checker) run(ctx context.Context) (bool, error) {
 	}
 	defer in.Close() // was only read
 	var broke error
-	work := ordered[checkTask]{
-		width: c.o.Concurrency,
-		alone: func(t checkTask) bool { return t.object.isStream() },
-		work: func(t checkTask) checkTask {
+	work := ordered.Work[checkTask]{
+		Width: c.o.Concurrency,
+		Alone: func(t checkTask) bool { return t.object.isStream() },
+		Do: func(t checkTask) checkTask {
 			if t.improper == nil && t.err == nil {
 				t.sums, t.err = c.r.sums(ctx, t.object, []string{t.line.Algorithm})
 			}
 			return t
 		},
-		tell: func(turn []checkTask) error {
+		Tell: func(turn []checkTask) error {
 			for _, done := range turn {
 				if err := c.tell(done); err != nil {
 					return err
@@ -86,7 +87,7 @@ func (c *checker) run(ctx context.Context) (bool, error) {
 			return nil
 		},
 	}
-	if err := work.run(ctx, func(yield func(checkTask) bool) { broke = c.tasks(in, yield) }); err != nil {
+	if err := work.Run(ctx, func(yield func(checkTask) bool) { broke = c.tasks(in, yield) }); err != nil {
 		return false, err
 	}
 	if broke != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/ordered"
 )
 
 // printTask is something to read, and the result.
@@ -20,16 +21,16 @@ type printTask struct {
 // printSums prints the checksums of the named files and objects.
 func printSums(ctx context.Context, std Streams, o *Options, r *reader, names []string) error {
 	failed := false
-	work := ordered[printTask]{
-		width: o.Concurrency,
-		alone: func(t printTask) bool { return t.object.isStream() },
-		work: func(t printTask) printTask {
+	work := ordered.Work[printTask]{
+		Width: o.Concurrency,
+		Alone: func(t printTask) bool { return t.object.isStream() },
+		Do: func(t printTask) printTask {
 			if t.err == nil {
 				t.sums, t.err = r.sums(ctx, t.object, o.Algorithms)
 			}
 			return t
 		},
-		tell: func(turn []printTask) error {
+		Tell: func(turn []printTask) error {
 			var lines strings.Builder
 			flush := func() error {
 				if _, err := io.WriteString(std.Out, lines.String()); err != nil {
@@ -57,7 +58,7 @@ func printSums(ctx context.Context, std Streams, o *Options, r *reader, names []
 			return flush()
 		},
 	}
-	err := work.run(ctx, func(yield func(printTask) bool) {
+	err := work.Run(ctx, func(yield func(printTask) bool) {
 		for _, name := range names {
 			for object, err := range r.expand(ctx, name) {
 				if !yield(printTask{object: object, err: err}) {

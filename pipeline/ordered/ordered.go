@@ -1,4 +1,5 @@
-package md5sum
+// Package ordered works on many items at once and delivers the results in the order of the items.
+package ordered
 
 import (
 	"context"
@@ -6,21 +7,19 @@ import (
 	"sync"
 )
 
-// window is how many results may wait for an earlier one: one huge file does not hold up
-// many small ones, and memory stays bounded.
-const window = 4096
+// Window is how many results may wait for an earlier one: one huge file does not hold up many small ones, and
+// memory stays bounded.
+const Window = 4096
 
-// ordered works on many items concurrently, and delivers them with their results in their
-// first order.
-type ordered[T any] struct {
-	width int
-	// alone reports whether the work on an item must begin after the results of all items
-	// before it were delivered, and end before any later work begins.
-	alone func(T) bool
-	work  func(T) T
-	// tell receives consecutive results as soon as they are there, in one call at a time.
-	// An error stops all work.
-	tell func([]T) error
+// Work works on many items at once. It is used for one run.
+type Work[T any] struct {
+	Width int // items in work at the same time
+	// Alone reports whether the work on an item must begin after the results of all items before it were delivered,
+	// and end before any later work begins. nil: no item needs that.
+	Alone func(T) bool
+	Do    func(T) T
+	// Tell receives consecutive results as soon as they are there, in one call at a time. An error stops all work.
+	Tell func([]T) error
 
 	taking sync.Mutex // held while a worker takes an item, or works on it alone
 	ctx    context.Context
@@ -37,8 +36,9 @@ type ordered[T any] struct {
 	ended   sync.WaitGroup
 }
 
-// run returns when all work is done and all goroutines have ended.
-func (o *ordered[T]) run(ctx context.Context, items iter.Seq[T]) error {
+// Run returns when all work is done and all goroutines have ended. It returns the error of Tell, or the cause of the
+// end of ctx. The items are taken by one goroutine at a time.
+func (o *Work[T]) Run(ctx context.Context, items iter.Seq[T]) error {
 	next, stop := iter.Pull(items)
 	defer stop()
 	o.ctx, o.next, o.results = ctx, next, make(map[int]T)
@@ -53,9 +53,9 @@ func (o *ordered[T]) run(ctx context.Context, items iter.Seq[T]) error {
 	return o.err
 }
 
-// spawn starts a worker unless width are running.
-func (o *ordered[T]) spawn() {
-	if o.workers < o.width {
+// spawn starts a worker unless Width are running.
+func (o *Work[T]) spawn() {
+	if o.workers < o.Width {
 		o.workers++
 		o.ended.Go(func() {
 			for o.step() {
@@ -65,7 +65,7 @@ func (o *ordered[T]) spawn() {
 }
 
 // step works on one item and reports whether to continue.
-func (o *ordered[T]) step() bool {
+func (o *Work[T]) step() bool {
 	o.taking.Lock()
 	item, ok := o.next()
 	if !ok {
@@ -74,21 +74,21 @@ func (o *ordered[T]) step() bool {
 	}
 	place := o.taken
 	o.taken++
-	if o.alone(item) {
+	if o.Alone != nil && o.Alone(item) {
 		defer o.taking.Unlock()
-		return o.wait(place) && o.done(place, o.work(item))
+		return o.wait(place) && o.done(place, o.Do(item))
 	}
-	ok = o.wait(place - window)
+	ok = o.wait(place - Window)
 	if ok {
 		o.spawn()
 	}
 	o.taking.Unlock()
-	return ok && o.done(place, o.work(item))
+	return ok && o.done(place, o.Do(item))
 }
 
 // wait waits until all results before a place were delivered, and reports whether to
 // continue.
-func (o *ordered[T]) wait(place int) bool {
+func (o *Work[T]) wait(place int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.head < place && o.err == nil {
@@ -98,7 +98,7 @@ func (o *ordered[T]) wait(place int) bool {
 }
 
 // fail stops all work.
-func (o *ordered[T]) fail(err error) {
+func (o *Work[T]) fail(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err == nil {
@@ -109,7 +109,7 @@ func (o *ordered[T]) fail(err error) {
 
 // done adds a result and, unless another worker is at it, delivers the results whose
 // turn it is. It reports whether to continue.
-func (o *ordered[T]) done(place int, result T) bool {
+func (o *Work[T]) done(place int, result T) bool {
 	o.mu.Lock()
 	o.results[place] = result
 	for !o.telling && o.err == nil && o.ctx.Err() == nil {
@@ -127,7 +127,7 @@ func (o *ordered[T]) done(place int, result T) bool {
 		}
 		o.telling = true
 		o.mu.Unlock()
-		err := o.tell(turn)
+		err := o.Tell(turn)
 		o.mu.Lock()
 		o.telling = false
 		o.head += len(turn)

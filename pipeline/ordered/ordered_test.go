@@ -1,4 +1,4 @@
-package md5sum
+package ordered
 
 import (
 	"context"
@@ -26,10 +26,10 @@ func TestOrdered(t *testing.T) {
 		working, highest atomic.Int64
 		alone            atomic.Bool
 	)
-	o := ordered[int]{
-		width: 7,
-		alone: func(i int) bool { return i%100 == 99 },
-		work: func(i int) int {
+	o := Work[int]{
+		Width: 7,
+		Alone: func(i int) bool { return i%100 == 99 },
+		Do: func(i int) int {
 			n := working.Add(1)
 			defer working.Add(-1)
 			for {
@@ -49,13 +49,13 @@ func TestOrdered(t *testing.T) {
 			}
 			return i
 		},
-		tell: func(turn []int) error {
+		Tell: func(turn []int) error {
 			told = append(told, turn...)
 			return nil
 		},
 	}
 	const n = 10_000
-	if err := o.run(t.Context(), upTo(n)); err != nil {
+	if err := o.Run(t.Context(), upTo(n)); err != nil {
 		t.Fatal(err)
 	}
 	if len(told) != n || !slices.IsSorted(told) {
@@ -67,34 +67,34 @@ func TestOrdered(t *testing.T) {
 }
 
 // TestOrderedWaitsForTheFirst expects that one slow item does not hold up later ones,
-// until window results wait for it.
+// until Window results wait for it.
 func TestOrderedWaitsForTheFirst(t *testing.T) {
 	var (
 		last  = make(chan struct{}) // the last that may begin has begun
 		ended atomic.Bool           // the first has ended
 		told  int
 	)
-	o := ordered[int]{
-		width: 3,
-		alone: func(int) bool { return false },
-		work: func(i int) int {
+	o := Work[int]{
+		Width: 3,
+		Alone: func(int) bool { return false },
+		Do: func(i int) int {
 			switch {
 			case i == 0:
 				<-last
 				ended.Store(true)
-			case i == window:
+			case i == Window:
 				close(last)
-			case i > window && !ended.Load():
+			case i > Window && !ended.Load():
 				t.Errorf("%d was begun while the first was in work", i)
 			}
 			return i
 		},
-		tell: func(turn []int) error {
+		Tell: func(turn []int) error {
 			told += len(turn)
 			return nil
 		},
 	}
-	if err := o.run(t.Context(), upTo(2*window)); err != nil || told != 2*window {
+	if err := o.Run(t.Context(), upTo(2*Window)); err != nil || told != 2*Window {
 		t.Errorf("%d results were delivered, %v", told, err)
 	}
 }
@@ -112,13 +112,13 @@ func TestOrderedEnds(t *testing.T) {
 		{"cancelled", func([]int) error { told++; cancel(full); return nil }},
 	} {
 		told = 0
-		o := ordered[int]{
-			width: 5,
-			alone: func(i int) bool { return i == 0 },
-			work:  func(i int) int { return i },
-			tell:  test.tell,
+		o := Work[int]{
+			Width: 5,
+			Alone: func(i int) bool { return i == 0 },
+			Do:    func(i int) int { return i },
+			Tell:  test.tell,
 		}
-		if err := o.run(ctx, upTo(1_000_000)); !errors.Is(err, full) || told != 1 {
+		if err := o.Run(ctx, upTo(1_000_000)); !errors.Is(err, full) || told != 1 {
 			t.Errorf("%s: told %d times, %v", test.name, told, err)
 		}
 	}
