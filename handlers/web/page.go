@@ -1,12 +1,12 @@
 package web
 
 import (
-	"crypto/sha256"
 	_ "embed"
-	"encoding/base64"
 	"maps"
 	"net/http"
 	"slices"
+
+	"github.com/bucketsum/bucketsum/handlers/web/markup"
 )
 
 var (
@@ -27,28 +27,22 @@ func newPage(config Config) *page {
 	return &page{
 		config: config,
 		// Only the page's own style, script and server, and the icon in the page.
-		policy: "default-src 'none'; script-src " + hashSource(pageScript) + "; style-src " + hashSource(pageStyle) +
+		policy: "default-src 'none'; script-src " + markup.Source(pageScript) + "; style-src " + markup.Source(pageStyle) +
 			"; connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 	}
-}
-
-// hashSource returns the source expression that permits an inline script or style with this content.
-func hashSource(content string) string {
-	sum := sha256.Sum256([]byte(content))
-	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
 func (p *page) render(status Status) []byte {
 	live := p.config.Status != nil
 	buckets := slices.Sorted(maps.Keys(p.config.Records)) // whose records can be looked up
-	return []byte(join(
-		pageTop, "<style>", markup(pageStyle), "</style>\n</head>\n<body>\n",
+	return []byte(markup.Join(
+		pageTop, "<style>", markup.HTML(pageStyle), "</style>\n</head>\n<body>\n",
 		p.header(live, status),
-		`<div class="columns`, when(!live, " single"), `">`,
-		when(live, work(status)),
-		"\n<aside>\n", pageUpload, when(len(buckets) > 0, lookup(buckets)), programs(live, len(buckets) > 0),
+		`<div class="columns`, markup.When(!live, " single"), `">`,
+		markup.When(live, work(status)),
+		"\n<aside>\n", pageUpload, markup.When(len(buckets) > 0, lookup(buckets)), programs(live, len(buckets) > 0),
 		"\n</aside>\n</div>\n", `<p id="said" class="said" role="status"></p>`,
-		"\n<script>", markup(pageScript), "</script>\n</body>\n</html>\n",
+		"\n<script>", markup.HTML(pageScript), "</script>\n</body>\n</html>\n",
 	))
 }
 

@@ -1,4 +1,4 @@
-package web
+package markup
 
 import (
 	"strconv"
@@ -9,8 +9,8 @@ import (
 
 // segment is a piece of text that is shown unchanged, or the escape of one character.
 type segment struct {
-	Text    string
-	Escaped bool
+	text    string
+	escaped bool
 }
 
 // visible splits text for display. Names come from outside and may contain characters that are invisible,
@@ -27,13 +27,13 @@ func visible(s string) []segment {
 			i += n
 		}
 		if i > start {
-			all = append(all, segment{Text: s[start:i]})
+			all = append(all, segment{text: s[start:i]})
 		}
 		if i == len(s) {
 			break
 		}
 		_, n := utf8.DecodeRuneInString(s[i:])
-		all = append(all, segment{Text: strings.Trim(strconv.QuoteToASCII(s[i:i+n]), `"`), Escaped: true})
+		all = append(all, segment{text: strings.Trim(strconv.QuoteToASCII(s[i:i+n]), `"`), escaped: true})
 		start = i + n
 	}
 	return all
@@ -41,12 +41,3 @@ func visible(s string) []segment {
 
 // shown reports whether a character of n bytes is shown unchanged. The only such space is U+0020.
 func shown(r rune, n int) bool { return unicode.IsPrint(r) && (r != utf8.RuneError || n > 1) }
-
-// grouped returns a number with separated thousands.
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "\u202f" + s[i:]
-	}
-	return s
-}
