@@ -1,0 +1,63 @@
+package output
+
+import "github.com/bucketsum/bucketsum/pipeline/sweep"
+
+// worstFirst has the states in the order in which people need to see them.
+var worstFirst = []sweep.State{
+	sweep.Mismatch, sweep.Missing, sweep.Unreadable, sweep.Stale, sweep.NoRecord, sweep.Orphan, sweep.Moved, sweep.New,
+	sweep.Archived, sweep.Recorded, sweep.OK,
+}
+
+// meaning says what a state is, to go on after the number of objects, and what to do next.
+func (p Pass) meaning(s sweep.State) (what, next string) {
+	list := p.List != ""
+	switch s {
+	case sweep.OK:
+		switch {
+		case list:
+			return "as listed", ""
+		case p.Command == sweep.Verify && p.Options.RecordsOnly:
+			return "as recorded, by version and size", ""
+		case p.Command == sweep.Verify:
+			return "as recorded", ""
+		case p.Command == sweep.Manifest:
+			return "with a record", ""
+		}
+		return "had their record", ""
+	case sweep.Recorded:
+		return "have their record now", ""
+	case sweep.Mismatch:
+		switch {
+		case list:
+			return "other content than listed", "Restore them from a copy, or correct the list."
+		case p.Command == sweep.Backfill:
+			return "other content than claimed", "Restore them from a copy. If the content is right, correct or delete the checksum that contradicts it."
+		}
+		return "other content than recorded or claimed", "Restore them from a copy. If the content is right, delete the record and run bucketsum backfill."
+	case sweep.Missing:
+		return "listed, but not in the bucket", "Upload them again, or take them off the list."
+	case sweep.Unreadable:
+		return "could not be read", "Remove the causes, then run the pass again."
+	case sweep.Stale:
+		return "changed since they were recorded", p.record()
+	case sweep.NoRecord:
+		return "without a record", p.record()
+	case sweep.Orphan:
+		return "records without their object", "Restore the objects if they are missed, or delete the records."
+	case sweep.Moved:
+		return "listed content under another name", "Correct the list, or rename the objects."
+	case sweep.New:
+		return "not in the list", "Add them to the list if they belong there."
+	case sweep.Archived:
+		return "cannot be read before they are restored", "Restore them from the archive, then run the pass again."
+	}
+	return "of a state that this version does not know", "Use the version of bucketsum that ran the pass."
+}
+
+// record says how objects get their records.
+func (p Pass) record() string {
+	if p.DryRun {
+		return "Run the same command without --dry-run."
+	}
+	return "Run bucketsum backfill."
+}

@@ -1,0 +1,114 @@
+package output
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/bucketsum/bucketsum/pipeline/readable"
+	"github.com/bucketsum/bucketsum/pipeline/sweep"
+)
+
+// text writes a line for each object that is not as it should be.
+type text struct {
+	pass  Pass
+	lines *lines
+	paint painter
+}
+
+// Text returns a sink that writes one line for each row that is not ok: state, name and details.
+func Text(w io.Writer, p Pass) Sink {
+	return &text{pass: p, lines: newLines(w), paint: painterFor(w)}
+}
+
+func (s *text) Row(r sweep.Row) error {
+	weight := s.pass.weigh(r.State)
+	if weight == fine {
+		return nil
+	}
+	line := fmt.Sprintf("%s  %s", s.paint(weight, column(r.State)), readable.Name(s.pass.nameOf(r)))
+	if details := strings.Join(details(r), "; "); details != "" {
+		line += ": " + details
+	}
+	if err := s.lines.write([]byte(line + "\n")); err != nil {
+		return fmt.Errorf("write what is not ok: %w", err)
+	}
+	return nil
+}
+
+func (s *text) Close(End) error {
+	if err := s.lines.flush(); err != nil {
+		return fmt.Errorf("write what is not ok: %w", err)
+	}
+	return nil
+}
+
+// nameOf returns the key of a row, with its bucket if the pass has several.
+func (p Pass) nameOf(r sweep.Row) string {
+	if len(p.Buckets) > 1 {
+		return r.Bucket + "/" + r.Key
+	}
+	return r.Key
+}
+
+// longest is how many bytes of a reason are shown.
+const longest = 500
+
+// details says what is wrong with an object, safe to print.
+func details(r sweep.Row) []string {
+	var all []string
+	if r.From != "" {
+		all = append(all, "listed as "+readable.Name(r.From))
+	}
+	for _, algorithm := range slices.Sorted(maps.Keys(r.Expected)) {
+		all = append(all, expectation(algorithm, r.Checksums[algorithm], r.Expected[algorithm]))
+	}
+	if r.Reason != "" {
+		all = append(all, readable.Text(clip(r.Reason)))
+	}
+	return all
+}
+
+func expectation(algorithm, found, expected string) string {
+	if found == "" {
+		return readable.Text(algorithm + " " + expected)
+	}
+	return readable.Text(algorithm + " is " + found + ", expected " + expected)
+}
+
+// clip shortens what a person is to read.
+func clip(s string) string {
+	if len(s) <= longest {
+		return s
+	}
+	return strings.ToValidUTF8(s[:longest], "") + "…"
+}
+
+// painter colours a text by its weight.
+type painter func(w weight, text string) string
+
+// painterFor colours on terminals only, and not if NO_COLOR is set; see https://no-color.org.
+func painterFor(w io.Writer) painter {
+	f, ok := w.(interface{ Fd() uintptr })
+	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return func(_ weight, text string) string { return text }
+	}
+	return paint
+}
+
+func paint(w weight, text string) string {
+	switch w {
+	case failed:
+		return "\x1b[1;31m" + text + "\x1b[m" // bold red
+	case unchecked:
+		return "\x1b[33m" + text + "\x1b[m" // yellow
+	case noted:
+		return "\x1b[36m" + text + "\x1b[m" // cyan
+	}
+	return text
+}
