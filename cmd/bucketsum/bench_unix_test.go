@@ -18,6 +18,7 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/pubsub"
 
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/memory"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
@@ -70,8 +71,7 @@ func BenchmarkServeS3(b *testing.B) {
 		ended <- dispatch(ctx, p, []string{"serve", "--listen", "off", "--queue", queue, "--bucket", server.BucketURL("photos")})
 	}()
 	until(1, "msg=serving")
-	leaveGarbage()
-	defer func() { slack = nil }()
+	memory.LeaveGarbage()
 	used := func() time.Duration {
 		var u syscall.Rusage
 		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

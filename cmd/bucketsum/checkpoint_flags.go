@@ -7,40 +7,16 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
 // checkpointFlags say how work on a large object survives its worker.
 type checkpointFlags struct {
-	above, every byteSize
-	slice        sliceTime
+	above, every flagvalue.Size
+	slice        flagvalue.Duration
 }
-
-// sliceTime is a flag that is a time, or "auto".
-type sliceTime struct {
-	time.Duration
-	auto bool
-}
-
-func (s *sliceTime) Set(text string) (err error) {
-	if s.auto = text == "auto"; s.auto {
-		return nil
-	}
-	if s.Duration, err = time.ParseDuration(text); err != nil {
-		return fmt.Errorf("%q is neither auto nor a time such as 8h", text)
-	}
-	return nil
-}
-
-func (s *sliceTime) String() string {
-	if s.auto {
-		return "auto"
-	}
-	return s.Duration.String()
-}
-
-func (s *sliceTime) Type() string { return "DURATION|auto" }
 
 // autoSlice returns the slice for a queue. A third of the time that the queue leaves a
 // message with one worker remains for the message's other events.
@@ -55,7 +31,7 @@ func (c *checkpointFlags) define(fs *pflag.FlagSet) {
 	c.above, c.every = 4<<30, 2<<30
 	fs.Var(&c.above, "checkpoint-above", "objects larger than this, for example 4GiB, have checkpoints, from which work resumes after an interruption")
 	fs.Var(&c.every, "checkpoint-every", "bytes between two checkpoints; 0: no checkpoints")
-	c.slice.auto = true
+	c.slice.Auto = true
 	var acts []string
 	for _, d := range queueDrivers(nil) {
 		t := d.Traits()
@@ -71,7 +47,7 @@ func (c *checkpointFlags) define(fs *pflag.FlagSet) {
 // error.
 func (c *checkpointFlags) validateQueue(queueURL string) error {
 	t := traitsOf(queueURL)
-	if c.slice.auto {
+	if c.slice.Auto {
 		c.slice.Duration = autoSlice(t)
 	}
 	if c.slice.Duration <= 0 || t.OwnTopic {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
 )
 
 // printOverview prints the help of bucketsum itself.
@@ -43,7 +45,7 @@ func printHelp(w io.Writer, c *cobra.Command) {
 	}
 	if example := firstFlag(c); example != "" {
 		fmt.Fprintf(w, "\nFlags (each is an environment variable too, --%s is %s):\n%s",
-			example, environmentName(example), c.Flags().FlagUsages())
+			example, flagvalue.Variable(example), c.Flags().FlagUsages())
 	}
 	if c.Example != "" {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", strings.Trim(c.Example, "\n"))

@@ -1,15 +1,21 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
-	"github.com/spf13/cobra"
 )
 
 func newLocal(p process) *cobra.Command {
@@ -72,4 +78,35 @@ func runLocal(ctx context.Context, p process, flags workerFlags, settle time.Dur
 		return errReported
 	}
 	return err
+}
+
+// localFolder returns the folder that the arguments of local name. A folder that is
+// hardly meant needs a yes. Without a terminal, that is only the whole file system: the home of
+// a service, or of a container's user, often is the folder with its data.
+func localFolder(p process, args []string, yes bool) (string, error) {
+	switch {
+	case len(args) == 0:
+		return "inbox", nil
+	case len(args) > 1:
+		return "", usageErrorf("unexpected argument %q: local takes one folder", args[1])
+	case args[0] == "":
+		return "", usageErrorf("DIR is empty, perhaps from a variable that is not set: name a folder, or name none for ./inbox")
+	}
+	what, err := app.Broad(args[0])
+	if what == "" || yes || err != nil {
+		return args[0], err
+	}
+	warning := fmt.Sprintf("%s is %s: a checksum would be written beside every file in it", args[0], what)
+	if in, ok := p.stdin.(*os.File); !ok || !term.IsTerminal(int(in.Fd())) {
+		if what != app.WholeFileSystem {
+			return args[0], nil
+		}
+		return "", usageErrorf("%s; add --yes if you mean that", warning)
+	}
+	fmt.Fprintf(p.stderr, "%s.\nContinue? [y/N] ", warning)
+	answer, _ := bufio.NewReader(p.stdin).ReadString('\n') // the end of the input is a no
+	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
+		return "", errors.New("nothing was done")
+	}
+	return args[0], nil
 }

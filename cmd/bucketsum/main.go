@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/memory"
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
@@ -39,9 +40,9 @@ func run() int {
 	// action, but not within the first second: timeout(1) and some process managers
 	// signal both the process and its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
-	limitMemory()
+	memory.Limit()
 	if len(os.Args) > 1 && slices.Contains([]string{"local", "serve", "sum"}, os.Args[1]) {
-		leaveGarbage() // the other commands leave none
+		memory.LeaveGarbage() // the other commands leave none
 	}
 	if _, err := md5lanes.Default(); err != nil {
 		fmt.Fprintf(os.Stderr, "bucketsum: %v\n", err)

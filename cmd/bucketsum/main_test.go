@@ -19,6 +19,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/jetstream/jetstreamtest"
 	"github.com/bucketsum/bucketsum/adapters/kafka/kafkatest"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/memory"
 )
 
 // asBucketsum is the environment variable that makes the test binary run the program.
@@ -42,7 +43,7 @@ func TestMain(m *testing.M) {
 const printsMemoryLimit = "BUCKETSUM_TEST_BINARY_PRINTS_ITS_MEMORY_LIMIT"
 
 func printMemoryLimit() {
-	limitMemory()
+	memory.Limit()
 	fmt.Println(debug.SetMemoryLimit(-1))
 }
 

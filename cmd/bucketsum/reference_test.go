@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
 )
 
 // TestReferencePages compares docs/reference with the commands. Write the pages with:
@@ -70,7 +72,7 @@ func TestChartPassesEveryFlag(t *testing.T) {
 		if f.Hidden || f.Name == "help" || f.Name == "check" {
 			return
 		}
-		for _, way := range []string{`"` + f.Name + `"`, "--" + f.Name + "=", "--" + f.Name + `"`, environmentName(f.Name)} {
+		for _, way := range []string{`"` + f.Name + `"`, "--" + f.Name + "=", "--" + f.Name + `"`, flagvalue.Variable(f.Name)} {
 			if strings.Contains(string(template), way) {
 				return
 			}
@@ -124,7 +126,7 @@ func commandPage(c *cobra.Command) string {
 			if f.DefValue != "" && f.DefValue != "[]" && f.DefValue != "false" {
 				initial = "`" + strings.Trim(f.DefValue, "[]") + "`"
 			}
-			fmt.Fprintf(&b, "| %s | `%s` | %s | %s |\n", name, environmentName(f.Name), initial, inCell(f.Usage))
+			fmt.Fprintf(&b, "| %s | `%s` | %s | %s |\n", name, flagvalue.Variable(f.Name), initial, inCell(f.Usage))
 		})
 	}
 	if c.Example != "" {

@@ -174,12 +174,6 @@ func TestSliceNeedsItsQueue(t *testing.T) {
 			}
 		})
 	}
-	for text, want := range map[string]byteSize{"0": 0, "7": 7, "4GiB": 4 << 30, "500MB": 500e6, "1 KiB": 1024, "12B": 12} {
-		var s byteSize
-		if err := s.Set(text); err != nil || s != want {
-			t.Errorf("%q is %d, %v", text, s, err)
-		}
-	}
 }
 
 // TestQueueTakesSlices expects that slices are off if messages cannot be sent to the

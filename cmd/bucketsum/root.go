@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
 )
 
 // newRoot returns the command bucketsum with all subcommands.
@@ -22,7 +24,10 @@ func newRoot(p process) *cobra.Command {
 		DisableFlagParsing:         true, // runRoot reads --help and --version
 		SuggestionsMinimumDistance: 2,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
-			return setFromEnvironment(c.Flags(), p.getenv)
+			if err := flagvalue.SetFromEnvironment(c.Flags(), p.getenv); err != nil {
+				return usageError{err}
+			}
+			return nil
 		},
 		RunE: func(root *cobra.Command, args []string) error { return runRoot(p, root, args) },
 	}
@@ -137,8 +142,8 @@ func commandNames(root *cobra.Command) []string {
 // completeChoices lets shells complete the values of flags that have few.
 func completeChoices(c *cobra.Command) {
 	c.Flags().VisitAll(func(f *pflag.Flag) {
-		if v, ok := f.Value.(interface{ choices() []string }); ok {
-			if err := c.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(v.choices(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		if v, ok := f.Value.(flagvalue.Choices); ok {
+			if err := c.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(v.Choices(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
 				panic(fmt.Sprintf("flag %s is defined twice: %v", f.Name, err))
 			}
 		}

@@ -43,7 +43,7 @@ func TestWarnsWithoutDeadLetters(t *testing.T) {
 
 // TestServeWarnsWithoutDeadLetters: the command logs that warning.
 func TestServeWarnsWithoutDeadLetters(t *testing.T) {
-	status, _, stderr := call(t, nil, "serve", "--listen", "off", "--check", "--queue", memory("q"), "--bucket", "b=file://"+t.TempDir())
+	status, _, stderr := call(t, nil, "serve", "--listen", "off", "--check", "--queue", memoryQueue("q"), "--bucket", "b=file://"+t.TempDir())
 	if status != exitOK || !strings.Contains(stderr, "mem:// has no dead letters of its own") {
 		t.Errorf("exit status %d:\n%s", status, stderr)
 	}

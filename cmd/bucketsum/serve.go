@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // serveFlags are the flags of the command.
@@ -69,7 +71,7 @@ func (f *serveFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&f.Queue, "queue", "", "URL of the queue that delivers events; needed")
 	fs.StringArrayVar(&f.buckets, "bucket", nil, "[NAME=]URL of a bucket; needed, may be repeated (in the environment: separated by spaces)")
 	fs.StringVar(&f.DeadLetter, "dead-letter", "", "URL of the topic for messages that can never be handled; without it the queue's own policy decides, if it has one")
-	fs.Var(&either{&f.DeadLetterMissing, [2]string{"ack", "dead-letter"}}, "on-missing", "what happens to an event whose object does not exist under any reading of its key: ack or dead-letter")
+	fs.Var(flagvalue.Either(&f.DeadLetterMissing, "ack", "dead-letter"), "on-missing", "what happens to an event whose object does not exist under any reading of its key: ack or dead-letter")
 	fs.StringArrayVar(&f.SNS.Topics, "sns-topic", nil, "ARN of an SNS topic; handle only messages that this topic has signed, dead-letter all others; may be repeated")
 	f.store.define(fs)
 	f.workerFlags.define(fs, ":5000", slog.LevelInfo, 30*time.Second)
@@ -114,11 +116,11 @@ func runServe(ctx context.Context, p process, f serveFlags, buckets []app.Bucket
 	log := f.log.logger(p.stderr)
 	warnOf(f.Queue, f.DeadLetter, log)
 	warnOfHeldFor(f.Config, log)
-	f.memory.warn(log)
+	f.memory.Warn(log)
 	worker := f.Config
 	worker.Buckets, worker.BucketDrivers, worker.Wait = buckets, bucketDrivers(f.store.s3), !f.check
 	worker.BucketConfig = blobstore.Config{
-		Layout: f.layout, Algorithms: f.Algorithms, Records: f.store.records, Memory: f.memory.memory(), Log: log,
+		Layout: f.layout, Algorithms: f.Algorithms, Records: f.store.records, Memory: f.memory.Budget(), Log: log,
 		CallerVerifies: !f.IgnoreClaims,
 	}
 	worker.Drivers, worker.MaxDeliveries, worker.Continue = queueDrivers(log), maxDeliveries(f.Queue), f.Queue

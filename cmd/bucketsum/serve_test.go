@@ -111,9 +111,9 @@ func openTopic(t *testing.T, url string) *pubsub.Topic {
 	return topic
 }
 
-// memory returns the URL of a new topic: topics last as long as the process, and a test
+// memoryQueue returns the URL of a new topic: topics last as long as the process, and a test
 // may run several times.
-func memory(name string) string { return "mem://" + name + "-" + rand.Text() }
+func memoryQueue(name string) string { return "mem://" + name + "-" + rand.Text() }
 
 func send(t *testing.T, topic *pubsub.Topic, body string) {
 	t.Helper()
@@ -132,7 +132,7 @@ func TestServe(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	write(t, dir, "a b", []byte("hello\n"))
 	write(t, other, "a b", []byte("other\n"))
-	queue, deadLetter := memory("events"), memory("dead")
+	queue, deadLetter := memoryQueue("events"), memoryQueue("dead")
 	events := openTopic(t, queue)
 	openTopic(t, deadLetter)
 	letters, err := pubsub.OpenSubscription(t.Context(), deadLetter)

@@ -46,7 +46,7 @@ func TestServeFindsRottenContent(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	queue, resultsURL, dead := memory("claims-events"), memory("claims-results"), memory("claims-dead")
+	queue, resultsURL, dead := memoryQueue("claims-events"), memoryQueue("claims-results"), memoryQueue("claims-dead")
 	events, announced := openTopic(t, queue), subscribeResults(t, resultsURL)
 	openTopic(t, dead)
 	flags := []string{"--queue", queue, "--dead-letter", dead, "--results", resultsURL,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/md5sum"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
@@ -53,8 +56,8 @@ The exit status is 1 if any file could not be read or did not match.`,
 // sumFlags are the flags of the command.
 type sumFlags struct {
 	md5sum.Options
-	concurrency slots
-	memory      memorySize
+	concurrency flagvalue.Slots
+	memory      flagvalue.Memory
 }
 
 func (o *sumFlags) define(fs *pflag.FlagSet) {
@@ -63,7 +66,6 @@ func (o *sumFlags) define(fs *pflag.FlagSet) {
 	fs.BoolVarP(&o.Binary, "binary", "b", false, "mark names with an asterisk; this does not change how files are read")
 	fs.BoolVarP(&o.Text, "text", "t", false, "do not mark names (the default)")
 	fs.BoolVarP(&o.Zero, "zero", "z", false, "end lines with NUL, and do not escape names")
-	o.concurrency = autoSlots
 	fs.Var(&o.concurrency, "concurrency", "how many files are read at the same time, at most; a disk that must seek is fastest with 1")
 	fs.Var(&o.memory, "memory", "memory for reading ahead in large objects, for example 256MiB; auto: a quarter of the memory, at most 128MiB")
 	fs.BoolVarP(&o.Check, "check", "c", false, "read checksums from the arguments and verify them")
@@ -75,12 +77,12 @@ func (o *sumFlags) define(fs *pflag.FlagSet) {
 }
 
 func runSum(ctx context.Context, p process, o sumFlags, names []string) error {
-	o.Concurrency = int(o.concurrency)
+	o.Concurrency = cmp.Or(int(o.concurrency), app.DefaultConcurrency)
 	o.Buckets = bucketDrivers(s3.Options{})
 	if err := o.Validate(names); err != nil {
 		return usageError{err}
 	}
-	o.Memory = o.memory.memory()
+	o.Memory = o.memory.Budget()
 	err := md5sum.Run(ctx, md5sum.Streams{In: p.stdin, Out: p.stdout, Err: p.stderr}, &o.Options, names)
 	if errors.Is(err, md5sum.ErrFailed) {
 		return errReported

@@ -34,7 +34,7 @@ func TestServeRecordsToTags(t *testing.T) {
 	if !bucket.As(&client) {
 		t.Fatal("no client")
 	}
-	queue := memory("tags-events")
+	queue := memoryQueue("tags-events")
 	events := openTopic(t, queue)
 	s := serve(t, nil, "--queue", queue, "--bucket", server.BucketURL("photos"), "--record-to", "tags")
 	for i, key := range []string{"a", "a.md5"} {

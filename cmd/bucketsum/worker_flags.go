@@ -11,6 +11,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
@@ -19,8 +20,8 @@ type workerFlags struct {
 	app.Config  // flags set these fields directly
 	record      string
 	layout      blobstore.Layout // of record, set by validate
-	concurrency slots
-	memory      memorySize
+	concurrency flagvalue.Slots
+	memory      flagvalue.Memory
 	listen      string
 	checkpoints checkpointFlags
 	log         logFlags
@@ -29,17 +30,16 @@ type workerFlags struct {
 func (c *workerFlags) define(fs *pflag.FlagSet, listen string, level slog.Level, drain time.Duration) {
 	fs.StringSliceVar(&c.Algorithms, "algorithms", []string{"md5"}, "checksums to compute in one pass: "+strings.Join(digest.Names(), ", "))
 	fs.StringVar(&c.record, "record", blobstore.DefaultLayout, "key of the record of an object, made of {key} or of {dir}/ and {base}, and of {alg}")
-	c.concurrency = autoSlots
 	fs.Var(&c.concurrency, "concurrency", "how many objects are in work at the same time, at most")
 	fs.Var(&c.memory, "memory", "memory for reading ahead in large objects, for example 256MiB; auto: a quarter of the memory, at most 128MiB")
 	fs.StringVar(&c.listen, "listen", listen, "address of the HTTP side: the page, POST /md5, GET /status, /records, /metrics, /livez, /readyz; 'off' for none")
 	fs.StringVar(&c.Profiles, "pprof", "", "loopback address that serves Go's profiles, for example 127.0.0.1:6060; empty: no profiles")
 	fs.StringArrayVar(&c.Include, "include", nil, "sum only objects whose key matches this glob, for example 'photos/**/*.raw'; without a slash it is the name of an object or folder at any depth, for example '*.raw'; may be repeated")
 	fs.StringArrayVar(&c.Exclude, "exclude", nil, "do not sum objects whose key matches this glob, with or without a slash as in --include; may be repeated")
-	fs.Var(&either{&c.KeepRecords, [2]string{"remove", "keep"}}, "on-delete", "what happens to the record of a deleted object: remove or keep")
+	fs.Var(flagvalue.Either(&c.KeepRecords, "remove", "keep"), "on-delete", "what happens to the record of a deleted object: remove or keep")
 	fs.StringVar(&c.Results, "results", "", "URL of the topic that receives the results as CloudEvents")
-	fs.Var(&either{&c.IgnoreClaims, [2]string{"on", "off"}}, "native-checks", "compare objects with the claims of their store (ETag, stored checksums): on or off")
-	fs.Var(&either{&c.RecordMismatches, [2]string{"dead-letter", "record"}}, "on-mismatch", "what happens to an object that contradicts a claim of its store: dead-letter (it gets no record) or record")
+	fs.Var(flagvalue.Either(&c.IgnoreClaims, "on", "off"), "native-checks", "compare objects with the claims of their store (ETag, stored checksums): on or off")
+	fs.Var(flagvalue.Either(&c.RecordMismatches, "dead-letter", "record"), "on-mismatch", "what happens to an object that contradicts a claim of its store: dead-letter (it gets no record) or record")
 	fs.DurationVar(&c.DrainTimeout, "drain-timeout", drain, "how long work in flight may take to finish after a SIGTERM or Ctrl-C")
 	c.checkpoints.define(fs)
 	fs.Int64Var(&c.MaxUpload, "max-upload", 0, "size of the largest upload to POST /md5 in bytes; 0: 5 TiB, -1: no limit")
@@ -52,9 +52,6 @@ func (c *workerFlags) validate() error {
 	var err error
 	if c.layout, err = blobstore.ParseLayout(c.record); err != nil {
 		faults = append(faults, fmt.Errorf("--record: %w", err))
-	}
-	if c.concurrency == 0 { // which a Config has for its default
-		faults = append(faults, errors.New("--concurrency: 0 is less than 1"))
 	}
 	if c.Results != "" {
 		faults = append(faults, checkURL("--results", c.Results, queueSchemes()))

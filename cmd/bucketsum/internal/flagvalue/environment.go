@@ -1,4 +1,4 @@
-package main
+package flagvalue
 
 import (
 	"errors"
@@ -8,18 +8,18 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// environmentName returns the environment variable that stands for a flag.
-func environmentName(flag string) string {
+// Variable returns the environment variable that stands for a flag.
+func Variable(flag string) string {
 	return "BUCKETSUM_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// setFromEnvironment sets the flags that are not on the command line from the
+// SetFromEnvironment sets the flags that are not on the command line from the
 // environment, where spaces separate the values of a flag that may be repeated. It
-// returns all mistakes as one usageError.
-func setFromEnvironment(fs *pflag.FlagSet, getenv func(string) string) error {
+// returns all mistakes.
+func SetFromEnvironment(fs *pflag.FlagSet, getenv func(string) string) error {
 	var faults []error
 	fs.VisitAll(func(f *pflag.Flag) {
-		name := environmentName(f.Name)
+		name := Variable(f.Name)
 		value := getenv(name)
 		if f.Changed || value == "" || f.Name == "help" {
 			return
@@ -34,8 +34,5 @@ func setFromEnvironment(fs *pflag.FlagSet, getenv func(string) string) error {
 			}
 		}
 	})
-	if len(faults) > 0 {
-		return usageError{errors.Join(faults...)}
-	}
-	return nil
+	return errors.Join(faults...)
 }

@@ -1,4 +1,4 @@
-package main
+package memory
 
 import (
 	"runtime"
@@ -17,13 +17,13 @@ func TestLeaveGarbage(t *testing.T) {
 		return m.NextGC - m.HeapAlloc
 	}
 	t.Setenv("GOGC", "100")
-	leaveGarbage()
+	LeaveGarbage()
 	if slack != nil {
 		t.Error("GOGC is not heeded")
 	}
 	without := room()
 	t.Setenv("GOGC", "")
-	leaveGarbage()
+	LeaveGarbage()
 	if with := room(); with < maxSlack || with < without+maxSlack/2 {
 		t.Errorf("%d bytes may gather, and %d without it", with, without)
 	}
