@@ -3,38 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/bucketsum/bucketsum/testenv/terminal"
 )
-
-// openTerminal returns both ends of a new terminal.
-func openTerminal(t *testing.T) (user, program *os.File) {
-	t.Helper()
-	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { user.Close() })
-	if err := unix.IoctlSetPointerInt(int(user.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(user.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { program.Close() })
-	return user, program
-}
 
 // TestLocalAsks expects a question at a terminal before the home folder is used.
 func TestLocalAsks(t *testing.T) {
@@ -43,7 +19,7 @@ func TestLocalAsks(t *testing.T) {
 	stopped, stop := context.WithCancel(t.Context())
 	stop() // local ends as soon as it has begun
 	for answer, want := range map[string]int{"\n": exitFailed, "no\n": exitFailed, "y\n": exitOK} {
-		user, program := openTerminal(t)
+		user, program := terminal.Open(t, 80)
 		if _, err := user.WriteString(answer); err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +49,7 @@ func TestLocalAsksAboutBroadFolders(t *testing.T) {
 		filepath.Dir(home) + "//": "a folder that your home folder is in",
 		home + "/../../home/user": "your home folder",
 	} {
-		user, program := openTerminal(t)
+		user, program := terminal.Open(t, 80)
 		if _, err := user.WriteString("n\n"); err != nil {
 			t.Fatal(err)
 		}

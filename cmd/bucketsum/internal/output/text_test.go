@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,23 +78,40 @@ func TestSummary(t *testing.T) {
 	}
 }
 
+// watched is a writer that a test looks at while others write.
+type watched struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(p)
+}
+
+func (w *watched) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return bytes.Count(w.b.Bytes(), []byte("\n"))
+}
+
 // TestLinesArriveInTime expects that a line waits for others, but not long.
 func TestLinesArriveInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var b bytes.Buffer
-		s := output.JSON(&b)
-		for range 2 {
-			before := b.Len()
+		var w watched
+		s := output.JSON(&w)
+		for written := range 3 {
 			if err := errors.Join(s.Row(good(1, sweep.OK)[0]), s.Row(good(1, sweep.OK)[0])); err != nil {
 				t.Fatal(err)
 			}
-			if b.Len() != before {
-				t.Error("a line was written alone")
+			if n := w.count(); n != 2*written {
+				t.Errorf("at once, %d lines are written, want %d", n, 2*written)
 			}
 			time.Sleep(time.Second)
 			synctest.Wait()
-			if n := strings.Count(b.String()[before:], "\n"); n != 2 {
-				t.Errorf("%d lines were written after a second, want 2", n)
+			if n := w.count(); n != 2*written+2 {
+				t.Errorf("after a second, %d lines are written, want %d", n, 2*written+2)
 			}
 		}
 		if err := s.Close(ended()); err != nil {

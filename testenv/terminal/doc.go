@@ -1,0 +1,2 @@
+// Package terminal opens terminals for tests, on Linux.
+package terminal
