@@ -33,6 +33,9 @@ type store struct {
 
 	onRead               func(n int) // before the nth read of a reader, from 0
 	onSave, onRemove     func()      // before the record is written, removed
+	onLookup, onStat     func()      // before the record, the object is looked at
+	onOpen               func()      // before the object is opened
+	damaged              int         // readings whose content is damaged on its way
 	openErr, statErr     error
 	lookupErr, saveErr   error
 	removeErr, removeToo error                  // before, after the removal
@@ -115,6 +118,7 @@ func (s *store) find(o pipeline.Object) (version, error) {
 }
 
 func (s *store) Open(_ context.Context, o pipeline.Object) (pipeline.Reader, error) {
+	call(&s.onOpen)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.touched++
@@ -127,6 +131,10 @@ func (s *store) Open(_ context.Context, o pipeline.Object) (pipeline.Reader, err
 		return nil, err
 	}
 	content := v.content[:len(v.content)-s.short]
+	if s.damaged > 0 {
+		s.damaged--
+		content = fmt.Sprint("#", s.damaged, content)[:len(content)]
+	}
 	return &reader{Reader: strings.NewReader(content), object: s.describe(o.Key, v), claims: s.claims, onRead: s.onRead}, nil
 }
 
@@ -135,6 +143,7 @@ func (s *store) OpenAt(context.Context, pipeline.Object, int64) (pipeline.Reader
 }
 
 func (s *store) Stat(ctx context.Context, o pipeline.Object) (pipeline.Object, error) {
+	call(&s.onStat)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.touched++
@@ -164,6 +173,7 @@ func (s *store) sees(key string) saw {
 }
 
 func (s *store) Lookup(_ context.Context, o pipeline.Object) (pipeline.Record, pipeline.Seen, error) {
+	call(&s.onLookup)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.touched++

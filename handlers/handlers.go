@@ -1,10 +1,12 @@
 // Package handlers does the work that events ask for: it reads and records the checksums of objects
-// that were created, and removes the records of objects that were deleted.
+// that were created, and removes the records of objects that were deleted. [Examine] does the work of
+// passes over the objects that a bucket already has.
 //
 // It uses buckets and records only through the ports of package pipeline.
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +50,8 @@ type Config struct {
 
 	unsaved     *unsaved
 	unresumable func(context.Context)
-	atMost      int64 // size in bytes of the largest object that is read without a look; 0: any
+	atMost      int64  // size in bytes of the largest object that is read without a look; 0: any
+	bytesRead   *int64 // grows with each reading; nil: not counted. One goroutine at a time reads.
 }
 
 // Validate returns all faults of the configuration.
@@ -73,8 +76,17 @@ func (c Config) Validate() error {
 
 // New returns the handler of all kinds of events.
 func New(c Config) (pipeline.Handler, error) {
+	c, err := c.prepared()
+	if err != nil {
+		return nil, err
+	}
+	return c.handle, nil
+}
+
+// prepared returns the configuration with its defaults and its state.
+func (c Config) prepared() (Config, error) {
 	if err := c.Validate(); err != nil {
-		return nil, fmt.Errorf("handlers: %w", err)
+		return c, fmt.Errorf("handlers: %w", err)
 	}
 	if c.Selects == nil {
 		c.Selects = func(string) bool { return true }
@@ -89,7 +101,7 @@ func New(c Config) (pipeline.Handler, error) {
 	}
 	c.Buckets = buckets
 	c.unsaved, c.unresumable = newUnsaved(), unresumable(c)
-	return c.handle, nil
+	return c, nil
 }
 
 // maxBuckets is the length, in bytes, to which an error cuts the list of buckets. The events of a
@@ -145,13 +157,18 @@ func (c Config) reading(ctx context.Context, b pipeline.Bucket, e pipeline.Event
 		return fmt.Errorf("%s %w", e.Object, pipeline.ErrOwnRecord)
 	}
 	start := time.Now()
-	result, err := c.reconcile(ctx, b, e)
+	result, err := c.reconcile(ctx, b, e, nil)
 	if err != nil && result.Outcome != pipeline.Mismatch {
 		return err
 	}
 	if result.Outcome == pipeline.Kept && e.Object.Key == e.OtherKey {
 		return nil // most probably there never was such an object
 	}
+	return cmp.Or(c.announce(ctx, e, start, result), err)
+}
+
+// announce announces the result of work on an event that began at start.
+func (c Config) announce(ctx context.Context, e pipeline.Event, start time.Time, result pipeline.Result) error {
 	result.Event = e
 	result.Duration = time.Since(start)
 	failed := c.Observer.Publish(ctx, c.Publish, result)
@@ -159,5 +176,5 @@ func (c Config) reading(ctx context.Context, b pipeline.Bucket, e pipeline.Event
 	if failed != nil {
 		return fmt.Errorf("publish the result of %s: %w", e.Object, failed)
 	}
-	return err
+	return nil
 }

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -10,20 +11,17 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// read digests the object. It reads content that differs from a claim of its store a second time,
-// because the content may be wrong in the store or damaged on its way. It also reads an object a second
-// time whose parts have other sizes than assumed, once the sizes are known.
-func (c Config) read(ctx context.Context, b pipeline.Bucket, o pipeline.Object) (pipeline.Record, error) {
+// read digests the object. It reads content that differs from a claim of its store, or from the digests that are
+// known of it, a second time, because the content may be wrong in the store or damaged on its way. It also reads an
+// object a second time whose parts have other sizes than assumed, once the sizes are known.
+func (c Config) read(ctx context.Context, b pipeline.Bucket, o pipeline.Object, known map[string]string) (pipeline.Record, error) {
 	var until time.Time // the end of the slice, which both readings share
 	record, first, err := c.digest(ctx, b, o, &until, nil)
 	if err != nil {
 		return pipeline.Record{}, err
 	}
 	if first == nil {
-		reason := mismatches(record.Checks)
-		if reason == "" {
-			reason = misread(record.Checks)
-		}
+		reason := cmp.Or(mismatches(record.Checks), differences(record.Digests, known), misread(record.Checks))
 		if reason == "" {
 			return record, nil
 		}
@@ -37,9 +35,9 @@ func (c Config) read(ctx context.Context, b pipeline.Bucket, o pipeline.Object) 
 	if maps.Equal(first.Digests, record.Digests) {
 		return record, nil
 	}
-	if record.Mismatched() {
+	if wrong := cmp.Or(mismatches(record.Checks), differences(record.Digests, known)); wrong != "" {
 		c.forget(ctx, b, record.Source)
-		return pipeline.Record{}, fmt.Errorf("read %s twice: it differs from itself, and from what its store claims", o)
+		return pipeline.Record{}, fmt.Errorf("read %s twice: it differs from itself, and from what is known of it: %s", o, wrong)
 	}
 	c.Log.LogAttrs(ctx, slog.LevelWarn, "content was damaged on its way and is right the second time",
 		append(attrs(record.Source), slog.String("reason", first.Reason))...)
@@ -61,7 +59,12 @@ func (c Config) digest(ctx context.Context, b pipeline.Bucket, o pipeline.Object
 		*until = time.Now().Add(c.Resume.Slice)
 	}
 	r.until = *until
-	if err := r.copy(ctx); err != nil {
+	began := r.verifier.digests.Size()
+	err = r.copy(ctx)
+	if c.bytesRead != nil {
+		*c.bytesRead += r.verifier.digests.Size() - began
+	}
+	if err != nil {
 		return pipeline.Record{}, nil, fmt.Errorf("read %s: %w", o, err)
 	}
 	read, size := r.Object(), r.verifier.digests.Size()

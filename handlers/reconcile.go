@@ -32,10 +32,14 @@ type work struct {
 	bucket pipeline.Bucket
 	event  pipeline.Event
 	key    pipeline.Object // the current version, whatever it is
+	looked *looked         // nil: the record was not looked at before
 	wrote  bool            // a write has begun, and its effect may come at any time
 	// hasRead: a round has read the object. A large one is not read again at once.
 	hasRead bool
 }
+
+// looked is a look at the record that was made just before, and showed none of the version of the event.
+type looked struct{ seen pipeline.Seen }
 
 // sight is what a look showed.
 type sight struct {
@@ -54,12 +58,13 @@ func (s sight) outdated() bool { return s.record != nil && !s.record.Source.Same
 // A round looks at the record, then at the object, reads the object if they differ, writes on the condition
 // that the record is still the same, and looks at the object again. In this order a record never replaces
 // the record of a newer version. The first round leaves out the first look if the object is probably small
-// and new: the reading shows what its version is, and the write succeeds only if there is no record.
+// and new: the reading shows what its version is, and the write succeeds only if there is no record. If the record was
+// looked at before, the first round begins with the reading, which fails unless the event's version is the current one.
 //
 // A write that has begun may take effect after the lease is lost and another worker has done everything.
 // So the look after it does not depend on the lease.
-func (c Config) reconcile(ctx context.Context, b pipeline.Bucket, e pipeline.Event) (pipeline.Result, error) {
-	w := &work{Config: c, bucket: b, event: e}
+func (c Config) reconcile(ctx context.Context, b pipeline.Bucket, e pipeline.Event, before *looked) (pipeline.Result, error) {
+	w := &work{Config: c, bucket: b, event: e, looked: before}
 	w.key = pipeline.Object{Bucket: e.Object.Bucket, Key: e.Object.Key, Size: pipeline.UnknownSize}
 	late, cancel := lasting(ctx, lastLook)
 	defer cancel()
@@ -92,27 +97,46 @@ func lasting(ctx context.Context, d time.Duration) (context.Context, context.Can
 	return late, func() { stop(); cancel(nil) }
 }
 
-// isNew reports whether the event is probably the first one of a small object.
+// isNew reports whether the event is probably the first one of a small object, or the record was looked at before.
 func (w *work) isNew() bool {
 	o := w.event.Object
+	if w.looked != nil {
+		return o.ETag != "" && !w.unsaved.has(o)
+	}
 	return w.event.Kind == pipeline.Created && !w.event.Repeated && 0 <= o.Size && o.Size <= lookFirst &&
 		o.Key != w.event.OtherKey && w.Selects(o.Key) && !w.unsaved.has(o)
 }
 
-// readFirst is the first round for an object that is probably small and new.
+// readFirst is the first round for an object that is probably small and new, or whose record was looked at before.
 func (w *work) readFirst(ctx, late context.Context) (pipeline.Result, error) {
-	c := w.Config
-	c.atMost = lookFirst
-	record, err := c.read(ctx, w.bucket, w.key)
+	c, o, seen := w.Config, w.key, pipeline.Seen(nil)
+	if w.looked == nil {
+		c.atMost = lookFirst
+	} else {
+		// By its ETag a version is opened only if it is the current one.
+		o, seen = w.event.Object, w.looked.seen
+		o.VersionID = ""
+	}
+	record, err := c.read(ctx, w.bucket, o, nil)
 	switch {
 	case errors.Is(err, pipeline.ErrNotFound), errors.Is(err, pipeline.ErrArchived):
 		return pipeline.Result{}, errAgain // a record may be left
 	case err != nil:
+		if w.looked != nil { // else it is too small for a checkpoint
+			w.drop(ctx, o, err)
+		}
 		return pipeline.Result{}, err
 	case record.Mismatched():
 		return pipeline.Result{}, w.keep(record, errAgain)
 	}
-	return w.save(ctx, late, record, nil)
+	return w.save(ctx, late, record, seen)
+}
+
+// drop deletes the checkpoint of an object whose reading ended with an error after which no other one resumes.
+func (w *work) drop(ctx context.Context, o pipeline.Object, err error) {
+	if errors.Is(err, pipeline.ErrChanged) || pipeline.Classify(err) == pipeline.ClassPermanent {
+		w.forget(ctx, w.bucket, o)
+	}
 }
 
 // look is a round that begins with a look.
@@ -148,7 +172,7 @@ func (w *work) look(ctx, late context.Context) (pipeline.Result, error) {
 	}
 	if !isKept {
 		w.hasRead = true
-		record, err = w.read(ctx, w.bucket, s.object)
+		record, err = w.read(ctx, w.bucket, s.object, nil)
 	}
 	if errors.Is(err, pipeline.ErrNotFound) {
 		err = errors.Join(errAgain, err)
@@ -160,9 +184,7 @@ func (w *work) look(ctx, late context.Context) (pipeline.Result, error) {
 		}
 		return pipeline.Result{}, err
 	case err != nil:
-		if errors.Is(err, pipeline.ErrChanged) || pipeline.Classify(err) == pipeline.ClassPermanent {
-			w.forget(ctx, w.bucket, s.object)
-		}
+		w.drop(ctx, s.object, err)
 		return pipeline.Result{}, err
 	}
 	if record.Mismatched() {
@@ -214,7 +236,7 @@ func (w *work) save(ctx, late context.Context, record pipeline.Record, seen pipe
 		if contradicts && errors.Is(err, pipeline.ErrMismatch) {
 			return w.contradicted(ctx, record, err)
 		}
-		return pipeline.Result{}, w.keep(record, w.written(ctx, err))
+		return pipeline.Result{Record: record}, w.keep(record, w.written(ctx, err))
 	}
 	w.forget(late, w.bucket, record.Source)
 	if err := w.confirm(late, record.Source, false); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 
@@ -91,6 +92,17 @@ func mismatches(checks []pipeline.Check) string {
 			all = append(all, fmt.Sprintf("not the %s of %s", c.Algorithm, c.Name))
 		default:
 			all = append(all, fmt.Sprintf("%s says %s %s, the content has %s", c.Name, c.Algorithm, c.Claimed, c.Computed))
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// differences names, in one line, the digests that differ from those that are known of the content.
+func differences(digests, known map[string]string) string {
+	var all []string
+	for _, alg := range slices.Sorted(maps.Keys(known)) {
+		if got := digests[alg]; got != "" && known[alg] != "" && got != known[alg] {
+			all = append(all, fmt.Sprintf("its record says %s %s, the content has %s", alg, known[alg], got))
 		}
 	}
 	return strings.Join(all, "; ")
