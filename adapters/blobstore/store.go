@@ -227,11 +227,16 @@ func (s *Store) CleanUp(ctx context.Context) error {
 // object store, so that whether records may be written there only shows later. Each fault is
 // one line with what to do about it.
 func (s *Store) Check(ctx context.Context) error {
-	faults := []error{usable(ctx, s.bucket, "bucket "+s.name)}
+	return errors.Join(s.CheckReadable(ctx), s.CheckWritable())
+}
+
+// CheckReadable is Check for a program that only reads.
+func (s *Store) CheckReadable(ctx context.Context) error {
+	err := usable(ctx, s.bucket, "bucket "+s.name)
 	if s.keeper != s.bucket {
-		faults = append(faults, usable(ctx, s.keeper, "records of bucket "+s.name))
+		err = errors.Join(err, usable(ctx, s.keeper, "records of bucket "+s.name))
 	}
-	return errors.Join(append(faults, s.CheckWritable())...)
+	return err
 }
 
 func usable(ctx context.Context, b driver.Bucket, what string) error {

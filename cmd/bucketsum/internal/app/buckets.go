@@ -15,14 +15,24 @@ const bucketWait = 30 * time.Second
 // BucketURL is the URL of a bucket and the name that events use for it.
 type BucketURL struct{ Name, URL string }
 
-// openBucket opens and checks a bucket.
-func openBucket(ctx context.Context, drivers blobstore.Drivers, b BucketURL, c blobstore.Config) (*blobstore.Store, error) {
+// OpenBucket opens a bucket and checks that it can be used, as far as that shows without writing to an object
+// store. It waits half a minute for an answer.
+func OpenBucket(ctx context.Context, drivers blobstore.Drivers, b BucketURL, c blobstore.Config) (*blobstore.Store, error) {
+	return openBucket(ctx, drivers, b, c, (*blobstore.Store).Check)
+}
+
+// OpenReadable is OpenBucket for a bucket to which nothing need be written.
+func OpenReadable(ctx context.Context, drivers blobstore.Drivers, b BucketURL, c blobstore.Config) (*blobstore.Store, error) {
+	return openBucket(ctx, drivers, b, c, (*blobstore.Store).CheckReadable)
+}
+
+func openBucket(ctx context.Context, drivers blobstore.Drivers, b BucketURL, c blobstore.Config, check func(*blobstore.Store, context.Context) error) (*blobstore.Store, error) {
 	return within(ctx, b.Name, func(bounded context.Context) (*blobstore.Store, error) {
 		store, err := drivers.Open(ctx, b.URL, b.Name, c) // the store may keep this context
 		if err != nil {
 			return nil, err
 		}
-		if err := store.Check(bounded); err != nil {
+		if err := check(store, bounded); err != nil {
 			return nil, errors.Join(err, store.Close())
 		}
 		return store, nil
@@ -61,7 +71,7 @@ func within(ctx context.Context, name string, open func(bounded context.Context)
 			a.err = fmt.Errorf("bucket %s: no answer within %s: is its endpoint right, and may this program reach it?", name, bucketWait)
 		}
 	}
-	return a.store, flagError("--bucket", a.err)
+	return a.store, a.err
 }
 
 // closeAll closes the stores that are not nil.

@@ -16,7 +16,7 @@ import (
 // TestSilentBucket expects the name of a bucket that does not answer after half a minute, even if
 // the open ignores its context. A bucket that opens too late is closed.
 func TestSilentBucket(t *testing.T) {
-	const silent = "--bucket: bucket b: no answer within 30s: is its endpoint right, and may this program reach it?"
+	const silent = "bucket b: no answer within 30s: is its endpoint right, and may this program reach it?"
 	store := blobstore.New(memory.New(memblob.OpenBucket(nil)), "b", blobstore.Config{})
 	for _, test := range []struct {
 		name string
@@ -27,7 +27,7 @@ func TestSilentBucket(t *testing.T) {
 		{"well", func(context.Context, <-chan struct{}) (*blobstore.Store, error) { return store, nil }, 0, ""},
 		{"wrong", func(context.Context, <-chan struct{}) (*blobstore.Store, error) {
 			return nil, errors.New("access denied")
-		}, 0, "--bucket: access denied"},
+		}, 0, "access denied"},
 		{"slow", func(bounded context.Context, _ <-chan struct{}) (*blobstore.Store, error) {
 			<-bounded.Done()
 			return nil, bounded.Err()

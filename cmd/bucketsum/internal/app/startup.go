@@ -110,8 +110,8 @@ func (a *App) open(ctx context.Context) error {
 	for i, b := range a.config.Buckets {
 		begin(i, func(ctx context.Context) error {
 			return a.await(ctx, "bucket "+b.Name, func(ctx context.Context) (err error) {
-				stores[i], err = openBucket(ctx, a.config.BucketDrivers, b, a.config.BucketConfig)
-				return err // which names the bucket
+				stores[i], err = OpenBucket(ctx, a.config.BucketDrivers, b, a.config.BucketConfig)
+				return flagError("--bucket", err) // which names the bucket
 			})
 		})
 	}
