@@ -1,9 +1,11 @@
 package digest
 
 import (
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -12,7 +14,7 @@ import (
 type Line struct {
 	Value     string // hexadecimal, in lower case
 	Name      string // unescaped
-	Algorithm string // from a BSD-style line ("MD5 (name) = value"); otherwise empty
+	Algorithm string // if the line names it, as "MD5 (name) = value" does; otherwise empty
 }
 
 // ErrNoLine is wrapped by the errors of [ParseLine] and [Parser.Parse].
@@ -40,8 +42,10 @@ func FormatTag(algorithm, value, name string) string {
 
 // ParseLine reads one line, without its newline, in every form that md5sum -c reads: two
 // spaces, a space and an asterisk, or a single space or tab before the name; escaped
-// names; upper-case values; BSD-style lines; a carriage return at the end. Its errors wrap
-// [ErrNoLine]. For the lines of one file use a [Parser].
+// names; upper-case values; BSD-style lines; a carriage return at the end. It also reads the
+// tags of OpenSSL 3 ("SHA2-256(name)= value") and of uutils ("BLAKE3-256 (name) = value"),
+// xxhsum's "XXH3_value  name", and values in base64, as cksum --base64 prints them. Its errors
+// wrap [ErrNoLine]. For the lines of one file use a [Parser].
 func ParseLine(s string) (Line, error) {
 	var p Parser
 	return p.Parse(s)
@@ -78,21 +82,27 @@ func (p *Parser) parse(s string) (Line, error) {
 	}
 	s = strings.TrimLeft(s, " \t")
 	s, escaped := strings.CutPrefix(s, `\`)
-	for _, a := range algorithms {
-		if rest, ok := strings.CutPrefix(s, a.tag()); ok {
-			return parseTagged(a, rest, escaped)
-		}
+	if a, rest, ok := cutTag(s); ok {
+		return parseTagged(a, rest, escaped)
 	}
 	end := strings.IndexAny(s, " \t")
 	if end < 0 || end == len(s)-1 {
 		return Line{}, errors.New("expected a value, a separator and a name")
 	}
-	value, name := strings.ToLower(s[:end]), s[end+1:]
-	if !isHex(value) {
-		return Line{}, errors.New("the value is not hexadecimal")
+	value, name, algorithm := s[:end], s[end+1:], ""
+	if v, ok := strings.CutPrefix(value, "XXH3_"); ok {
+		value, algorithm = v, "xxh3"
 	}
-	if !isSize(len(value)) {
+	value, ok := parseValue(value)
+	switch {
+	case !ok && unknownTag.MatchString(s):
+		return Line{}, fmt.Errorf("the algorithm is none of %s", strings.Join(Names(), ", "))
+	case !ok:
+		return Line{}, errors.New("the value is not hexadecimal")
+	case !isSize(len(value)):
 		return Line{}, fmt.Errorf("no algorithm has values of %d digits", len(value))
+	case algorithm != "" && !Valid(algorithm, value):
+		return Line{}, fmt.Errorf("%s has no values of %d digits", algorithm, len(value))
 	}
 	found := separatorDouble
 	if len(name) == 1 || name[0] != ' ' && name[0] != '*' {
@@ -112,7 +122,40 @@ func (p *Parser) parse(s string) (Line, error) {
 		}
 	}
 	p.separator = found
-	return Line{Value: value, Name: name}, nil
+	return Line{Value: value, Name: name, Algorithm: algorithm}, nil
+}
+
+// otherTags are tags that other programs than coreutils print.
+var otherTags = map[string]string{
+	"SHA2-256": "sha256", "SHA2-512": "sha512", // OpenSSL 3
+	"BLAKE3-256": "blake3", // uutils coreutils
+}
+
+// unknownTag is the beginning of a tagged line.
+var unknownTag = regexp.MustCompile(`^[A-Z][A-Za-z0-9/_-]* ?\(`)
+
+// cutTag cuts the tag of a known algorithm off a line.
+func cutTag(s string) (a algorithm, rest string, ok bool) {
+	end := strings.IndexAny(s, " (")
+	if end < 0 {
+		return a, s, false
+	}
+	for _, a := range algorithms {
+		if tag := s[:end]; tag == a.tag() || otherTags[tag] == a.name {
+			return a, s[end:], true
+		}
+	}
+	return a, s, false
+}
+
+// parseValue returns a value in lower-case hexadecimal. One in base64 ends with a padding character, because no algorithm
+// has values of a multiple of three bytes.
+func parseValue(s string) (string, bool) {
+	if strings.HasSuffix(s, "=") {
+		raw, err := base64.StdEncoding.Strict().DecodeString(s)
+		return hex.EncodeToString(raw), err == nil
+	}
+	return strings.ToLower(s), isHex(s)
 }
 
 // parseTagged reads what follows the tag of a BSD-style line.
@@ -124,7 +167,9 @@ func parseTagged(a algorithm, s string, escaped bool) (Line, error) {
 	}
 	name := s[:end]
 	value, ok := strings.CutPrefix(strings.TrimLeft(s[end+1:], " \t"), "=")
-	value = strings.ToLower(strings.TrimLeft(value, " \t"))
+	if ok {
+		value, ok = parseValue(strings.TrimLeft(value, " \t"))
+	}
 	if !ok || !Valid(a.name, value) {
 		return Line{}, fmt.Errorf("expected = and %d hexadecimal digits after the name", 2*a.size)
 	}

@@ -159,6 +159,40 @@ func TestParseTags(t *testing.T) {
 	}
 }
 
+// TestParseOtherTools: lines that md5sum -c does not read. The values are those of "x", from the tools named.
+func TestParseOtherTools(t *testing.T) {
+	const xxh3OfX = "eaf06c6480b2cd11"
+	for _, test := range []struct{ tool, line, algorithm, value, name string }{
+		{"OpenSSL 3", "SHA2-256(a b)= " + sha256OfX, "sha256", sha256OfX, "a b"},
+		{"OpenSSL 3", `SHA2-256(b\n)= ` + sha256OfX, "sha256", sha256OfX, `b\n`},
+		{"uutils", "BLAKE3-256 (a) = " + sha256OfX, "blake3", sha256OfX, "a"},
+		{"xxhsum", "XXH3_" + xxh3OfX + "  a", "xxh3", xxh3OfX, "a"},
+		{"xxhsum, escaped", `\XXH3_` + xxh3OfX + `  n\nl`, "xxh3", xxh3OfX, "n\nl"},
+		{"xxhsum --tag", "XXH3 (a) = " + xxh3OfX, "xxh3", xxh3OfX, "a"},
+		{"cksum --base64", "SHA256 (a) = LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=", "sha256", sha256OfX, "a"},
+		{"cksum --base64 --untagged", "ndTkYSaMgDT1yFZOFVxnpg==  a", "", md5OfX, "a"},
+
+		{"OpenSSL 3", "SHA2-512/256(a)= " + sha256OfX, "", "", ""},
+		{"OpenSSL 3", "HMAC-SHA256(a)= " + sha256OfX, "", "", ""},
+		{"OpenSSL 3", "SHA3-256(a)= " + sha256OfX, "", "", ""},
+		{"xxhsum --little-endian --tag", "XXH3_LE (a) = " + xxh3OfX, "", "", ""},
+		{"xxhsum, cut", "XXH3_" + xxh3OfX[2:] + "  a", "", "", ""},
+		{"xxhsum, of MD5's length", "XXH3_" + md5OfX + "  a", "", "", ""},
+		{"cksum -a crc", "2212294583 1 a", "", "", ""},
+		{"cksum --base64, cut", "dTkYSaMgDT1yFZOFVxnpg==  a", "", "", ""},
+		{"cksum --base64, with bits beyond the value", "ndTkYSaMgDT1yFZOFVxnpr==  a", "", "", ""},
+	} {
+		line, err := digest.ParseLine(test.line)
+		want := digest.Line{Value: test.value, Name: test.name, Algorithm: test.algorithm}
+		if (err == nil) != (test.name != "") || line != want {
+			t.Errorf("%s: %q is %+v, error %v; want %+v", test.tool, test.line, line, err, want)
+		}
+		if err != nil && !errors.Is(err, digest.ErrNoLine) {
+			t.Errorf("%s: the error of %q is not ErrNoLine: %v", test.tool, test.line, err)
+		}
+	}
+}
+
 func TestParserKeepsTheSeparator(t *testing.T) {
 	double, single, binary := md5OfX+"  a", md5OfX+" a", md5OfX+" *a"
 	for _, test := range []struct {

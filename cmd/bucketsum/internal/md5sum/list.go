@@ -1,8 +1,6 @@
 package md5sum
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,25 +8,17 @@ import (
 	"strings"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/manifest"
 )
-
-// lineLimit is the longest line of a list in bytes. A longer line has no name that a
-// file could have.
-const lineLimit = 1 << 20
 
 // tasks yields the lines of a list without empty lines and comments. An error means that
 // the list cannot be read.
 func (c *checker) tasks(in io.Reader, yield func(checkTask) bool) error {
-	var (
-		lines  = bufio.NewReaderSize(in, 64<<10)
-		parser digest.Parser
-	)
-	for number := 1; ; number++ {
-		s, err := readLine(lines)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil && !errors.Is(err, errLongLine) {
+	var parser digest.Parser
+	number := 0
+	for s, err := range manifest.Lines(in) {
+		number++
+		if errors.Is(err, manifest.ErrRead) {
 			return err
 		}
 		if err == nil && (strings.HasPrefix(s, "#") || strings.TrimSuffix(s, "\r") == "") {
@@ -48,6 +38,7 @@ func (c *checker) tasks(in io.Reader, yield func(checkTask) bool) error {
 			return nil
 		}
 	}
+	return nil
 }
 
 // parse reads a line and determines its algorithm.
@@ -64,33 +55,6 @@ func (c *checker) parse(parser *digest.Parser, s string) (digest.Line, error) {
 		c.ambiguous = err
 	}
 	return line, err
-}
-
-var errLongLine = errors.New("the line is too long")
-
-// readLine returns the next line without its newline, which the last line may lack. It
-// returns io.EOF after the last line, and errLongLine after it has skipped a line longer
-// than lineLimit.
-func readLine(r *bufio.Reader) (string, error) {
-	var line []byte
-	for long := false; ; {
-		part, err := r.ReadSlice('\n')
-		if long = long || len(line)+len(part) > lineLimit; !long {
-			line = append(line, part...)
-		}
-		switch {
-		case err == bufio.ErrBufferFull:
-			continue
-		case err == io.EOF && (long || len(line) > 0):
-			// The last line. The next call returns io.EOF.
-		case err != nil:
-			return "", err
-		}
-		if long {
-			return "", errLongLine
-		}
-		return string(bytes.TrimSuffix(line, []byte("\n"))), nil
-	}
 }
 
 // algorithm returns the algorithm of a line.

@@ -1,0 +1,160 @@
+package manifest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/sweep"
+)
+
+// row reads a row of this program.
+func (r *Reader) row(s string) (Entry, bool, error) {
+	if strings.TrimSpace(s) == "" {
+		return Entry{}, false, nil
+	}
+	var row sweep.Row
+	if err := json.Unmarshal([]byte(s), &row); err != nil {
+		return Entry{}, false, errors.New("it is not a row in JSON")
+	}
+	switch {
+	case row.Key == "":
+		return Entry{}, false, errors.New("the row has no key")
+	case row.State != sweep.OK && row.State != sweep.Recorded && row.State != sweep.New && row.State != sweep.Moved:
+		return Entry{}, false, fmt.Errorf("the state of the row is %.20q, so it has no proven checksum", row.State)
+	case len(row.Checksums) == 0:
+		return Entry{}, false, errors.New("the row has no checksum")
+	}
+	e := Entry{Name: row.Key, Size: pipeline.UnknownSize, Checksums: make(map[string]string, len(row.Checksums))}
+	if row.Size != nil && *row.Size >= 0 {
+		e.Size = *row.Size
+	}
+	for _, algorithm := range slices.Sorted(maps.Keys(row.Checksums)) {
+		if err := r.add(&e, algorithm, row.Checksums[algorithm]); err != nil {
+			return Entry{}, false, err
+		}
+	}
+	return e, len(e.Checksums) > 0, nil
+}
+
+// sumsEnding is that of the files of copyrite.
+const sumsEnding = ".sums"
+
+// copyrite reads the JSON object that copyrite keeps beside the file that it is about: "version", "size", and one member
+// for each checksum. See docs/ARCHITECTURE.md of github.com/umccr/copyrite.
+func (r *Reader) copyrite(yield func(Entry, error) bool) {
+	t := newTokens(r.in)
+	e := Entry{Line: 1, Name: strings.TrimSuffix(path.Base(r.o.Name), sumsEnding), Size: pipeline.UnknownSize, Checksums: make(map[string]string)}
+	err := t.object(func(key string) error {
+		value, err := t.scalar()
+		if err != nil {
+			return err
+		}
+		switch v := value.(type) {
+		case string:
+			if key == "version" {
+				return nil
+			}
+			if err := r.add(&e, key, v); err != nil {
+				return &LineError{Line: t.line(), Err: err}
+			}
+		case json.Number:
+			if e.Size, err = v.Int64(); err != nil || e.Size < 0 || key != "size" {
+				return &LineError{Line: t.line(), Err: fmt.Errorf("%.40q is not a checksum", key)}
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = t.end()
+	}
+	if err == nil && len(e.Checksums) == 0 {
+		err = &LineError{Line: 1, Err: errors.New("it has no checksum that can be compared")}
+	}
+	if err != nil {
+		e = Entry{}
+	}
+	yield(e, err)
+}
+
+// inventory reads an OCFL inventory: https://ocfl.io/1.1/spec/#inventory. It yields the paths of content in the manifest and
+// in the fixity block, then the logical paths of the newest version.
+func (r *Reader) inventory(yield func(Entry, error) bool) {
+	t := newTokens(r.in)
+	var algorithm, head string
+	found := false
+	err := t.object(func(key string) (err error) {
+		switch key {
+		case "digestAlgorithm":
+			algorithm, err = t.string()
+			return err
+		case "head":
+			head, err = t.string()
+			return err
+		case "manifest":
+			return r.paths(t, algorithm, false, yield)
+		case "fixity":
+			return t.object(func(name string) error { return r.paths(t, name, false, yield) })
+		case "versions":
+			return t.object(func(version string) error {
+				if head == "" {
+					return t.fault("its versions come before its head, so the newest one is not known")
+				}
+				if version != head {
+					return t.skip()
+				}
+				found = true
+				return t.object(func(key string) error {
+					if key != "state" {
+						return t.skip()
+					}
+					return r.paths(t, algorithm, true, yield)
+				})
+			})
+		}
+		return t.skip()
+	})
+	if err == nil {
+		err = t.end()
+	}
+	if err == nil && !found {
+		err = t.fault(fmt.Sprintf("it has no version %.20q, which its head names", head))
+	}
+	if err != nil && err != errStop {
+		yield(Entry{}, err)
+	}
+}
+
+// errStop: the caller wants no more entries.
+var errStop = errors.New("stopped")
+
+// paths reads an object whose names are values of one algorithm, and whose values are lists of paths.
+func (r *Reader) paths(t *tokens, algorithm string, logical bool, yield func(Entry, error) bool) error {
+	if algorithm == "" {
+		return t.fault("its paths come before its digestAlgorithm")
+	}
+	return t.object(func(value string) error {
+		return t.strings(func(name string) error {
+			e, ok, err := r.entry(name, pipeline.UnknownSize, algorithm, value)
+			e.Logical, e.Line = logical, t.line()
+			switch {
+			case err == nil && name == "":
+				err = errors.New("the path is empty")
+			case err == nil && !ok:
+				return nil
+			}
+			if err != nil {
+				e, err = Entry{Line: e.Line}, &LineError{Line: e.Line, Err: err}
+			}
+			if !yield(e, err) {
+				return errStop
+			}
+			return nil
+		})
+	})
+}
