@@ -21,7 +21,9 @@ type Work[T any] struct {
 	// Tell receives consecutive results as soon as they are there, in one call at a time. An error stops all work.
 	Tell func([]T) error
 
-	taking sync.Mutex // held while a worker takes an item, or works on it alone
+	// taking is full while a worker takes an item, or works on it alone. It is no mutex, because a wait for items would
+	// stop the clock of testing/synctest.
+	taking chan struct{}
 	ctx    context.Context
 	next   func() (T, bool)
 	taken  int
@@ -41,7 +43,7 @@ type Work[T any] struct {
 func (o *Work[T]) Run(ctx context.Context, items iter.Seq[T]) error {
 	next, stop := iter.Pull(items)
 	defer stop()
-	o.ctx, o.next, o.results = ctx, next, make(map[int]T)
+	o.ctx, o.next, o.results, o.taking = ctx, next, make(map[int]T), make(chan struct{}, 1)
 	o.changed.L = &o.mu
 	unwatch := context.AfterFunc(ctx, func() { o.fail(context.Cause(ctx)) })
 	defer unwatch()
@@ -66,23 +68,23 @@ func (o *Work[T]) spawn() {
 
 // step works on one item and reports whether to continue.
 func (o *Work[T]) step() bool {
-	o.taking.Lock()
+	o.taking <- struct{}{}
 	item, ok := o.next()
 	if !ok {
-		o.taking.Unlock()
+		<-o.taking
 		return false
 	}
 	place := o.taken
 	o.taken++
 	if o.Alone != nil && o.Alone(item) {
-		defer o.taking.Unlock()
+		defer func() { <-o.taking }()
 		return o.wait(place) && o.done(place, o.Do(item))
 	}
 	ok = o.wait(place - Window)
 	if ok {
 		o.spawn()
 	}
-	o.taking.Unlock()
+	<-o.taking
 	return ok && o.done(place, o.Do(item))
 }
 

@@ -10,14 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bmatcuk/doublestar/v4"
-
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/sns"
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/keyglob"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
@@ -107,7 +106,7 @@ func (c Config) Validate() error {
 		globs []string
 	}{{"--include", c.Include}, {"--exclude", c.Exclude}} {
 		for _, glob := range list.globs {
-			if !doublestar.ValidatePattern(glob) {
+			if !keyglob.Valid(glob) {
 				faults = append(faults, fmt.Errorf("%s: %q is not a glob", list.flag, glob))
 			}
 		}
@@ -139,25 +138,10 @@ func (c Config) withDefaults() Config {
 
 // selects reports whether Include and Exclude select a key.
 func (c Config) selects(key string) bool {
-	matches := func(glob string) bool { return matchesKey(glob, key) }
-	return !slices.ContainsFunc(c.Exclude, matches) && (len(c.Include) == 0 || slices.ContainsFunc(c.Include, matches))
+	return keyglob.Selects(c.Include, c.Exclude, key)
 }
 
 // includesName reports whether one of Include names a folder literally.
 func (c Config) includesName(folder string) bool {
 	return slices.ContainsFunc(c.Include, func(glob string) bool { return slices.Contains(strings.Split(glob, "/"), folder) })
-}
-
-// matchesKey reports whether a glob matches a key. Without a slash it is the name of an object
-// or of a folder, at any depth, as in a .gitignore file; with a slash it is the whole key.
-func matchesKey(glob, key string) bool {
-	if strings.Contains(glob, "/") {
-		return doublestar.MatchUnvalidated(glob, key)
-	}
-	for name := range strings.SplitSeq(key, "/") {
-		if doublestar.MatchUnvalidated(glob, name) {
-			return true
-		}
-	}
-	return false
 }
