@@ -48,6 +48,6 @@ type Row struct {
 // Totals counts the rows of a pass.
 type Totals struct {
 	Objects map[State]int64 `json:"objects"` // by state
-	Bytes   int64           `json:"bytes"`   // of objects whose size is known, without orphans
+	Bytes   int64           `json:"bytes"`   // of objects whose size is known, without Orphan and Missing
 	Read    int64           `json:"bytes_read"`
 }
