@@ -10,7 +10,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -62,7 +61,8 @@ func Start(t testing.TB) awsenv.Server {
 type cluster struct {
 	t            testing.TB
 	dir, id      string
-	mon, gateway string // ports
+	mon, gateway string          // ports
+	monitor      <-chan struct{} // closed when the monitor has ended
 }
 
 func (c *cluster) path(name string) string { return filepath.Join(c.dir, name) }
@@ -87,22 +87,24 @@ func (c *cluster) startMonitor() {
 	c.t.Helper()
 	c.run("monmaptool", "--create", "--fsid", c.id, "--addv", "a", "[v1:127.0.0.1:"+c.mon+"]", c.path("monmap"))
 	c.run("ceph-mon", "--mkfs", "-i", "a", "--monmap", c.path("monmap"), "--keyring", c.path("keyring"))
-	ended := c.start("ceph-mon", "-i", "a", "-f")
-	c.until("the monitor answers", ended, func() bool { return c.try("ceph", "--connect-timeout", "5", "mon", "stat") })
+	c.monitor = c.start("ceph-mon", "-i", "a", "-f")
 }
 
 func (c *cluster) startStorage() {
 	c.t.Helper()
 	id := uuid()
-	c.run("ceph", "osd", "new", id)
+	c.tell("osd", "new", id)
 	c.run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", id)
-	c.run("ceph", "osd", "crush", "add-bucket", "localhost", "host")
-	c.run("ceph", "osd", "crush", "move", "localhost", "root=default")
+	c.tell("osd", "crush", "add-bucket", "localhost", "host")
+	c.tell("osd", "crush", "move", "localhost", "root=default")
 	ended := c.start("ceph-osd", "-i", "0", "-f", "--osd-crush-update-on-start=false")
-	c.run("ceph", "osd", "crush", "add", "osd.0", "1", "host=localhost", "root=default")
-	c.until("the storage is up", ended, func() bool {
+	c.tell("osd", "crush", "add", "osd.0", "1", "host=localhost", "root=default")
+	c.until("waiting for the storage", ended, func() error {
 		out, err := c.command(c.t.Context(), "ceph", "osd", "stat").Output()
-		return err == nil && bytes.Contains(out, []byte("1 up"))
+		if err == nil && !bytes.Contains(out, []byte("1 up")) {
+			err = fmt.Errorf("it is not up: %s", out)
+		}
+		return err
 	})
 }
 
@@ -110,7 +112,7 @@ func (c *cluster) startGateway() awsenv.Server {
 	c.t.Helper()
 	s := awsenv.Server{URL: "http://127.0.0.1:" + c.gateway}
 	c.keepGateway()
-	c.until("the gateway answers", nil, func() bool { return answers(c.t.Context(), s.URL) })
+	c.until("waiting for the gateway", nil, func() error { return ask(c.t.Context(), s.URL) })
 	c.run("radosgw-admin", "user", "create", "--uid", "tester", "--display-name", "Tester",
 		"--access-key", awsenv.AccessKey, "--secret-key", awsenv.SecretKey)
 	return s
@@ -155,8 +157,19 @@ func (c *cluster) run(name string, args ...string) {
 	}
 }
 
-func (c *cluster) try(name string, args ...string) bool {
-	return c.command(c.t.Context(), name, args...).Run() == nil
+// tell sends a command to the monitor until the monitor accepts it. A monitor that has just
+// started, or that elects itself again, answers some commands and refuses others ("EPERM:
+// problem getting command descriptions"). So the command must be one that may be repeated.
+func (c *cluster) tell(args ...string) {
+	c.t.Helper()
+	args = append([]string{"--connect-timeout", "5"}, args...)
+	c.until(fmt.Sprint("ceph ", args), c.monitor, func() error {
+		out, err := c.command(c.t.Context(), "ceph", args...).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	})
 }
 
 // start starts a daemon, which is killed at the end of the test: nothing that it has is needed
@@ -184,23 +197,24 @@ func (c *cluster) start(name string, args ...string) <-chan struct{} {
 	return ended
 }
 
-// until waits for a condition, or fails when the daemon has ended.
-func (c *cluster) until(what string, ended <-chan struct{}, is func() bool) {
+// until tries until there is no error. It fails when the daemon has ended, or after some time.
+func (c *cluster) until(what string, ended <-chan struct{}, try func() error) {
 	c.t.Helper()
 	late := time.After(patience)
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
-	for !is() {
-		var err error
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
 		select {
 		case <-ended:
-			err = errors.New("the daemon has ended")
+			c.t.Fatalf("%s: the daemon has ended: %v", what, err)
 		case <-late:
-			err = fmt.Errorf("waited for %s", patience)
+			c.t.Fatalf("%s: still after %s: %v", what, patience, err)
 		case <-again.C:
-			continue
 		}
-		c.t.Fatalf("%s: %v", what, err)
 	}
 }
 

@@ -66,16 +66,15 @@ func post(t testing.TB, s awsenv.Server, form string) (status int, answer []byte
 // plain keeps no connections.
 var plain = &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// answers reports whether a server answers at all.
-func answers(ctx context.Context, url string) bool {
+// ask returns an error if a server does not answer at all.
+func ask(ctx context.Context, url string) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return false
+		return err
 	}
 	response, err := plain.Do(r)
 	if err != nil {
-		return false
+		return err
 	}
-	_ = response.Body.Close() // that it answers is enough
-	return true
+	return response.Body.Close()
 }
