@@ -39,7 +39,7 @@ type Options struct {
 // Entry is what a list says about one name. Several entries may have one name.
 type Entry struct {
 	Line      int               // of the list, from 1
-	Name      string            // as in the list, without its escapes
+	Name      string            // as in the list, without its escapes and without ./ before it
 	Checksums map[string]string // by algorithm, as package digest prints them; at least one
 	Size      int64             // bytes, or pipeline.UnknownSize
 	// Logical: in an OCFL inventory, the name is that of a file in its newest version, not of the file that has the content.

@@ -32,7 +32,18 @@ func (r *sumsReader) line(s string) (Entry, bool, error) {
 			return Entry{}, false, err
 		}
 	}
-	return r.entry(line.Name, pipeline.UnknownSize, algorithm, line.Value)
+	return r.entry(relative(line.Name), pipeline.UnknownSize, algorithm, line.Value)
+}
+
+// relative returns a name without the ./ that find and hashdeep put before it, and that no key begins with.
+func relative(name string) string {
+	for {
+		cut, ok := strings.CutPrefix(name, "./")
+		if !ok || cut == "" {
+			return name
+		}
+		name = cut
+	}
 }
 
 // untagged returns the algorithm of a value without a tag.
@@ -102,7 +113,7 @@ func (r *Reader) bagLine(s string) (Entry, bool, error) {
 	}
 	// Programs that print binary lines as md5sum does put an asterisk there, which no name in a bag begins with.
 	name := strings.TrimPrefix(strings.TrimLeft(s[end:], " \t"), "*")
-	name = bagUnescaper.Replace(strings.TrimPrefix(name, "./"))
+	name = bagUnescaper.Replace(relative(name))
 	if name == "" {
 		return Entry{}, false, errors.New("there is no name")
 	}
@@ -113,10 +124,7 @@ func (r *Reader) bagLine(s string) (Entry, bool, error) {
 }
 
 // Only these are encoded. Bags from before version 1.0 have other percent signs as they stand.
-var (
-	bagUnescaper = strings.NewReplacer("%0A", "\n", "%0a", "\n", "%0D", "\r", "%0d", "\r", "%25", "%")
-	bagEscaper   = strings.NewReplacer("\n", "%0A", "\r", "%0D", "%", "%25")
-)
+var bagUnescaper = strings.NewReplacer("%0A", "\n", "%0a", "\n", "%0D", "\r", "%0d", "\r", "%25", "%")
 
 // hashdeepReader reads what hashdeep 1.0 prints: a header, the names of the columns, comments, and rows of values
 // separated by commas, whose last one is the name.
@@ -153,7 +161,7 @@ func (r *hashdeepReader) line(s string) (Entry, bool, error) {
 	if err != nil || size < 0 {
 		return Entry{}, false, errors.New("the size is not a number")
 	}
-	name := values[len(values)-1]
+	name := relative(values[len(values)-1])
 	if name == "" {
 		return Entry{}, false, errors.New("there is no name")
 	}
