@@ -44,6 +44,9 @@ type Config struct {
 	Observer pipeline.Observer
 	Log      *slog.Logger // default: discarded
 
+	// Sweep does the work of a shard of a pass. nil: such events end with a Permanent error.
+	Sweep func(ctx context.Context, s pipeline.Shard) error
+
 	// DeadLetterMissing ends events of objects that do not exist with a Permanent error. By default they are
 	// superseded.
 	DeadLetterMissing bool
@@ -116,6 +119,12 @@ func (c Config) handle(ctx context.Context, e pipeline.Event) error {
 	if !ok {
 		return pipeline.Permanent(fmt.Errorf("bucket %q %w, so that %q was not touched; configured: %s",
 			e.Object.Bucket, pipeline.ErrUnknownBucket, e.Object.Key, readable.Cut(strings.Join(slices.Sorted(maps.Keys(c.Buckets)), ", "), maxBuckets)))
+	}
+	if e.Kind == pipeline.Sweep {
+		if c.Sweep == nil {
+			return pipeline.Permanent(fmt.Errorf("%s: this worker takes no part in passes: start it with --reports, and the URL that the pass was started with", e.Shard))
+		}
+		return c.Sweep(ctx, *e.Shard)
 	}
 	err := c.reading(ctx, b, e)
 	if e.OtherKey != "" {

@@ -95,6 +95,33 @@ func TestNotWork(t *testing.T) {
 	}
 }
 
+// TestSweep shows that a shard goes to the worker of passes, without a touch of the bucket, and is refused where there
+// is none, or where its bucket is not configured.
+func TestSweep(t *testing.T) {
+	s, a := newStore(), &announced{}
+	shard := pipeline.Shard{Pass: "p", Bucket: bucketName, After: "a"}
+	event := pipeline.Event{Kind: pipeline.Sweep, Object: pipeline.Object{Bucket: bucketName}, Shard: &shard}
+	err := handlerOf(t, s, a)(t.Context(), event)
+	if pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), "--reports") {
+		t.Errorf("without a worker of passes: %v", err)
+	}
+	var got []pipeline.Shard
+	unfinished := pipeline.Unfinished(7)
+	handle := handlerOf(t, s, a, func(c *handlers.Config) {
+		c.Sweep = func(_ context.Context, s pipeline.Shard) error { got = append(got, s); return unfinished }
+	})
+	if err := handle(t.Context(), event); !errors.Is(err, unfinished) {
+		t.Errorf("got %v, want that of the worker of passes", err)
+	}
+	event.Object.Bucket = "other"
+	if err := handle(t.Context(), event); !errors.Is(err, pipeline.ErrUnknownBucket) || pipeline.Classify(err) != pipeline.ClassPermanent {
+		t.Errorf("of another bucket: %v", err)
+	}
+	if diff := cmp.Diff([]pipeline.Shard{shard}, got); diff != "" || s.touched > 0 || len(a.results) > 0 {
+		t.Errorf("shards (-want +got):\n%s\ntouched %d times, announced %v", diff, s.touched, a.results)
+	}
+}
+
 // TestExcluded shows that an excluded object loses the record from before its exclusion when that is
 // outdated.
 func TestExcluded(t *testing.T) {

@@ -290,3 +290,21 @@ func TestMemoryOfEventsIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestShardsRunSideBySide: shards of one bucket do not wait for each other, a second delivery of a shard does.
+func TestShardsRunSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		p := start(t, g.handle)
+		for i, body := range []string{"%a", "%m", "%a"} {
+			p.queue.send(fmt.Sprint("m", i), body)
+		}
+		synctest.Wait()
+		if n := g.inside.Load(); n != 2 {
+			t.Errorf("%d shards in work, want 2", n)
+		}
+		for range 3 {
+			g.pass <- nil
+		}
+	})
+}

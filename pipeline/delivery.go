@@ -62,7 +62,7 @@ func (d Delivery) GivenUp() GivenUp {
 	}
 	undecodable := len(d.Events) == 0
 	for _, h := range d.Events {
-		undecodable = undecodable || h.Err != nil && h.Event.Object.Key == ""
+		undecodable = undecodable || h.Err != nil && h.Event.Object.Key == "" && h.Event.Shard == nil
 	}
 	if undecodable {
 		return GivenUpUndecodable

@@ -1,8 +1,13 @@
 package pipeline
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Object names one state of one object in a bucket, as far as it is known. Empty fields are
@@ -83,6 +88,54 @@ type Shard struct {
 	// After and Through are positions as the pass orders them: keys of a listing, or rows of an
 	// inventory. The first is outside of the range, the last inside. An empty Through: to the end.
 	After, Through string
+}
+
+// String names the pass, the bucket and the range, for people to read.
+func (s Shard) String() string {
+	return fmt.Sprintf("shard of pass %s: %s after %q through %q", s.Pass, s.Bucket, s.After, s.Through)
+}
+
+// MetadataTenant is the metadata that names whose work a message is, as [CheckPass] permits. A queue that serves tenants
+// fairly does not let the many messages of one delay those of the others. The messages of a pass have its name.
+const MetadataTenant = "bucketsum.tenant"
+
+// MaxPosition is the longest position of a shard in bytes. The key of a record is longer than that of its object.
+const MaxPosition = 2 * MaxKey
+
+// passName is also the name of a folder, in which the reports of a pass are.
+var passName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+
+// CheckPass returns an error unless a text can be the name of a pass: up to 100 letters, digits and ._-, of which the first
+// is a letter or digit.
+func CheckPass(name string) error {
+	if !passName.MatchString(name) {
+		return fmt.Errorf("%.100q is not the name of a pass: use up to 100 letters, digits and ._-, beginning with a letter or digit", name)
+	}
+	return nil
+}
+
+// Validate returns an error for a shard that no pass can have: its names or positions are too long, or its range
+// is empty. Its text is bounded.
+func (s Shard) Validate() error {
+	position := func(name, value string) error {
+		switch {
+		case len(value) > MaxPosition:
+			return fmt.Errorf("%s has %d bytes, more than the limit of %d", name, len(value), MaxPosition)
+		case !utf8.ValidString(value):
+			return fmt.Errorf("%s is not UTF-8", name)
+		}
+		return nil
+	}
+	fault := cmp.Or(CheckPass(s.Pass), position("after", s.After), position("through", s.Through))
+	switch {
+	case fault != nil:
+		return fault
+	case s.Bucket == "" || len(s.Bucket) > MaxBucketName || !utf8.ValidString(s.Bucket):
+		return fmt.Errorf("%.100q is not the name of a bucket", s.Bucket)
+	case s.Through != "" && s.Through <= s.After:
+		return errors.New("through is not behind after")
+	}
+	return nil
 }
 
 // Event is one thing that happened to one object.

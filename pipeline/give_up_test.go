@@ -116,6 +116,7 @@ func TestGivenUp(t *testing.T) {
 		{"!garbage", nil, pipeline.GivenUpUndecodable},
 		{"a", errors.New("503"), pipeline.GivenUpExhausted},
 		{"a", pipeline.Permanent(errors.New("in the way")), pipeline.GivenUpRefused},
+		{"%m", pipeline.Permanent(errors.New("no place for reports")), pipeline.GivenUpRefused},
 		{"a\nb", pipeline.Permanent(fmt.Errorf("a %w", pipeline.ErrMismatch)), pipeline.GivenUpMismatch},
 		{"a\nb", pipeline.Permanent(fmt.Errorf("bucket %w", pipeline.ErrUnknownBucket)), pipeline.GivenUpUnknown},
 		{"a\nb", pipeline.Permanent(fmt.Errorf("a: %w", pipeline.ErrMissing)), pipeline.GivenUpMissing},

@@ -23,7 +23,7 @@ import (
 const bucket = "inbox"
 
 // decode reads one event a line: the key, and after a # the sequencer. A line that starts with ? is an event of an
-// unknown kind. Bodies that start with ! are not events: "!garbage" cannot be decoded, "!panic" panics.
+// unknown kind. A line that starts with % is the shard of a pass after a position. Bodies that start with ! are not events: "!garbage" cannot be decoded, "!panic" panics.
 func decode(body []byte, _ map[string]string) ([]pipeline.Event, error) {
 	switch text := string(body); {
 	case text == "":
@@ -41,6 +41,11 @@ func decode(body []byte, _ map[string]string) ([]pipeline.Event, error) {
 			e.Kind = pipeline.Ignored
 		}
 		e.Object.Bucket = bucket
+		if after, isShard := strings.CutPrefix(line, "%"); isShard {
+			e.Kind, e.Shard = pipeline.Sweep, &pipeline.Shard{Pass: "p", Bucket: bucket, After: after}
+			events = append(events, e)
+			continue
+		}
 		e.Object.Key, e.Object.Sequencer, _ = strings.Cut(line, "#")
 		events = append(events, e)
 	}

@@ -26,7 +26,7 @@ const (
 )
 
 // event is a CloudEvent in JSON.
-type event struct {
+type event[T any] struct {
 	SpecVersion     string    `json:"specversion"`
 	ID              string    `json:"id"`
 	Source          string    `json:"source"`
@@ -36,7 +36,7 @@ type event struct {
 	DataContentType string    `json:"datacontenttype"`
 	Traceparent     string    `json:"traceparent,omitempty"`
 	Tracestate      string    `json:"tracestate,omitempty"`
-	Data            Data      `json:"data"`
+	Data            T         `json:"data"`
 }
 
 // Data is the data of an event. schema.json describes it.
@@ -92,7 +92,7 @@ func (c Config) typeOf(o pipeline.Outcome) string {
 func (c Config) encode(ctx context.Context, r pipeline.Result, kind string) (body []byte, id string, err error) {
 	o := r.Record.Source
 	id = idOf(kind, r)
-	e := event{
+	e := event[Data]{
 		SpecVersion: "1.0", ID: id, Source: c.source(o.Bucket), Type: kind, Subject: subject(o.Key),
 		Time: time.Now().UTC(), DataContentType: "application/json",
 		Data: Data{
@@ -133,10 +133,14 @@ func (c Config) encode(ctx context.Context, r pipeline.Result, kind string) (bod
 // same result, so that a consumer can drop an event whose source and id it has seen.
 func idOf(kind string, r pipeline.Result) string {
 	o := r.Record.Source
+	return hashOf(kind, r.Event.Identity(), o.Bucket, o.Key, o.VersionID, o.ETag)
+}
+
+func hashOf(parts ...string) string {
 	// The lengths separate the parts: a key that ends with "v" and the version "1" are
 	// not the key without it and the version "v1".
 	h := sha256.New()
-	for _, part := range []string{kind, r.Event.Identity(), o.Bucket, o.Key, o.VersionID, o.ETag} {
+	for _, part := range parts {
 		fmt.Fprintf(h, "%d %s\n", len(part), part)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])

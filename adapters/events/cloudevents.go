@@ -95,7 +95,9 @@ func (o *opening) decodeTyped(e cloudEvent, raw []byte) ([]pipeline.Event, error
 		return one(decodeOracle(e))
 	case strings.HasPrefix(name, alibaba):
 		return one(decodeOSSEvent(e.Data))
-	case strings.HasPrefix(name, "io.bucketsum."): // results in the queue of events
+	case name == shards && e.isCloudEvent():
+		return one(decodeShard(e))
+	case strings.HasPrefix(name, results): // in the queue of events
 		return []pipeline.Event{ignored(name, e.ID, e.at())}, nil
 	}
 	inner := telling(e.Data)

@@ -209,7 +209,10 @@ func checkFuzzed(t *testing.T, body []byte, attributes map[string]string) {
 	}
 	for _, e := range got {
 		o := e.Object
-		if e.Kind != pipeline.Ignored && (o.Bucket == "" || o.Key == "" || !utf8.ValidString(o.Bucket) || !utf8.ValidString(o.Key)) {
+		if e.Kind == pipeline.Sweep && (o.Bucket != e.Shard.Bucket || e.Shard.Validate() != nil) {
+			t.Errorf("shard %+v of bucket %q", e.Shard, o.Bucket)
+		}
+		if e.Kind != pipeline.Ignored && e.Kind != pipeline.Sweep && (o.Bucket == "" || o.Key == "" || !utf8.ValidString(o.Bucket) || !utf8.ValidString(o.Key)) {
 			t.Errorf("%v names no object: %q %q", e.Kind, o.Bucket, o.Key)
 		}
 		if e.Time.Location() != time.UTC || o.Size < unknown || strings.HasPrefix(o.ETag, `"`) || len(e.Name) > 110 || e.Name == "" {

@@ -3,7 +3,8 @@
 // own notifications, each also wrapped by SNS, by Pipes or in a CloudEvent; MinIO, Ceph,
 // versitygw and others that send S3's notifications; Google Cloud Storage through Pub/Sub
 // or as CloudEvents; Azure Blob Storage through Event Grid, in both of its schemas; Oracle
-// Object Storage; and Alibaba OSS.
+// Object Storage; and Alibaba OSS. It also decodes the messages in which bucketsum asks its workers for
+// the shards of a pass.
 //
 // The content of a message decides which form it has, never the queue.
 //

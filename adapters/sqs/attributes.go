@@ -58,6 +58,10 @@ func (marshaler) Marshal(m *message.Message) (*types.Message, error) {
 		}
 		delete(metadata, k)
 	}
+	// A message of others may have this metadata with a value that is no group for SQS.
+	if tenant := metadata[pipeline.MetadataTenant]; pipeline.CheckPass(tenant) == nil {
+		system[pipeline.MetadataTenant] = tenant
+	}
 	out := &types.Message{
 		Attributes:        system,
 		MessageAttributes: make(map[string]types.MessageAttributeValue),

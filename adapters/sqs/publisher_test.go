@@ -195,3 +195,32 @@ func TestPublishFails(t *testing.T) {
 		}
 	})
 }
+
+// TestTenants shows that the messages of a tenant have its group on a fair queue, and that none of them waits for
+// another on a FIFO queue. Metadata of others that is no group never keeps a message from being sent.
+func TestTenants(t *testing.T) {
+	both(t, func(b *bench, url string) {
+		groups := make(map[string]string)
+		for body, tenant := range map[string]string{"first": "pass-1", "second": "pass-1", "none": "", "foreign": "ACME Ltd.\n"} {
+			sent := message.NewMessage(body, []byte(body))
+			if tenant != "" {
+				sent.Metadata.Set(pipeline.MetadataTenant, tenant)
+			}
+			m := roundTrip(b, url, sent)
+			groups[body] = m.Metadata.Get(sqs.MetadataGroup)
+			if got := m.Metadata.Get(pipeline.MetadataTenant); got != tenant {
+				t.Errorf("%s: tenant is %q, want %q", body, got, tenant)
+			}
+		}
+		if strings.HasSuffix(url, ".fifo") {
+			if groups["first"] == groups["second"] || groups["first"] == "" || groups["none"] != "bucketsum" || groups["foreign"] != "bucketsum" {
+				t.Errorf("groups are %v", groups)
+			}
+			return
+		}
+		want := map[string]string{"first": "pass-1", "second": "pass-1", "none": "", "foreign": ""}
+		if diff := cmp.Diff(want, groups); diff != "" {
+			t.Errorf("groups (-want +got):\n%s", diff)
+		}
+	})
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
@@ -22,7 +23,9 @@ const (
 )
 
 // topic sends through a watermill-aws publisher. On FIFO queues messages are of the
-// group that [MetadataGroup] names.
+// group that [MetadataGroup] names. On other queues, messages with a tenant are of its group, so that SQS prefers
+// the messages of others, see
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html.
 type topic struct {
 	*client
 	publisher *watermillsqs.Publisher
@@ -65,10 +68,17 @@ func (t *topic) input(_ context.Context, url watermillsqs.QueueURL, m *types.Mes
 	in := &sqs.SendMessageInput{
 		QueueUrl: aws.String(string(url)), MessageBody: m.Body, MessageAttributes: m.MessageAttributes,
 	}
+	tenant := m.Attributes[pipeline.MetadataTenant]
 	if !t.fifo() {
+		if tenant != "" {
+			in.MessageGroupId = &tenant // a fair queue
+		}
 		return in, nil
 	}
 	in.MessageGroupId = aws.String(defaultGroup)
+	if tenant != "" {
+		in.MessageGroupId = aws.String(watermill.NewUUID()) // messages of one group would wait for each other
+	}
 	if g := m.Attributes[MetadataGroup]; g != "" {
 		in.MessageGroupId = &g
 	}

@@ -1,0 +1,66 @@
+package cloudevents_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/adapters/cloudevents"
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+func TestShardMessage(t *testing.T) {
+	s := pipeline.Shard{Pass: "20261130T134500Z", Bucket: "photos", After: "2025/a b.jpg", Through: "2026/ü.jpg"}
+	msg, err := cloudevents.ShardMessage(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(msg.Payload, &got); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := time.Parse(time.RFC3339, got["time"].(string)); err != nil {
+		t.Error(err)
+	}
+	id := got["id"]
+	delete(got, "time")
+	delete(got, "id")
+	want := map[string]any{
+		"specversion": "1.0", "source": "bucket:photos", "type": "io.bucketsum.sweep.shard.v1", "subject": "20261130T134500Z",
+		"datacontenttype": "application/json",
+		"data":            map[string]any{"pass": "20261130T134500Z", "bucket": "photos", "after": "2025/a b.jpg", "through": "2026/ü.jpg"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("event (-want +got):\n%s", diff)
+	}
+	if msg.Metadata.Get("bucketsum.tenant") != "20261130T134500Z" || msg.Metadata.Get("content-type") != cloudevents.ContentType {
+		t.Errorf("metadata is %v", msg.Metadata)
+	}
+	again, err := cloudevents.ShardMessage(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(again.Payload, &got); err != nil || got["id"] != id || again.UUID == msg.UUID {
+		t.Errorf("sent again: %v, event %s, before %s; message %s, before %s", err, got["id"], id, again.UUID, msg.UUID)
+	}
+}
+
+// TestShardMessageRefuses shows that no message is sent that a worker would refuse.
+func TestShardMessageRefuses(t *testing.T) {
+	for name, s := range map[string]pipeline.Shard{
+		"no pass":       {Bucket: "b"},
+		"no bucket":     {Pass: "p"},
+		"not UTF-8":     {Pass: "p", Bucket: "b", After: "\xff"},
+		"long position": {Pass: "p", Bucket: "b", Through: strings.Repeat("k", pipeline.MaxPosition+1)},
+		"empty range":   {Pass: "p", Bucket: "b", After: "m", Through: "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if msg, err := cloudevents.ShardMessage(t.Context(), s); err == nil {
+				t.Errorf("got %s, want an error", msg.Payload)
+			}
+		})
+	}
+}
