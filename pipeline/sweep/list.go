@@ -3,7 +3,6 @@ package sweep
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -18,14 +17,13 @@ var listWaits = backoff.Backoff{First: 500 * time.Millisecond, Longest: 30 * tim
 
 // list yields the items of the range as tasks until the range, the cut, Stop or ctx ends it.
 func (s *run) list(ctx context.Context, yield func(task) bool) {
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := stopContext(ctx, s.Stop)
 	defer stop()
 	if s.Cut.Time > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.Cut.Time)
 		defer cancel()
 	}
-	defer s.onStop(stop)()
 	last, selected := s.in.After, 0
 	for failures := 0; !s.ended(ctx); {
 		var failed error
@@ -73,27 +71,5 @@ func (s *run) list(ctx context.Context, yield func(task) bool) {
 
 // ended reports whether no further items are to be begun.
 func (s *run) ended(ctx context.Context) bool {
-	select {
-	case <-s.Stop:
-		return true
-	default:
-		return ctx.Err() != nil
-	}
-}
-
-// onStop calls f when Stop is closed, until the returned function is called.
-func (s *run) onStop(f func()) (forget func()) {
-	var watching sync.WaitGroup
-	ended := make(chan struct{})
-	watching.Go(func() {
-		select {
-		case <-s.Stop:
-			f()
-		case <-ended:
-		}
-	})
-	return func() {
-		close(ended)
-		watching.Wait()
-	}
+	return isClosed(s.Stop) || ctx.Err() != nil
 }

@@ -1,9 +1,19 @@
 package sweep
 
 import (
+	"bytes"
 	"context"
-	"iter"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
 	"time"
+	"unicode/utf8"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/keyglob"
 )
 
 // Command says what a pass does with each object.
@@ -46,13 +56,136 @@ type Options struct {
 	Against bool `json:"against,omitempty"`
 }
 
-// Reports keeps plans and reports by name: names are relative paths of lower-case letters, digits and "-_./".
-// Its methods are safe for concurrent use, also by several processes.
-type Reports interface {
-	// Put writes an object of a few megabytes, unless there is one already: pipeline.ErrChanged.
-	Put(ctx context.Context, name string, data []byte) error
-	// Get returns an object, or pipeline.ErrNotFound.
-	Get(ctx context.Context, name string) ([]byte, error)
-	// Names yields the names that begin with a prefix that ends with a slash, in lexical order.
-	Names(ctx context.Context, prefix string) iter.Seq2[string, error]
+// roots returns the first shards of a pass, in the order of its rows.
+func (p Plan) roots() []pipeline.Shard {
+	var roots []pipeline.Shard
+	for _, bucket := range slices.Sorted(maps.Keys(p.Buckets)) {
+		for _, r := range p.Buckets[bucket] {
+			roots = append(roots, pipeline.Shard{Pass: p.Pass, Bucket: bucket, After: r.After, Through: r.Through})
+		}
+	}
+	return roots
+}
+
+// has reports whether a shard is in a range of the plan.
+func (p Plan) has(s pipeline.Shard) bool {
+	return slices.ContainsFunc(p.Buckets[s.Bucket], func(r Range) bool { return r.has(rangeOf(s)) })
+}
+
+// isLike reports whether a plan does the same as another one: its command, buckets and options are equal.
+func (p Plan) isLike(other Plan) bool {
+	same := func(a, b any) bool {
+		x, errX := json.Marshal(a)
+		y, errY := json.Marshal(b)
+		return errX == nil && errY == nil && bytes.Equal(x, y)
+	}
+	return p.Command == other.Command && same(p.Options, other.Options) &&
+		slices.Equal(slices.Sorted(maps.Keys(p.Buckets)), slices.Sorted(maps.Keys(other.Buckets)))
+}
+
+// mostRanges bounds what is read from a plan.
+const mostRanges = 1_000_000
+
+// check returns what is wrong with a plan that was read.
+func (p Plan) check(name string) error {
+	if p.Pass != name {
+		return fmt.Errorf("it is that of pass %.100q", p.Pass)
+	}
+	if len(p.Buckets) == 0 {
+		return errors.New("it has no buckets")
+	}
+	n := 0
+	for bucket, ranges := range p.Buckets {
+		if n += len(ranges); len(ranges) == 0 || n > mostRanges {
+			return fmt.Errorf("bucket %.100q: it has no ranges, or too many", bucket)
+		}
+		whole := Range{After: ranges[0].After, Through: ranges[len(ranges)-1].Through}
+		if err := whole.isCoveredBy(ranges); err != nil {
+			return fmt.Errorf("bucket %.100q: %w", bucket, err)
+		}
+	}
+	return p.Options.check()
+}
+
+// check returns what is wrong with options.
+func (o Options) check() error {
+	for _, glob := range slices.Concat(o.Include, o.Exclude) {
+		if !keyglob.Valid(glob) {
+			return fmt.Errorf("%.100q is not a glob", glob)
+		}
+	}
+	switch {
+	case !utf8.ValidString(o.Prefix):
+		return fmt.Errorf("the prefix %.100q is not UTF-8", o.Prefix)
+	case o.Sample < 0 || o.Sample > 1 || math.IsNaN(o.Sample):
+		return fmt.Errorf("a sample of %v is not from 0 to 1", o.Sample)
+	}
+	return nil
+}
+
+// readPlan reads the plan of a pass. A plan that a later version wrote may ask for what this one does not know: the
+// error is transient, because another worker may know it. pipeline.ErrNotFound: there is no such pass.
+func readPlan(ctx context.Context, from Reports, pass string) (Plan, error) {
+	data, err := from.Get(ctx, planName(pass))
+	if err != nil {
+		return Plan{}, fmt.Errorf("pass %s: read the plan: %w", pass, err)
+	}
+	var p Plan
+	in := json.NewDecoder(bytes.NewReader(data))
+	in.DisallowUnknownFields()
+	if err := in.Decode(&p); err != nil {
+		return Plan{}, fmt.Errorf("pass %s: this version cannot read the plan: %w", pass, err)
+	}
+	if err := p.check(pass); err != nil {
+		return Plan{}, pipeline.Permanent(fmt.Errorf("pass %s: the plan is damaged: %w", pass, err))
+	}
+	return p, nil
+}
+
+// newPlan divides the buckets of a plan into ranges, about n together.
+func newPlan(ctx context.Context, p Plan, buckets []string, open Open, n int) (Plan, error) {
+	p.Buckets = make(map[string][]Range, len(buckets))
+	for _, name := range buckets {
+		b, err := open(p, name)
+		if err != nil {
+			return p, err
+		}
+		whole := Range{}
+		if b.Keys {
+			whole = PrefixRange(p.Options.Prefix)
+		}
+		ranges, err := divide(ctx, b.Source, whole, max(1, n/len(buckets)))
+		if err != nil {
+			return p, fmt.Errorf("divide bucket %s into shards: %w", name, err)
+		}
+		p.Buckets[name] = ranges
+	}
+	return p, nil
+}
+
+// divide divides a range into n parts, or fewer where the source finds no more.
+func divide(ctx context.Context, s Source, r Range, n int) ([]Range, error) {
+	parts := []Range{r}
+	for grown := true; grown && len(parts) < n; {
+		grown = false
+		var next []Range
+		for i, part := range parts {
+			if len(next)+len(parts)-i >= n {
+				next = append(next, parts[i:]...)
+				break
+			}
+			at, ok, err := s.Split(ctx, part)
+			if err != nil {
+				return nil, err
+			}
+			if !ok || !part.Contains(at) || at == part.Through {
+				next = append(next, part)
+				continue
+			}
+			grown = true
+			next = append(next, Range{After: part.After, Through: at}, Range{After: at, Through: part.Through})
+		}
+		parts = next
+	}
+	return parts, nil
 }

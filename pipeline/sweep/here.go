@@ -1,0 +1,149 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// runHere runs shards and all that follow them, in their order, and tells their rows.
+func (p *Pass) runHere(ctx context.Context, plan Plan, roots []pipeline.Shard) (Summary, error) {
+	h := &here{Pass: p, shards: p.shards(), plan: plan, buckets: make(map[string]Bucket)}
+	s := Summary{Command: plan.Command, Created: plan.Created}
+	if p.Reports != nil {
+		s.Pass = plan.Pass
+	}
+	todo := slices.Clone(roots)
+	slices.Reverse(todo) // the next is the last
+	var err error
+	for len(todo) > 0 && err == nil {
+		shard := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		h.open = len(todo)
+		var next []pipeline.Shard
+		if next, err = h.do(ctx, shard); err == nil {
+			h.done++
+		}
+		slices.Reverse(next)
+		todo = append(todo, next...)
+	}
+	s.Totals, s.Ended, s.Complete = h.totals, time.Now().UTC(), err == nil
+	return s, err
+}
+
+// here is one run of a pass in this process.
+type here struct {
+	*Pass
+	shards     *shards
+	plan       Plan
+	buckets    map[string]Bucket
+	totals     Totals // of the shards that are done; without reports, of all rows
+	resumed    Totals
+	open, done int
+}
+
+// do runs one shard, unless it is done, tells its rows, and returns the shards that follow.
+func (h *here) do(ctx context.Context, s pipeline.Shard) ([]pipeline.Shard, error) {
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case isClosed(h.Stop):
+		return nil, ErrStopped
+	case h.Reports == nil:
+		return h.stream(ctx, s)
+	}
+	report, head, err := h.shards.report(ctx, s)
+	found := err == nil
+	if errors.Is(err, pipeline.ErrNotFound) {
+		report, head, err = h.run(ctx, s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	h.totals.Plus(head.Totals)
+	if found {
+		h.resumed.Plus(head.Totals)
+	}
+	h.tellProgress(Totals{})
+	if h.Rows != nil {
+		if err := readReport(s, report, h.Rows); err != nil {
+			return nil, err
+		}
+	}
+	return head.next(), nil
+}
+
+// run runs a shard, and again as long as its object needs another slice.
+func (h *here) run(ctx context.Context, s pipeline.Shard) ([]byte, header, error) {
+	b, err := h.bucket(s.Bucket)
+	if err != nil {
+		return nil, header{}, err
+	}
+	for {
+		report, head, err := h.shards.run(ctx, h.plan, b, s, h.tellProgress)
+		if pipeline.Classify(err) != pipeline.ClassUnfinished {
+			return report, head, err
+		}
+	}
+}
+
+// stream runs a shard without a report.
+func (h *here) stream(ctx context.Context, s pipeline.Shard) ([]pipeline.Shard, error) {
+	b, err := h.bucket(s.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	r := h.shards.runner(h.plan, s.Bucket, b)
+	r.Cut = Cut{}
+	for in := rangeOf(s); ; {
+		end, err := r.Run(ctx, in, func(rows []Row) error {
+			for _, row := range rows {
+				h.totals.Add(row)
+			}
+			h.tellProgress(Totals{})
+			if h.Rows == nil {
+				return nil
+			}
+			return h.Rows(rows)
+		})
+		in.After = end.At
+		switch {
+		case end.Done:
+			return nil, nil
+		case end.Unfinished != "": // the next slice
+		case err != nil:
+			return nil, err
+		default:
+			return nil, ErrStopped
+		}
+	}
+}
+
+// tellProgress tells the progress, with the totals of the shard in work.
+func (h *here) tellProgress(working Totals) {
+	if h.Progress == nil {
+		return
+	}
+	var now Totals
+	now.Plus(h.totals)
+	now.Plus(working)
+	var resumed Totals
+	resumed.Plus(h.resumed)
+	h.Progress(Progress{Pass: h.plan.Pass, Totals: now, Resumed: resumed, Open: h.open + 1, Done: h.done})
+}
+
+// bucket opens a bucket once.
+func (h *here) bucket(name string) (Bucket, error) {
+	b, ok := h.buckets[name]
+	if !ok {
+		var err error
+		if b, err = h.Open(h.plan, name); err != nil {
+			return b, err
+		}
+		h.buckets[name] = b
+	}
+	return b, nil
+}

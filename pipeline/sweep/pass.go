@@ -1,0 +1,215 @@
+package sweep
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+)
+
+// Pass is a pass over one or more buckets, as the process runs it that was told to. Command, Options, Buckets and
+// Open are needed.
+type Pass struct {
+	Command Command
+	Options Options
+	Buckets []string // as events name them
+	Open    Open
+	Version string // of the program
+
+	// Reports keeps the plan and the reports, so that the pass can be resumed. nil: rows go only to Rows.
+	Reports Reports
+	// Name is the name of the pass: a pass with that name is resumed, else a new one gets it. Empty: the newest
+	// unfinished pass with the same command, buckets and options is resumed, else a new one is named by the time.
+	Name string
+	// Shards is into how many ranges a new plan divides the buckets; 0: one for each bucket.
+	Shards int
+
+	Concurrency int // items in work at the same time; 0: DefaultConcurrency
+	Cut         Cut // of shards into reports; zero: DefaultCut
+	// Stop is closed to end the pass early: what is in work is finished and kept. nil: it never is.
+	Stop <-chan struct{}
+
+	// Rows receives all rows of the pass, in the order of buckets and positions; also those that were found before the
+	// pass was resumed. It is called by one goroutine at a time and must not keep the slice. nil: rows are not wanted.
+	Rows func([]Row) error
+	// Progress is called when the pass has advanced, by one goroutine at a time. nil: it is not.
+	Progress func(Progress)
+	Log      *slog.Logger // nil: discarded
+}
+
+// Progress is how far a pass is.
+type Progress struct {
+	Pass   string // empty without Reports
+	Totals Totals // until now, with what was done before the pass was resumed
+	// Resumed is the part of Totals that was done before.
+	Resumed Totals
+	// Open and Done count shards. A shard that is done may open others.
+	Open, Done int
+}
+
+// Summary is the result of a pass.
+type Summary struct {
+	Pass     string    `json:"pass,omitempty"` // empty without Reports
+	Command  Command   `json:"command"`
+	Created  time.Time `json:"created"`
+	Ended    time.Time `json:"ended"`
+	Totals   Totals    `json:"totals"`
+	Complete bool      `json:"-"` // every object has its row
+}
+
+func (p *Pass) shards() *shards {
+	return &shards{
+		reports: p.Reports, version: p.Version, concurrency: p.Concurrency, cut: cmp.Or(p.Cut, DefaultCut),
+		stop: p.Stop, log: cmp.Or(p.Log, slog.New(slog.DiscardHandler)),
+	}
+}
+
+// Here runs the pass in this process. When it ends early, the error says why: that of the context, of a bucket that
+// cannot be listed, of Rows, or ErrStopped. The summary is that of what was done.
+func (p *Pass) Here(ctx context.Context) (Summary, error) {
+	plan, err := p.plan(ctx)
+	if err != nil {
+		return Summary{Command: p.Command}, err
+	}
+	return p.conclude(ctx, plan, plan.roots())
+}
+
+// ByIndex runs one of n parts of the pass, of which index counts from 0: those ranges of the plan that have this index
+// modulo n. It needs Reports and Name, which are the same for all parts. When all parts have ended, Here puts
+// the whole together, and runs what a part has left.
+func (p *Pass) ByIndex(ctx context.Context, index, n int) (Summary, error) {
+	if p.Reports == nil || p.Name == "" || index < 0 || index >= n {
+		return Summary{Command: p.Command}, fmt.Errorf("shard %d of %d: it needs reports, the name of the pass, and an index from 0 to %d", index, n, n-1)
+	}
+	plan, err := p.plan(ctx)
+	if err != nil {
+		return Summary{Command: p.Command}, err
+	}
+	var mine []pipeline.Shard
+	for i, root := range plan.roots() {
+		if i%n == index {
+			mine = append(mine, root)
+		}
+	}
+	return p.runHere(ctx, plan, mine)
+}
+
+// conclude runs all shards of a pass here, and writes the summary if it is complete.
+func (p *Pass) conclude(ctx context.Context, plan Plan, roots []pipeline.Shard) (Summary, error) {
+	s, err := p.runHere(ctx, plan, roots)
+	if err != nil || p.Reports == nil {
+		return s, err
+	}
+	return s, p.writeSummary(ctx, s)
+}
+
+func (p *Pass) writeSummary(ctx context.Context, s Summary) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	if err := p.shards().put(ctx, summaryName(s.Pass), text); err != nil && !errors.Is(err, pipeline.ErrChanged) {
+		return fmt.Errorf("pass %s is complete; write its summary: %w", s.Pass, err)
+	}
+	return nil
+}
+
+// plan reads the plan of the pass, or makes one.
+func (p *Pass) plan(ctx context.Context) (Plan, error) {
+	if len(p.Buckets) == 0 {
+		return Plan{}, errors.New("a pass needs a bucket")
+	}
+	if err := p.Options.check(); err != nil {
+		return Plan{}, err
+	}
+	buckets := slices.Sorted(slices.Values(p.Buckets))
+	buckets = slices.Compact(buckets)
+	wanted := Plan{
+		Pass: p.Name, Command: p.Command, Created: time.Now().UTC(), Version: p.Version, Options: p.Options,
+		Buckets: make(map[string][]Range),
+	}
+	for _, b := range buckets {
+		wanted.Buckets[b] = nil
+	}
+	if p.Reports == nil {
+		return newPlan(ctx, wanted, buckets, p.Open, 1)
+	}
+	if p.Name != "" {
+		if err := CheckName(p.Name); err != nil {
+			return Plan{}, err
+		}
+		found, err := p.find(ctx, wanted)
+		if !errors.Is(err, pipeline.ErrNotFound) {
+			return found, err
+		}
+	} else if found, err := p.newest(ctx, wanted); err != nil || found.Pass != "" {
+		return found, err
+	} else {
+		wanted.Pass = newName(wanted.Created)
+	}
+	made, err := newPlan(ctx, wanted, buckets, p.Open, p.Shards)
+	if err != nil {
+		return Plan{}, err
+	}
+	text, err := json.Marshal(made)
+	if err != nil {
+		return Plan{}, err
+	}
+	switch err := p.shards().put(ctx, planName(made.Pass), text); {
+	case errors.Is(err, pipeline.ErrChanged):
+		return p.find(ctx, wanted) // another process was first
+	case err != nil:
+		return Plan{}, fmt.Errorf("pass %s: write the plan: %w", made.Pass, err)
+	}
+	return made, nil
+}
+
+// find returns the plan of the name that is wanted.
+func (p *Pass) find(ctx context.Context, wanted Plan) (Plan, error) {
+	found, err := readPlan(ctx, p.Reports, wanted.Pass)
+	if err == nil && !found.isLike(wanted) {
+		return found, fmt.Errorf("pass %s exists, with another command, other buckets or other options: choose another name", wanted.Pass)
+	}
+	return found, err
+}
+
+// newest returns the plan of the newest unfinished pass that is like the wanted one; a zero one if there is none.
+func (p *Pass) newest(ctx context.Context, wanted Plan) (newest Plan, _ error) {
+	finished := make(map[string]bool)
+	for name, err := range p.Reports.Names(ctx, summaries) {
+		if err != nil {
+			return newest, fmt.Errorf("list the passes: %w", err)
+		}
+		finished[passOf(name, summaries)] = true
+	}
+	for name, err := range p.Reports.Names(ctx, plans) {
+		if err != nil {
+			return newest, fmt.Errorf("list the passes: %w", err)
+		}
+		pass := passOf(name, plans)
+		if finished[pass] || CheckName(pass) != nil {
+			continue
+		}
+		found, err := readPlan(ctx, p.Reports, pass)
+		if err != nil {
+			p.shards().log.Warn("a pass was left out of the search for an unfinished one", "pass", pass, "err", err)
+			continue
+		}
+		if found.isLike(wanted) && !found.Created.Before(newest.Created) {
+			newest = found
+		}
+	}
+	return newest, nil
+}
+
+// passOf returns the name of the pass from that of its plan or summary.
+func passOf(name, prefix string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(name, prefix), ".json")
+}
