@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -56,6 +57,9 @@ type Store struct {
 	records  *records
 	recorder pipeline.Recorder // all forms of records
 	reading  reading
+
+	beside, apart bool        // sidecars are in the bucket of the objects, or in one of their own
+	fromStart     atomic.Bool // a listing has shown that it cannot start elsewhere
 }
 
 // Drivers is a list of technologies, each with a scheme of its own.
@@ -166,6 +170,8 @@ func newStore(bucket, keeper driver.Bucket, name string, c Config) (*Store, erro
 	if !keeper.Traits().RecordOptions && (o.KMSKey != "" || o.StorageClass != "" || len(o.Tags) > 0) {
 		return s, fmt.Errorf("%s takes no KMS key, storage class or tags for records", keeper.Traits().Name)
 	}
+	sidecars := len(c.Records.To) == 0 || slices.Contains(c.Records.To, ToSidecar)
+	s.beside, s.apart = sidecars && keeper == bucket, sidecars && keeper != bucket
 	var all []pipeline.Recorder
 	for _, form := range c.Records.To {
 		switch {

@@ -32,23 +32,34 @@ type Entry struct {
 // the other order; and an [fs.FS] does not open names that are not UTF-8. Nor does
 // gocloud's fileblob, which loses files of large folders when it pages.
 func Walk(open func(key string) (*os.File, error), visit func(Entry) error) error {
-	return walk(open, "", visit)
+	return WalkOnly(open, func(string) bool { return true }, visit)
 }
 
-func walk(open func(string) (*os.File, error), dir string, visit func(Entry) error) error {
-	entries, hidden, err := read(open, dir)
-	switch err := visit(Entry{Key: dir, Type: fs.ModeDir, HasHidden: hidden, Err: err}); {
+// WalkOnly is Walk for some files and folders only: it neither reads nor visits those whose key wanted does not
+// want.
+func WalkOnly(open func(key string) (*os.File, error), wanted func(key string) bool, visit func(Entry) error) error {
+	return (&walker{open, wanted, visit}).walk("")
+}
+
+type walker struct {
+	open   func(key string) (*os.File, error)
+	wanted func(key string) bool
+	visit  func(Entry) error
+}
+
+func (w *walker) walk(dir string) error {
+	entries, hidden, err := w.read(dir)
+	switch err := w.visit(Entry{Key: dir, Type: fs.ModeDir, HasHidden: hidden, Err: err}); {
 	case err == fs.SkipDir:
 		return nil
 	case err != nil:
 		return err
 	}
 	for _, e := range entries {
-		e.Key = dir + e.Key
 		if e.Type.IsDir() {
-			err = walk(open, e.Key, visit)
+			err = w.walk(e.Key)
 		} else {
-			err = visit(e)
+			err = w.visit(e)
 		}
 		if err != nil {
 			return err
@@ -57,10 +68,10 @@ func walk(open func(string) (*os.File, error), dir string, visit func(Entry) err
 	return nil
 }
 
-// read returns what is in a folder, by names instead of keys, and whether there is
-// a hidden folder too. With an error it returns what could be read.
-func read(open func(string) (*os.File, error), dir string) (entries []Entry, hidden bool, err error) {
-	file, err := open(dir)
+// read returns what is wanted of a folder, and whether there is a hidden folder too. With an error it
+// returns what could be read.
+func (w *walker) read(dir string) (entries []Entry, hidden bool, err error) {
+	file, err := w.open(dir)
 	if err != nil {
 		return nil, false, err
 	}
@@ -68,13 +79,16 @@ func read(open func(string) (*os.File, error), dir string) (entries []Entry, hid
 	found, err := file.ReadDir(-1)
 	entries = make([]Entry, 0, len(found))
 	for _, e := range found {
+		key := dir + e.Name()
 		switch {
 		case e.IsDir() && e.Name() == Hidden:
 			hidden = true
+			continue
 		case e.IsDir():
-			entries = append(entries, Entry{Key: e.Name() + "/", Type: e.Type()})
-		default:
-			entries = append(entries, Entry{Key: e.Name(), Type: e.Type()})
+			key += "/"
+		}
+		if w.wanted(key) {
+			entries = append(entries, Entry{Key: key, Type: e.Type()})
 		}
 	}
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })

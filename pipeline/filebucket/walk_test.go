@@ -83,3 +83,26 @@ func TestWalkEnds(t *testing.T) {
 		t.Errorf("error %v, want %v; entries (-want +got):\n%s", err, stop, diff)
 	}
 }
+
+// What is not wanted is not opened.
+func TestWalkOnly(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a/x", "b/x", "b/y", "b/c/z", "d"} {
+		name = filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o777), os.WriteFile(name, nil, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var opened, got []string
+	open := func(key string) (*os.File, error) {
+		opened = append(opened, key)
+		return os.Open(filepath.Join(dir, key))
+	}
+	err := filebucket.WalkOnly(open, func(key string) bool { return key == "b/" || key == "b/y" }, func(e filebucket.Entry) error {
+		got = append(got, e.Key)
+		return e.Err
+	})
+	if diff := cmp.Diff([][]string{{"", "b/"}, {"", "b/", "b/y"}}, [][]string{opened, got}); diff != "" || err != nil {
+		t.Errorf("error %v, opened and visited (-want +got):\n%s", err, diff)
+	}
+}

@@ -113,11 +113,16 @@ func answered(tag *azcore.ETag, size *int64, named map[string]*string, md5 []byt
 		return driver.State{}, nil, driver.ErrUnknownLength
 	}
 	s := driver.State{ETag: etagOf(tag), Size: *size, Metadata: metadataOf(named)}
-	claims := driver.MetadataClaims(s.Metadata)
+	return s, claimsOf(s.Metadata, md5), folderMark(s.Metadata)
+}
+
+// claimsOf returns what a blob's metadata and its Content-MD5 say about its content.
+func claimsOf(metadata map[string]string, md5 []byte) []pipeline.Claim {
+	claims := driver.MetadataClaims(metadata)
 	if len(md5) > 0 { // the uploader gave it, or the blob came in one piece
 		claims = append(claims, pipeline.Claim{Name: "content-md5", Claim: digest.Claim{Algorithm: "md5", Value: fmt.Sprintf("%x", md5)}})
 	}
-	return s, claims, folderMark(s.Metadata)
+	return claims
 }
 
 func folderMark(metadata map[string]string) error {

@@ -130,3 +130,7 @@ func TestOpen(t *testing.T) {
 	drivertest.Refused(t, "azblob://c?storage_account=photos&domain=evil.example", "only the environment decides")
 	drivertest.Refused(t, "azblob://c", "there is no account")
 }
+
+func TestItems(t *testing.T) {
+	drivertest.TestItems(t, drivertest.MakeContainer(t, awsenv.StartAzurite(t)).Harness(blobstore.Layout{}))
+}

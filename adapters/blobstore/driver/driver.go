@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/sweep"
 )
 
 // Driver opens the buckets of one technology.
@@ -65,9 +66,9 @@ type Bucket interface {
 	// else the current one. It may open another version than the one that o names; the
 	// caller compares. The context stays in use until the body is closed.
 	Open(ctx context.Context, o pipeline.Object, offset int64) (Content, error)
-	// List returns all objects whose key has the prefix, in the lexical order of keys. An
-	// error that ends the listing comes with an empty Key; others say what is wrong with
-	// one key.
+	// List returns all objects whose key has the prefix and is in the range, in the lexical order of
+	// the bytes of keys. It may list others that are not in the range. An error that ends the listing
+	// comes with an empty Key; others say what is wrong with one key, or with the folder of that key.
 	List(ctx context.Context, l Listing) iter.Seq2[Entry, error]
 
 	// Get returns at most limit bytes of a small object, and its metadata.
@@ -203,6 +204,11 @@ type Content struct {
 type Listing struct {
 	Prefix string                // in a folder it is empty or ends with a slash
 	Skip   func(key string) bool // leaves keys out before anything is looked up for them; nil: none
+	// Range has the keys that the caller needs. A driver starts where it starts, if the store can do that, and
+	// does not look at what is outside if that saves work.
+	Range sweep.Range
+	// Want is how many entries the caller will take, about, so that a page need not have more. 0: all.
+	Want int
 	// KeysOnly: the state of the entries is not needed.
 	KeysOnly bool
 }
@@ -211,7 +217,10 @@ type Listing struct {
 type Entry struct {
 	Key string
 	State
-	Modified time.Time // of a checkpoint, below Checkpoints; zero: it is not known
+	Modified time.Time // zero: it is not known
+	Class    string    // storage class as the store names it; empty: the usual one, or not known
+	Archived bool      // it must be restored before it can be read; false if the store does not tell
+	Claims   []pipeline.Claim
 }
 
 // Blob is a small object: a record or a checkpoint.

@@ -154,15 +154,23 @@ func (f *bucket) Check(key string) error {
 }
 
 func (f *bucket) Stat(_ context.Context, key string) (driver.State, error) {
-	version, ok := f.statDirect(key)
-	if !ok {
-		_, info, err := f.find(key)
-		if err != nil {
-			return driver.State{}, err
-		}
-		version = filebucket.VersionOf(info)
+	version, err := f.version(key)
+	if err != nil {
+		return driver.State{}, err
 	}
 	return stateOf(version), nil
+}
+
+// version returns the version of an object's file.
+func (f *bucket) version(key string) (filebucket.Version, error) {
+	if version, ok := f.statDirect(key); ok {
+		return version, nil
+	}
+	_, info, err := f.find(key)
+	if err != nil {
+		return filebucket.Version{}, err
+	}
+	return filebucket.VersionOf(info), nil
 }
 
 // find returns the name by which root can open an object's file, and its state.

@@ -9,35 +9,44 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
+	"github.com/bucketsum/bucketsum/pipeline/sweep"
 )
 
 func (f *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.Entry, error] {
-	if l.Skip == nil {
-		l.Skip = func(string) bool { return false }
+	wanted := func(key string) bool {
+		key = l.Prefix + key
+		if strings.HasSuffix(key, "/") {
+			return mayHold(l.Range, key)
+		}
+		return l.Range.Contains(key) && (l.Skip == nil || !l.Skip(key))
 	}
 	return func(yield func(driver.Entry, error) bool) {
 		// All errors were yielded; this one only ended the walk.
-		_ = filebucket.Walk(f.openDir(l.Prefix), func(e filebucket.Entry) error {
+		_ = filebucket.WalkOnly(f.openDir(l.Prefix), wanted, func(e filebucket.Entry) error {
 			key := l.Prefix + e.Key
 			switch {
 			case ctx.Err() != nil:
 				yield(driver.Entry{}, ctx.Err())
 				return fs.SkipAll
 			case e.Type.IsDir():
-				return f.listDir(key, e, yield)
-			case l.Skip(key):
-				return nil
+				return f.listDir(l, key, e, yield)
 			}
-			if listed, ok, err := f.entry(ctx, key, l.KeysOnly); ok && !yield(listed, err) {
+			if listed, ok, err := f.entry(key, l.KeysOnly); ok && !yield(listed, err) {
 				return fs.SkipAll
 			}
 			return nil
 		})
 	}
+}
+
+// mayHold reports whether a directory may have files in it whose keys are in a range.
+func mayHold(r sweep.Range, dir string) bool {
+	return (dir > r.After || strings.HasPrefix(r.After, dir)) && (r.Through == "" || dir <= r.Through)
 }
 
 // openDir returns a function that opens the folders in a folder, for filebucket.Walk.
@@ -47,8 +56,8 @@ func (f *bucket) openDir(above string) func(key string) (*os.File, error) {
 	}
 }
 
-// listDir yields why a directory is not listed completely.
-func (f *bucket) listDir(key string, e filebucket.Entry, yield func(driver.Entry, error) bool) error {
+// listDir yields why a directory is not listed completely, also if only some of its files are in the range.
+func (f *bucket) listDir(l driver.Listing, key string, e filebucket.Entry, yield func(driver.Entry, error) bool) error {
 	if errors.Is(e.Err, fs.ErrNotExist) && key != "" {
 		return fs.SkipDir // removed since its parent was read
 	}
@@ -58,7 +67,7 @@ func (f *bucket) listDir(key string, e filebucket.Entry, yield func(driver.Entry
 	if !e.HasHidden || key == "" || !f.isBucket(key) {
 		return nil
 	}
-	if !yield(driver.Entry{Key: key}, fmt.Errorf("it is a bucket of its own: %w", pipeline.ErrFiltered)) {
+	if l.Range.Contains(key) && !yield(driver.Entry{Key: key}, fmt.Errorf("it is a bucket of its own: %w", pipeline.ErrFiltered)) {
 		return fs.SkipAll
 	}
 	return fs.SkipDir
@@ -72,7 +81,7 @@ func (f *bucket) isBucket(dir string) bool {
 }
 
 // entry returns the entry of a file. It returns false for what is not listed.
-func (f *bucket) entry(ctx context.Context, key string, keyOnly bool) (e driver.Entry, ok bool, err error) {
+func (f *bucket) entry(key string, keyOnly bool) (e driver.Entry, ok bool, err error) {
 	e.Key = key
 	if strings.HasPrefix(key, driver.Checkpoints) {
 		info, err := f.root.Lstat(filepath.FromSlash(key))
@@ -85,7 +94,8 @@ func (f *bucket) entry(ctx context.Context, key string, keyOnly bool) (e driver.
 	if err := f.Check(key); err != nil || keyOnly {
 		return e, true, err
 	}
-	if e.State, err = f.Stat(ctx, key); errors.Is(err, pipeline.ErrNotFound) {
+	version, err := f.version(key)
+	if errors.Is(err, pipeline.ErrNotFound) {
 		link, gone := f.root.Lstat(filepath.FromSlash(key))
 		switch {
 		case gone != nil:
@@ -95,6 +105,9 @@ func (f *bucket) entry(ctx context.Context, key string, keyOnly bool) (e driver.
 				return e, false, nil
 			}
 		}
+	}
+	if err == nil {
+		e.State, e.Modified = stateOf(version), time.Unix(0, version.Modified)
 	}
 	return e, true, err
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
@@ -55,5 +56,13 @@ func harness(t *testing.T, layout blobstore.Layout) pipelinetest.Store {
 			}
 		},
 		Keys: func(t *testing.T) []string { return drivertest.UserKeys(t, dir) },
+	}
+}
+
+func TestItems(t *testing.T) {
+	for _, template := range []string{blobstore.DefaultLayout, "checksums/{key}.{alg}", "{dir}/.sums/{base}.{alg}"} {
+		h := harness(t, drivertest.MustLayout(t, template))
+		h.Holds = func(key string) bool { return !strings.HasSuffix(key, "/") }
+		drivertest.TestItems(t, h)
 	}
 }

@@ -208,10 +208,20 @@ func claimsOf(o *storage.Object) []pipeline.Claim {
 	return all
 }
 
+// pageObjects is how many objects the store lists at most in one answer.
+const pageObjects = 1000
+
 func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.Entry, error] {
 	return func(yield func(driver.Entry, error) bool) {
-		for token := ""; ; {
-			page, err := b.api.Objects.List(b.name).Prefix(l.Prefix).PageToken(token).Context(ctx).Do()
+		call := b.api.Objects.List(b.name).Prefix(l.Prefix).Context(ctx)
+		if l.Range.After != "" {
+			call.StartOffset(l.Range.After)
+		}
+		if l.Want > 0 && l.Want < pageObjects {
+			call.MaxResults(int64(l.Want) + 1) // StartOffset is inclusive
+		}
+		for token := ""; ; call.MaxResults(pageObjects) {
+			page, err := call.PageToken(token).Do()
 			if err != nil {
 				yield(driver.Entry{}, plainly(b.translate(err, "storage.objects.list"), err))
 				return
@@ -221,8 +231,12 @@ func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.En
 					continue
 				}
 				o.Metadata = driver.UnescapeMetadata(o.Metadata)
-				modified, _ := time.Parse(time.RFC3339, o.Updated) // zero if the store does not say
-				if !yield(driver.Entry{Key: o.Name, State: stateOf(o), Modified: modified}, nil) {
+				e := driver.Entry{Key: o.Name, State: stateOf(o), Claims: claimsOf(o)}
+				e.Modified, _ = time.Parse(time.RFC3339, o.Updated) // zero if the store does not say
+				if o.StorageClass != "STANDARD" {
+					e.Class = o.StorageClass
+				}
+				if !yield(e, nil) {
 					return
 				}
 			}

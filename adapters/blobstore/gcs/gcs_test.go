@@ -99,3 +99,7 @@ func TestOpen(t *testing.T) {
 		}
 	}
 }
+
+func TestItems(t *testing.T) {
+	drivertest.TestItems(t, drivertest.MakeGCSBucket(t, awsenv.StartFakeGCS(t), false).Harness(blobstore.Layout{}))
+}

@@ -116,7 +116,7 @@ func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.En
 				yield(driver.Entry{}, translate(err))
 				return
 			}
-			if l.Skip != nil && l.Skip(listed.Key) {
+			if !l.Range.Contains(listed.Key) || l.Skip != nil && l.Skip(listed.Key) {
 				continue
 			}
 			e := driver.Entry{Key: listed.Key, State: driver.State{Size: listed.Size}, Modified: listed.ModTime}

@@ -75,3 +75,9 @@ func harness(t *testing.T, layout blobstore.Layout) pipelinetest.Store {
 		},
 	}
 }
+
+func TestItems(t *testing.T) {
+	h := harness(t, blobstore.Layout{})
+	h.Holds = func(key string) bool { return !strings.HasSuffix(key, "/") }
+	drivertest.TestItems(t, h)
+}

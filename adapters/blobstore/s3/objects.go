@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
-	"net/url"
 	"strings"
 	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -118,48 +115,4 @@ func (b *bucket) whatIsGone(ctx context.Context, err error) error {
 		return fmt.Errorf("is the object gone, or the store down? %w", b.translate(there, "s3:ListBucket"))
 	}
 	return fmt.Errorf("%w (%w)", pipeline.ErrNotFound, err)
-}
-
-func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.Entry, error] {
-	return func(yield func(driver.Entry, error) bool) {
-		pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{
-			Bucket: &b.name,
-			Prefix: &l.Prefix,
-			// XML cannot represent some control characters.
-			EncodingType: types.EncodingTypeUrl,
-			RequestPayer: b.payer(),
-		})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				yield(driver.Entry{}, b.translate(err, "s3:ListBucket"))
-				return
-			}
-			for _, listed := range page.Contents {
-				e, err := entryOf(listed, page.EncodingType)
-				if err == nil && l.Skip != nil && l.Skip(e.Key) {
-					continue
-				}
-				if !yield(e, err) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// entryOf reads an entry of a listing.
-func entryOf(listed types.Object, encoding types.EncodingType) (driver.Entry, error) {
-	e := driver.Entry{Key: aws.ToString(listed.Key), State: driver.State{
-		ETag: driver.TrimETag(aws.ToString(listed.ETag)), Size: aws.ToInt64(listed.Size),
-	}, Modified: aws.ToTime(listed.LastModified)}
-	if encoding != types.EncodingTypeUrl {
-		return e, nil
-	}
-	key, err := url.QueryUnescape(e.Key)
-	if err != nil {
-		return e, fmt.Errorf("the store lists a key that cannot be decoded: %w", err)
-	}
-	e.Key = key
-	return e, nil
 }

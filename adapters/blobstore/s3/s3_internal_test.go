@@ -2,8 +2,10 @@ package s3
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -31,13 +33,52 @@ func TestTransport(t *testing.T) {
 func TestListedObject(t *testing.T) {
 	entry := types.Object{Key: aws.String("a%2Bb+c%0A"), ETag: aws.String(`"e"`), Size: aws.Int64(3)}
 	for encoding, want := range map[types.EncodingType]string{types.EncodingTypeUrl: "a+b c\n", "": "a%2Bb+c%0A"} {
-		if o, err := entryOf(entry, encoding); err != nil || o.Key != want || o.ETag != "e" || o.Size != 3 {
+		if o, err := entryOf(&entry, encoding); err != nil || o.Key != want || o.ETag != "e" || o.Size != 3 {
 			t.Errorf("got %+v, %v", o, err)
 		}
 	}
 	entry.Key = aws.String("%zz")
-	if _, err := entryOf(entry, types.EncodingTypeUrl); err == nil {
+	if _, err := entryOf(&entry, types.EncodingTypeUrl); err == nil {
 		t.Error("a key that cannot be decoded is passed on")
+	}
+}
+
+// A listing tells which objects must be restored before they can be read.
+func TestListedClass(t *testing.T) {
+	asked := make(chan http.Header, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Header
+		_, _ = io.WriteString(w, `<ListBucketResult><Contents><Key>a</Key><StorageClass>STANDARD</StorageClass></Contents>
+			<Contents><Key>b</Key><StorageClass>STANDARD_IA</StorageClass></Contents>
+			<Contents><Key>c</Key><StorageClass>GLACIER</StorageClass></Contents>
+			<Contents><Key>d</Key><StorageClass>DEEP_ARCHIVE</StorageClass><RestoreStatus><IsRestoreInProgress>true</IsRestoreInProgress></RestoreStatus></Contents>
+			<Contents><Key>e</Key><StorageClass>DEEP_ARCHIVE</StorageClass><RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress><RestoreExpiryDate>2026-12-24T00:00:00Z</RestoreExpiryDate></RestoreStatus></Contents>
+			</ListBucketResult>`)
+	}))
+	defer server.Close()
+	u, err := url.Parse("s3://test?region=us-east-1&use_path_style=true&endpoint=" + server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := open(t.Context(), u, Options{}, driver.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	b.onAWS = true
+	got := make(map[string]string)
+	for e, err := range b.List(t.Context(), driver.Listing{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[e.Key] = fmt.Sprint(e.Class, e.Archived)
+	}
+	want := map[string]string{"a": "false", "b": "STANDARD_IAfalse", "c": "GLACIERtrue", "d": "DEEP_ARCHIVEtrue", "e": "DEEP_ARCHIVEfalse"}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if h := (<-asked).Get("X-Amz-Optional-Object-Attributes"); h != "RestoreStatus" {
+		t.Errorf("asked for %q", h)
 	}
 }
 
