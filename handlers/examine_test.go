@@ -22,7 +22,7 @@ type pass struct {
 // passOf returns a pass over a store, with MD5 records. a may be nil.
 func passOf(s *store, a *announced, command sweep.Command, change ...func(*pass)) *pass {
 	p := &pass{
-		plan: sweep.Plan{Pass: "20261130T134500Z", Command: command},
+		plan: sweep.Plan{Pass: "20261130-134500", Command: command},
 		config: handlers.Config{
 			Buckets:    map[string]pipeline.Bucket{bucketName: {Source: s, Records: s}},
 			Algorithms: []string{"md5"},

@@ -44,8 +44,8 @@ type Config struct {
 	Observer pipeline.Observer
 	Log      *slog.Logger // default: discarded
 
-	// Sweep does the work of a shard of a pass. nil: such events end with a Permanent error.
-	Sweep func(ctx context.Context, s pipeline.Shard) error
+	// Sweep handles the events of the kind pipeline.Sweep. nil: they end with a Permanent error.
+	Sweep pipeline.Handler
 
 	// DeadLetterMissing ends events of objects that do not exist with a Permanent error. By default they are
 	// superseded.
@@ -124,7 +124,7 @@ func (c Config) handle(ctx context.Context, e pipeline.Event) error {
 		if c.Sweep == nil {
 			return pipeline.Permanent(fmt.Errorf("%s: this worker takes no part in passes: start it with --reports, and the URL that the pass was started with", e.Shard))
 		}
-		return c.Sweep(ctx, *e.Shard)
+		return c.Sweep(ctx, e)
 	}
 	err := c.reading(ctx, b, e)
 	if e.OtherKey != "" {

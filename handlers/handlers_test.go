@@ -108,7 +108,7 @@ func TestSweep(t *testing.T) {
 	var got []pipeline.Shard
 	unfinished := pipeline.Unfinished(7)
 	handle := handlerOf(t, s, a, func(c *handlers.Config) {
-		c.Sweep = func(_ context.Context, s pipeline.Shard) error { got = append(got, s); return unfinished }
+		c.Sweep = func(_ context.Context, e pipeline.Event) error { got = append(got, *e.Shard); return unfinished }
 	})
 	if err := handle(t.Context(), event); !errors.Is(err, unfinished) {
 		t.Errorf("got %v, want that of the worker of passes", err)

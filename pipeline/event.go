@@ -99,17 +99,13 @@ func (s Shard) String() string {
 // fairly does not let the many messages of one delay those of the others. The messages of a pass have its name.
 const MetadataTenant = "bucketsum.tenant"
 
-// MaxPosition is the longest position of a shard in bytes. The key of a record is longer than that of its object.
-const MaxPosition = 2 * MaxKey
-
 // passName is also the name of a folder, in which the reports of a pass are.
-var passName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+var passName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
-// CheckPass returns an error unless a text can be the name of a pass: up to 100 letters, digits and ._-, of which the first
-// is a letter or digit.
+// CheckPass returns an error unless a text can be the name of a pass.
 func CheckPass(name string) error {
 	if !passName.MatchString(name) {
-		return fmt.Errorf("%.100q is not the name of a pass: use up to 100 letters, digits and ._-, beginning with a letter or digit", name)
+		return fmt.Errorf("pass %.100q: a name has 1 to 63 lower-case letters, digits, hyphens and underscores, and begins with a letter or digit", name)
 	}
 	return nil
 }
@@ -119,8 +115,8 @@ func CheckPass(name string) error {
 func (s Shard) Validate() error {
 	position := func(name, value string) error {
 		switch {
-		case len(value) > MaxPosition:
-			return fmt.Errorf("%s has %d bytes, more than the limit of %d", name, len(value), MaxPosition)
+		case len(value) > MaxKey:
+			return fmt.Errorf("%s has %d bytes, more than the limit of %d", name, len(value), MaxKey)
 		case !utf8.ValidString(value):
 			return fmt.Errorf("%s is not UTF-8", name)
 		}
@@ -132,8 +128,8 @@ func (s Shard) Validate() error {
 		return fault
 	case s.Bucket == "" || len(s.Bucket) > MaxBucketName || !utf8.ValidString(s.Bucket):
 		return fmt.Errorf("%.100q is not the name of a bucket", s.Bucket)
-	case s.Through != "" && s.Through <= s.After:
-		return errors.New("through is not behind after")
+	case s.Through != "" && s.Through < s.After:
+		return errors.New("the range ends before it begins")
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func TestShardMessage(t *testing.T) {
-	s := pipeline.Shard{Pass: "20261130T134500Z", Bucket: "photos", After: "2025/a b.jpg", Through: "2026/ü.jpg"}
+	s := pipeline.Shard{Pass: "20261130-134500", Bucket: "photos", After: "2025/a b.jpg", Through: "2026/ü.jpg"}
 	msg, err := cloudevents.ShardMessage(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
@@ -29,14 +29,14 @@ func TestShardMessage(t *testing.T) {
 	delete(got, "time")
 	delete(got, "id")
 	want := map[string]any{
-		"specversion": "1.0", "source": "bucket:photos", "type": "io.bucketsum.sweep.shard.v1", "subject": "20261130T134500Z",
+		"specversion": "1.0", "source": "bucket:photos", "type": "io.bucketsum.sweep.shard.v1", "subject": "20261130-134500",
 		"datacontenttype": "application/json",
-		"data":            map[string]any{"pass": "20261130T134500Z", "bucket": "photos", "after": "2025/a b.jpg", "through": "2026/ü.jpg"},
+		"data":            map[string]any{"pass": "20261130-134500", "bucket": "photos", "after": "2025/a b.jpg", "through": "2026/ü.jpg"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("event (-want +got):\n%s", diff)
 	}
-	if msg.Metadata.Get("bucketsum.tenant") != "20261130T134500Z" || msg.Metadata.Get("content-type") != cloudevents.ContentType {
+	if msg.Metadata.Get("bucketsum.tenant") != "20261130-134500" || msg.Metadata.Get("content-type") != cloudevents.ContentType {
 		t.Errorf("metadata is %v", msg.Metadata)
 	}
 	again, err := cloudevents.ShardMessage(t.Context(), s)
@@ -54,7 +54,7 @@ func TestShardMessageRefuses(t *testing.T) {
 		"no pass":       {Bucket: "b"},
 		"no bucket":     {Pass: "p"},
 		"not UTF-8":     {Pass: "p", Bucket: "b", After: "\xff"},
-		"long position": {Pass: "p", Bucket: "b", Through: strings.Repeat("k", pipeline.MaxPosition+1)},
+		"long position": {Pass: "p", Bucket: "b", Through: strings.Repeat("k", pipeline.MaxKey+1)},
 		"empty range":   {Pass: "p", Bucket: "b", After: "m", Through: "a"},
 	} {
 		t.Run(name, func(t *testing.T) {

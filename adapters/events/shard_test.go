@@ -13,7 +13,7 @@ import (
 func TestShard(t *testing.T) {
 	want := pipeline.Event{
 		Kind: pipeline.Sweep, Object: pipeline.Object{Bucket: "photos", Size: unknown},
-		Shard: &pipeline.Shard{Pass: "20261130T134500Z", Bucket: "photos", After: "2025/a b.jpg", Through: "2026/ü.jpg"},
+		Shard: &pipeline.Shard{Pass: "20261130-134500", Bucket: "photos", After: "2025/a b.jpg", Through: "2026/ü.jpg"},
 		ID:    "66f1a8a8b8ffb1b6f4c0a7f4dbcd0a2b", Name: "io.bucketsum.sweep.shard.v1", Time: time.Date(2026, 11, 30, 13, 45, 1, 0, time.UTC),
 	}
 	body := sample(t, "bucketsum-shard")
@@ -27,24 +27,24 @@ func TestShard(t *testing.T) {
 	}
 	decodes(t, shard(`{"pass":"p","bucket":"b"}`), nil, want)
 
-	long := strings.Repeat("k", pipeline.MaxPosition+1)
+	long := strings.Repeat("k", pipeline.MaxKey+1)
 	for name, tc := range map[string]struct{ data, says string }{
-		"no data":             {`null`, `data: "" is not the name of a pass`},
+		"no data":             {`null`, `data: pass ""`},
 		"no object":           {`"p"`, `data is a string where an object belongs`},
-		"no pass":             {`{"bucket":"b"}`, `data: "" is not the name of a pass`},
-		"path as a pass":      {`{"pass":"../p","bucket":"b"}`, `data: "../p" is not the name of a pass`},
-		"long pass":           {`{"pass":"` + long + `","bucket":"b"}`, `data: "` + long[:100] + `" is not the name of a pass`},
+		"no pass":             {`{"bucket":"b"}`, `data: pass ""`},
+		"path as a pass":      {`{"pass":"../p","bucket":"b"}`, `data: pass "../p"`},
+		"long pass":           {`{"pass":"` + long + `","bucket":"b"}`, `data: pass "` + long[:100] + `"`},
 		"no bucket":           {`{"pass":"p"}`, `data: "" is not the name of a bucket`},
 		"long bucket":         {`{"pass":"p","bucket":"` + long + `"}`, `data: "` + long[:100] + `" is not the name of a bucket`},
-		"long position":       {`{"pass":"p","bucket":"b","after":"` + long + `"}`, "data: after has 8193 bytes, more than the limit of 8192"},
-		"empty range":         {`{"pass":"p","bucket":"b","after":"m","through":"m"}`, "data: through is not behind after"},
+		"long position":       {`{"pass":"p","bucket":"b","after":"` + long + `"}`, "data: after has 4097 bytes, more than the limit of 4096"},
+		"empty range":         {`{"pass":"p","bucket":"b","after":"m","through":"a"}`, "data: the range ends before it begins"},
 		"number":              {`{"pass":"p","bucket":"b","after":1}`, "data.after is a number where a string belongs"},
 		"half a character":    {`{"pass":"p","bucket":"b","after":"\ud800"}`, "data contains half of a surrogate pair"},
 		"field of the future": {`{"pass":"p","bucket":"b","rows":"1-9"}`, "data has a field that is not read: the message is of a newer version"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if strings.HasSuffix(tc.says, "of a pass") {
-				tc.says += ": use up to 100 letters, digits and ._-, beginning with a letter or digit"
+			if strings.HasPrefix(tc.says, "data: pass") {
+				tc.says += ": a name has 1 to 63 lower-case letters, digits, hyphens and underscores, and begins with a letter or digit"
 			}
 			refuses(t, shard(tc.data), nil, "CloudEvents: "+tc.says)
 		})
