@@ -18,8 +18,8 @@ type eachHandler func(ctx context.Context, e Event, attempt int) error
 // looks at the record before it reads the object. It skips none: the event of a redelivered message, or of one
 // that an operator put back, may be the only one that repairs a record.
 //
-// A second delivery for the same object, or for the same shard of a pass, waits for the first one. Giving it back to the queue would
-// use up one of its deliveries.
+// A second delivery for the same object, or for the same shard of a pass, waits for the first one. Giving it back to
+// the queue would use up one of its deliveries.
 func deduped(d *dedupe, handle Handler) eachHandler {
 	return func(ctx context.Context, e Event, attempt int) error {
 		name := objectName{e.Object.Bucket, e.Object.Key}

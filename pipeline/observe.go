@@ -83,9 +83,13 @@ func logDelivery(ctx context.Context, log *slog.Logger, d Delivery, limit int) {
 		slog.Duration("duration", d.Duration),
 	}
 	if len(d.Events) > 0 {
-		o := worst(d.Events).Object
+		e := worst(d.Events)
+		o := e.Object
 		attrs = append(attrs, slog.Int("events", len(d.Events)), slog.String("bucket", o.Bucket),
 			slog.String("key", o.Key), slog.String("version_id", o.VersionID))
+		if e.Shard != nil {
+			attrs = append(attrs, slog.String("shard", e.Shard.String()))
+		}
 	}
 	if why := Superseded(d.Err); why != "" {
 		attrs = append(attrs, slog.String("reason", string(why)))

@@ -74,6 +74,9 @@ func (t *Telemetry) end(ctx context.Context, d pipeline.Delivery) {
 		if h.Event.Kind == pipeline.Ignored && h.Err == nil {
 			continue // the event requires no work
 		}
+		if h.Event.Kind == pipeline.Sweep {
+			continue // it is no event of an object; those that it examines have their own results
+		}
 		if outcome := outcomeOf(d, h); outcome != "" {
 			t.measures.objects.add(ctx, outcome)
 		}

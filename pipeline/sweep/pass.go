@@ -142,7 +142,7 @@ func (p *Pass) plan(ctx context.Context) (Plan, error) {
 		return newPlan(ctx, wanted, buckets, p.Open, 1)
 	}
 	if p.Name != "" {
-		if err := CheckName(p.Name); err != nil {
+		if err := pipeline.CheckPass(p.Name); err != nil {
 			return Plan{}, err
 		}
 		found, err := p.find(ctx, wanted)
@@ -173,8 +173,8 @@ func (p *Pass) plan(ctx context.Context) (Plan, error) {
 
 // find returns the plan of the name that is wanted.
 func (p *Pass) find(ctx context.Context, wanted Plan) (Plan, error) {
-	found, err := readPlan(ctx, p.Reports, wanted.Pass)
-	if err == nil && !found.isLike(wanted) {
+	found, err := readPlan(ctx, p.Reports, planName(wanted.Pass))
+	if err == nil && (found.Pass != wanted.Pass || !found.isLike(wanted)) {
 		return found, fmt.Errorf("pass %s exists, with another command, other buckets or other options: choose another name", wanted.Pass)
 	}
 	return found, err
@@ -182,24 +182,23 @@ func (p *Pass) find(ctx context.Context, wanted Plan) (Plan, error) {
 
 // newest returns the plan of the newest unfinished pass that is like the wanted one; a zero one if there is none.
 func (p *Pass) newest(ctx context.Context, wanted Plan) (newest Plan, _ error) {
-	finished := make(map[string]bool)
+	finished := make(map[string]bool) // by the name of the plan
 	for name, err := range p.Reports.Names(ctx, summaries) {
 		if err != nil {
 			return newest, fmt.Errorf("list the passes: %w", err)
 		}
-		finished[passOf(name, summaries)] = true
+		finished[plans+strings.TrimPrefix(name, summaries)] = true
 	}
 	for name, err := range p.Reports.Names(ctx, plans) {
 		if err != nil {
 			return newest, fmt.Errorf("list the passes: %w", err)
 		}
-		pass := passOf(name, plans)
-		if finished[pass] || CheckName(pass) != nil {
+		if finished[name] {
 			continue
 		}
-		found, err := readPlan(ctx, p.Reports, pass)
+		found, err := readPlan(ctx, p.Reports, name)
 		if err != nil {
-			p.shards().log.Warn("a pass was left out of the search for an unfinished one", "pass", pass, "err", err)
+			p.shards().log.Warn("a pass was left out of the search for an unfinished one", "plan", name, "err", err)
 			continue
 		}
 		if found.isLike(wanted) && !found.Created.Before(newest.Created) {
@@ -207,9 +206,4 @@ func (p *Pass) newest(ctx context.Context, wanted Plan) (newest Plan, _ error) {
 		}
 	}
 	return newest, nil
-}
-
-// passOf returns the name of the pass from that of its plan or summary.
-func passOf(name, prefix string) string {
-	return strings.TrimSuffix(strings.TrimPrefix(name, prefix), ".json")
 }

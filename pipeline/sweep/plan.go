@@ -88,8 +88,11 @@ const mostRanges = 1_000_000
 
 // check returns what is wrong with a plan that was read.
 func (p Plan) check(name string) error {
-	if p.Pass != name {
-		return fmt.Errorf("it is that of pass %.100q", p.Pass)
+	if err := pipeline.CheckPass(p.Pass); err != nil {
+		return err
+	}
+	if planName(p.Pass) != name {
+		return fmt.Errorf("it is that of pass %s", p.Pass)
 	}
 	if len(p.Buckets) == 0 {
 		return errors.New("it has no buckets")
@@ -123,21 +126,21 @@ func (o Options) check() error {
 	return nil
 }
 
-// readPlan reads the plan of a pass. A plan that a later version wrote may ask for what this one does not know: the
+// readPlan reads a plan by its name in reports. A plan that a later version wrote may ask for what this one does not know: the
 // error is transient, because another worker may know it. pipeline.ErrNotFound: there is no such pass.
-func readPlan(ctx context.Context, from Reports, pass string) (Plan, error) {
-	data, err := from.Get(ctx, planName(pass))
+func readPlan(ctx context.Context, from Reports, name string) (Plan, error) {
+	data, err := from.Get(ctx, name)
 	if err != nil {
-		return Plan{}, fmt.Errorf("pass %s: read the plan: %w", pass, err)
+		return Plan{}, fmt.Errorf("read the plan %s: %w", name, err)
 	}
 	var p Plan
 	in := json.NewDecoder(bytes.NewReader(data))
 	in.DisallowUnknownFields()
 	if err := in.Decode(&p); err != nil {
-		return Plan{}, fmt.Errorf("pass %s: this version cannot read the plan: %w", pass, err)
+		return Plan{}, fmt.Errorf("read the plan %s, which may be of a newer version: %w", name, err)
 	}
-	if err := p.check(pass); err != nil {
-		return Plan{}, pipeline.Permanent(fmt.Errorf("pass %s: the plan is damaged: %w", pass, err))
+	if err := p.check(name); err != nil {
+		return Plan{}, pipeline.Permanent(fmt.Errorf("the plan %s is damaged: %w", name, err))
 	}
 	return p, nil
 }

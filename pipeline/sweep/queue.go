@@ -82,7 +82,7 @@ func (w *watch) begin(ctx context.Context, send Send) error {
 			return ErrStopped
 		}
 		if err := send(ctx, s); err != nil {
-			return fmt.Errorf("%s: send the shard to the queue: %w", shardText(s), err)
+			return fmt.Errorf("%s: send the shard to the queue: %w", s, err)
 		}
 	}
 	return nil

@@ -56,7 +56,7 @@ func (h header) check(s pipeline.Shard) error {
 	case h.Format != 1:
 		return fmt.Errorf("its format is %d; this version knows 1", h.Format)
 	case h.shard() != s:
-		return fmt.Errorf("it is of another shard: %s", shardText(h.shard()))
+		return fmt.Errorf("it is of another shard: %s", h.shard())
 	case len(h.Next) > maxNext:
 		return fmt.Errorf("it names %d shards that follow", len(h.Next))
 	case len(h.Next) == 0:
@@ -152,7 +152,7 @@ func readReport(s pipeline.Shard, report []byte, tell func([]Row) error) error {
 		return err
 	}
 	damaged := func(err error) error {
-		return fmt.Errorf("%s: %s: %w: %w", shardText(s), reportName(s), errDamaged, err)
+		return fmt.Errorf("%s: %s: %w: %w", s, reportName(s), errDamaged, err)
 	}
 	var rows []Row
 	var totals Totals
@@ -194,7 +194,7 @@ func readReport(s pipeline.Shard, report []byte, tell func([]Row) error) error {
 // openReport reads the header, and leaves the rows.
 func openReport(s pipeline.Shard, report []byte) (header, *bufio.Scanner, error) {
 	damaged := func(err error) (header, *bufio.Scanner, error) {
-		return header{}, nil, fmt.Errorf("%s: %s: %w: %w", shardText(s), reportName(s), errDamaged, err)
+		return header{}, nil, fmt.Errorf("%s: %s: %w: %w", s, reportName(s), errDamaged, err)
 	}
 	if len(report) > MaxObject {
 		return damaged(fmt.Errorf("it has %d bytes", len(report)))

@@ -63,7 +63,7 @@ func (r *Runner) Run(ctx context.Context, in Range, tell func([]Row) error) (End
 	// The end of ctx ends the list and the work on each item. The results before the first interrupted item are
 	// still told.
 	err := o.Run(context.WithoutCancel(ctx), func(yield func(task) bool) { s.list(work, yield) })
-	s.end.Done = err == nil && s.listed
+	s.end.Done = err == nil && (s.listed || in.Through != "" && s.end.At == in.Through)
 	switch {
 	case s.end.Done:
 		return s.end, nil

@@ -62,7 +62,7 @@ type shards struct {
 func (x *shards) report(ctx context.Context, s pipeline.Shard) ([]byte, header, error) {
 	data, err := x.reports.Get(ctx, reportName(s))
 	if err != nil {
-		return nil, header{}, fmt.Errorf("%s: read the report: %w", shardText(s), err)
+		return nil, header{}, fmt.Errorf("%s: read the report: %w", s, err)
 	}
 	h, err := readHeader(s, data)
 	return data, h, err
@@ -103,13 +103,13 @@ func (x *shards) run(ctx context.Context, p Plan, b Bucket, s pipeline.Shard, te
 	h.Ended = time.Now().UTC()
 	report, err := w.finish(h)
 	if err != nil {
-		return nil, header{}, fmt.Errorf("%s: %w", shardText(s), err)
+		return nil, header{}, fmt.Errorf("%s: %w", s, err)
 	}
 	switch err := x.put(ctx, reportName(s), report); {
 	case errors.Is(err, pipeline.ErrChanged):
 		return x.report(ctx, s) // the report that was there first names the shards that follow
 	case err != nil:
-		return nil, header{}, fmt.Errorf("%s: write the report: %w", shardText(s), err)
+		return nil, header{}, fmt.Errorf("%s: write the report: %w", s, err)
 	}
 	h.Totals = w.totals
 	return report, h, nil

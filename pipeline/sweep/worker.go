@@ -11,8 +11,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// Worker runs the shards that messages ask for. Reports, Open and Send are needed. Its Handle is a
-// [pipeline.Handler] for events of the kind pipeline.Sweep.
+// Worker runs the shards that messages ask for. Reports, Open and Send are needed. Its Handle is
+// for the shards of events of the kind pipeline.Sweep.
 type Worker struct {
 	Reports     Reports
 	Open        Open
@@ -32,18 +32,14 @@ type Worker struct {
 // mostCached bounds the plans and buckets that a worker keeps. There are more only if messages name many passes.
 const mostCached = 64
 
-// Handle runs the shard of an event and sends the shards that follow it. It returns nil when the report is stored and
+// Handle runs a shard and sends the shards that follow it. It returns nil when the report is stored and
 // the queue has these. A shard that has its report is not run again.
 //
 // Permanent errors: a shard that no plan here knows, a bucket that is not configured (pipeline.ErrUnknownBucket), a
 // plan that is damaged. pipeline.Unfinished: its only object needs another slice.
-func (w *Worker) Handle(ctx context.Context, e pipeline.Event) error {
-	if e.Kind != pipeline.Sweep || e.Shard == nil {
-		return pipeline.Permanent(errors.New("the event names no shard of a pass"))
-	}
-	s := *e.Shard
-	if err := checkShard(s); err != nil {
-		return err
+func (w *Worker) Handle(ctx context.Context, s pipeline.Shard) error {
+	if err := s.Validate(); err != nil {
+		return pipeline.Permanent(err)
 	}
 	plan, err := w.plan(ctx, s)
 	if err != nil {
@@ -65,7 +61,7 @@ func (w *Worker) Handle(ctx context.Context, e pipeline.Event) error {
 	}
 	for _, next := range head.next() {
 		if err := w.Send(ctx, next); err != nil {
-			return fmt.Errorf("%s: send the shard that follows to the queue: %w", shardText(next), err)
+			return fmt.Errorf("%s: send the shard that follows to the queue: %w", next, err)
 		}
 	}
 	return nil
@@ -90,8 +86,8 @@ func (w *Worker) plan(ctx context.Context, s pipeline.Shard) (Plan, error) {
 	w.mu.Unlock()
 	if !ok {
 		var err error
-		if plan, err = readPlan(ctx, w.Reports, s.Pass); errors.Is(err, pipeline.ErrNotFound) {
-			return plan, pipeline.Permanent(fmt.Errorf("%s: there is no such pass in the reports of this worker: was it started with others, or removed? (%w)", shardText(s), err))
+		if plan, err = readPlan(ctx, w.Reports, planName(s.Pass)); errors.Is(err, pipeline.ErrNotFound) {
+			return plan, pipeline.Permanent(fmt.Errorf("%s: there is no such pass in the reports of this worker: was it started with others, or removed? (%w)", s, err))
 		} else if err != nil {
 			return plan, err
 		}
@@ -102,8 +98,8 @@ func (w *Worker) plan(ctx context.Context, s pipeline.Shard) (Plan, error) {
 		w.plans[s.Pass] = plan
 		w.mu.Unlock()
 	}
-	if !plan.has(s) {
-		return plan, pipeline.Permanent(fmt.Errorf("%s: the plan has no such shard", shardText(s)))
+	if plan.Pass != s.Pass || !plan.has(s) {
+		return plan, pipeline.Permanent(fmt.Errorf("%s: the plan has no such shard", s))
 	}
 	return plan, nil
 }
