@@ -60,7 +60,7 @@ func (s *Store) listed(ctx context.Context, r sweep.Range) iter.Seq2[sweep.Item,
 				i.Object.Key, _, i.Record = s.records.layout.ObjectKey(e.Key)
 			}
 			if i.Record {
-				err = nil // a look at the record says what is wrong with it
+				i.Claims, err = nil, nil // a look at the record says what is wrong with it
 			} else if i.Object = e.Of(pipeline.Object{Key: e.Key}); err == nil {
 				err = cmp.Or(checkKey(s.bucket, s.traits, e.Key), s.isObject(ctx, e.Key, e.State))
 			}
@@ -149,7 +149,7 @@ func (s *Store) inOrder(ctx context.Context, b driver.Bucket, l driver.Listing) 
 		last := ""
 		for e, err := range b.List(ctx, l) {
 			if err == nil {
-				if e.Key <= last || last == "" && e.Key <= l.Range.After && !s.startsOver(ctx, b, l, e.Key) {
+				if e.Key <= last || last == "" && e.Key < l.Range.After && !s.startsOver(ctx, b, l, e.Key) {
 					yield(driver.Entry{}, pipeline.Permanent(fmt.Errorf(
 						"%s lists %q after %q: it does not list in the order of bytes, so that parts of the listing cannot be told apart",
 						b.Traits().Name, e.Key, cmp.Or(last, l.Range.After))))

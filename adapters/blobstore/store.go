@@ -201,7 +201,7 @@ func (c Config) log() *slog.Logger {
 
 // Bucket returns the store as the ports of the pipeline.
 func (s *Store) Bucket() pipeline.Bucket {
-	return pipeline.Bucket{Source: s, Records: s.recorder, Checkpoints: checkpoints{s.keeper, s.traits.Mode}}
+	return pipeline.Bucket{Source: s, Records: s.recorder, Checkpoints: checkpoints{s.keeper, s.traits.Mode}, Unmodified: s.traits.Unmodified}
 }
 
 // CheckWritable reports why no record could be written to a folder; nil if

@@ -76,3 +76,29 @@ func (v Version) ETag() string {
 	}
 	return string(b)
 }
+
+// ParseETag is the inverse of [Version.ETag].
+func ParseETag(etag string) (v Version, ok bool) {
+	fields := strings.SplitN(strings.TrimPrefix(etag, "-"), "-", 3)
+	for i, field := range []*int64{&v.Modified, &v.Size, &v.Changed} {
+		if i == len(fields) {
+			break
+		}
+		var err error
+		if *field, err = strconv.ParseInt(fields[i], 16, 64); err != nil {
+			return Version{}, false
+		}
+	}
+	if strings.HasPrefix(etag, "-") { // before 1970
+		v.Modified = -v.Modified
+	}
+	return v, v.ETag() == etag
+}
+
+// Unmodified reports whether two ETags are of the same modification time and size. The content may still be another
+// one, if it was damaged, or was changed by a program that put the time back.
+func Unmodified(a, b string) bool {
+	v, ok := ParseETag(a)
+	w, ok2 := ParseETag(b)
+	return ok && ok2 && v.Modified == w.Modified && v.Size == w.Size
+}

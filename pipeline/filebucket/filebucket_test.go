@@ -71,3 +71,25 @@ func TestVersionWithoutTimeOfChange(t *testing.T) {
 		t.Errorf("got %s, want 1234-10", got)
 	}
 }
+
+func TestParseETag(t *testing.T) {
+	for _, v := range []filebucket.Version{
+		{Modified: 1_000_000_000_123, Size: 16, Changed: 1_000_000_000_456}, {Modified: 1, Size: 0}, {Modified: -77, Size: 3, Changed: -5}, {}, {Modified: -1, Size: 1},
+	} {
+		if got, ok := filebucket.ParseETag(v.ETag()); !ok || got != v {
+			t.Errorf("%s: got %+v, %t, want %+v", v.ETag(), got, ok, v)
+		}
+	}
+	for _, etag := range []string{"", "-", "1", "1-", "1-2-", "1-2-x", "1-2-3-4", "0x1-2", "01-2", "d41d8cd98f00b204e9800998ecf8427e", "--1-2"} {
+		if got, ok := filebucket.ParseETag(etag); ok {
+			t.Errorf("%q: got %+v", etag, got)
+		}
+	}
+	for pair, want := range map[[2]string]bool{
+		{"5-10-1", "5-10-2"}: true, {"5-10", "5-10-2"}: true, {"5-10-1", "6-10-1"}: false, {"5-10-1", "5-11-1"}: false, {"x", "x"}: false,
+	} {
+		if got := filebucket.Unmodified(pair[0], pair[1]); got != want {
+			t.Errorf("%q: got %t, want %t", pair, got, want)
+		}
+	}
+}

@@ -106,6 +106,8 @@ type Traits struct {
 	// RecordOptions: the store takes RecordOptions.
 	RecordOptions bool
 
+	// Unmodified implements pipeline.Bucket.Unmodified. nil: as there.
+	Unmodified func(a, b pipeline.Object) bool
 	// Mode returns which users may read and write an object. nil: objects have no permissions of
 	// their own.
 	Mode func(key string) fs.FileMode

@@ -72,8 +72,10 @@ type bucket struct {
 var _ driver.Bucket = (*bucket)(nil)
 
 func (f *bucket) Traits() driver.Traits {
-	return driver.Traits{Name: "a folder", Local: true, Mode: f.mode, Writable: f.writable, CleanUp: f.cleanUp}
+	return driver.Traits{Name: "a folder", Local: true, Unmodified: unmodified, Mode: f.mode, Writable: f.writable, CleanUp: f.cleanUp}
 }
+
+func unmodified(a, b pipeline.Object) bool { return filebucket.Unmodified(a.ETag, b.ETag) }
 
 // pathOf returns the path in a URL.
 func pathOf(u *url.URL) (string, error) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
@@ -64,5 +65,35 @@ func TestItems(t *testing.T) {
 		h := harness(t, drivertest.MustLayout(t, template))
 		h.Holds = func(key string) bool { return !strings.HasSuffix(key, "/") }
 		drivertest.TestItems(t, h)
+	}
+}
+
+// Whether users have modified a file shows in its modification time and its size. The time of change changes
+// with the permissions, too.
+func TestUnmodified(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "a")
+	bucket := drivertest.OpenFolder(t, dir, blobstore.Config{}).Bucket()
+	state := func(content string, at int64) pipeline.Object {
+		t.Helper()
+		drivertest.WriteFile(t, name, content)
+		if err := os.Chtimes(name, time.Time{}, time.Unix(at, 5)); err != nil {
+			t.Fatal(err)
+		}
+		o, err := bucket.Source.Stat(t.Context(), drivertest.Object("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	first := state("one", 1_000_000_000)
+	afterTick(t, dir)
+	if damaged := state("two", 1_000_000_000); first.SameVersion(damaged) || !bucket.Unmodified(first, damaged) {
+		t.Errorf("%+v is modified to %+v", first, damaged)
+	}
+	for _, other := range []pipeline.Object{state("three", 1_000_000_000), state("one", 1_000_000_001)} {
+		if bucket.Unmodified(first, other) {
+			t.Errorf("%+v is unmodified to %+v", first, other)
+		}
 	}
 }
