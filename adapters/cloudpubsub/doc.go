@@ -32,5 +32,6 @@ func (Driver) Traits() queue.Traits {
 		NoDeadLetters: "has no dead letters of its own: a message that always fails is redelivered without limit; name a topic for it with --dead-letter",
 		HeldFor:       24 * time.Hour,
 		OwnTopic:      true,
+		InProcess:     true,
 	}
 }

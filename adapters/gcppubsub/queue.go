@@ -86,9 +86,14 @@ func (q *subscription) delivery(m *pubsubpb.ReceivedMessage) queue.Delivery {
 		attempt = q.nacks[m.Message.MessageId] + 1
 		q.mu.Unlock()
 	}
+	var sent time.Time
+	if m.Message.PublishTime != nil {
+		sent = m.Message.PublishTime.AsTime()
+	}
 	return queue.Delivery{
 		Message: queue.Received(m.Message.MessageId, m.Message.Data, m.Message.Attributes),
 		Lease:   queue.Hold(handle{q, m.AckId, m.Message.MessageId, attempt}, attempt, q.deadline),
+		Sent:    sent,
 	}
 }
 

@@ -63,5 +63,6 @@ func (d Driver) Traits() queue.Traits {
 		NoDeadLetters:    "has no dead letters of its own: a message that always fails is redelivered without limit; name a topic for it with --dead-letter",
 		CountsDeliveries: true,
 		DelaysNacks:      true,
+		Count:            d.Count,
 	}
 }

@@ -169,6 +169,7 @@ func (q *consumer) delivery(m *nats.Msg) (queue.Delivery, error) {
 	return queue.Delivery{
 		Message: queue.Received(fmt.Sprintf("%s:%d", meta.Stream, meta.Sequence.Stream), m.Data, headers),
 		Lease:   queue.Hold(handle{q.nc, m.Reply, meta.Sequence.Stream, q.info}, int(meta.NumDelivered), q.ackWait),
+		Sent:    meta.Timestamp,
 	}, nil
 }
 

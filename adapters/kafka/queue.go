@@ -151,7 +151,7 @@ func (q *member) deliver(fetches kgo.Fetches) (got []queue.Delivery) {
 // hold takes the lease on a message. The caller holds q.mu.
 func (r *record) hold() queue.Delivery {
 	r.lease = queue.Hold(r, r.attempt, 0)
-	return queue.Delivery{Message: received(r.Record), Lease: r.lease}
+	return queue.Delivery{Message: received(r.Record), Lease: r.lease, Sent: r.Timestamp}
 }
 
 // Extend does nothing: the client's heartbeats hold the partition.

@@ -77,5 +77,6 @@ func (d Driver) Traits() queue.Traits {
 		HeldFor:          consumerTimeout,
 		OwnTopic:         true,
 		PlaceParameters:  []string{"queue", "exchange", "key"},
+		Count:            d.Count,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -200,9 +201,13 @@ func (q *consumer) tolerate(err error) {
 func (q *consumer) delivery(d amqp.Delivery) queue.Delivery {
 	headers := make(map[string]string, len(d.Headers))
 	for k, v := range d.Headers {
-		if text, ok := v.(string); ok {
+		if text, ok := v.(string); ok && !strings.HasPrefix(strings.ToLower(k), "x-") { // reserved for RabbitMQ
 			headers[k] = text
 		}
+	}
+	// A queue that gives up a message says why. Where a worker has done so, its own reason says more.
+	if why, ok := d.Headers["x-first-death-reason"].(string); ok && headers[pipeline.MetadataReason] == "" {
+		headers[pipeline.MetadataReason] = "RabbitMQ: " + why
 	}
 	if !counts(d) {
 		q.uncounted.Do(func() {
@@ -222,7 +227,7 @@ func (q *consumer) delivery(d amqp.Delivery) queue.Delivery {
 	if q.ch.IsClosed() { // lose may have run already
 		h.lease.Lose(amqp.ErrClosed)
 	}
-	return queue.Delivery{Message: queue.Received(d.MessageId, d.Body, headers), Lease: h.lease}
+	return queue.Delivery{Message: queue.Received(d.MessageId, d.Body, headers), Lease: h.lease, Sent: d.Timestamp}
 }
 
 // counts reports whether the queue may count deliveries: a message that was never

@@ -121,7 +121,7 @@ func (t *topic) Close() error {
 // publishing returns the AMQP form of a message. Header names that begin with x- are
 // reserved for RabbitMQ.
 func publishing(m *message.Message) amqp.Publishing {
-	p := amqp.Publishing{DeliveryMode: amqp.Persistent, Body: m.Payload, Headers: make(amqp.Table)}
+	p := amqp.Publishing{DeliveryMode: amqp.Persistent, Timestamp: time.Now(), Body: m.Payload, Headers: make(amqp.Table)}
 	id := m.UUID
 	if len(id) <= 255 && id == strings.ToValidUTF8(id, "") {
 		p.MessageId, id = id, ""

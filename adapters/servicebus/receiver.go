@@ -75,13 +75,39 @@ func (r *receiver) delivery(m *azservicebus.ReceivedMessage) queue.Delivery {
 	for name, value := range m.ApplicationProperties {
 		properties[name] = fmt.Sprint(value)
 	}
+	reasoned(properties)
 	id := m.MessageID
 	if id == "" && m.SequenceNumber != nil {
 		id = strconv.FormatInt(*m.SequenceNumber, 10)
 	}
+	var sent time.Time
+	if m.EnqueuedTime != nil {
+		sent = *m.EnqueuedTime
+	}
 	return queue.Delivery{
 		Message: queue.Received(id, m.Body, properties),
 		Lease:   queue.Hold(handle{r, m, r.lost.Load()}, max(int(m.DeliveryCount), 1), lockDuration(m)),
+		Sent:    sent,
+	}
+}
+
+// The properties with which Service Bus says why it gave up a message
+// (https://learn.microsoft.com/azure/service-bus-messaging/service-bus-dead-letter-queues).
+const (
+	propertyReason      = "DeadLetterReason"
+	propertyDescription = "DeadLetterErrorDescription"
+)
+
+// reasoned makes the reason of Service Bus that of the message, unless a worker has given one.
+func reasoned(properties map[string]string) {
+	why := properties[propertyReason]
+	if about := properties[propertyDescription]; about != "" {
+		why += ": " + about
+	}
+	delete(properties, propertyReason)
+	delete(properties, propertyDescription)
+	if why != "" && properties[pipeline.MetadataReason] == "" {
+		properties[pipeline.MetadataReason] = "Service Bus: " + why
 	}
 }
 

@@ -46,6 +46,8 @@ func (d *Driver) Traits() queue.Traits {
 		DelaysNacks:      true,
 		NackDelay:        Backoff,
 		Reachable:        d.Reachable,
+		Count:            d.Count,
+		Move:             d.Move,
 	}
 }
 

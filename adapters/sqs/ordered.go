@@ -136,7 +136,7 @@ func (q *ordered) arrive(i *intake, m *message.Message) {
 		i.idle.Add(1)
 		m.Nack() // frees the worker; the message is settled by its receipt handle
 	})
-	d := queue.Delivery{Message: received(raw, []byte(aws.ToString(raw.Body))), Lease: lease}
+	d := queue.Delivery{Message: received(raw, []byte(aws.ToString(raw.Body))), Lease: lease, Sent: sentAt(raw)}
 	select {
 	case q.arrived <- d:
 	case <-i.ctx.Done():

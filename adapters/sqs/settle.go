@@ -67,6 +67,15 @@ func (s *settler) hold(m *types.Message, visibility time.Duration) *queue.Lease 
 	return queue.HoldAtMost(&handle{s, aws.ToString(m.ReceiptHandle)}, max(attempt, 1), visibility, heldFor)
 }
 
+// sentAt returns when SQS got a message; zero if it does not say.
+func sentAt(m *types.Message) time.Time {
+	ms, err := strconv.ParseInt(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
 // handle settles one message.
 type handle struct {
 	s       *settler

@@ -162,7 +162,7 @@ func (q *standard) delivery(m *pubsub.Message, visibility time.Duration) queue.D
 		// There may have been an SNS envelope, which gocloud has removed.
 		enveloped(out, m.Metadata)
 	}
-	return queue.Delivery{Message: out, Lease: q.hold(&raw, visibility)}
+	return queue.Delivery{Message: out, Lease: q.hold(&raw, visibility), Sent: sentAt(&raw)}
 }
 
 // Close implements queue.Queue.

@@ -16,6 +16,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 )
@@ -72,6 +73,8 @@ type Limiter interface {
 type Delivery struct {
 	Message *message.Message
 	Lease   *Lease
+	// Sent is when the queue got the message, by its clock; zero if it does not tell.
+	Sent time.Time
 }
 
 // Topic is where messages are sent. Safe for concurrent use.

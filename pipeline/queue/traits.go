@@ -43,6 +43,21 @@ type Traits struct {
 	// creates nothing. nil: the driver cannot ask, and [Subscriber.Fault] is all
 	// that is known.
 	Reachable func(ctx context.Context, url string) error
+	// InProcess says that a queue is in the memory of the process that opens it, and ends with it.
+	InProcess bool
+	// Count returns how many messages the queue of a URL has. nil: the driver cannot tell.
+	Count func(ctx context.Context, url string) (Count, error)
+	// Move makes the service itself move all messages of a queue to another one, and returns when it has. It
+	// calls told now and then with how many it has moved. If ctx ends, it stops the service. The error wraps
+	// [errors.ErrUnsupported], and nothing has been moved, if the service cannot move these. nil: it has no such thing.
+	Move func(ctx context.Context, from, to string, told func(moved int)) (moved int, err error)
+}
+
+// Count is how many messages a queue has.
+type Count struct {
+	Waiting int  // for a receiver
+	Held    int  // by receivers, or until a delay is over
+	Exact   bool // otherwise the numbers may be a minute old
 }
 
 // Scheme is a URL scheme with an example for help texts and error messages.

@@ -1,6 +1,7 @@
 package sqstest
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 )
@@ -46,11 +47,32 @@ func (s *Server) startMove(in request) (any, error) {
 	visible, _, _ := source.counts(now)
 	t := &moveTask{
 		handle: "task-" + strconv.Itoa(s.nextSerial()), source: source, destination: in.DestinationArn,
-		rate: in.MaxNumberOfMessagesPerSecond, started: now, total: visible, status: "RUNNING",
+		rate: cmp.Or(in.MaxNumberOfMessagesPerSecond, s.rate), started: now, total: visible, status: "RUNNING",
 	}
 	s.tasks = append(s.tasks, t)
 	s.move(now)
 	return map[string]string{"TaskHandle": t.handle}, nil
+}
+
+// MoveRate is how many messages a second a task moves that names no rate. 0: all at once.
+func (s *Server) MoveRate(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rate = n
+}
+
+func (s *Server) cancelMove(in request) (any, error) {
+	for _, t := range s.tasks {
+		if t.handle != in.TaskHandle {
+			continue
+		}
+		if t.status != "RUNNING" {
+			return nil, refuse("UnsupportedOperation", "Only active tasks can be cancelled.")
+		}
+		t.status = "CANCELLED"
+		return map[string]int{"ApproximateNumberOfMessagesMoved": t.moved}, nil
+	}
+	return nil, refuse("ResourceNotFoundException", "The task does not exist.")
 }
 
 func (s *Server) listMoves(in request) (any, error) {

@@ -25,6 +25,7 @@ type Server struct {
 	queues  map[string]*queue    // by name
 	deleted map[string]time.Time // when the queue of a name was deleted
 	tasks   []*moveTask
+	rate    int // of tasks that name none
 	faults  []*Fault
 	calls   map[string]int // by action
 	serial  int            // makes identifiers
@@ -226,6 +227,7 @@ var actions = map[string]func(*Server, request) (any, error){
 	"ChangeMessageVisibilityBatch": (*Server).changeVisibilityBatch,
 	"StartMessageMoveTask":         (*Server).startMove,
 	"ListMessageMoveTasks":         (*Server).listMoves,
+	"CancelMessageMoveTask":        (*Server).cancelMove,
 }
 
 // request has the members of every input.
@@ -243,6 +245,7 @@ type request struct {
 	Entries                     []entry
 
 	SourceArn, DestinationArn    string
+	TaskHandle                   string
 	MaxNumberOfMessagesPerSecond int
 	MaxResults                   int
 }
