@@ -29,6 +29,7 @@ var rooms = map[string][]string{
 	"pipeline/queue":                {"pipeline"},
 	"pipeline/manifest":             {"pipeline"},
 	"pipeline/pipelinetest":         {"pipeline"},
+	"pipeline/redrive":              {"pipeline"},
 	"pipeline/sweep":                {"pipeline"},
 }
 

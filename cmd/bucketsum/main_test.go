@@ -226,7 +226,7 @@ func TestUsage(t *testing.T) {
 		args []string
 		want []string // in the line
 	}{
-		"command":            {args: []string{"sreve"}, want: []string{`unknown command "sreve"`, "local, serve, sum, version"}},
+		"command":            {args: []string{"sreve"}, want: []string{`unknown command "sreve"`, "serve, sum"}},
 		"misspelt command":   {args: []string{"serv"}, want: []string{`unknown command "serv"`, "did you mean serve?"}},
 		"help of no command": {args: []string{"help", "sreve"}, want: []string{`unknown command "sreve"`}},
 		"flag first":         {args: []string{"--queue", "x"}, want: []string{`unknown command "--queue"`}},

@@ -1,0 +1,122 @@
+package redrive
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/backoff"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
+)
+
+// all receives until there is a reason to end.
+func (r *run) all(ctx context.Context) (End, error) {
+	for broken := 0; ; {
+		switch fault := r.failure(); {
+		case fault != nil:
+			return Broken, fault
+		case r.taken >= r.Limit:
+			return Limited, nil
+		case r.held.full(r.Hold):
+			return Full, nil
+		}
+		free := r.takeSlots(ctx)
+		if free == 0 {
+			return Interrupted, nil
+		}
+		got, err := r.receive(ctx, free)
+		for range free - len(got) {
+			<-r.slots
+		}
+		for _, d := range got {
+			r.handle(d)
+		}
+		switch {
+		case len(got) > 0:
+			broken = 0
+		case ctx.Err() != nil:
+			return Interrupted, nil
+		case err == nil:
+			return Empty, nil
+		}
+		for err != nil {
+			if broken++; broken >= attempts || pipeline.Classify(err) == pipeline.ClassPermanent {
+				return Broken, fmt.Errorf("receive from %s: %w", redact.URL(r.From), redact.Error(err, r.From))
+			}
+			r.Log.Warn("the queue failed and is opened again", "queue", redact.URL(r.From), "err", redact.Error(err, r.From))
+			if err = r.reopen(ctx, broken); ctx.Err() != nil {
+				return Interrupted, nil
+			}
+		}
+	}
+}
+
+// reopen replaces a queue that failed. Messages that were held come again.
+func (r *run) reopen(ctx context.Context, failures int) error {
+	if r.queue != nil {
+		r.working.Wait()
+		r.held.forget(&r.tally, r.Log)
+		_ = r.queue.Close() // it is broken
+		r.queue = nil
+	}
+	if !pauses.Wait(ctx, failures) {
+		return ctx.Err()
+	}
+	return r.open(ctx)
+}
+
+// takeSlots waits for a free slot and takes all that are free; 0 if ctx ends.
+func (r *run) takeSlots(ctx context.Context) (n int) {
+	select {
+	case r.slots <- struct{}{}:
+	case <-ctx.Done():
+		return 0
+	}
+	for n = 1; n < cap(r.slots); n++ {
+		select {
+		case r.slots <- struct{}{}:
+		default:
+			return n
+		}
+	}
+	return n
+}
+
+// receive waits for messages. It returns nothing and no error if the queue is empty.
+func (r *run) receive(ctx context.Context, n int) ([]queue.Delivery, error) {
+	got, err := r.receiveFor(ctx, r.Wait, n)
+	if len(got) > 0 || err != nil {
+		return got, err
+	}
+	return r.receiveFor(ctx, lastLook, n)
+}
+
+func (r *run) receiveFor(ctx context.Context, wait time.Duration, n int) ([]queue.Delivery, error) {
+	within, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if count := r.from.Traits().Count; count != nil && wait > hasty {
+		var asking sync.WaitGroup
+		defer asking.Wait()
+		asking.Go(func() {
+			if c, err := r.countSoon(within, count); err == nil && c.Exact && c.Waiting == 0 {
+				cancel()
+			}
+		})
+		defer cancel()
+	}
+	got, err := r.queue.Receive(within, n)
+	if within.Err() != nil && len(got) == 0 {
+		return nil, nil
+	}
+	return got, err
+}
+
+func (r *run) countSoon(ctx context.Context, count func(context.Context, string) (queue.Count, error)) (queue.Count, error) {
+	if !backoff.Sleep(ctx, min(hasty, r.Wait/2)) {
+		return queue.Count{}, ctx.Err()
+	}
+	return count(ctx, r.From)
+}
