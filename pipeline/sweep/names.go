@@ -21,11 +21,11 @@ const (
 	reports   = "reports/"
 )
 
-func planName(pass string) string    { return plans + plain(pass) + ".json" }
-func summaryName(pass string) string { return summaries + plain(pass) + ".json" }
+func planName(pass string) string    { return plans + pass + ".json" }
+func summaryName(pass string) string { return summaries + pass + ".json" }
 
 // reportsOf is the beginning of the names of all reports of a pass.
-func reportsOf(pass string) string { return reports + plain(pass) + "/" }
+func reportsOf(pass string) string { return reports + pass + "/" }
 
 // reportName returns the name of the report of a shard. It is the same in every process and version, and no part of
 // it is text from a message that was not checked.
@@ -34,18 +34,18 @@ func reportName(s pipeline.Shard) string {
 }
 
 var (
-	plainName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,99}$`)
+	plainName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 	notPlain  = regexp.MustCompile(`[^a-z0-9_-]+`)
 )
 
-// plain returns a name in the letters that all stores and file systems tell apart. The name of another pass or
-// bucket may result in the same: what is stored has the full names.
-func plain(name string) string {
-	if plainName.MatchString(name) {
-		return name
+// plain returns the name of a bucket in the letters that all stores and file systems tell apart. Another bucket may
+// have the same: the name of a report has a hash of the bucket, too.
+func plain(bucket string) string {
+	if plainName.MatchString(bucket) {
+		return bucket
 	}
-	text := "x" + notPlain.ReplaceAllString(strings.ToLower(name), "-")
-	return text[:min(len(text), 40)] + "-" + shortHash(name)[:12]
+	text := "x" + notPlain.ReplaceAllString(strings.ToLower(bucket), "-")
+	return text[:min(len(text), 40)] + "-" + shortHash(bucket)[:12]
 }
 
 // shortHash returns 40 digits. The lengths of the texts are hashed with them, so that no two lists of texts are

@@ -191,7 +191,7 @@ func TestHereEndsWithErrors(t *testing.T) {
 	}{
 		"no buckets":     {func(p *sweep.Pass) { p.Buckets = nil }, "a pass needs a bucket"},
 		"unknown bucket": {func(p *sweep.Pass) { p.Buckets = []string{"x"} }, `bucket "x" is not configured`},
-		"bad name":       {func(p *sweep.Pass) { p.Name = "../x" }, `"../x" is not the name of a pass: use up to 100 letters, digits and ._-, beginning with a letter or digit`},
+		"bad name":       {func(p *sweep.Pass) { p.Name = "../x" }, `pass "../x": a name has 1 to 63 lower-case letters, digits, hyphens and underscores, and begins with a letter or digit`},
 		"bad glob":       {func(p *sweep.Pass) { p.Options.Include = []string{"["} }, `"[" is not a glob`},
 		"bad sample":     {func(p *sweep.Pass) { p.Options.Sample = 5 }, "a sample of 5 is not from 0 to 1"},
 		"rows":           {func(p *sweep.Pass) { p.Rows = func([]sweep.Row) error { return full } }, "disk full"},
@@ -232,12 +232,12 @@ func TestSlices(t *testing.T) {
 	}
 }
 
-// TestNames: whatever a pass or a bucket is called, the names of its reports have the letters that all stores take, and
+// TestNames: whatever a bucket is called, the names of its reports have the letters that all stores take, and
 // those of different passes differ.
 func TestNames(t *testing.T) {
 	reports := newMemory() // it checks names
 	stores := map[string]*store{"UPPER": newStore(3), "upper": newStore(3), "a.b": newStore(3), "ü /..": newStore(3), "plan.json": newStore(3)}
-	for i, name := range []string{"Audit", "audit", "AUDIT", "a..b", "A._-", strings.Repeat("n", 100), strings.Repeat("N", 100), ""} {
+	for i, name := range []string{"audit", "a--b", "2", strings.Repeat("n", 63), ""} {
 		p := sweep.Pass{Command: sweep.Verify, Buckets: slices.Collect(maps.Keys(stores)), Reports: reports, Name: name, Open: openStores(stores, ok)}
 		if s, err := p.Here(t.Context()); err != nil || s.Totals.Sum() != 15 {
 			t.Errorf("pass %q: got %+v, %v; want 15 rows", name, s, err)

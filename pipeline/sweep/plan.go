@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"slices"
@@ -136,7 +137,11 @@ func readPlan(ctx context.Context, from Reports, name string) (Plan, error) {
 	var p Plan
 	in := json.NewDecoder(bytes.NewReader(data))
 	in.DisallowUnknownFields()
-	if err := in.Decode(&p); err != nil {
+	err = in.Decode(&p)
+	if _, more := in.Token(); err == nil && more != io.EOF {
+		err = errors.New("there is more than a plan")
+	}
+	if err != nil {
 		return Plan{}, fmt.Errorf("read the plan %s, which may be of a newer version: %w", name, err)
 	}
 	if err := p.check(name); err != nil {

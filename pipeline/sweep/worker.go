@@ -11,8 +11,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// Worker runs the shards that messages ask for. Reports, Open and Send are needed. Its Handle is
-// for the shards of events of the kind pipeline.Sweep.
+// Worker runs the shards that messages ask for. Reports, Open and Send are needed. Its Handle is a
+// [pipeline.Handler] for events of the kind pipeline.Sweep.
 type Worker struct {
 	Reports     Reports
 	Open        Open
@@ -32,12 +32,16 @@ type Worker struct {
 // mostCached bounds the plans and buckets that a worker keeps. There are more only if messages name many passes.
 const mostCached = 64
 
-// Handle runs a shard and sends the shards that follow it. It returns nil when the report is stored and
+// Handle runs the shard of an event and sends the shards that follow it. It returns nil when the report is stored and
 // the queue has these. A shard that has its report is not run again.
 //
 // Permanent errors: a shard that no plan here knows, a bucket that is not configured (pipeline.ErrUnknownBucket), a
 // plan that is damaged. pipeline.Unfinished: its only object needs another slice.
-func (w *Worker) Handle(ctx context.Context, s pipeline.Shard) error {
+func (w *Worker) Handle(ctx context.Context, e pipeline.Event) error {
+	if e.Kind != pipeline.Sweep || e.Shard == nil {
+		return pipeline.Permanent(errors.New("the event names no shard of a pass"))
+	}
+	s := *e.Shard
 	if err := s.Validate(); err != nil {
 		return pipeline.Permanent(err)
 	}
