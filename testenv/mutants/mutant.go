@@ -17,6 +17,7 @@ type mutant struct {
 	// rare: hardly a random schedule shows it. The complete search of testenv/model has a row of the same
 	// name, which shows it.
 	rare bool
+	pass bool   // it breaks a pass over existing objects, which the simulator does not make
 	lie  string // what the events of its schedules say that is not so; see testenv/sim
 }
 

@@ -57,6 +57,15 @@ func (r *runner) build(ctx context.Context, m mutant) (string, error) {
 	return binary, nil
 }
 
+// try tries a mutant in the way that can kill it.
+func (r *runner) try(ctx context.Context, m mutant) (verdict, error) {
+	if !m.pass {
+		return r.run(ctx, m, r.schedules)
+	}
+	killer, err := r.killingTest(ctx, m)
+	return verdict{invariant: killer}, err
+}
+
 // run lets the simulator look for the mutant. An error says that the run proves nothing: it ended in another
 // way than with a violation or after all schedules.
 func (r *runner) run(ctx context.Context, m mutant, schedules int) (verdict, error) {
