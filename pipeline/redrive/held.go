@@ -37,6 +37,12 @@ func (h *held) add(k kept) {
 	h.bytes += k.size
 }
 
+func (h *held) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.all)
+}
+
 func (h *held) full(most int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

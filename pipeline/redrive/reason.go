@@ -17,8 +17,9 @@ const (
 )
 
 const (
-	maxKind  = 200 // bytes of the name of a group
-	maxNamed = 10  // objects whose names are looked for
+	maxReason = 4000 // bytes of a reason that are looked at for its group: any sender may have written it
+	maxKind   = 200  // bytes of the name of a group
+	maxNamed  = 10   // objects whose names are looked for
 	// leastKey is how long a key must be that is replaced wherever it stands: shorter ones are words.
 	leastKey = 4
 )
@@ -35,6 +36,7 @@ func kindOf(reason string, objects []pipeline.Object) string {
 	if reason == "" {
 		return NoReason
 	}
+	reason = readable.Cut(reason, maxReason)
 	for _, o := range objects[:min(len(objects), maxNamed)] {
 		if o.Key == "" {
 			continue

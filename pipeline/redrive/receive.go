@@ -101,7 +101,9 @@ func (r *run) receiveFor(ctx context.Context, wait time.Duration, n int) ([]queu
 		var asking sync.WaitGroup
 		defer asking.Wait()
 		asking.Go(func() {
-			if c, err := r.countSoon(within, count); err == nil && c.Exact && c.Waiting == 0 {
+			// What others hold may come back soon.
+			ours := r.held.count() + len(r.slots) - n
+			if c, err := r.countSoon(within, count); err == nil && c.Exact && c.Waiting == 0 && c.Held <= ours {
 				cancel()
 			}
 		})

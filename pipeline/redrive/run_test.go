@@ -302,17 +302,25 @@ func TestInterrupted(t *testing.T) {
 
 // TestEndsAsSoonAsTheQueueSays: a queue that counts exactly need not be waited for.
 func TestEndsAsSoonAsTheQueueSays(t *testing.T) {
-	for exact, want := range map[bool]time.Duration{true: 2 * time.Second, false: 10 * time.Second} {
+	for name, test := range map[string]struct {
+		exact bool
+		held  int
+		want  time.Duration
+	}{
+		"exactly":            {true, 0, 2 * time.Second},
+		"others hold some":   {true, 3, 10 * time.Second},
+		"its count is stale": {false, 0, 10 * time.Second},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBroker()
 			b.put(from, "photos a", nil)
 			b.traits.Count = func(context.Context, string) (queue.Count, error) {
-				return queue.Count{Waiting: len(b.bodies(from)), Held: 3, Exact: exact}, nil
+				return queue.Count{Waiting: len(b.bodies(from)), Held: test.held, Exact: test.exact}, nil
 			}
 			began := time.Now()
 			s := mustRun(t, config(b))
-			if took := time.Since(began); took > want+time.Second || took < want/2 || s.Total.Sent != 1 || s.After == nil || s.After.Held != 3 {
-				t.Errorf("exact %v: it took %s, summary %+v", exact, took, s)
+			if took := time.Since(began); took > test.want+time.Second || took < test.want/2 || s.Total.Sent != 1 || s.After == nil || s.After.Held != test.held {
+				t.Errorf("%s: it took %s, summary %+v", name, took, s)
 			}
 		})
 	}

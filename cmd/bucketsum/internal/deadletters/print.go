@@ -180,12 +180,12 @@ func (r Report) Sentence() string {
 	case redrive.Interrupted:
 		say("interrupted: run the command again to continue")
 	}
-	if a := r.After; a != nil && (a.Waiting != t.Left() || a.Held > 0) {
+	if a := r.After; a != nil && a.Waiting+a.Held != t.Left() {
 		about := ""
 		if !a.Exact {
 			about = "about "
 		}
-		say("the queue says that it has %s%d, and %d that other receivers hold", about, a.Waiting, a.Held)
+		say("the queue says that it still has %s%d", about, a.Waiting+a.Held)
 	}
 	return strings.Join(parts, "; ")
 }
