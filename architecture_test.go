@@ -19,6 +19,7 @@ const module = "github.com/bucketsum/bucketsum"
 // package and all packages below it. The longest matching name decides.
 var rooms = map[string][]string{
 	"cmd":                           {"handlers", "adapters", "pipeline"},
+	"cmd/bucketsum/internal/pass":   {"handlers", "adapters", "pipeline", "cmd/bucketsum/internal/app"},
 	"handlers":                      {"pipeline"},
 	"adapters":                      {"pipeline"},
 	"adapters/blobstore":            {"pipeline", "adapters/blobstore/driver"},

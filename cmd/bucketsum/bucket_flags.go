@@ -10,8 +10,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
-// parseBuckets returns the buckets of [NAME=]URL values, and all mistakes in them.
-func parseBuckets(args []string) ([]app.BucketURL, error) {
+// parseBuckets returns the buckets of the [NAME=]URL values of a flag or an argument, and all mistakes in them.
+func parseBuckets(flag string, args []string) ([]app.BucketURL, error) {
 	var (
 		buckets []app.BucketURL
 		faults  []error
@@ -22,7 +22,7 @@ func parseBuckets(args []string) ([]app.BucketURL, error) {
 		if name, rest, ok := strings.Cut(arg, "="); ok && !strings.ContainsAny(name, ":/?") {
 			b = app.BucketURL{Name: name, URL: rest}
 		}
-		if err := checkURL("--bucket", b.URL, bucketSchemes()); err != nil {
+		if err := checkURL(flag, b.URL, bucketSchemes()); err != nil {
 			faults = append(faults, err)
 			continue
 		}
@@ -33,10 +33,10 @@ func parseBuckets(args []string) ([]app.BucketURL, error) {
 		shown := redact.URL(b.URL)
 		switch {
 		case b.Name == "" || b.Name == "/" || b.Name == ".":
-			faults = append(faults, fmt.Errorf("--bucket: %q has no name that events could use; put NAME= before it", shown))
+			faults = append(faults, fmt.Errorf("%s: %q has no name that events could use; put NAME= before it", flag, shown))
 		case seen[b.Name] != "":
-			faults = append(faults, fmt.Errorf("--bucket: both %s and %s are named %q; give one another name: NAME=URL",
-				seen[b.Name], shown, b.Name))
+			faults = append(faults, fmt.Errorf("%s: both %s and %s are named %q; give one another name: NAME=URL",
+				flag, seen[b.Name], shown, b.Name))
 		}
 		seen[b.Name] = shown
 		buckets = append(buckets, b)

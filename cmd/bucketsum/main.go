@@ -41,7 +41,7 @@ func run() int {
 	// signal both the process and its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	memory.Limit()
-	if len(os.Args) > 1 && slices.Contains([]string{"local", "serve", "sum"}, os.Args[1]) {
+	if len(os.Args) > 1 && slices.Contains([]string{"backfill", "local", "serve", "sum", "verify"}, os.Args[1]) {
 		memory.LeaveGarbage() // the other commands leave none
 	}
 	if _, err := md5lanes.Default(); err != nil {
@@ -57,11 +57,13 @@ type process struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
+	args           []string // without the name of the program
 }
 
 // dispatch runs the command that the arguments name and returns the exit status.
 func dispatch(ctx context.Context, p process, args []string) int {
 	given := slices.Clone(args)
+	p.args = args
 	getenv := p.getenv
 	p.getenv = func(name string) string {
 		value := getenv(name)
@@ -114,6 +116,12 @@ var errReported = errors.New("the failures are printed already")
 // exitStatus turns a command's error into one line on stderr and the exit status.
 func exitStatus(p process, c *cobra.Command, err error) int {
 	var usage usageError
+	if exit, ok := errors.AsType[exitError](err); ok {
+		if text := oneLine(err); text != "" {
+			fmt.Fprintf(p.stderr, "%s: %s\n", c.CommandPath(), text)
+		}
+		return exit.status
+	}
 	switch {
 	case err == nil:
 		return exitOK

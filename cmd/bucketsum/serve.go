@@ -80,7 +80,7 @@ func (f *serveFlags) define(fs *pflag.FlagSet) {
 
 // validate returns the buckets, or all mistakes.
 func (f *serveFlags) validate(args []string) ([]app.BucketURL, error) {
-	buckets, bucketErr := parseBuckets(f.buckets)
+	buckets, bucketErr := parseBuckets("--bucket", f.buckets)
 	faults := []error{bucketErr, f.store.validate(buckets)}
 	if len(args) > 0 {
 		faults = append(faults, fmt.Errorf("unexpected argument %q", args[0]))

@@ -1,0 +1,340 @@
+// Package pass wires a pass over existing objects from a Config, as package app wires a worker: buckets, the
+// examination of their objects, reports and results. The caller parses the flags and shows the rows.
+package pass
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/time/rate"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/cloudevents"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
+	"github.com/bucketsum/bucketsum/handlers"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/keyglob"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/sweep"
+)
+
+// Config describes a pass. Command and Buckets are needed.
+type Config struct {
+	Command sweep.Command
+	Options sweep.Options
+
+	Buckets       []app.BucketURL
+	BucketDrivers blobstore.Drivers
+	BucketConfig  blobstore.Config
+
+	Results string            // URL of the topic for results; empty: none
+	Drivers queue.Drivers     // what Results can be of
+	Sources map[string]string // URIs of the buckets, for results
+
+	IgnoreClaims     bool // do not compare content with the claims of its store
+	RecordMismatches bool // a backfill records content that contradicts a claim
+	Resume           handlers.Resume
+	Concurrency      int           // objects in work at the same time; 0: app.DefaultConcurrency
+	Drain            time.Duration // how long objects in work may take after the end of Run's context
+	Rate             int64         // bytes that are read in a second, at most; 0: no limit
+	Budget           int64         // bytes that are read, at most; the oldest first; 0: no limit
+
+	Reports string // URL of the place where what is found is kept; empty: the pass cannot be resumed
+	Pass    string // name of the pass; empty: the newest unfinished one like this, or a new one
+	Queue   string // URL of the queue of workers, which run the shards; empty: this process does
+	Shard   int    // this process runs those shards of the plan that have this index modulo Shards
+	Shards  int    // 0: this process runs all
+
+	Observer pipeline.Observer
+	Version  string
+	Log      *slog.Logger // nil: discarded
+}
+
+// Validate returns all mistakes that show without opening anything. Each names the flag of its setting.
+func (c Config) Validate() error {
+	var faults []error
+	if _, err := digest.New(c.Options.Algorithms...); err != nil {
+		faults = append(faults, fmt.Errorf("--algorithms: %w", err))
+	}
+	if c.Concurrency < 0 {
+		faults = append(faults, fmt.Errorf("--concurrency: %d is less than 1", c.Concurrency))
+	}
+	if c.Drain < 0 {
+		faults = append(faults, fmt.Errorf("--drain-timeout: %s is negative", c.Drain))
+	}
+	faults = append(faults, c.validateParts())
+	for flag, globs := range map[string][]string{"--include": c.Options.Include, "--exclude": c.Options.Exclude} {
+		for _, glob := range globs {
+			if !keyglob.Valid(glob) {
+				faults = append(faults, fmt.Errorf("%s: %q is not a glob", flag, glob))
+			}
+		}
+	}
+	if !utf8.ValidString(c.Options.Prefix) {
+		faults = append(faults, fmt.Errorf("--prefix: %q is not UTF-8, as all keys are", c.Options.Prefix))
+	}
+	return errors.Join(faults...)
+}
+
+// validateParts returns the mistakes in how a pass is divided.
+func (c Config) validateParts() error {
+	var faults []error
+	fault := func(is bool, text string) {
+		if is {
+			faults = append(faults, errors.New(text))
+		}
+	}
+	fault(c.Queue != "" && c.Reports == "", "--queue: workers hand over what they find by --reports, which is missing")
+	fault(c.Queue != "" && c.Shards != 0, "--queue: workers divide the work, and so does --shards: give one of them")
+	fault(c.Shards < 0, fmt.Sprintf("--shards: %d is less than 1", c.Shards))
+	fault(c.Shards > 0 && (c.Reports == "" || c.Pass == ""), "--shards: the processes meet by --reports and --pass, which are needed")
+	fault(c.Shard < 0 || c.Shard > 0 && c.Shard >= c.Shards, fmt.Sprintf("--shard: %d is not from 0 to --shards less 1", c.Shard))
+	fault(c.Pass != "" && c.Reports == "", "--pass: the pass is in --reports, which is missing")
+	if c.Pass != "" {
+		if err := pipeline.CheckPass(c.Pass); err != nil {
+			faults = append(faults, fmt.Errorf("--pass: %w", err))
+		}
+	}
+	fault(c.Queue != "" && c.Rate > 0, "--rate: with --queue the workers read; their --concurrency bounds them")
+	fault(c.Queue != "" && c.Results != "", "--results: with --queue the workers announce what they find; give it to serve")
+	fault(c.Budget > 0 && (c.Queue != "" || c.Shards > 0), "--budget: one process has to count what is read: leave out --queue and --shards")
+	return errors.Join(faults...)
+}
+
+// Pass is a pass whose buckets and topics are open. Its methods are not safe for concurrent use.
+type Pass struct {
+	config Config
+	queues *app.Queues
+	stores map[string]*blobstore.Store
+	closes []func() error
+
+	reports  sweep.Reports      // nil: none
+	send     sweep.Send         // to the queue of workers
+	announce pipeline.Publisher // nil: results are not announced
+	limiter  *rate.Limiter      // nil: no limit
+	budget   *budget            // nil: no limit
+}
+
+// Open opens what the pass needs, so that a wrong URL or a missing permission is reported before any work
+// begins. Only a backfill needs buckets that it can write to.
+func Open(ctx context.Context, c Config) (*Pass, error) {
+	c.Concurrency = cmp.Or(c.Concurrency, app.DefaultConcurrency)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	p := &Pass{config: c, stores: make(map[string]*blobstore.Store)}
+	p.queues = app.NewQueues(app.Config{Drivers: c.Drivers, Concurrency: c.Concurrency, Log: c.Log})
+	p.closes = append(p.closes, p.queues.Close)
+	if c.Rate > 0 {
+		p.limiter = rate.NewLimiter(rate.Limit(c.Rate), burst)
+	}
+	if c.Budget > 0 {
+		p.budget = new(budget)
+		p.budget.left.Store(c.Budget)
+	}
+	if err := errors.Join(p.openBuckets(ctx), p.openResults(ctx), p.openQueue(ctx), p.openReports(ctx)); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func (p *Pass) openBuckets(ctx context.Context) error {
+	open := app.OpenReadable
+	if p.config.Command == sweep.Backfill {
+		open = app.OpenBucket
+	}
+	var faults []error
+	for _, b := range p.config.Buckets {
+		s, err := open(ctx, p.config.BucketDrivers, b, p.config.BucketConfig)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		p.stores[b.Name] = s
+		p.closes = append(p.closes, s.Close)
+	}
+	return errors.Join(faults...)
+}
+
+func (p *Pass) openResults(ctx context.Context) error {
+	if p.config.Results == "" {
+		return nil
+	}
+	topic, err := p.queues.Publisher(ctx, p.config.Results)
+	if err == nil {
+		p.announce, err = cloudevents.NewPublisher(cloudevents.Config{Publisher: topic, Topic: p.config.Results, Sources: p.config.Sources})
+	}
+	if err != nil {
+		return fmt.Errorf("--results: %w", err)
+	}
+	return nil
+}
+
+func (p *Pass) openQueue(ctx context.Context) error {
+	if p.config.Queue == "" {
+		return nil
+	}
+	topic, err := p.queues.Publisher(ctx, p.config.Queue)
+	if err != nil {
+		return fmt.Errorf("--queue: %w", err)
+	}
+	p.send = func(ctx context.Context, s pipeline.Shard) error {
+		m, err := cloudevents.ShardMessage(ctx, s)
+		if err != nil {
+			return err
+		}
+		return topic.Publish(p.config.Queue, m)
+	}
+	return nil
+}
+
+// Close closes what Open opened, in reverse order.
+func (p *Pass) Close() error {
+	var errs []error
+	for _, c := range slices.Backward(p.closes) {
+		errs = append(errs, c())
+	}
+	p.closes = nil
+	return errors.Join(errs...)
+}
+
+// Tell takes rows in the order of positions, bucket by bucket. It must not keep the slice.
+type Tell func([]sweep.Row) error
+
+// Run examines the objects, here or by workers, and tells what it finds. When ctx ends, it begins no other object, and
+// gives those in work some time. Errors: sweep.ErrStopped when ctx has ended; a bucket that could not be listed; that of
+// tell.
+func (p *Pass) Run(ctx context.Context, tell Tell, progress func(sweep.Progress)) (sweep.Summary, error) {
+	options := p.config.Options
+	if p.budget != nil {
+		var err error
+		if options.VerifiedBefore, err = p.oldest(ctx); err != nil {
+			return sweep.Summary{}, err
+		}
+	}
+	s := p.sweep(ctx, p.config.Command, options, tell)
+	s.Reports, s.Name = p.reports, p.config.Pass
+	s.Progress = func(now sweep.Progress) {
+		if p.budget != nil {
+			p.budget.resumed(now.Resumed.Read)
+		}
+		progress(now)
+	}
+	work, cancel := lasting(ctx, p.config.Drain)
+	defer cancel()
+	switch {
+	case p.send != nil:
+		s.Shards = rootsByQueue
+		return s.ByQueue(work, p.send)
+	case p.config.Shards > 0:
+		s.Shards = p.config.Shards * rootsByIndex
+		return s.ByIndex(work, p.config.Shard, p.config.Shards)
+	}
+	return s.Here(work)
+}
+
+// Into how many ranges a plan divides the buckets. Workers split them further; processes with an index get
+// several each, because ranges differ in size.
+const (
+	rootsByQueue = 64
+	rootsByIndex = 4
+)
+
+// sweep returns a pass over the buckets that ends when ctx does.
+func (p *Pass) sweep(ctx context.Context, command sweep.Command, o sweep.Options, tell Tell) sweep.Pass {
+	return sweep.Pass{
+		Command: command, Options: o, Buckets: slices.Sorted(maps.Keys(p.stores)), Open: p.open, Version: p.config.Version,
+		Concurrency: p.config.Concurrency, Stop: ctx.Done(), Rows: tell, Log: p.config.Log,
+	}
+}
+
+// Skipped is how many objects were due and were not read, because the budget was used up.
+func (p *Pass) Skipped() int64 {
+	if p.budget == nil {
+		return 0
+	}
+	return p.budget.skipped.Load()
+}
+
+// open implements sweep.Open.
+func (p *Pass) open(plan sweep.Plan, name string) (sweep.Bucket, error) {
+	s := p.stores[name]
+	if s == nil {
+		return sweep.Bucket{}, fmt.Errorf("bucket %q %w", name, pipeline.ErrUnknownBucket)
+	}
+	b := s.Bucket()
+	if p.limiter != nil {
+		b = limitRate(b, p.limiter)
+	}
+	if p.budget != nil {
+		b = p.budget.bound(b)
+	}
+	examine, err := handlers.Examine(handlers.Config{
+		Buckets: map[string]pipeline.Bucket{name: b}, Algorithms: p.config.BucketConfig.Algorithms, IgnoreClaims: p.config.IgnoreClaims,
+		RecordMismatches: p.config.RecordMismatches, Resume: p.config.Resume,
+		Publish: p.announce, Observer: p.config.Observer, Log: p.config.Log,
+	}, plan)
+	if err == nil && p.budget != nil {
+		examine = p.budget.examine(examine)
+	}
+	return sweep.Bucket{Source: s, Examine: examine, Keys: true}, err
+}
+
+// lasting returns a context that ends d after ctx.
+func lasting(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(d, func() { cancel(context.Cause(ctx)) })
+	})
+	return work, func() { stop(); cancel(nil) }
+}
+
+// look looks at the records alone: it reads no content and changes nothing.
+func (p *Pass) look(ctx context.Context, tell func(sweep.Row)) error {
+	s := p.sweep(ctx, sweep.Manifest, p.config.Options, func(rows []sweep.Row) error {
+		for _, r := range rows {
+			tell(r)
+		}
+		return nil
+	})
+	_, err := s.Here(ctx)
+	return err
+}
+
+// oldest looks at the records to find which objects the budget reaches for: those that were last found right before
+// the time that it returns.
+func (p *Pass) oldest(ctx context.Context) (time.Time, error) {
+	found := make(ages)
+	if err := p.look(ctx, found.add); err != nil {
+		return time.Time{}, fmt.Errorf("look for the objects whose last check is the longest ago: %w", err)
+	}
+	through := found.through(p.config.Budget)
+	if through.IsZero() {
+		through = time.Now().UTC() // all of them; their records get the time of this check
+	}
+	if due := p.config.Options.VerifiedBefore; !due.IsZero() && due.Before(through) {
+		return due, nil
+	}
+	return through, nil
+}
+
+// Estimate looks at the records to say what a backfill would do, and what it would cost. It reads no content. Some of
+// the published prices may be replaced.
+func (p *Pass) Estimate(ctx context.Context, prices Prices) (*Estimate, error) {
+	locals := make(map[string]bool)
+	for _, b := range p.config.Buckets {
+		locals[b.Name] = slices.Contains(local, schemeOf(b.URL))
+	}
+	e := newEstimate(len(p.config.BucketConfig.Algorithms))
+	err := p.look(ctx, func(r sweep.Row) { e.add(r, locals[r.Bucket]) })
+	e.price(published[market(p.config.Buckets)].with(prices))
+	return e, err
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/output"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/pass"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
+	"github.com/bucketsum/bucketsum/pipeline/sweep"
+)
+
+// exitError ends a command with an exit status, after its error has been printed if there is one.
+type exitError struct {
+	err    error
+	status int
+}
+
+func (e exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e exitError) Unwrap() error { return e.err }
+
+// shown says how a pass is shown.
+type shown struct {
+	strict bool
+	list   string // what the content is compared with; empty: records
+	sinks  func(output.Pass) ([]output.Sink, error)
+}
+
+// runSweep runs a pass and shows what it finds.
+func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error) {
+	about := output.Pass{
+		Command: f.Command, Options: f.Options, List: s.list, Strict: s.strict, Version: version(), Begun: time.Now(),
+	}
+	for _, b := range f.Buckets {
+		about.Buckets = append(about.Buckets, b.Name)
+	}
+	var read atomic.Int64
+	progress := output.StartProgress(p.stderr, about, output.ProgressOptions{Quiet: f.quiet, Read: read.Load})
+	p.stderr = progress.Above(p.stderr)
+	config := f.config(p)
+	config.Observer = pipeline.Observer{Advanced: func(n int) { read.Add(int64(n)) }}
+	open, err := pass.Open(ctx, config)
+	if err != nil {
+		return cannotCheck(f.Command, errors.Join(err, progress.Close(output.End{})))
+	}
+	defer func() { err = cmp.Or(err, open.Close()) }()
+
+	var totals sweep.Totals
+	sinks := output.Sinks{output.Text(progress.Above(p.stdout), about)}
+	if f.json {
+		sinks[0] = output.JSON(progress.Above(p.stdout))
+	}
+	if s.sinks != nil {
+		more, err := s.sinks(about)
+		if err != nil {
+			return cannotCheck(f.Command, errors.Join(err, progress.Close(output.End{})))
+		}
+		sinks = append(sinks, more...)
+	}
+	if !f.quiet {
+		sinks = append(sinks, output.Summary(p.stderr, about))
+	}
+	name := ""
+	summary, err := open.Run(ctx, func(rows []sweep.Row) error {
+		for _, r := range rows {
+			totals.Add(r)
+			if err := sinks.Row(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(now sweep.Progress) {
+		name = now.Pass
+		progress.Set(now.Totals)
+	})
+	end := output.End{At: time.Now()}
+	switch {
+	case errors.Is(err, sweep.ErrStopped):
+		end.Stopped, err = "interrupted; to go on: "+p.again(name), nil
+	case err != nil:
+		end.Stopped = "not all objects were looked at; to go on when the cause is removed: " + p.again(name)
+	case open.Skipped() > 0:
+		end.Stopped = fmt.Sprintf("the budget is used up; objects that are left for the next run: %d", open.Skipped())
+	}
+	err = errors.Join(err, progress.Close(end), sinks.Close(end))
+	if status := about.Status(totals, summary.Complete && err == nil); status != output.StatusOK {
+		return exitError{err, status}
+	}
+	return err
+}
+
+// cannotCheck ends a pass that could not begin.
+func cannotCheck(c sweep.Command, err error) error {
+	if c == sweep.Verify {
+		return exitError{err, output.StatusUnchecked}
+	}
+	return err
+}
+
+// again returns the command line that resumes a pass, for a shell, unless it may have secrets.
+func (p process) again(pass string) string {
+	words, named := []string{"bucketsum"}, ""
+	isNamed := func(arg string) bool { return arg == "--pass" || strings.HasPrefix(arg, "--pass=") }
+	if pass != "" && p.getenv(flagvalue.Variable("pass")) == "" && !slices.ContainsFunc(p.args, isNamed) {
+		named = "--pass " + pass
+	}
+	for _, arg := range p.args {
+		plain := errors.New(arg)
+		if redact.Values(plain, []string{arg}) != plain {
+			return strings.TrimSpace("run the same command again " + named)
+		}
+		words = append(words, quote(arg))
+	}
+	return strings.TrimSpace(strings.Join(words, " ") + " " + named)
+}
+
+// quote quotes a word for a shell if it needs that.
+func quote(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,@%+", r)
+	}
+	if word != "" && strings.TrimFunc(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

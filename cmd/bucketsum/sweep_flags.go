@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/cloudevents"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/pass"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// sweepFlags are the flags that the commands share which work on all objects of buckets.
+type sweepFlags struct {
+	pass.Config // flags set these fields directly
+	record      string
+	store       storeFlags
+	concurrency flagvalue.Slots
+	memory      flagvalue.Memory
+	larger      flagvalue.Size
+	newer       flagvalue.Time
+	json, quiet bool
+	log         logFlags
+}
+
+// defineObjects defines which objects a command is about.
+func (c *sweepFlags) defineObjects(fs *pflag.FlagSet) {
+	fs.StringVar(&c.Options.Prefix, "prefix", "", "only objects whose key begins with this; nothing else is listed")
+	fs.StringArrayVar(&c.Options.Include, "include", nil, "only objects whose key matches this glob, for example 'photos/**/*.raw'; without a slash it is the name of an object or folder at any depth, for example '*.raw'; may be repeated")
+	fs.StringArrayVar(&c.Options.Exclude, "exclude", nil, "leave out objects whose key matches this glob, with or without a slash as in --include; may be repeated")
+	fs.Var(&c.newer, "newer", "only objects that were modified after this time, for example 2026-11-30 or 2026-11-30T13:45:00Z")
+	fs.Var(&c.larger, "larger", "only objects that are larger than this, for example 1MiB")
+}
+
+// defineRecords defines where buckets and their records are, and how they are used.
+func (c *sweepFlags) defineRecords(fs *pflag.FlagSet) {
+	fs.StringSliceVar(&c.Options.Algorithms, "algorithms", []string{"md5"}, "checksums of the records: "+strings.Join(digest.Names(), ", "))
+	fs.StringVar(&c.record, "record", blobstore.DefaultLayout, "key of the record of an object, made of {key} or of {dir}/ and {base}, and of {alg}")
+	c.store.define(fs)
+	fs.Var(&c.concurrency, "concurrency", "how many objects are in work at the same time, at most; a disk that must seek is fastest with 1")
+	fs.Var(&c.memory, "memory", "memory for reading ahead in large objects, for example 256MiB; auto: a quarter of the memory, at most 128MiB")
+}
+
+// defineReading defines how objects are read.
+func (c *sweepFlags) defineReading(fs *pflag.FlagSet) {
+	fs.Var(flagvalue.Either(&c.IgnoreClaims, "on", "off"), "native-checks", "compare objects with the claims of their store (ETag, stored checksums): on or off")
+	fs.StringVar(&c.Results, "results", "", "URL of the topic that receives what was found as CloudEvents")
+	fs.DurationVar(&c.Drain, "drain-timeout", 10*time.Second, "how long objects in work may take to finish after a SIGTERM or Ctrl-C")
+}
+
+// defineParts defines how a pass survives its process, and is divided between several.
+func (c *sweepFlags) defineParts(fs *pflag.FlagSet) {
+	fs.StringVar(&c.Reports, "reports", "", "URL of the bucket, or folder in it, that keeps what is found, so that an interrupted pass is resumed")
+	fs.StringVar(&c.Pass, "pass", "", "name of the pass in --reports; a pass with this name is resumed, or its result is shown again. Without it, the newest unfinished one like this is resumed, else a new one begins")
+	fs.StringVar(&c.Queue, "queue", "", "URL of the queue of workers (serve with the same --reports), which do the work; this process waits for them")
+	fs.IntVar(&c.Shards, "shards", 0, "number of processes that share the work, each with the same --reports and --pass, and a --shard of its own")
+	fs.IntVar(&c.Shard, "shard", 0, "the part of this process, from 0 to --shards less 1")
+}
+
+// defineOutput defines what is shown.
+func (c *sweepFlags) defineOutput(fs *pflag.FlagSet) {
+	fs.Var(flagvalue.Either(&c.json, "text", "json"), "format", "text (a line for each object that is not as it should be) or json (a line for each object)")
+	fs.BoolVar(&c.quiet, "quiet", false, "show neither progress nor summary")
+	c.log.define(fs, slog.LevelWarn)
+}
+
+// validate completes the Config for the buckets of the arguments, and returns all mistakes.
+func (c *sweepFlags) validate(args []string) error {
+	var faults []error
+	var err error
+	if len(args) == 0 {
+		faults = append(faults, errors.New("no bucket is named; name one by its URL, for example file:///srv/inbox"))
+	}
+	if c.Buckets, err = parseBuckets("BUCKET-URL", args); err != nil {
+		faults = append(faults, err)
+	}
+	faults = append(faults, c.store.validate(c.Buckets))
+	layout, err := blobstore.ParseLayout(c.record)
+	if err != nil {
+		faults = append(faults, fmt.Errorf("--record: %w", err))
+	}
+	if c.Results != "" {
+		faults = append(faults, checkURL("--results", c.Results, queueSchemes()))
+	}
+	if c.Queue != "" {
+		faults = append(faults, checkURL("--queue", c.Queue, queueSchemes()))
+	}
+	if c.Reports != "" {
+		faults = append(faults, checkURL("--reports", c.Reports, bucketSchemes()))
+	}
+	c.Options.Newer, c.Options.Larger = time.Time(c.newer), int64(c.larger)
+	c.Concurrency, c.Version = int(c.concurrency), version()
+	c.BucketDrivers = bucketDrivers(c.store.s3)
+	c.BucketConfig = blobstore.Config{
+		Layout: layout, Algorithms: c.Options.Algorithms, Records: c.store.records, CallerVerifies: !c.IgnoreClaims,
+	}
+	c.Sources = make(map[string]string)
+	for _, b := range c.Buckets {
+		c.Sources[b.Name] = cloudevents.SourceOf(b.Name, b.URL)
+	}
+	return errors.Join(append(faults, c.Config.Validate())...)
+}
+
+// config returns the Config with a log and memory.
+func (c *sweepFlags) config(p process) pass.Config {
+	log := c.log.logger(p.stderr)
+	c.memory.Warn(log)
+	config := c.Config
+	config.Log, config.Drivers = log, queueDrivers(log)
+	config.BucketConfig.Log, config.BucketConfig.Memory = log, c.memory.Budget()
+	return config
+}

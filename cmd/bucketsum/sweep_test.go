@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/pipeline/sweep"
+)
+
+// sweepRun runs a command and returns what it prints.
+func sweepRun(t *testing.T, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	return sweepRunWith(t, t.Context(), func(string) string { return "" }, args...)
+}
+
+func sweepRunWith(t *testing.T, ctx context.Context, getenv func(string) string, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	var out, log bytes.Buffer
+	status = dispatch(ctx, process{stdin: strings.NewReader(""), stdout: &out, stderr: &log, getenv: getenv}, args)
+	return out.String(), log.String(), status
+}
+
+// verified runs verify with JSON and returns the states by key, and the exit status.
+func verified(t *testing.T, args ...string) (map[string]sweep.State, int) {
+	t.Helper()
+	out, log, status := sweepRun(t, append([]string{"verify", "--format", "json"}, args...)...)
+	states := make(map[string]sweep.State)
+	for line := range strings.Lines(out) {
+		var r sweep.Row
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if states[r.Key] != "" {
+			t.Errorf("%q has two rows", r.Key)
+		}
+		states[r.Key] = r.State
+	}
+	if len(states) == 0 {
+		t.Log(log)
+	}
+	return states, status
+}
+
+// bucketOf returns the URL of a new folder with files.
+func bucketOf(t *testing.T, files map[string]string) (dir, bucket string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "inbox")
+	for name, content := range files {
+		put(t, filepath.Join(dir, name), content)
+	}
+	return dir, (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
+}
+
+func put(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// except returns the states that are not ok.
+func except(states map[string]sweep.State, ok sweep.State) map[string]sweep.State {
+	rest := make(map[string]sweep.State)
+	for key, s := range states {
+		if s != ok {
+			rest[key] = s
+		}
+	}
+	return rest
+}
+
+// TestVerifyFinds: of many files, verify names exactly those that are not as recorded.
+func TestVerifyFinds(t *testing.T) {
+	files := make(map[string]string)
+	for _, d := range []string{"a", "b/c", "ö ä"} {
+		for i := range 30 {
+			files[filepath.Join(d, strings.Repeat("x", i+1))] = strings.Repeat(d, i+1)
+		}
+	}
+	for _, name := range []string{"flipped", "truncated", "replaced", "replaced with record", "deleted", "record removed"} {
+		files[name] = "content of " + name
+	}
+	dir, bucket := bucketOf(t, files)
+	if out, log, status := sweepRun(t, "backfill", bucket); status != exitOK || out != "" || !strings.Contains(log, "All 96 objects have their records.") {
+		t.Fatalf("backfill ends with %d:\n%s%s", status, out, log)
+	}
+	if states, status := verified(t, bucket); status != exitOK || len(states) != 96 || len(except(states, sweep.OK)) != 0 {
+		t.Fatalf("before: %d, %v", status, states)
+	}
+
+	path := func(name string) string { return filepath.Join(dir, name) }
+	was, err := os.Stat(path("flipped"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, path("flipped"), "content of flippEd")
+	if err := os.Chtimes(path("flipped"), was.ModTime(), was.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path("truncated"), 5); err != nil {
+		t.Fatal(err)
+	}
+	put(t, path("replaced"), "new content")
+	put(t, path("replaced with record"), "new content")
+	if _, log, status := sweepRun(t, "backfill", "--include", "replaced with record", bucket); status != exitOK {
+		t.Fatalf("backfill of one file: %d, %s", status, log)
+	}
+	for _, name := range []string{"deleted", "record removed.md5"} {
+		if err := os.Remove(path(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string]sweep.State{
+		"flipped": sweep.Mismatch, "truncated": sweep.Stale, "replaced": sweep.Stale,
+		"deleted": sweep.Orphan, "record removed": sweep.NoRecord,
+	}
+	states, status := verified(t, bucket)
+	if diff := cmp.Diff(want, except(states, sweep.OK)); diff != "" || status != exitFailed || len(states) != 96 {
+		t.Errorf("verify ends with %d, of %d objects: %s", status, len(states), diff)
+	}
+	delete(want, "flipped") // which only shows when it is read
+	states, status = verified(t, "--records-only", bucket)
+	if diff := cmp.Diff(want, except(states, sweep.OK)); diff != "" || status != exitFailed {
+		t.Errorf("verify --records-only ends with %d: %s", status, diff)
+	}
+	out, log, status := sweepRun(t, "verify", bucket)
+	for _, line := range []string{"mismatch    flipped: md5 is ", "stale       truncated", "orphan      deleted", "no-record   record removed"} {
+		if !strings.Contains(out, line) {
+			t.Errorf("the text lacks %q:\n%s", line, out)
+		}
+	}
+	if strings.Count(out, "\n") != 5 || status != exitFailed || !strings.Contains(log, "5 of 96 objects need attention.") {
+		t.Errorf("verify ends with %d:\n%s%s", status, out, log)
+	}
+}
+
+// TestBackfillReadsNothingTwice: the second run opens no file that has its record. Reading a file would set its time
+// of access, which is in the past here.
+func TestBackfillReadsNothingTwice(t *testing.T) {
+	files := map[string]string{"a": "1", "d/b": "2", "d/e/c": ""}
+	_, bucket := bucketOf(t, files)
+	for i, want := range []string{"recorded             3", "ok                   3"} {
+		_, log, status := sweepRun(t, "backfill", "--algorithms", "md5,sha256", bucket)
+		if status != exitOK || !strings.Contains(log, want) || strings.Contains(log, " read, ") != (i == 0) {
+			t.Errorf("run %d ends with %d:\n%s", i+1, status, log)
+		}
+	}
+	out, _, status := sweepRun(t, "backfill", "--dry-run", "--format", "json", "--algorithms", "md5,sha256,sha1", bucket)
+	want := `{"all":{"objects":3,"bytes":2},"recorded":{"objects":0,"bytes":0},"archived":{"objects":0,"bytes":0},"unreadable":0,"read":{"":{"objects":3,"bytes":2}},"requests":{"list":0,"get":0,"head":0,"put":0},"total_usd":0}` + "\n"
+	if out != want || status != exitOK {
+		t.Errorf("the dry run ends with %d: %s", status, out)
+	}
+}
+
+// TestSweepUsage: all mistakes of a command line come in one message.
+func TestSweepUsage(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"backfill"}, []string{"no bucket is named"}},
+		{[]string{"backfill", "s4://x", "/srv/inbox", "--algorithms", "md6", "--record", "x", "--include", "[", "--on-mismatch", "fail"},
+			[]string{`BUCKET-URL: unknown scheme "s4"`, `BUCKET-URL: "/srv/inbox" is not a URL`, "--algorithms: ", "--record: ", `--include: "[" is not a glob`}},
+		{[]string{"backfill", "file:///a", "--price", "x=1", "--price", "get=-1"}, []string{`--price: "x=1" is not a price`, `"get=-1" is not a price`}},
+		{[]string{"verify", "file:///a/x", "file:///b/x"}, []string{`are named "x"`}},
+		{[]string{"verify", "file:///a", "--sample", "5"}, []string{`--sample: "5" is not a share`}},
+		{[]string{"verify", "file:///a", "--older-than", "90"}, []string{`--older-than: "90" is not an age`}},
+		{[]string{"verify", "file:///a", "--records-only", "--rate", "1MiB/s", "--budget", "1GiB"}, []string{"--rate: it bounds what is read", "--budget: it bounds what is read"}},
+	} {
+		out, log, status := sweepRun(t, tc.args...)
+		if status != exitUsage || out != "" || strings.Count(log, "\n") != 1 {
+			t.Errorf("%q ends with %d: %s", tc.args, status, log)
+		}
+		for _, want := range tc.want {
+			if !strings.Contains(log, want) {
+				t.Errorf("%q: %q is missing in: %s", tc.args, want, log)
+			}
+		}
+	}
+}
+
+// TestSweepStatuses: a bucket that is not there is a failure of a backfill, and cannot be checked.
+func TestSweepStatuses(t *testing.T) {
+	for command, want := range map[string]int{"backfill": 1, "verify": 2} {
+		_, log, status := sweepRun(t, command, "file:///nosuch/bucket")
+		if status != want || !strings.HasPrefix(log, "bucketsum "+command+": ") || !strings.Contains(log, "/nosuch/bucket") {
+			t.Errorf("%s ends with %d, want %d: %s", command, status, want, log)
+		}
+	}
+}
+
+// TestVerifyBudget: each run reads what was not checked for the longest time, as far as the budget reaches.
+func TestVerifyBudget(t *testing.T) {
+	files := map[string]string{"a": "0123456789", "b": "0123456789", "c": "0123456789", "d": "0123456789"}
+	_, bucket := bucketOf(t, files)
+	if _, log, status := sweepRun(t, "backfill", bucket); status != exitOK {
+		t.Fatal(log)
+	}
+	seen := make(map[string]sweep.State)
+	for range 2 {
+		states, status := verified(t, "--budget", "20", "--concurrency", "1", bucket)
+		if len(states) != 2 || status != exitOK {
+			t.Errorf("verify ends with %d: %v", status, states)
+		}
+		for key, s := range states {
+			seen[key] = s
+		}
+	}
+	if len(seen) != 4 {
+		t.Logf("two runs of half of the budget saw %v: within an hour, the order does not count", seen)
+	}
+	if states, _ := verified(t, "--older-than", "1h", bucket); len(states) != 0 {
+		t.Errorf("all were checked within the hour, but are verified: %v", states)
+	}
+}
