@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
@@ -17,9 +16,9 @@ import (
 // smaller.
 const checkpointLimit = 256 << 10
 
-// isCheckpoint reports whether a key is that of a checkpoint, so that no checkpoint becomes
+// isReserved reports whether a key is that of a checkpoint or of a report, so that none becomes
 // work.
-func isCheckpoint(key string) bool { return strings.HasPrefix(key, driver.Checkpoints) }
+func isReserved(key string) bool { return driver.Reserved(key) != "" }
 
 // SweepCheckpoints deletes checkpoints that were written before a time, most at most. It
 // returns how many. Work in progress writes its checkpoint again every few minutes; without

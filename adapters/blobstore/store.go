@@ -70,10 +70,15 @@ type Drivers []driver.Driver
 // system could not open a folder, which may be mounted later.
 func (d Drivers) Open(ctx context.Context, rawURL, name string, c Config) (*Store, error) {
 	s, err := d.openBoth(ctx, rawURL, name, c)
-	if _, missing := errors.AsType[*fs.PathError](err); err != nil && !missing {
-		err = pipeline.Permanent(err)
+	return s, openFault(err)
+}
+
+// openFault marks an error as permanent, unless it is the system's.
+func openFault(err error) error {
+	if _, missing := errors.AsType[*fs.PathError](err); missing {
+		return err
 	}
-	return s, err
+	return pipeline.Permanent(err)
 }
 
 func (d Drivers) openBoth(ctx context.Context, rawURL, name string, c Config) (*Store, error) {

@@ -43,7 +43,7 @@ type tagRecords struct {
 var _ pipeline.Recorder = (*tagRecords)(nil)
 
 // IsRecord implements pipeline.Recorder: tags have no keys.
-func (r *tagRecords) IsRecord(key string) bool { return isCheckpoint(key) }
+func (r *tagRecords) IsRecord(key string) bool { return isReserved(key) }
 
 // Remove implements pipeline.Recorder: the tags disappear with their object.
 func (r *tagRecords) Remove(context.Context, pipeline.Object, pipeline.Seen) (bool, error) {

@@ -132,5 +132,13 @@ func TestOpen(t *testing.T) {
 }
 
 func TestItems(t *testing.T) {
-	drivertest.TestItems(t, drivertest.MakeContainer(t, awsenv.StartAzurite(t)).Harness(blobstore.Layout{}))
+	h := drivertest.MakeContainer(t, awsenv.StartAzurite(t)).Harness(blobstore.Layout{})
+	holds := h.Holds
+	// Azurite compares characters of UTF-16, so that it has U+1F600 before U+FB01.
+	h.Holds = func(key string) bool { return holds(key) && key != "\U0001F600" }
+	drivertest.TestItems(t, h)
+}
+
+func TestReports(t *testing.T) {
+	drivertest.TestReports(t, drivertest.MakeContainer(t, awsenv.StartAzurite(t)).Address())
 }

@@ -19,8 +19,21 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/keylock"
 )
 
-// Checkpoints is the prefix of the keys of checkpoints.
-const Checkpoints = ".bucketsum/checkpoints/"
+// Prefixes of the keys of what bucketsum keeps for itself, in any bucket.
+const (
+	Checkpoints = ".bucketsum/checkpoints/"
+	Passes      = ".bucketsum/passes/" // plans and reports of passes
+)
+
+// Reserved returns the one of these prefixes that a key has; empty if it has none.
+func Reserved(key string) string {
+	for _, prefix := range []string{Checkpoints, Passes} {
+		if strings.HasPrefix(key, prefix) {
+			return prefix
+		}
+	}
+	return ""
+}
 
 // ErrUnknownLength is the error of an answer without the length of an object.
 var ErrUnknownLength = errors.New("the store does not say how long the object is")

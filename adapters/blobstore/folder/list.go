@@ -83,7 +83,7 @@ func (f *bucket) isBucket(dir string) bool {
 // entry returns the entry of a file. It returns false for what is not listed.
 func (f *bucket) entry(key string, keyOnly bool) (e driver.Entry, ok bool, err error) {
 	e.Key = key
-	if strings.HasPrefix(key, driver.Checkpoints) {
+	if driver.Reserved(key) != "" {
 		info, err := f.root.Lstat(filepath.FromSlash(key))
 		if err != nil {
 			return e, false, nil // removed since the directory was read

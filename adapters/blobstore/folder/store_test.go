@@ -97,3 +97,5 @@ func TestUnmodified(t *testing.T) {
 		}
 	}
 }
+
+func TestReports(t *testing.T) { drivertest.TestReports(t, "file://"+t.TempDir()) }

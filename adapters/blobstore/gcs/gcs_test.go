@@ -103,3 +103,7 @@ func TestOpen(t *testing.T) {
 func TestItems(t *testing.T) {
 	drivertest.TestItems(t, drivertest.MakeGCSBucket(t, awsenv.StartFakeGCS(t), false).Harness(blobstore.Layout{}))
 }
+
+func TestReports(t *testing.T) {
+	drivertest.TestReports(t, drivertest.MakeGCSBucket(t, awsenv.StartFakeGCS(t), false).Address())
+}

@@ -81,3 +81,5 @@ func TestItems(t *testing.T) {
 	h.Holds = func(key string) bool { return !strings.HasSuffix(key, "/") }
 	drivertest.TestItems(t, h)
 }
+
+func TestReports(t *testing.T) { drivertest.TestReports(t, "") }

@@ -1,11 +1,13 @@
 package s3_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
@@ -26,5 +28,29 @@ func TestItems(t *testing.T) {
 			h.Holds = holds
 			drivertest.TestItems(t, h)
 		})
+	}
+}
+
+func TestReports(t *testing.T) {
+	for name, start := range map[string]func(testing.TB) awsenv.Server{"versitygw": awsenv.StartVersitygw, "moto": awsenv.StartMoto} {
+		t.Run(name, func(t *testing.T) { drivertest.TestReports(t, drivertest.MakeS3Bucket(t, start(t), false).Address()) })
+	}
+}
+
+// A store that ignores conditions is asked before each write.
+func TestReportsWithoutConditions(t *testing.T) {
+	plain := new(plainStore)
+	server := unreached.Before(t, func(w http.ResponseWriter, r *http.Request, _ http.Handler) { plain.ServeHTTP(w, r) })
+	r, err := drivertest.Drivers.OpenReports(t.Context(), drivertest.S3Bucket{Server: server, Name: "test"}.Address(), blobstore.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := r.Put(t.Context(), "pass/plan.json", []byte("one")); err != nil {
+		t.Fatal(err)
+	}
+	drivertest.IsA(t, r.Put(t.Context(), "pass/plan.json", []byte("two")), pipeline.ErrChanged)
+	if got, err := r.Get(t.Context(), "pass/plan.json"); err != nil || string(got) != "one" {
+		t.Errorf("got %q, %v", got, err)
 	}
 }

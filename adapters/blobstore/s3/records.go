@@ -18,11 +18,11 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// permission names an action for an error message. For a checkpoint it adds the prefix of keys on which the
+// permission names an action for an error message. For a checkpoint or a report it adds the prefix of keys on which the
 // action must be allowed.
 func permission(action, key string) string {
-	if strings.HasPrefix(key, driver.Checkpoints) {
-		return action + " on " + driver.Checkpoints + "*"
+	if prefix := driver.Reserved(key); prefix != "" {
+		return action + " on " + prefix + "*"
 	}
 	return action
 }
