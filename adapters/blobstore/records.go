@@ -46,12 +46,12 @@ func newRecords(c Config, b driver.Bucket) *records {
 }
 
 // reserved returns a function that reports whether a bucket keeps its own files at a key, such
-// as checkpoints.
+// as checkpoints and reports.
 func reserved(t driver.Traits) func(key string) bool {
 	if t.Local {
 		return filebucket.IsHidden
 	}
-	return isCheckpoint
+	return isReserved
 }
 
 // IsRecord implements pipeline.Recorder. Where records have a bucket of their own, an object
@@ -105,13 +105,14 @@ func (r *records) fault(key string) error {
 // Where the condition compares data only, two records of different versions with the same
 // content look the same, so that a late worker could replace the newer record, taking it for
 // the older one that it has read. A line that replaces the same line therefore gets, or loses,
-// the asterisk of md5sum --binary, which has no meaning for readers of the line.
+// the asterisk of md5sum --binary, which has no meaning for readers of the line. If only the time of a verification is new,
+// the line stays: the record is of the same version, and a late worker can undo no more than that.
 func (r *records) write(ctx context.Context, key string, s *sidecar, c driver.Condition) error {
 	if err := r.fault(key); err != nil {
 		return err
 	}
 	line := s.line
-	if c.Old != nil && r.traits.SameTag && isOurs(c.Old.Metadata) && string(c.Old.Data) == line {
+	if c.Old != nil && r.traits.SameTag && !s.renewed && isOurs(c.Old.Metadata) && string(c.Old.Data) == line {
 		line = withAsterisk(line)
 	}
 	b := &driver.Blob{Data: []byte(line), ContentType: "text/plain; charset=utf-8", Mode: r.mode.of(s.source), Metadata: s.metadata}
@@ -148,6 +149,9 @@ func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Recor
 			found = record
 		case record.Source.SameVersion(found.Source):
 			found.Digests[alg] = record.Digests[alg]
+			if record.VerifiedAt.Before(found.VerifiedAt) {
+				found.VerifiedAt = record.VerifiedAt // only then all of them were right
+			}
 		}
 	}
 	if found.Digests == nil {
@@ -202,9 +206,12 @@ func (r *records) save(ctx context.Context, record pipeline.Record, alg, value s
 			return false, err
 		}
 	case old.says(fresh, o, alg):
-		return false, nil
+		var newer bool
+		if fresh, newer = old.renew(record, alg); !newer {
+			return false, nil
+		}
 	}
-	if old != nil {
+	if old != nil && !fresh.renewed {
 		fresh.keepText(old, alg, value, r.traits.SameTag)
 	}
 	unlock, err := r.bucket.Lock(ctx, key)

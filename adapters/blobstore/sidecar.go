@@ -2,6 +2,7 @@ package blobstore
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"path"
 	"slices"
@@ -23,6 +24,7 @@ const (
 	metaSize      = "source-size" // bytes
 	metaSequencer = "source-sequencer"
 	metaComputed  = "computed-at" // RFC 3339
+	metaRenewed   = "verified-at" // RFC 3339; missing: not since it was computed
 
 	// Outcome of the checks against the claims of the store, as "etag md5, content-md5 md5".
 	metaVerified        = "verified"         // match or mismatch; missing if nothing could be checked
@@ -45,6 +47,7 @@ type sidecar struct {
 	archived bool              // only its metadata can be read
 	blob     *driver.Blob      // as it was read; nil for a new one
 	source   string            // the key of its object; of a new one only
+	renewed  bool              // it says nothing new but when its object was verified; of a new one only
 }
 
 // sidecarOf interprets what is stored.
@@ -66,7 +69,10 @@ func newSidecar(r pipeline.Record, value string) *sidecar {
 		metaKey:      sourceKey(r.Source.Key),
 		metaETag:     r.Source.ETag,
 		metaSize:     strconv.FormatInt(r.Source.Size, 10),
-		metaComputed: r.ComputedAt.UTC().Format(time.RFC3339Nano),
+		metaComputed: formatTime(r.ComputedAt),
+	}
+	if !r.VerifiedAt.IsZero() {
+		metadata[metaRenewed] = formatTime(r.VerifiedAt)
 	}
 	if r.Source.VersionID != "" {
 		metadata[metaVersionID] = r.Source.VersionID
@@ -77,6 +83,8 @@ func newSidecar(r pipeline.Record, value string) *sidecar {
 	rememberChecks(metadata, r.Checks)
 	return &sidecar{line: digest.FormatLine(value, path.Base(r.Source.Key)), metadata: metadata, source: r.Source.Key}
 }
+
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // ours reports whether bucketsum wrote the sidecar.
 func (s *sidecar) ours() bool { return isOurs(s.metadata) }
@@ -134,6 +142,7 @@ func (s *sidecar) record(o pipeline.Object, alg string) (pipeline.Record, bool) 
 		return pipeline.Record{}, false
 	}
 	r := pipeline.Record{Source: o, Digests: map[string]string{alg: ""}, ComputedAt: computed, Checks: rememberedChecks(s.metadata)}
+	r.VerifiedAt, _ = time.Parse(time.RFC3339Nano, s.metadata[metaRenewed]) // zero if there is none
 	if alone {
 		r.Digests[alg] = values[0]
 	}
@@ -153,4 +162,15 @@ func (s *sidecar) says(fresh *sidecar, o pipeline.Object, alg string) bool {
 	verified := fresh.metadata[metaVerified]
 	told, _ := fresh.record(o, alg)
 	return ok && r.Digests[alg] == told.Digests[alg] && r.Source.SameVersion(o) && (verified == "" || verified == s.metadata[metaVerified])
+}
+
+// renew returns a sidecar with the time at which its object was verified last. Everything else stays as it is.
+// It is not ok if the sidecar has that time, or a later one.
+func (s *sidecar) renew(r pipeline.Record, alg string) (renewed *sidecar, ok bool) {
+	if old, ok := s.record(r.Source, alg); !ok || !r.VerifiedAt.After(old.VerifiedAt) {
+		return nil, false
+	}
+	metadata := maps.Clone(s.metadata)
+	metadata[metaRenewed] = formatTime(r.VerifiedAt)
+	return &sidecar{line: s.line, metadata: metadata, source: r.Source.Key, renewed: true}, true
 }

@@ -52,6 +52,7 @@ func TestStore(t *testing.T, newStore func(t *testing.T) Store) {
 		{"SaveAndLookup", testSaveAndLookup},
 		{"SaveAgain", testSaveAgain},
 		{"Checks", testChecks},
+		{"VerifiedAt", testVerifiedAt},
 		{"SaveNewer", testSaveNewer},
 		{"SaveAfterOthers", testSaveAfterOthers},
 		{"SaveUnordered", testSaveUnordered},

@@ -75,6 +75,33 @@ func testChecks(s *storeTest) {
 	s.recorded(s.Open(s.T), want)
 }
 
+// A record is renewed with the time at which its object was found right, and stays as it is otherwise. A new version was
+// not verified yet.
+func testVerifiedAt(s *storeTest) {
+	b := s.Open(s.T, "md5", "sha256")
+	want := record(s.version("a", "e1", "01"), "content")
+	s.save(b, want)
+	text := map[string]string{}
+	for alg := range want.Digests {
+		text[alg], _ = s.Get(s.T, s.RecordKey("a", alg))
+	}
+	for _, days := range []int{1, 30, 365} {
+		want.VerifiedAt = computed.AddDate(0, 0, days)
+		s.save(b, want)
+		s.recorded(s.Open(s.T, "md5", "sha256"), want)
+		late := want
+		late.VerifiedAt = late.VerifiedAt.Add(-1)
+		s.save(b, late)
+		s.recorded(b, want)
+		for alg := range want.Digests {
+			s.holds(s.RecordKey("a", alg), text[alg])
+		}
+	}
+	newer := record(s.version("a", "e2", "02"), "content")
+	s.save(b, newer)
+	s.recorded(b, newer)
+}
+
 func testSaveNewer(s *storeTest) {
 	b := s.Open(s.T)
 	s.save(b, record(s.version("a", "e1", "1F"), "old"))
