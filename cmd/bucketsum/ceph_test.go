@@ -36,6 +36,9 @@ func TestCeph(t *testing.T) {
 			c.change()
 			c.until("handling events", func() bool { return c.settled() })
 			c.stop()
+			c.start(test.flags...) // for the events of the records that the first worker wrote while it stopped
+			c.until("handling the last events", func() bool { return c.settled() })
+			c.stop()
 			c.check()
 			if test.flags != nil {
 				c.checkTags()

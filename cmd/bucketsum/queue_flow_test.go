@@ -303,6 +303,7 @@ func (f *queueFlow) stop() {
 		}
 	}
 	f.reading.Wait()
+	f.workers, f.ended = nil, false
 }
 
 func (f *queueFlow) record(o outcome) {
