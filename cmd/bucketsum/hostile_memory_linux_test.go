@@ -17,6 +17,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/sqs/sqstest"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
+	"github.com/bucketsum/bucketsum/testenv/program"
 )
 
 // TestMemoryOfLargeMessages gives a serve process with --concurrency 64 messages of almost
@@ -58,11 +59,13 @@ func testMemory(t *testing.T, large, most int) {
 			}
 		}
 	}
-	at := func(name string) string { return withScheme(t, queues[name], "awssqs") + "&endpoint=" + server.URL }
-	worker := startWith(t, environ, "serve", "--listen", "off", "--concurrency", fmt.Sprint(places), "--queue", at("objects"), "--dead-letter", at("failed"), "--bucket", "photos=file://"+dir)
+	at := func(name string) string {
+		return awsenv.QueueURL(t, queues[name], "awssqs") + "&endpoint=" + server.URL
+	}
+	worker := startWith(t, program.Options{Environ: environ}, "serve", "--listen", "off", "--concurrency", fmt.Sprint(places), "--queue", at("objects"), "--dead-letter", at("failed"), "--bucket", "photos=file://"+dir)
 	start, recorded := time.Now(), time.Duration(0)
 	letters := 0
-	worker.until(places+large, func(line string) bool {
+	worker.Until(places+large, func(line string) bool {
 		if strings.Contains(line, "message dead-lettered") && strings.Contains(line, "Records has more than 10000 items") {
 			letters++
 			return true
@@ -73,7 +76,7 @@ func testMemory(t *testing.T, large, most int) {
 		}
 		return false
 	})
-	used := mostMemory(t, worker.cmd.Process.Pid)
+	used := mostMemory(t, worker.PID())
 	t.Logf("%d messages of %d bytes and %d honest events: at most %d MiB resident; the last honest event was handled after %s, everything after %s",
 		letters, len(body), places, used>>20, recorded.Round(time.Millisecond), time.Since(start).Round(time.Millisecond))
 	if used > most {
@@ -85,7 +88,7 @@ func testMemory(t *testing.T, large, most int) {
 	if got := len(recordsIn(t, dir)); got != places {
 		t.Errorf("%d records, want %d", got, places)
 	}
-	if status := worker.stop(syscall.SIGTERM); status != exitOK {
+	if status := worker.Stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status is %d", status)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 	"github.com/bucketsum/bucketsum/adapters/kafka/kafkatest"
+	"github.com/bucketsum/bucketsum/testenv/program"
 )
 
 // TestEvictedWhileHashing lets the consumer group evict a worker that is in the middle
@@ -23,11 +24,11 @@ func TestEvictedWhileHashing(t *testing.T) {
 	f.dir, sum = sparse(t)
 	f.url = "file://" + f.dir
 	f.wantResults[outcome{cloudevents.TypeRecorded, f.bucket, "large", sum}] = true
-	worker := startThrottled(t, append([]string{"serve", "--listen", "off", "--log-level", "debug",
+	worker := startWith(t, program.Options{Throttled: true}, append([]string{"serve", "--listen", "off", "--log-level", "debug",
 		"--checkpoint-above", "100MB", "--checkpoint-every", "1MiB"}, f.flags()...)...)
-	worker.until(1, contains("msg=serving"))
+	worker.Until(1, program.Contains("msg=serving"))
 	f.mustSend(created(f.bucket, "large"))
-	last := offset(t, worker.until(2, contains(saved)))
+	last := offset(t, worker.Until(2, program.Contains(saved)))
 	var before []string
 	f.until("joining the group", func() bool { before = s.Members(group, topic); return len(before) > 0 })
 	s.Evict(group)
@@ -38,14 +39,14 @@ func TestEvictedWhileHashing(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(f.dir, "large.md5")); err == nil {
 		t.Fatal("it was faster than the eviction, which proves nothing")
 	}
-	worker.until(1, contains(`msg="message handled"`))
+	worker.Until(1, program.Contains(`msg="message handled"`))
 	f.finish()
-	if status := worker.stop(syscall.SIGTERM); status != exitOK {
+	if status := worker.Stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status is %d", status)
 	}
 	lost, handled := 0, 0
 	var began []int64
-	for _, line := range worker.output() {
+	for _, line := range worker.Output() {
 		switch {
 		case strings.Contains(line, resumed):
 			began = append(began, offset(t, line))

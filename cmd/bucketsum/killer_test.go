@@ -15,16 +15,17 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
+	"github.com/bucketsum/bucketsum/testenv/program"
 )
 
 // killer is an object that kills the worker that reads it.
 type killer struct {
 	mu     sync.Mutex
-	worker *running // nil: it was killed
+	worker *program.Process // nil: it was killed
 	kills  int
 }
 
-func (k *killer) start(start func() *running) *running {
+func (k *killer) start(start func() *program.Process) *program.Process {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.worker = start()
@@ -36,8 +37,8 @@ func (k *killer) kill() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.worker != nil {
-		k.worker.cmd.Process.Kill()
-		<-k.worker.ended
+		k.worker.Kill()
+		<-k.worker.Ended
 		k.worker = nil
 		k.kills++
 	}
@@ -82,22 +83,22 @@ func TestObjectThatKillsItsWorker(t *testing.T) {
 			f.wantLetters[kills] = fmt.Sprintf("interrupted %d times", mostDeliveries)
 			f.wantResults[outcome{cloudevents.TypeFailed, f.bucket, "killer", ""}] = true
 			f.mustSend(kills)
-			start := func() *running {
-				return k.start(func() *running {
-					return startWith(t, proxy.Environ(), append([]string{"serve", "--listen", "off"}, f.flags()...)...)
+			start := func() *program.Process {
+				return k.start(func() *program.Process {
+					return startWith(t, program.Options{Environ: proxy.Environ()}, append([]string{"serve", "--listen", "off"}, f.flags()...)...)
 				})
 			}
-			for range start().lines { // until it is killed
+			for range start().Lines { // until it is killed
 			}
 			for i := range 20 {
 				key := fmt.Sprint("other-", i)
 				f.wantResults[outcome{cloudevents.TypeRecorded, f.bucket, key, sumOf(contentOf(key))}] = true
 				f.mustSend(put(key))
 			}
-			var worker *running
+			var worker *program.Process
 			for givenUp := false; !givenUp; {
 				worker = start()
-				for line := range worker.lines { // until it is killed
+				for line := range worker.Lines { // until it is killed
 					if givenUp = strings.Contains(line, `msg="message dead-lettered"`); givenUp {
 						break
 					}
@@ -108,10 +109,10 @@ func TestObjectThatKillsItsWorker(t *testing.T) {
 				t.Errorf("it was worked on %d times, want %d", k.kills, mostDeliveries)
 			}
 			go func() { // lets it write its log
-				for range worker.lines {
+				for range worker.Lines {
 				}
 			}()
-			if status := worker.stop(syscall.SIGTERM); status != exitOK {
+			if status := worker.Stop(syscall.SIGTERM); status != exitOK {
 				t.Errorf("exit status is %d", status)
 			}
 		})

@@ -23,14 +23,14 @@ func TestLocalKilled(t *testing.T) {
 	}
 	for range 2 {
 		r := startLocal(t, dir)
-		r.until(80, isSummed)
-		r.stop(syscall.SIGKILL)
+		r.Until(80, isSummed)
+		r.Stop(syscall.SIGKILL)
 	}
 	r := startLocal(t, dir)
 	write(t, dir, "last", nil)
 	names = append(names, "last")
-	r.until(1, func(string) bool { return len(recordsIn(t, dir)) == len(names) })
-	if status := r.stop(syscall.SIGTERM); status != exitOK {
+	r.Until(1, func(string) bool { return len(recordsIn(t, dir)) == len(names) })
+	if status := r.Stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status is %d", status)
 	}
 	wantRecords(t, dir, names)
@@ -55,15 +55,15 @@ func TestLocalStopped(t *testing.T) {
 		write(t, dir, name, bytes.Repeat([]byte(name), 1<<16))
 	}
 	r := startLocal(t, dir, "--concurrency", "4") // else all may be done by then
-	r.until(20, isSummed)
-	if status := r.stop(syscall.SIGTERM); status != exitOK {
+	r.Until(20, isSummed)
+	if status := r.Stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status is %d", status)
 	}
 	for _, record := range recordsIn(t, dir) {
 		checkWithMD5sum(t, dir, record)
 	}
 	again := startLocal(t, dir)
-	again.until(1, func(string) bool { return len(recordsIn(t, dir)) == len(names) })
-	again.stop(syscall.SIGTERM)
+	again.Until(1, func(string) bool { return len(recordsIn(t, dir)) == len(names) })
+	again.Stop(syscall.SIGTERM)
 	wantRecords(t, dir, names)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/bucketsum/bucketsum/testenv/program"
 )
 
 // mountSmall mounts a file system of 400 KiB. If that is not permitted it skips the test; in
@@ -40,7 +42,7 @@ func TestLocalFullDisk(t *testing.T) {
 			names = append(names, fmt.Sprintf("empty %d %d", round, i))
 			write(t, dir, names[len(names)-1], nil)
 		}
-		r.until(1, contains("WAITS  no space left on device"))
+		r.Until(1, program.Contains("WAITS  no space left on device"))
 		if round > 0 {
 			break
 		}
@@ -48,31 +50,31 @@ func TestLocalFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		again := 0
-		r.until(21, func(line string) bool {
+		r.Until(21, func(line string) bool {
 			if strings.HasPrefix(line, "WORKS AGAIN") {
 				again++
 			}
 			return isSummed(line) || again == 1 && strings.HasPrefix(line, "WORKS AGAIN")
 		})
 	}
-	if status := r.stop(syscall.SIGTERM); status != exitFailed {
+	if status := r.Stop(syscall.SIGTERM); status != exitFailed {
 		t.Errorf("exit status is %d, although files wait", status)
 	}
 	count := func(part string) int {
-		return len(slices.DeleteFunc(r.output(), func(line string) bool { return !strings.Contains(line, part) }))
+		return len(slices.DeleteFunc(r.Output(), func(line string) bool { return !strings.Contains(line, part) }))
 	}
 	if waits, failed := count("WAITS"), count("FAILED"); waits != 2 || failed != 0 {
-		t.Errorf("%d lines of waits, %d of failures: %q", waits, failed, r.output())
+		t.Errorf("%d lines of waits, %d of failures: %q", waits, failed, r.Output())
 	}
-	if last := r.output()[len(r.output())-1]; !strings.Contains(last, "20 files summed") || !strings.Contains(last, "files WAIT (no space left on device)") {
+	if last := r.Output()[len(r.Output())-1]; !strings.Contains(last, "20 files summed") || !strings.Contains(last, "files WAIT (no space left on device)") {
 		t.Errorf("summary %q", last)
 	}
 	if err := os.Remove(fill); err != nil {
 		t.Fatal(err)
 	}
 	again := startLocal(t, dir)
-	again.until(20, isSummed)
-	again.stop(syscall.SIGTERM)
+	again.Until(20, isSummed)
+	again.Stop(syscall.SIGTERM)
 	wantRecords(t, dir, names)
 }
 
@@ -82,19 +84,19 @@ func TestLocalReadOnly(t *testing.T) {
 	mountSmall(t, dir)
 	r := startLocal(t, dir)
 	write(t, dir, "a", nil)
-	r.until(1, isSummed)
+	r.Until(1, isSummed)
 	if err := os.Remove(filepath.Join(dir, "a")); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatalf("remount: %v", err)
 	}
-	r.until(1, contains("WAITS  read-only file system"))
+	r.Until(1, program.Contains("WAITS  read-only file system"))
 	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT, ""); err != nil {
 		t.Fatalf("remount: %v", err)
 	}
-	r.until(1, contains("record removed"))
-	if status := r.stop(syscall.SIGTERM); status != exitOK {
+	r.Until(1, program.Contains("record removed"))
+	if status := r.Stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status is %d", status)
 	}
 	if got := filesIn(t, dir); len(got) > 0 {
@@ -109,18 +111,18 @@ func TestLocalUnmounted(t *testing.T) {
 	mountSmall(t, dir)
 	r := startLocal(t, dir)
 	write(t, dir, "a", nil)
-	r.until(1, isSummed)
+	r.Until(1, isSummed)
 	if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
 		t.Fatal(err)
 	}
-	r.until(1, contains("its file system was unmounted"))
+	r.Until(1, program.Contains("its file system was unmounted"))
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
 		t.Errorf("in the folder below is %v, %v", entries, err)
 	}
 	mountSmall(t, dir)
-	r.until(1, contains("is the bucket"))
+	r.Until(1, program.Contains("is the bucket"))
 	write(t, dir, "b", nil)
-	r.until(1, isSummed)
-	r.stop(syscall.SIGTERM)
+	r.Until(1, isSummed)
+	r.Stop(syscall.SIGTERM)
 	wantRecords(t, dir, []string{"b"})
 }

@@ -30,14 +30,14 @@ func TestLocalNoFiles(t *testing.T) {
 	r := startLocal(t, dir)
 	write(t, dir, "file", nil)
 	failed := false
-	r.until(1, func(line string) bool {
+	r.Until(1, func(line string) bool {
 		failed = failed || strings.Contains(line, "FAILED") && strings.Contains(line, `not\xffutf8`)
 		return isSummed(line)
 	})
 	if !failed {
 		t.Error("the name that is not UTF-8 was passed over")
 	}
-	if status := r.stop(syscall.SIGTERM); status != exitFailed {
+	if status := r.Stop(syscall.SIGTERM); status != exitFailed {
 		t.Errorf("exit status is %d", status)
 	}
 	if got := recordsIn(t, dir); !slices.Equal(got, []string{"file.md5"}) {
@@ -54,16 +54,16 @@ func TestLocalEncodedNames(t *testing.T) {
 		write(t, dir, name, []byte(name))
 	}
 	r := startLocal(t, dir)
-	r.until(len(names), isSummed)
+	r.Until(len(names), isSummed)
 	for _, name := range names {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write(t, dir, "last", nil)
-	r.until(1, isSummed)
-	if status := r.stop(syscall.SIGTERM); status != exitOK {
-		t.Errorf("exit status is %d: %q", status, r.output())
+	r.Until(1, isSummed)
+	if status := r.Stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("exit status is %d: %q", status, r.Output())
 	}
 }
 
@@ -74,16 +74,16 @@ func TestLocalBucketInBucket(t *testing.T) {
 	write(t, dir, "a", []byte("a"))
 	write(t, dir, "sub/n", []byte("n"))
 	inner := startLocal(t, filepath.Join(dir, "sub"))
-	inner.until(1, isSummed)
-	inner.stop(syscall.SIGTERM)
+	inner.Until(1, isSummed)
+	inner.Stop(syscall.SIGTERM)
 	outer := startLocal(t, dir)
 	named, summed := false, false
-	outer.until(1, func(line string) bool {
+	outer.Until(1, func(line string) bool {
 		named = named || strings.HasPrefix(line, "sub/ is left alone: it is a bucket of its own")
 		summed = summed || isSummed(line)
 		return named && summed
 	})
-	if status := outer.stop(syscall.SIGTERM); status != exitOK {
+	if status := outer.Stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status is %d", status)
 	}
 	wantRecords(t, dir, []string{"a", "sub/n"})
@@ -101,8 +101,8 @@ func TestLocalLinkIsRetargeted(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, first, "f", []byte("f"))
-	r.until(1, isSummed)
-	r.stop(syscall.SIGTERM)
+	r.Until(1, isSummed)
+	r.Stop(syscall.SIGTERM)
 	wantRecords(t, first, []string{"f"})
 }
 
@@ -136,7 +136,7 @@ func TestLocalUnreadable(t *testing.T) {
 	mode("closed", 0)
 	r := startLocal(t, dir)
 	named := make(map[string]bool)
-	r.until(2, func(line string) bool {
+	r.Until(2, func(line string) bool {
 		name, _, ok := strings.Cut(strings.TrimPrefix(line, "FAILED  "), ":")
 		ok = ok && strings.HasPrefix(line, "FAILED") && strings.Contains(line, "permission denied") && !named[name]
 		if ok {
@@ -149,7 +149,7 @@ func TestLocalUnreadable(t *testing.T) {
 	}
 	mode("file", 0o666)
 	mode("closed", 0o777)
-	r.until(2, isSummed)
-	r.stop(syscall.SIGTERM)
+	r.Until(2, isSummed)
+	r.Stop(syscall.SIGTERM)
 	wantRecords(t, dir, []string{"file", "closed/a"})
 }

@@ -36,8 +36,8 @@ func TestLocalBroadFolders(t *testing.T) {
 	}
 	// A service may have its data in its home.
 	r := startLocal(t, link)
-	r.until(1, isSummed)
-	r.stop(syscall.SIGTERM)
+	r.Until(1, isSummed)
+	r.Stop(syscall.SIGTERM)
 	wantRecords(t, home, []string{"file"})
 }
 
@@ -62,14 +62,14 @@ func TestLocalGlobs(t *testing.T) {
 			}
 			r := startLocal(t, dir, append(tc.flags, "--log-level", "info")...)
 			seen := 0
-			r.until(len(names), func(line string) bool {
+			r.Until(len(names), func(line string) bool {
 				done := isSummed(line) || strings.Contains(line, "excluded by configuration")
 				if done {
 					seen++
 				}
 				return done
 			})
-			r.stop(syscall.SIGTERM)
+			r.Stop(syscall.SIGTERM)
 			got := recordsIn(t, dir)
 			for i := range got {
 				got[i] = strings.TrimSuffix(got[i], ".md5")
@@ -106,7 +106,7 @@ func TestLocalLeavesRepositories(t *testing.T) {
 		return string(out)
 	}
 	r := startLocal(t, dir)
-	r.until(1, isSummed)
+	r.Until(1, isSummed)
 	git("init", "-q")
 	var last string
 	for _, name := range []string{"a", "b", "c"} {
@@ -114,7 +114,7 @@ func TestLocalLeavesRepositories(t *testing.T) {
 		git("add", "-A")
 		git("commit", "-q", "-m", name)
 		git("branch", "with-"+name)
-		r.until(1, isSummed)
+		r.Until(1, isSummed)
 	}
 	git("add", "-A")
 	git("commit", "-q", "-m", "the records")
@@ -122,7 +122,7 @@ func TestLocalLeavesRepositories(t *testing.T) {
 		t.Errorf("git status: %s", last)
 	}
 	git("fsck", "--strict")
-	r.stop(syscall.SIGTERM)
+	r.Stop(syscall.SIGTERM)
 	private := regexp.MustCompile(`(^|/)\.(git|svn)/.*\.md5$`)
 	for _, name := range filesIn(t, dir) {
 		if private.MatchString(name) {
@@ -130,8 +130,8 @@ func TestLocalLeavesRepositories(t *testing.T) {
 		}
 	}
 	again := startLocal(t, dir, "--include", ".git")
-	again.until(1, isSummed)
-	again.stop(syscall.SIGTERM)
+	again.Until(1, isSummed)
+	again.Stop(syscall.SIGTERM)
 	if !slices.ContainsFunc(filesIn(t, dir), private.MatchString) {
 		t.Error("--include .git has made no record")
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/bucketsum/bucketsum/testenv/program"
 )
 
 // TestLocalFolderGone expects that the process notices when its folder is removed or moved
@@ -22,28 +24,28 @@ func TestLocalFolderGone(t *testing.T) {
 	}
 	back := func(name string) {
 		t.Helper()
-		r.until(1, contains("is there again"))
-		r.until(1, contains("is the bucket"))
+		r.Until(1, program.Contains("is there again"))
+		r.Until(1, program.Contains("is the bucket"))
 		write(t, dir, name, []byte(name))
-		r.until(1, isSummed)
+		r.Until(1, isSummed)
 	}
 	write(t, dir, "first", nil)
-	r.until(1, isSummed)
+	r.Until(1, isSummed)
 	do(os.RemoveAll(dir))
-	r.until(1, contains("GONE"))
+	r.Until(1, program.Contains("GONE"))
 	do(os.Mkdir(dir, 0o777))
 	back("remade")
 	do(os.Rename(filepath.Dir(dir), filepath.Dir(dir)+" moved")) // nothing is reported for the folder itself
-	r.until(1, contains("GONE"))
+	r.Until(1, program.Contains("GONE"))
 	do(os.Rename(filepath.Dir(dir)+" moved", filepath.Dir(dir)))
 	back("moved back")
 	do(os.Rename(dir, dir+" old"))
 	do(os.Mkdir(dir, 0o777))
-	r.until(1, contains("GONE"))
+	r.Until(1, program.Contains("GONE"))
 	back("another")
 	do(os.RemoveAll(dir))
-	r.until(1, contains("GONE"))
-	if status := r.stop(syscall.SIGTERM); status != exitOK {
+	r.Until(1, program.Contains("GONE"))
+	if status := r.Stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status is %d", status)
 	}
 	wantRecords(t, dir+" old", []string{"remade", "moved back"})
@@ -58,16 +60,16 @@ func TestLocalTwice(t *testing.T) {
 	dir := t.TempDir()
 	first := startLocal(t, dir)
 	write(t, dir, "a", nil)
-	first.until(1, isSummed)
+	first.Until(1, isSummed)
 	status, _, stderr := call(t, nil, "local", "--listen", "off", dir)
-	want := fmt.Sprintf("another process watches this folder: process %d; stop it", first.cmd.Process.Pid)
+	want := fmt.Sprintf("another process watches this folder: process %d; stop it", first.PID())
 	if status != exitFailed || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, want) {
 		t.Errorf("status %d, %q; want %q", status, stderr, want)
 	}
-	first.stop(syscall.SIGKILL)
+	first.Stop(syscall.SIGKILL)
 	next := startLocal(t, dir)
 	write(t, dir, "b", nil)
-	next.until(1, isSummed)
-	next.stop(syscall.SIGTERM)
+	next.Until(1, isSummed)
+	next.Stop(syscall.SIGTERM)
 	wantRecords(t, dir, []string{"a", "b"})
 }

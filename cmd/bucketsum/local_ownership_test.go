@@ -25,7 +25,7 @@ func TestLocalOwnChecksumFiles(t *testing.T) {
 	}
 	r := startLocal(t, dir)
 	var mismatch string
-	r.until(2, func(line string) bool {
+	r.Until(2, func(line string) bool {
 		if strings.HasPrefix(line, "MISMATCH") {
 			mismatch = line
 		}
@@ -38,9 +38,9 @@ func TestLocalOwnChecksumFiles(t *testing.T) {
 	}
 	holds("right.md5", "4B43B0AEE35624CD95B910189B3DC231")
 	write(t, dir, "right", []byte("other"))
-	r.until(1, isSummed)
+	r.Until(1, isSummed)
 	holds("right.md5", "795f3202b17cb6bc3d4b771d8c6c9eaf  right\n")
-	if status := r.stop(syscall.SIGTERM); status != exitFailed {
+	if status := r.Stop(syscall.SIGTERM); status != exitFailed {
 		t.Errorf("exit status is %d, want %d", status, exitFailed)
 	}
 	holds("wrong.md5", wrong)
@@ -48,8 +48,8 @@ func TestLocalOwnChecksumFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := startLocal(t, dir)
-	again.until(1, isSummed)
-	if status := again.stop(syscall.SIGTERM); status != exitOK {
+	again.Until(1, isSummed)
+	if status := again.Stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status is %d, want %d", status, exitOK)
 	}
 	wantRecords(t, dir, []string{"right", "wrong"})

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/testenv/program"
 )
 
 func TestLocalFollowsDeletesAndRenames(t *testing.T) {
@@ -21,7 +23,7 @@ func TestLocalFollowsDeletesAndRenames(t *testing.T) {
 		write(t, dir, name, contentOf(name))
 	}
 	r := startLocal(t, dir)
-	r.until(5, isSummed)
+	r.Until(5, isSummed)
 	for _, err := range []error{
 		os.Remove(filepath.Join(dir, "goes")),
 		os.RemoveAll(filepath.Join(dir, "gone")),
@@ -32,7 +34,7 @@ func TestLocalFollowsDeletesAndRenames(t *testing.T) {
 		}
 	}
 	seen := make(map[string]bool)
-	r.until(2, func(line string) bool { // of the new name and the removal of the old; gone/ took its records along
+	r.Until(2, func(line string) bool { // of the new name and the removal of the old; gone/ took its records along
 		fresh := strings.HasSuffix(line, "  new name") && isSummed(line) ||
 			strings.HasPrefix(line, "record removed") && (strings.HasSuffix(line, "  goes") || strings.HasSuffix(line, "  old name"))
 		if fresh && !seen[line] {
@@ -41,7 +43,7 @@ func TestLocalFollowsDeletesAndRenames(t *testing.T) {
 		}
 		return false
 	})
-	r.stop(syscall.SIGTERM)
+	r.Stop(syscall.SIGTERM)
 	wantRecords(t, dir, []string{"new name", "stays"})
 }
 
@@ -52,14 +54,14 @@ func TestLocalDeletedMeanwhile(t *testing.T) {
 	write(t, dir, "stays", []byte("s"))
 	write(t, dir, "goes", []byte("g"))
 	r := startLocal(t, dir)
-	r.until(2, isSummed)
-	r.stop(syscall.SIGTERM)
+	r.Until(2, isSummed)
+	r.Stop(syscall.SIGTERM)
 	if err := os.Remove(filepath.Join(dir, "goes")); err != nil {
 		t.Fatal(err)
 	}
 	again := startLocal(t, dir)
-	again.until(1, contains("record removed"))
-	again.stop(syscall.SIGTERM)
+	again.Until(1, program.Contains("record removed"))
+	again.Stop(syscall.SIGTERM)
 	wantRecords(t, dir, []string{"stays"})
 }
 
@@ -67,13 +69,13 @@ func TestLocalKeepsRecords(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "goes", []byte("g"))
 	r := startLocal(t, dir, "--on-delete", "keep")
-	r.until(1, isSummed)
+	r.Until(1, isSummed)
 	if err := os.Remove(filepath.Join(dir, "goes")); err != nil {
 		t.Fatal(err)
 	}
 	write(t, dir, "next", nil) // comes after the deletion
-	r.until(1, isSummed)
-	r.stop(syscall.SIGTERM)
+	r.Until(1, isSummed)
+	r.Stop(syscall.SIGTERM)
 	if diff := cmp.Diff([]string{"goes.md5", "next", "next.md5"}, filesIn(t, dir)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
@@ -86,11 +88,11 @@ func TestLocalForeignRecord(t *testing.T) {
 	write(t, dir, "x.md5", []byte("my own notes\n"))
 	write(t, dir, "x", []byte("x"))
 	r := startLocal(t, dir)
-	line := r.until(1, contains("FAILED"))
+	line := r.Until(1, program.Contains("FAILED"))
 	if !strings.Contains(line, "x.md5") || !strings.Contains(line, "--record") {
 		t.Errorf("the line does not say what to do: %q", line)
 	}
-	if status := r.stop(syscall.SIGTERM); status != exitFailed {
+	if status := r.Stop(syscall.SIGTERM); status != exitFailed {
 		t.Errorf("exit status is %d", status)
 	}
 	if content, err := os.ReadFile(filepath.Join(dir, "x.md5")); err != nil || string(content) != "my own notes\n" {
@@ -104,8 +106,8 @@ func TestLocalLayoutAndAlgorithms(t *testing.T) {
 	write(t, dir, "sub/f", []byte("f"))
 	write(t, dir, "sub/skipped.tmp", []byte("f"))
 	r := startLocal(t, dir, "--record", "{dir}/.sums/{base}.{alg}", "--algorithms", "sha256,md5", "--exclude", "**/*.tmp")
-	r.until(2, func(line string) bool { return regexp.MustCompile(`^[0-9a-f]{64}  `).MatchString(line) })
-	if status := r.stop(syscall.SIGTERM); status != exitOK {
+	r.Until(2, func(line string) bool { return regexp.MustCompile(`^[0-9a-f]{64}  `).MatchString(line) })
+	if status := r.Stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status is %d", status)
 	}
 	want := []string{".sums/top.md5", ".sums/top.sha256", "sub/.sums/f.md5", "sub/.sums/f.sha256", "sub/f", "sub/skipped.tmp", "top"}
@@ -134,8 +136,8 @@ func TestLocalAlgorithmsChange(t *testing.T) {
 		write(t, dir, name, []byte(name))
 	}
 	r := startLocal(t, dir)
-	r.until(5, isSummed)
-	r.stop(syscall.SIGTERM)
+	r.Until(5, isSummed)
+	r.Stop(syscall.SIGTERM)
 	write(t, dir, "changed", []byte("other"))
 	if err := os.Remove(filepath.Join(dir, "deleted")); err != nil {
 		t.Fatal(err)
@@ -143,7 +145,7 @@ func TestLocalAlgorithmsChange(t *testing.T) {
 	isSHA256 := func(line string) bool { return regexp.MustCompile(`^[0-9a-f]{64}  `).MatchString(line) }
 	again := startLocal(t, dir, "--algorithms", "sha256")
 	summed, removed := 0, false
-	again.until(1, func(line string) bool {
+	again.Until(1, func(line string) bool {
 		removed = removed || strings.HasPrefix(line, "record removed")
 		if isSHA256(line) {
 			summed++
@@ -151,20 +153,20 @@ func TestLocalAlgorithmsChange(t *testing.T) {
 		return summed == 4 && removed
 	})
 	write(t, dir, "changed later", []byte("other"))
-	again.until(1, isSHA256)
-	again.stop(syscall.SIGTERM)
+	again.Until(1, isSHA256)
+	again.Stop(syscall.SIGTERM)
 
 	write(t, dir, "excluded", []byte("other"))
 	last := startLocal(t, dir, "--algorithms", "sha256,md5", "--exclude", "excluded")
 	summed, removed = 0, false
-	last.until(1, func(line string) bool {
+	last.Until(1, func(line string) bool {
 		removed = removed || strings.HasPrefix(line, "record removed") && strings.HasSuffix(line, "  excluded")
 		if isSHA256(line) {
 			summed++
 		}
 		return summed == 2 && removed
 	})
-	last.stop(syscall.SIGTERM)
+	last.Stop(syscall.SIGTERM)
 	want := []string{"changed", "changed later", "changed later.md5", "changed later.sha256", "changed.md5", "changed.sha256", "excluded", "same", "same.md5", "same.sha256"}
 	if diff := cmp.Diff(want, filesIn(t, dir)); diff != "" {
 		t.Fatalf("files (-want +got):\n%s", diff)
@@ -184,11 +186,11 @@ func TestLocalLayoutChanges(t *testing.T) {
 		for _, layout := range []string{"{key}.{alg}", "checksums/{key}.{alg}"} {
 			r := startLocal(t, dir, "--record", layout)
 			write(t, dir, "last", []byte(layout))
-			r.until(1, func(line string) bool { return isSummed(line) && strings.HasSuffix(line, "  last") })
-			if status := r.stop(syscall.SIGTERM); status != exitOK {
+			r.Until(1, func(line string) bool { return isSummed(line) && strings.HasSuffix(line, "  last") })
+			if status := r.Stop(syscall.SIGTERM); status != exitOK {
 				t.Errorf("%s: exit status is %d", layout, status)
 			}
-			for _, line := range r.output() {
+			for _, line := range r.Output() {
 				if strings.HasPrefix(line, "record removed") || isSummed(line) && strings.Contains(line, ".md5") {
 					t.Errorf("%s: %s", layout, line)
 				}
@@ -215,14 +217,14 @@ func TestLocalSameTimeAndSize(t *testing.T) {
 	put("running", "one")
 	put("stopped", "one")
 	r := startLocal(t, dir)
-	r.until(2, isSummed)
+	r.Until(2, isSummed)
 	put("running", "two")
-	r.until(1, contains(sumOf([]byte("two"))))
-	r.stop(syscall.SIGTERM)
+	r.Until(1, program.Contains(sumOf([]byte("two"))))
+	r.Stop(syscall.SIGTERM)
 	put("stopped", "two")
 	again := startLocal(t, dir)
-	again.until(1, contains(sumOf([]byte("two"))))
-	again.stop(syscall.SIGTERM)
+	again.Until(1, program.Contains(sumOf([]byte("two"))))
+	again.Stop(syscall.SIGTERM)
 	wantRecords(t, dir, []string{"running", "stopped"})
 }
 
@@ -239,7 +241,7 @@ func TestLocalRecordComesBack(t *testing.T) {
 	write(t, dir, "y", []byte("y"))
 	r := startLocal(t, dir)
 	failed, summed := make(map[string]bool), false
-	r.until(1, func(line string) bool {
+	r.Until(1, func(line string) bool {
 		if name, is := strings.CutPrefix(line, "FAILED  "); is {
 			failed[name[:1]] = true
 		}
@@ -249,20 +251,20 @@ func TestLocalRecordComesBack(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "w.md5")); err != nil {
 		t.Fatal(err)
 	}
-	r.until(1, func(line string) bool { return isSummed(line) && strings.HasSuffix(line, "  w") })
+	r.Until(1, func(line string) bool { return isSummed(line) && strings.HasSuffix(line, "  w") })
 	if err := os.Rename(filepath.Join(dir, "x.md5"), filepath.Join(t.TempDir(), "mine")); err != nil {
 		t.Fatal(err)
 	}
-	r.until(1, func(line string) bool { return isSummed(line) && strings.HasSuffix(line, "  x") })
+	r.Until(1, func(line string) bool { return isSummed(line) && strings.HasSuffix(line, "  x") })
 	if err := os.Remove(filepath.Join(dir, "y.md5")); err != nil {
 		t.Fatal(err)
 	}
-	r.until(1, func(line string) bool { return isSummed(line) && strings.HasSuffix(line, "  y") })
+	r.Until(1, func(line string) bool { return isSummed(line) && strings.HasSuffix(line, "  y") })
 	write(t, dir, "z", nil)
-	r.until(1, isSummed)
-	r.stop(syscall.SIGTERM)
+	r.Until(1, isSummed)
+	r.Stop(syscall.SIGTERM)
 	wantRecords(t, dir, []string{"w", "x", "y", "z"})
-	if got := len(slices.DeleteFunc(r.output(), func(line string) bool { return !isSummed(line) })); got != 5 {
+	if got := len(slices.DeleteFunc(r.Output(), func(line string) bool { return !isSummed(line) })); got != 5 {
 		t.Errorf("%d files were summed, want w, x, z and y twice", got)
 	}
 }

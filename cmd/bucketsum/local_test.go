@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/md5"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,6 +18,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/testenv/program"
+	"github.com/bucketsum/bucketsum/testenv/sample"
 )
 
 // oddNames are file names that are difficult for checksum tools and buckets.
@@ -30,25 +31,11 @@ var oddNames = []string{
 	"a.md5.txt",
 }
 
-func write(t *testing.T, dir, name string, content []byte) {
-	t.Helper()
-	path := filepath.Join(dir, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, content, 0o666); err != nil {
-		t.Fatal(err)
-	}
-}
+var write, sumOf = sample.Write, sample.MD5
 
 // contentOf returns content that only this name has.
 func contentOf(name string) []byte {
 	return bytes.Repeat([]byte(name+"\x00"), len(name)*37)
-}
-
-func sumOf(content []byte) string {
-	sum := md5.Sum(content)
-	return hex.EncodeToString(sum[:])
 }
 
 // filesIn returns the names below dir, without bucketsum's own files.
@@ -122,10 +109,10 @@ func checkWithMD5sum(t *testing.T, dir, record string) {
 }
 
 // startLocal runs the local command on dir and waits until it watches.
-func startLocal(t *testing.T, dir string, flags ...string) *running {
+func startLocal(t *testing.T, dir string, flags ...string) *program.Process {
 	t.Helper()
 	r := start(t, append([]string{"local", "--listen", "off", "--settle", "100ms", dir}, flags...)...)
-	r.until(1, contains("is the bucket"))
+	r.Until(1, program.Contains("is the bucket"))
 	return r
 }
 
@@ -141,13 +128,13 @@ func TestLocalSumsWhatLands(t *testing.T) {
 	}
 	write(t, dir, "empty", nil)
 	r := startLocal(t, dir)
-	r.until(len(before)+1, isSummed)
+	r.Until(len(before)+1, isSummed)
 	for _, name := range after {
 		write(t, dir, name, contentOf(name))
 	}
 	write(t, dir, "large", make([]byte, 20<<20))
-	r.until(len(after)+1, isSummed)
-	if status := r.stop(syscall.SIGTERM); status != exitOK {
+	r.Until(len(after)+1, isSummed)
+	if status := r.Stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status is %d", status)
 	}
 	all := append([]string{"empty", "large"}, oddNames...)
@@ -155,11 +142,11 @@ func TestLocalSumsWhatLands(t *testing.T) {
 
 	again := startLocal(t, dir)
 	write(t, dir, "one more", nil)
-	again.until(1, isSummed)
-	if status := again.stop(syscall.SIGINT); status != exitOK {
+	again.Until(1, isSummed)
+	if status := again.Stop(syscall.SIGINT); status != exitOK {
 		t.Errorf("exit status of the second run is %d", status)
 	}
-	summary := again.output()[len(again.output())-1]
+	summary := again.Output()[len(again.Output())-1]
 	want := fmt.Sprintf("%d had their checksum", len(all))
 	if !strings.HasPrefix(summary, "1 file summed (0 B) in ") || !strings.HasSuffix(summary, want) {
 		t.Errorf("summary of the second run is %q, want 1 file and %q", summary, want)
@@ -177,15 +164,15 @@ func TestLocalRewritten(t *testing.T) {
 		write(t, dir, "f", bytes.Repeat([]byte("x"), 8<<20))
 	}
 	write(t, dir, "f", last)
-	r.until(1, contains(sumOf(last)))
-	r.stop(syscall.SIGTERM)
+	r.Until(1, program.Contains(sumOf(last)))
+	r.Stop(syscall.SIGTERM)
 	wantRecords(t, dir, []string{"f"})
 }
 
 // TestLocalHTTP expects the answers of the original service from the HTTP side.
 func TestLocalHTTP(t *testing.T) {
 	r := start(t, "local", "--listen", "127.0.0.1:0", t.TempDir())
-	page, _, _ := strings.Cut(r.until(1, contains("http://")), " ")
+	page, _, _ := strings.Cut(r.Until(1, program.Contains("http://")), " ")
 	for field, want := range map[string]string{
 		"file":  `{"md5_checksum":"` + sumOf([]byte("content")) + `"}`,
 		"other": `{"error":"No file part in the request"}`,
@@ -218,7 +205,7 @@ func TestLocalHTTP(t *testing.T) {
 		t.Errorf("GET /health: %s", response.Status)
 	}
 	http.DefaultClient.CloseIdleConnections()
-	if status := r.stop(syscall.SIGINT); status != exitOK {
+	if status := r.Stop(syscall.SIGINT); status != exitOK {
 		t.Errorf("exit status is %d", status)
 	}
 }

@@ -1,25 +1,20 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"runtime/debug"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/bucketsum/bucketsum/adapters/jetstream/jetstreamtest"
 	"github.com/bucketsum/bucketsum/adapters/kafka/kafkatest"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/memory"
+	"github.com/bucketsum/bucketsum/testenv/program"
 )
 
 // asBucketsum is the environment variable that makes the test binary run the program.
@@ -47,159 +42,21 @@ func printMemoryLimit() {
 	fmt.Println(debug.SetMemoryLimit(-1))
 }
 
-// running is a bucketsum process.
-type running struct {
-	t       *testing.T
-	cmd     *exec.Cmd
-	address string      // of the HTTP side of a worker, with --listen 127.0.0.1:0
-	lines   chan string // of its output
-	ended   chan struct{}
-	mu      sync.Mutex
-	seen    []string
-}
-
 // start runs bucketsum as a process, which is killed when the test ends.
-func start(t *testing.T, args ...string) *running {
+func start(t *testing.T, args ...string) *program.Process {
 	t.Helper()
-	return startWith(t, nil, args...)
+	return startWith(t, program.Options{}, args...)
 }
 
-// startWith is start with variables added to the environment.
-func startWith(t *testing.T, environ []string, args ...string) *running {
-	t.Helper()
-	r, stdout := prepare(t, environ, args)
-	r.launch(stdout)
-	return r
-}
-
-// startThrottled is start with a process that waits when 8 KiB of its output are unread:
-// the size of the pipe and of the buffer here. This works on Linux only.
-func startThrottled(t *testing.T, args ...string) *running {
-	t.Helper()
-	return startThrottledWith(t, nil, args...)
-}
-
-// startThrottledWith is startThrottled with variables added to the environment.
-func startThrottledWith(t *testing.T, environ []string, args ...string) *running {
-	t.Helper()
-	r, stdout := prepare(t, environ, args)
-	shrinkPipe(t, stdout.(*os.File))
-	r.launch(stdout)
-	return r
-}
-
-func prepare(t *testing.T, environ, args []string) (*running, io.Reader) {
+// startWith is start with options.
+func startWith(t *testing.T, o program.Options, args ...string) *program.Process {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &running{t: t, cmd: exec.Command(exe, args...), lines: make(chan string), ended: make(chan struct{})}
-	r.cmd.Env = append(append(os.Environ(), asBucketsum+"=1", "GOCOVERDIR="+t.TempDir(),
-		"GORACE=atexit_sleep_ms=0"), environ...) // the detector would make each end take a second
-	stdout, err := r.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.cmd.Stderr = r.cmd.Stdout
-	return r, stdout
-}
-
-func (r *running) launch(stdout io.Reader) {
-	r.t.Helper()
-	if err := r.cmd.Start(); err != nil {
-		r.t.Fatal(err)
-	}
-	stop := make(chan struct{})
-	go func() {
-		defer close(r.ended)
-		defer close(r.lines)
-		lines := bufio.NewScanner(stdout)
-		for lines.Scan() {
-			r.mu.Lock()
-			r.seen = append(r.seen, lines.Text())
-			r.mu.Unlock()
-			select {
-			case r.lines <- lines.Text():
-			case <-stop:
-			}
-		}
-		r.cmd.Wait()
-	}()
-	r.t.Cleanup(func() {
-		close(stop)
-		r.cmd.Process.Kill()
-		<-r.ended
-		if r.t.Failed() {
-			r.t.Logf("bucketsum %s\n%s", strings.Join(r.cmd.Args[1:], " "), strings.Join(r.output(), "\n"))
-		}
-	})
-}
-
-// until reads lines until n of them match, and returns the last one.
-func (r *running) until(n int, match func(line string) bool) string {
-	r.t.Helper()
-	timeout := time.NewTimer(2 * time.Minute)
-	defer timeout.Stop()
-	for {
-		select {
-		case line, ok := <-r.lines:
-			if !ok {
-				r.t.Fatalf("bucketsum ended while %d more lines were awaited", n)
-			}
-			if match(line) {
-				n--
-			}
-			if n <= 0 {
-				return line
-			}
-		case <-timeout.C:
-			r.t.Fatalf("%d more lines did not come", n)
-		}
-	}
-}
-
-// poll reads lines until a condition holds that the lines do not show.
-func (r *running) poll(what string, done func() bool) {
-	r.t.Helper()
-	lines := r.lines
-	again := time.NewTicker(500 * time.Millisecond)
-	defer again.Stop()
-	timeout := time.NewTimer(2 * time.Minute)
-	defer timeout.Stop()
-	for {
-		select {
-		case _, ok := <-lines:
-			if !ok {
-				lines = nil
-			}
-		case <-again.C:
-			if done() {
-				return
-			}
-		case <-timeout.C:
-			r.t.Fatalf("%s does not come", what)
-		}
-	}
-}
-
-// stop sends the signal, waits for the end and returns the exit status.
-func (r *running) stop(signal syscall.Signal) int {
-	r.t.Helper()
-	if err := r.cmd.Process.Signal(signal); err != nil {
-		r.t.Fatal(err)
-	}
-	for range r.lines { // to the end
-	}
-	<-r.ended
-	return r.cmd.ProcessState.ExitCode()
-}
-
-// output returns the lines so far.
-func (r *running) output() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return append([]string(nil), r.seen...)
+	o.Environ = append([]string{asBucketsum + "=1"}, o.Environ...)
+	return o.Start(t, exe, args...)
 }
 
 // call runs a command in this process.
@@ -212,10 +69,6 @@ func call(t *testing.T, env map[string]string, args ...string) (status int, stdo
 	}
 	status = dispatch(context.Background(), p, args)
 	return status, out.String(), errs.String()
-}
-
-func contains(part string) func(string) bool {
-	return func(s string) bool { return strings.Contains(s, part) }
 }
 
 // TestUsage expects one clear line and exit status 2 for every mistake.

@@ -8,6 +8,7 @@ import (
 	"gocloud.dev/pubsub"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/testenv/program"
 )
 
 // TestOnMissing: an event of an object that does not exist is acknowledged and visible, or a dead letter
@@ -29,7 +30,7 @@ func TestOnMissing(t *testing.T) {
 	s.until("level=INFO", "message superseded", `key="gone/a b"`, "reason=missing")
 	send(t, events, objectEvent("Object Deleted", "inbox", "gone/c", "02"))
 	s.until("message", "key=gone/c")
-	_, metrics := get(t, "http://"+s.address+"/metrics")
+	_, metrics := program.Get(t, "http://"+s.address+"/metrics")
 	for _, want := range []string{`bucketsum_superseded_total{reason="missing"} 1`, `bucketsum_dead_letters_total{reason="missing"} 0`} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("no %s in the metrics", want)
@@ -50,7 +51,7 @@ func TestOnMissing(t *testing.T) {
 	s.until("message dead-lettered", `key="gone/a b"`)
 	send(t, events, objectEvent("Object Deleted", "inbox", "gone/c", "02"))
 	s.until("message", "key=gone/c")
-	_, metrics = get(t, "http://"+s.address+"/metrics")
+	_, metrics = program.Get(t, "http://"+s.address+"/metrics")
 	for _, want := range []string{`bucketsum_superseded_total{reason="missing"} 0`, `bucketsum_dead_letters_total{reason="missing"} 1`} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("no %s in the metrics", want)

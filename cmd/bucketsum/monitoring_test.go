@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/bucketsum/bucketsum/testenv/program"
 )
 
 // exported has the metrics that a worker exports to Prometheus.
@@ -26,7 +28,7 @@ func scrape(t *testing.T) exported {
 	s := serve(t, nil, "--queue", queue, "--listen", "127.0.0.1:0", "--bucket", "inbox=file://"+dir)
 	send(t, events, objectEvent("Object Created", "inbox", "a", "01"))
 	s.until("message handled")
-	status, body := get(t, "http://"+s.address+"/metrics")
+	status, body := program.Get(t, "http://"+s.address+"/metrics")
 	if status != 200 {
 		t.Fatalf("%d %s", status, body)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/jetstream/jetstreamtest"
 	"github.com/bucketsum/bucketsum/adapters/rabbitmq/rabbitmqtest"
+	"github.com/bucketsum/bucketsum/testenv/docpage"
 	"github.com/bucketsum/bucketsum/testenv/powercut/ext4"
 )
 
@@ -122,7 +123,7 @@ func TestPowerCut(t *testing.T) {
 func documentedLosses(t *testing.T) map[string]string {
 	t.Helper()
 	documented := make(map[string]string)
-	for _, cells := range docRows(t, "queues.md", "| queue | broker killed | power cut | how we know |") {
+	for _, cells := range docpage.Rows(t, "queues.md", "| queue | broker killed | power cut | how we know |") {
 		documented[cells[0]+", killed"], documented[cells[0]] = cells[1], cells[2]
 	}
 	return documented

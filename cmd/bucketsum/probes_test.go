@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/rand"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,27 +11,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-)
 
-// get returns the status and the body of an answer.
-func get(t *testing.T, url string) (int, string) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Close = true // no connection is left behind
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(body)
-}
+	"github.com/bucketsum/bucketsum/testenv/program"
+)
 
 // heldStore is an empty S3 store that delays its answer about the object "held".
 type heldStore struct {
@@ -83,7 +64,7 @@ func TestProbesWhileItDrains(t *testing.T) {
 		"--bucket", "s3://objects?region=us-east-1&use_path_style=true&endpoint="+store.url)
 	expect := func(path string, status int, parts ...string) {
 		t.Helper()
-		got, body := get(t, "http://"+s.address+path)
+		got, body := program.Get(t, "http://"+s.address+path)
 		for _, part := range parts {
 			if !strings.Contains(body, part) {
 				t.Errorf("GET %s: %q lacks %q", path, body, part)
@@ -116,10 +97,10 @@ func TestProbesWhileItWaits(t *testing.T) {
 	s := begin(t, nil, "--queue", "mem://events-"+rand.Text(), "--listen", "127.0.0.1:0",
 		"--bucket", "s3://objects?region=us-east-1&use_path_style=true&endpoint="+store.url)
 	s.until("level=WARN", "cannot start yet", `for="bucket objects"`, "access denied: this program needs s3:ListBucket")
-	if status, body := get(t, "http://"+s.address+"/livez"); status != http.StatusOK {
+	if status, body := program.Get(t, "http://"+s.address+"/livez"); status != http.StatusOK {
 		t.Errorf("/livez: %d %q", status, body)
 	}
-	status, body := get(t, "http://"+s.address+"/readyz")
+	status, body := program.Get(t, "http://"+s.address+"/readyz")
 	for _, part := range []string{`"name":"bucket objects"`, "access denied: this program needs s3:ListBucket"} {
 		if status != http.StatusServiceUnavailable || !strings.Contains(body, part) {
 			t.Errorf("/readyz: %d %q lacks %q", status, body, part)
@@ -127,7 +108,7 @@ func TestProbesWhileItWaits(t *testing.T) {
 	}
 	store.down.Store(false)
 	s.until("msg=serving ")
-	if status, body := get(t, "http://"+s.address+"/readyz"); status != http.StatusOK {
+	if status, body := program.Get(t, "http://"+s.address+"/readyz"); status != http.StatusOK {
 		t.Errorf("/readyz: %d %q", status, body)
 	}
 	if status := s.stop(); status != exitOK {
@@ -158,7 +139,7 @@ func TestProbesNameWhatIsMissing(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	status, body := get(t, "http://"+s.address+"/readyz")
+	status, body := program.Get(t, "http://"+s.address+"/readyz")
 	for _, part := range []string{`"name":"bucket inbox"`, "no such file", `"name":"bucket objects"`, "access denied: this program needs s3:ListBucket"} {
 		if status != http.StatusServiceUnavailable || !strings.Contains(body, part) {
 			t.Errorf("%d %q lacks %q", status, body, part)
@@ -194,7 +175,7 @@ func TestProbesNoticeThatTheStoreIsGone(t *testing.T) {
 			defer store.Close()
 			s := serve(t, nil, "--queue", "mem://events-"+rand.Text(), "--listen", "127.0.0.1:0", "--bucket", test.bucket(store.URL))
 			store.Close() // it answered at the start, else the worker would have ended
-			status, body := get(t, "http://"+s.address+"/readyz")
+			status, body := program.Get(t, "http://"+s.address+"/readyz")
 			if status != http.StatusServiceUnavailable || !strings.Contains(body, `"name":"bucket objects"`) {
 				t.Errorf("once it is gone: %d %q", status, body)
 			}

@@ -114,7 +114,7 @@ func sqsServer(t *testing.T, scheme, suffix string) queueServer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return withScheme(t, *made.QueueUrl, scheme) + "&waittime=1s&endpoint=" + server.URL
+		return awsenv.QueueURL(t, *made.QueueUrl, scheme) + "&waittime=1s&endpoint=" + server.URL
 	}
 	left := func(t *testing.T, url string) (n int64) {
 		name := url[strings.LastIndex(url[:strings.Index(url, "?")], "/")+1 : strings.Index(url, "?")]

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"github.com/bucketsum/bucketsum/testenv/program"
 )
 
 const (
@@ -51,9 +53,9 @@ func sparse(t *testing.T) (dir, sum string) {
 // startResuming runs local on a folder with many checkpoints. The process waits when it
 // is about 50 of them ahead of the last line that the test has read, so that it is still
 // in the middle when the test stops it.
-func startResuming(t *testing.T, dir string, args ...string) *running {
+func startResuming(t *testing.T, dir string, args ...string) *program.Process {
 	t.Helper()
-	return startThrottled(t, append([]string{"local", "--listen", "off", "--settle", "0s", "--log-level", "debug",
+	return startWith(t, program.Options{Throttled: true}, append([]string{"local", "--listen", "off", "--settle", "0s", "--log-level", "debug",
 		"--checkpoint-above", "100MB", "--checkpoint-every", "1MiB"}, append(args, dir)...)...)
 }
 
@@ -74,19 +76,19 @@ func offset(t *testing.T, line string) int64 {
 }
 
 // summed waits for the record of the large file and checks it.
-func (r *running) summed(dir, sum string) {
-	r.t.Helper()
-	r.until(1, func(line string) bool { return strings.HasPrefix(line, sum) && strings.HasSuffix(line, "large") })
-	if status := r.stop(syscall.SIGTERM); status != exitOK {
-		r.t.Errorf("status is %d", status)
+func summed(t *testing.T, r *program.Process, dir, sum string) {
+	t.Helper()
+	r.Until(1, func(line string) bool { return strings.HasPrefix(line, sum) && strings.HasSuffix(line, "large") })
+	if status := r.Stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("status is %d", status)
 	}
 	record, err := os.ReadFile(filepath.Join(dir, "large.md5"))
 	if err != nil || string(record) != sum+"  large\n" {
-		r.t.Errorf("the record is %q, %v", record, err)
+		t.Errorf("the record is %q, %v", record, err)
 	}
 	left, err := filepath.Glob(filepath.Join(dir, ".bucketsum", "checkpoints", "*"))
 	if err != nil || left != nil {
-		r.t.Errorf("checkpoints are left: %v, %v", left, err)
+		t.Errorf("checkpoints are left: %v, %v", left, err)
 	}
 }
 
@@ -101,49 +103,49 @@ func TestKilledThreeTimes(t *testing.T) {
 	for n := range 3 {
 		r := startResuming(t, dir)
 		if n > 0 {
-			if at := offset(t, r.until(1, contains(resumed))); at < last {
+			if at := offset(t, r.Until(1, program.Contains(resumed))); at < last {
 				t.Errorf("it begins at %d, the checkpoint was at %d", at, last)
 			}
 		}
-		last = offset(t, r.until(2, contains(saved)))
-		r.stop(syscall.SIGKILL)
+		last = offset(t, r.Until(2, program.Contains(saved)))
+		r.Stop(syscall.SIGKILL)
 		if _, err := os.Stat(filepath.Join(dir, "large.md5")); err == nil {
 			t.Fatal("it was faster than the kill, which proves nothing")
 		}
 	}
 	r := startResuming(t, dir)
-	if at := offset(t, r.until(1, contains(resumed))); at < last || at < 6*step {
+	if at := offset(t, r.Until(1, program.Contains(resumed))); at < last || at < 6*step {
 		t.Errorf("it begins at %d, the checkpoint was at %d", at, last)
 	}
-	r.summed(dir, sum)
+	summed(t, r, dir, sum)
 }
 
 func TestTerminated(t *testing.T) {
 	dir, sum := sparse(t)
 	r := startResuming(t, dir, "--drain-timeout", "1ms")
-	r.until(1, contains(saved))
-	if status := r.stop(syscall.SIGTERM); status != exitFailed {
+	r.Until(1, program.Contains(saved))
+	if status := r.Stop(syscall.SIGTERM); status != exitFailed {
 		t.Errorf("status is %d", status)
 	}
 	last := int64(0)
-	for _, line := range r.output() {
+	for _, line := range r.Output() {
 		if strings.Contains(line, saved) {
 			last = offset(t, line)
 		}
 	}
 	r = startResuming(t, dir)
-	if at := offset(t, r.until(1, contains(resumed))); at != last {
+	if at := offset(t, r.Until(1, program.Contains(resumed))); at != last {
 		t.Errorf("it begins at %d, it was stopped at %d", at, last)
 	}
-	r.summed(dir, sum)
+	summed(t, r, dir, sum)
 }
 
 func TestSliced(t *testing.T) {
 	dir, sum := sparse(t)
 	r := startResuming(t, dir, "--slice", "20ms", "--concurrency", "1")
-	r.summed(dir, sum)
+	summed(t, r, dir, sum)
 	slices, results := 0, 0
-	for _, line := range r.output() {
+	for _, line := range r.Output() {
 		if strings.Contains(line, `msg="message continues in a new one"`) {
 			slices++
 		}
@@ -205,51 +207,4 @@ func TestQueueTakesSlices(t *testing.T) {
 			t.Errorf("%s %v: %v, slices of %s", tc.queue, tc.args, err, c.slice.Duration)
 		}
 	}
-}
-
-// TestSlicedOnAWS cuts the work on an object on S3 into messages on SQS, and kills the
-// worker during it.
-func TestSlicedOnAWS(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts moto and processes of the AWS command line")
-	}
-	a := newAccount(t)
-	for _, pair := range a.server.Environ() {
-		name, value, _ := strings.Cut(pair, "=")
-		t.Setenv(name, value)
-	}
-	content := make([]byte, 48<<20)
-	if _, err := rand.Read(content); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	write(t, dir, "large", content)
-	flags := []string{"--checkpoint-above", "1MiB", "--checkpoint-every", "1MiB", "--slice", "20ms", "--concurrency", "1"}
-	first := a.throttledWorker(flags...) // it waits in the middle, however late the kill is
-	a.aws("s3", "cp", "--quiet", filepath.Join(dir, "large"), "s3://objects/")
-	first.until(1, contains(saved))
-	first.stop(syscall.SIGKILL)
-	second := a.worker(flags...)
-	second.until(1, func(line string) bool {
-		if strings.Contains(line, "outcome=current") {
-			t.Fatal("the first was faster than the kill, which proves nothing")
-		}
-		return strings.Contains(line, "outcome=recorded")
-	})
-	// The queue also gets the events of the checkpoints.
-	second.poll("the end of the queue", func() bool { return a.left(a.queue) == 0 })
-	if status := second.stop(syscall.SIGTERM); status != exitOK {
-		t.Errorf("exit status is %d", status)
-	}
-	output := strings.Join(second.output(), "\n")
-	if !strings.Contains(output, resumed) || !strings.Contains(output, `msg="message continues in a new one"`) {
-		t.Error("it was not resumed, or not cut")
-	}
-	if keys := a.keys(); len(keys) != 2 {
-		t.Errorf("the bucket has %q", keys)
-	}
-	if got, want := a.content("large.md5"), sumOf(content)+"  large\n"; got != want {
-		t.Errorf("the record is %q, want %q", got, want)
-	}
-	a.wantDeadLetters(nil)
 }

@@ -15,6 +15,7 @@ import (
 	"gocloud.dev/blob"
 
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
+	"github.com/bucketsum/bucketsum/testenv/docpage"
 )
 
 // requests counts the requests to a store by method.
@@ -136,7 +137,7 @@ func documentedRequests(t *testing.T) map[string]map[string]int {
 	t.Helper()
 	methods := []string{"GET", "HEAD", "PUT", "DELETE"}
 	documented := make(map[string]map[string]int)
-	for _, cells := range docRows(t, "performance.md", "| event | "+strings.Join(methods, " | ")+" |") {
+	for _, cells := range docpage.Rows(t, "performance.md", "| event | "+strings.Join(methods, " | ")+" |") {
 		count := make(map[string]int)
 		for i, method := range methods {
 			if cells[i+1] == "" {

@@ -18,6 +18,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/bucketsum/bucketsum/testenv/program"
 )
 
 // sentinel stands for every secret in these tests.
@@ -228,9 +230,9 @@ func TestNoSecretOfAWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	environ := append(environmentOfSecrets(t), "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "OTEL_BSP_SCHEDULE_DELAY=100", "OTEL_METRIC_EXPORT_INTERVAL=100")
-	r := startWith(t, environ, "serve", "--log-level", "debug", "--listen", "127.0.0.1:0", "--bucket", "inbox=file://"+dir,
+	r := startWith(t, program.Options{Environ: environ}, "serve", "--log-level", "debug", "--listen", "127.0.0.1:0", "--bucket", "inbox=file://"+dir,
 		"--queue", withPassword(urls.queue), "--dead-letter", withPassword(urls.deadLetters), "--results", withPassword(urls.results))
-	address := logged(r.until(1, contains("msg=serving ")), "listen")
+	address := logged(r.Until(1, program.Contains("msg=serving ")), "listen")
 	nc, err := nats.Connect(strings.TrimSuffix(strings.Replace(urls.results[:strings.LastIndex(urls.results, "/")], "jetstream", "nats", 1), "/"))
 	if err != nil {
 		t.Fatal(err)
@@ -263,17 +265,17 @@ func TestNoSecretOfAWorker(t *testing.T) {
 	}
 	look := func() {
 		for _, path := range []string{"/", "/status", "/metrics", "/records?bucket=inbox&key=a", "/readyz", "/livez"} {
-			_, body := get(t, "http://"+address+path)
+			_, body := program.Get(t, "http://"+address+path)
 			holdsNoSecret(t, path, body)
 		}
 	}
 	look()
 	server.stop()
-	r.until(1, contains("level=WARN"))
+	r.Until(1, program.Contains("level=WARN"))
 	look()
 	server.start()
-	r.stop(syscall.SIGTERM)
-	holdsNoSecret(t, "the worker", strings.Join(r.output(), "\n"))
+	r.Stop(syscall.SIGTERM)
+	holdsNoSecret(t, "the worker", strings.Join(r.Output(), "\n"))
 	mu.Lock()
 	defer mu.Unlock()
 	if !strings.Contains(traces.String(), "inbox") {

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
+	"github.com/bucketsum/bucketsum/testenv/program"
 )
 
 // collector receives OTLP over HTTP.
@@ -227,12 +228,12 @@ func TestProfilesAreForThisMachineOnly(t *testing.T) {
 		}
 	}
 	s := serve(t, nil, "--queue", "mem://events-"+rand.Text(), "--bucket", "b=mem://", "--pprof", "127.0.0.1:0")
-	i := slices.IndexFunc(s.seen, contains(`msg="serving profiles"`))
+	i := slices.IndexFunc(s.seen, program.Contains(`msg="serving profiles"`))
 	if i < 0 {
 		t.Fatalf("where the profiles are is not in %q", s.seen)
 	}
 	address := logged(s.seen[i], "pprof")
-	if status, body := get(t, "http://"+address+"/debug/pprof/"); status != http.StatusOK || !strings.Contains(body, "goroutine") {
+	if status, body := program.Get(t, "http://"+address+"/debug/pprof/"); status != http.StatusOK || !strings.Contains(body, "goroutine") {
 		t.Errorf("%d %q", status, body)
 	}
 	request, err := http.NewRequestWithContext(context.Background(), "GET", "http://"+address+"/debug/pprof/", nil)

@@ -1,5 +1,5 @@
 # The documents of pipelines that between them use every option. Copies are in
-# cmd/bucketsum/testdata/terraform, where a test runs the worker over them.
+# testenv/e2e/aws/testdata/terraform, where a test runs the worker over them.
 
 mock_provider "aws" {
   source          = "./tests/aws"

@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"os"
@@ -9,7 +9,7 @@ import (
 
 // shrinkPipe gives a pipe the smallest size, so that a process that writes to it soon
 // waits for the reader.
-func shrinkPipe(t *testing.T, pipe *os.File) {
+func shrinkPipe(t testing.TB, pipe *os.File) {
 	t.Helper()
 	raw, err := pipe.SyscallConn()
 	if err != nil {

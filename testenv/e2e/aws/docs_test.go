@@ -1,4 +1,4 @@
-package main
+package aws_test
 
 import (
 	"bytes"
@@ -7,8 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,35 +18,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
+	"github.com/bucketsum/bucketsum/testenv/docpage"
+	"github.com/bucketsum/bucketsum/testenv/program"
 )
 
 var backticked = regexp.MustCompile("`([^`]*)`")
-
-// docRows returns the cells of the table in a page of docs whose header line starts with
-// header, by rows.
-func docRows(t *testing.T, page, header string) [][]string {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "..", "docs", page))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, table, ok := strings.Cut(string(data), "\n"+header)
-	if !ok {
-		t.Fatalf("there is no table %q", header)
-	}
-	var rows [][]string
-	for _, line := range strings.Split(table, "\n")[2:] {
-		if !strings.HasPrefix(line, "|") {
-			break
-		}
-		cells := strings.Split(strings.Trim(line, "|"), "|")
-		for i := range cells {
-			cells[i] = strings.TrimSpace(cells[i])
-		}
-		rows = append(rows, cells)
-	}
-	return rows
-}
 
 // quoted returns the texts between backticks.
 func quoted(cell string) []string {
@@ -65,7 +39,7 @@ func quoted(cell string) []string {
 func TestDocumentedPermissions(t *testing.T) {
 	want, got := make(map[string][]string), make(map[string][]string)
 	resources := make(map[string][]string)
-	for _, cells := range docRows(t, "aws.md", "| statement | on |") {
+	for _, cells := range docpage.Rows(t, "aws.md", "| statement | on |") {
 		sid := quoted(cells[0])[0]
 		got[sid], resources[sid] = quoted(cells[2]), quoted(cells[1])
 		slices.Sort(got[sid])
@@ -118,9 +92,9 @@ func TestDocumentedCalls(t *testing.T) {
 	gate := d.gate(d.session.AccessKeyID, d.policy)
 	var received atomic.Int64 // receives that brought messages
 	w := d.serve(d.session.as(gate.Open(t, countReceived(t, d.server, &received))), "--concurrency", fmt.Sprint(concurrency))
-	w.until(objects, contains(`msg="object handled" outcome=recorded`))
+	w.Until(objects, program.Contains(`msg="object handled" outcome=recorded`))
 	d.wait("the queue is empty", func() bool { return d.left(d.queue) == 0 })
-	if status := w.stop(syscall.SIGTERM); status != exitOK {
+	if status := w.Stop(syscall.SIGTERM); status != 0 {
 		t.Errorf("exit status is %d", status)
 	}
 	counts := gate.Counts()
@@ -129,7 +103,7 @@ func TestDocumentedCalls(t *testing.T) {
 	delete(counts, "sqs:ChangeMessageVisibility")
 	delete(counts, "sqs:ChangeMessageVisibilityBatch")
 	documented := make(map[string]bool)
-	for _, cells := range docRows(t, "aws.md", "| call | for each object |") {
+	for _, cells := range docpage.Rows(t, "aws.md", "| call | for each object |") {
 		name, most := quoted(cells[0])[0], strings.HasPrefix(cells[1], "at most ")
 		n, err := strconv.Atoi(strings.TrimPrefix(cells[1], "at most "))
 		if err != nil {

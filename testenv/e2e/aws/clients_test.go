@@ -1,4 +1,4 @@
-package main
+package aws_test
 
 import (
 	"context"

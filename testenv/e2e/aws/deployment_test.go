@@ -1,4 +1,4 @@
-package main
+package aws_test
 
 import (
 	"bytes"
@@ -21,6 +21,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
+	"github.com/bucketsum/bucketsum/testenv/program"
 )
 
 // The account and region in Terraform's rendered documents.
@@ -246,10 +247,10 @@ func (s session) as(through awsenv.Server) []string {
 }
 
 // serve starts the worker with the chart's values and an environment.
-func (d *deployment) serve(environ []string, flags ...string) *running {
+func (d *deployment) serve(environ []string, flags ...string) *program.Process {
 	d.t.Helper()
-	w := startWith(d.t, environ, append(append([]string{"serve", "--listen", "off", "--log-level", "debug"}, d.flags()...), flags...)...)
-	w.until(1, contains("msg=serving"))
+	w := program.Options{Environ: environ}.Start(d.t, program.Build(d.t), append(append([]string{"serve", "--listen", "off", "--log-level", "debug"}, d.flags()...), flags...)...)
+	w.Until(1, program.Contains("msg=serving"))
 	return w
 }
 

@@ -1,7 +1,6 @@
-package main
+package powercut_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,6 +23,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/testenv/powercut"
+	"github.com/bucketsum/bucketsum/testenv/program"
+	"github.com/bucketsum/bucketsum/testenv/sample"
 )
 
 // experiment is a run of bucketsum that was traced.
@@ -40,7 +42,7 @@ func newExperiment(t *testing.T, c cutting) *experiment {
 	x := &experiment{cutting: c, dir: powercut.MemoryDir(t), place: c.layoutOf(t)}
 	for _, files := range []map[string]string{c.before, c.own} {
 		for name, content := range files {
-			write(t, x.dir, name, []byte(content))
+			sample.Write(t, x.dir, name, []byte(content))
 		}
 	}
 	x.objects = x.find(t)
@@ -52,12 +54,8 @@ func newExperiment(t *testing.T, c cutting) *experiment {
 		c.change(t, x.dir)
 		x.objects = x.find(t)
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe, x.args(x.dir)...)
-	cmd.Env = append(os.Environ(), asBucketsum+"=1", "GOCOVERDIR="+t.TempDir(), "GORACE=atexit_sleep_ms=0")
+	cmd := exec.Command(program.Build(t), x.args(x.dir)...)
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	x.log = powercut.Trace(t, x.dir, cmd, func() bool { return x.complete() == nil })
 	return x
 }
@@ -259,26 +257,29 @@ func (x *experiment) withStore(do func(*blobstore.Store) error) error {
 
 // start runs the program until the folder is complete.
 func (x *experiment) start(t *testing.T) error {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	var out bytes.Buffer
-	ended := make(chan int, 1)
-	go func() {
-		ended <- dispatch(ctx, process{stdout: &out, stderr: &out, getenv: func(string) string { return "" }}, x.args(x.dir))
-	}()
+	r := program.Options{}.Start(t, program.Build(t), x.args(x.dir)...)
+	r.Until(1, program.Contains("is the bucket"))
+	lines, late := r.Lines, time.After(30*time.Second)
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
 	fault := errors.New("it did not end")
-	for ctx.Err() == nil && fault != nil {
-		<-look.C
-		fault = x.complete()
+	for waiting := true; waiting && fault != nil; {
+		select {
+		case _, ok := <-lines: // read, so that the program goes on
+			if !ok {
+				lines = nil
+			}
+		case <-look.C:
+			fault = x.complete()
+		case <-late:
+			waiting = false
+		}
 	}
-	cancel()
-	if status := <-ended; fault == nil && status != exitOK && len(x.refused) == 0 {
+	if status := r.Stop(syscall.SIGTERM); fault == nil && status != 0 && len(x.refused) == 0 {
 		fault = fmt.Errorf("exit status %d", status)
 	}
 	if fault != nil {
-		return fmt.Errorf("%w; bucketsum says:\n%s", fault, &out)
+		return fmt.Errorf("%w; bucketsum says:\n%s", fault, strings.Join(r.Output(), "\n"))
 	}
 	return nil
 }

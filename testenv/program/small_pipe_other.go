@@ -1,6 +1,6 @@
 //go:build !linux
 
-package main
+package program
 
 import (
 	"os"
@@ -8,4 +8,4 @@ import (
 )
 
 // shrinkPipe does nothing: only Linux can change the size of a pipe.
-func shrinkPipe(*testing.T, *os.File) {}
+func shrinkPipe(testing.TB, *os.File) {}

@@ -1,4 +1,4 @@
-package main
+package powercut_test
 
 import (
 	"flag"
@@ -16,6 +16,8 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/testenv/powercut"
 	"github.com/bucketsum/bucketsum/testenv/powercut/ext4"
+	"github.com/bucketsum/bucketsum/testenv/program"
+	"github.com/bucketsum/bucketsum/testenv/sample"
 )
 
 var (
@@ -50,18 +52,18 @@ func cuttings() []cutting {
 			name:   "first run",
 			before: map[string]string{"a.txt": "alpha", "sub/b": "beta", "mine": "adopted", "other": "refused"},
 			own: map[string]string{
-				"mine.md5":  sumOf([]byte("adopted")) + "  mine\n",
-				"other.md5": sumOf([]byte("something else")) + "  other\n",
+				"mine.md5":  sample.MD5([]byte("adopted")) + "  mine\n",
+				"other.md5": sample.MD5([]byte("something else")) + "  other\n",
 			},
 			refused: []string{"other"},
 		},
 		{
 			name:   "replaced and removed",
 			before: map[string]string{"a.txt": "alpha", "sub/b": "beta", "sub/c": "gamma", "mine": "adopted"},
-			own:    map[string]string{"mine.md5": sumOf([]byte("adopted")) + "  mine\n"},
+			own:    map[string]string{"mine.md5": sample.MD5([]byte("adopted")) + "  mine\n"},
 			change: func(t *testing.T, dir string) {
-				write(t, dir, "a.txt", []byte("alpha, second edition"))
-				write(t, dir, "d.txt", []byte("delta"))
+				sample.Write(t, dir, "a.txt", []byte("alpha, second edition"))
+				sample.Write(t, dir, "d.txt", []byte("delta"))
 				if err := os.Remove(filepath.Join(dir, "sub/b")); err != nil {
 					t.Fatal(err)
 				}
@@ -238,25 +240,25 @@ func TestFolderPowerCutExt4(t *testing.T) {
 		t.Skip("it mounts a file system several times")
 	}
 	disk := ext4.New(t)
-	x := &experiment{cutting: cutting{own: map[string]string{"mine.md5": sumOf([]byte("adopted")) + "  mine\n"}}, dir: filepath.Join(disk.Dir, "in")}
+	x := &experiment{cutting: cutting{own: map[string]string{"mine.md5": sample.MD5([]byte("adopted")) + "  mine\n"}}, dir: filepath.Join(disk.Dir, "in")}
 	x.place = x.layoutOf(t)
-	write(t, x.dir, "mine", []byte("adopted"))
-	write(t, x.dir, "mine.md5", []byte(x.own["mine.md5"]))
+	sample.Write(t, x.dir, "mine", []byte("adopted"))
+	sample.Write(t, x.dir, "mine.md5", []byte(x.own["mine.md5"]))
 	for cut := range *powercutCuts {
 		for i := range 40 {
-			write(t, x.dir, fmt.Sprintf("d%d/f%d", i%5, i), fmt.Appendf(nil, "%d %d", i, cut/2)) // new content in every second round
+			sample.Write(t, x.dir, fmt.Sprintf("d%d/f%d", i%5, i), fmt.Appendf(nil, "%d %d", i, cut/2)) // new content in every second round
 		}
 		x.former = x.objects
 		x.objects = x.find(t)
 		disk.Sync() // the files are the user's, and older than half a minute
-		r := startLocal(t, x.dir, "--concurrency", "4")
+		r := program.Options{}.Start(t, program.Build(t), "local", "--listen", "off", "--settle", "100ms", "--concurrency", "4", x.dir)
 		if cut%2 == 0 {
-			r.until(1+cut*5%35, isSummed) // then some of the files have records
+			r.Until(1+cut*5%35, isSummed) // then some of the files have records
 		} else {
-			r.until(1, func(string) bool { return x.complete() == nil })
+			r.Until(1, func(string) bool { return x.complete() == nil })
 		}
-		r.stop(syscall.SIGKILL)
-		printed := strings.Join(r.output(), "\n") + "\n"
+		r.Stop(syscall.SIGKILL)
+		printed := strings.Join(r.Output(), "\n") + "\n"
 		disk.Cut()
 		if err := x.harmless(printed); err != nil {
 			t.Fatalf("after cut %d: %v\nbucketsum had said:\n%s", cut, err, printed)

@@ -1,4 +1,4 @@
-package main
+package aws_test
 
 import (
 	"crypto/rand"
@@ -19,6 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
+	"github.com/bucketsum/bucketsum/testenv/program"
+	"github.com/bucketsum/bucketsum/testenv/sample"
 )
 
 // TestTerraformOnAWS runs workers in pipelines as Terraform renders them, with the
@@ -45,10 +47,10 @@ func TestTerraformOnAWS(t *testing.T) {
 			}
 			d.deadLetters(w)
 			d.wait("the queue is empty", func() bool { return d.left(d.queue) == 0 })
-			if status := w.stop(syscall.SIGTERM); status != exitOK {
+			if status := w.Stop(syscall.SIGTERM); status != 0 {
 				t.Errorf("exit status is %d", status)
 			}
-			for _, line := range w.output() {
+			for _, line := range w.Output() {
 				if strings.Contains(line, "is a checksum record itself") || strings.Contains(line, ".bucketsum/") && strings.Contains(line, "message superseded") {
 					t.Errorf("a record or a checkpoint reached the queue: %s", line)
 				}
@@ -86,10 +88,10 @@ func (d *deployment) forbidden() (used []string) {
 		f.tell("PutObject", f.prefix+"late", "")
 	}
 	d.wait("the worker is denied something", func() bool { return len(gate.Denied()) > 0 })
-	if status := w.stop(syscall.SIGTERM); status != exitOK {
+	if status := w.Stop(syscall.SIGTERM); status != 0 {
 		d.t.Errorf("exit status is %d", status)
 	}
-	if output := strings.Join(w.output(), "\n"); !strings.Contains(output, `msg="message goes back to the queue"`) || !strings.Contains(output, "this program needs s3:Put") {
+	if output := strings.Join(w.Output(), "\n"); !strings.Contains(output, `msg="message goes back to the queue"`) || !strings.Contains(output, "this program needs s3:Put") {
 		d.t.Error("the log does not say what is missing")
 	}
 	if n, dead := d.left(d.queue), d.left(d.failed); n == 0 || dead > 0 {
@@ -99,14 +101,14 @@ func (d *deployment) forbidden() (used []string) {
 }
 
 // allowedAgain expects the records that forbidden could not write.
-func (d *deployment) allowedAgain(w *running) {
+func (d *deployment) allowedAgain(w *program.Process) {
 	d.t.Helper()
 	f := d.late(w)
 	f.handled("", "late", nil)
 	f.wantRecord("late", []byte("late\n"))
 }
 
-func (d *deployment) late(w *running) flow {
+func (d *deployment) late(w *program.Process) flow {
 	bucket := d.HelmValues.Buckets[0].Name
 	return flow{d, w, bucket, d.prefix(bucket)}
 }
@@ -133,7 +135,7 @@ func (d *deployment) sumParts(versitygw awsenv.Server) (used []string) {
 		f.deployment = &deployment{account: d.account, rendered: d.rendered, s3: objects}
 		f.wantRecord("parts", content)
 	}
-	if status := w.stop(syscall.SIGTERM); status != exitOK {
+	if status := w.Stop(syscall.SIGTERM); status != 0 {
 		d.t.Errorf("exit status is %d", status)
 	}
 	return gate.Used()
@@ -157,7 +159,7 @@ func (d *deployment) trail() bool {
 // flow changes objects of one bucket and checks what the worker does.
 type flow struct {
 	*deployment
-	w      *running
+	w      *program.Process
 	bucket string
 	prefix string
 }
@@ -191,7 +193,7 @@ func (f flow) handled(eventName, key string, happens func() (version string)) {
 			f.tell(eventName, f.prefix+key, version)
 		}
 	}
-	f.w.until(1, func(line string) bool {
+	f.w.Until(1, func(line string) bool {
 		return strings.Contains(line, `msg="object handled" outcome=recorded`) && strings.Contains(line, "bucket="+f.bucket+" key="+f.prefix+key+" ")
 	})
 }
@@ -218,7 +220,7 @@ func (f flow) archived() {
 	f.t.Helper()
 	key, content := f.prefix+"archived", []byte("from the archive\n")
 	f.put(f.bucket, key, content, s3types.StorageClassGlacier)
-	f.w.until(1, func(line string) bool {
+	f.w.Until(1, func(line string) bool {
 		return strings.Contains(line, `msg="message superseded"`) && strings.Contains(line, "archive")
 	})
 	f.handled("", "archived", func() string {
@@ -250,7 +252,7 @@ func (f flow) deleted() {
 		f.events("Object Deleted", fmt.Sprintf(`{"version":"0","bucket":{"name":%q},"object":{"key":%q,"version-id":%q,"sequencer":"617f0837b476e463"},"reason":"DeleteObject","deletion-type":"Delete Marker Created"}`,
 			f.bucket, key, aws.ToString(out.VersionId)))
 	}
-	f.w.until(1, func(line string) bool {
+	f.w.Until(1, func(line string) bool {
 		return strings.Contains(line, "object handled") && !strings.Contains(line, "outcome=recorded") && strings.Contains(line, "key="+key+" ")
 	})
 	for _, record := range []string{sidecar, former} {
@@ -273,7 +275,7 @@ func (f flow) wantRecord(key string, content []byte) {
 	f.t.Helper()
 	key = f.prefix + key
 	sha := sha256.Sum256(content)
-	sums := map[string]string{"md5": sumOf(content), "sha256": hex.EncodeToString(sha[:])}
+	sums := map[string]string{"md5": sample.MD5(content), "sha256": hex.EncodeToString(sha[:])}
 	if f.onlyTags() {
 		out, err := f.s3.GetObjectTagging(f.t.Context(), &s3.GetObjectTaggingInput{Bucket: &f.bucket, Key: &key})
 		f.must(err)
@@ -295,12 +297,12 @@ func (f flow) wantRecord(key string, content []byte) {
 
 // deadLetters sends messages that can never be handled, and expects them among the dead
 // letters, and their results on the queue of results.
-func (d *deployment) deadLetters(w *running) {
+func (d *deployment) deadLetters(w *program.Process) {
 	d.t.Helper()
 	const garbage = `{"detail": {`
 	_, err := d.sqs.SendMessage(d.t.Context(), &sqs.SendMessageInput{QueueUrl: &d.queue, MessageBody: aws.String(garbage)})
 	d.must(err)
-	w.until(1, contains(`msg="message dead-lettered"`))
+	w.Until(1, program.Contains(`msg="message dead-lettered"`))
 	out, err := d.sqs.ReceiveMessage(d.t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &d.failed, MaxNumberOfMessages: 10})
 	d.must(err)
 	if len(out.Messages) != 1 || *out.Messages[0].Body != garbage {

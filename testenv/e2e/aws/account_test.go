@@ -1,4 +1,4 @@
-package main
+package aws_test
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,8 +21,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
 	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/s3blob" // opens the bucket for the test
 
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
+	"github.com/bucketsum/bucketsum/testenv/program"
+	"github.com/bucketsum/bucketsum/testenv/sample"
 )
 
 // account has S3 → EventBridge → SQS with a dead-letter queue, wired as on AWS.
@@ -99,39 +101,26 @@ func (a *account) createQueue(name string, attributes map[string]string) (queueU
 	return created.QueueUrl
 }
 
-// withScheme returns the URL of a queue as bucketsum takes it.
-func withScheme(t *testing.T, queueURL, scheme string) string {
-	t.Helper()
-	u, err := url.Parse(queueURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Scheme, u.RawQuery = scheme, "region="+awsenv.Region
-	return u.String()
-}
-
 // worker starts a serve process.
-func (a *account) worker(flags ...string) *running {
+func (a *account) worker(flags ...string) *program.Process {
 	a.t.Helper()
-	return a.serving(startWith, flags)
+	w, _ := a.serving(program.Options{}, flags...)
+	return w
 }
 
-// throttledWorker is worker with a process of startThrottled.
-func (a *account) throttledWorker(flags ...string) *running {
+// serving is worker with options. It also returns the address of the HTTP side.
+func (a *account) serving(o program.Options, flags ...string) (w *program.Process, address string) {
 	a.t.Helper()
-	return a.serving(startThrottledWith, flags)
-}
-
-func (a *account) serving(start func(*testing.T, []string, ...string) *running, flags []string) *running {
-	a.t.Helper()
-	r := start(a.t, a.server.Environ(), append([]string{
+	o.Environ = a.server.Environ()
+	w = o.Start(a.t, program.Build(a.t), append([]string{
 		"serve", "--listen", "off", "--log-level", "debug",
-		"--queue", withScheme(a.t, a.queue, "awssqs"),
-		"--dead-letter", withScheme(a.t, a.failed, "awssqs"),
+		"--queue", awsenv.QueueURL(a.t, a.queue, "awssqs"),
+		"--dead-letter", awsenv.QueueURL(a.t, a.failed, "awssqs"),
 		"--bucket", "s3://objects?use_path_style=true",
 	}, flags...)...)
-	r.address = logged(r.until(1, contains("msg=serving ")), "listen")
-	return r
+	_, address, _ = strings.Cut(w.Until(1, program.Contains("msg=serving ")), " listen=")
+	address, _, _ = strings.Cut(address, " ")
+	return w, address
 }
 
 // left returns the number of messages in a queue, those in flight included.
@@ -224,7 +213,7 @@ func TestAWS(t *testing.T) {
 		case "plain/50": // which the command line uploads in parts
 			content = bytes.Repeat([]byte("0123456789abcdef"), 20<<20/16)
 		}
-		write(t, dir, name, content)
+		sample.Write(t, dir, name, content)
 		names = append(names, name)
 	}
 
@@ -234,9 +223,9 @@ func TestAWS(t *testing.T) {
 		defer close(uploaded)
 		a.aws("s3", "cp", "--recursive", "--quiet", dir, "s3://objects/")
 	}()
-	recorded := contains("outcome=recorded")
-	first.until(15, recorded)
-	first.stop(syscall.SIGKILL)
+	recorded := program.Contains("outcome=recorded")
+	first.Until(15, recorded)
+	first.Stop(syscall.SIGKILL)
 	<-uploaded
 	poison := []string{
 		`{"detail": {`,
@@ -245,7 +234,7 @@ func TestAWS(t *testing.T) {
 	for _, body := range poison {
 		a.aws("sqs", "send-message", "--queue-url", a.queue, "--message-body", body)
 	}
-	second.poll("the last record", func() bool {
+	second.Poll("the last record", func() bool {
 		n := 0
 		for _, key := range a.keys() {
 			if strings.HasSuffix(key, ".md5") {
@@ -255,8 +244,8 @@ func TestAWS(t *testing.T) {
 		return n >= len(names)
 	})
 	// The messages of the killed worker come back after the visibility timeout.
-	second.poll("the end of the queue", func() bool { return a.left(a.queue) == 0 })
-	if status := second.stop(syscall.SIGTERM); status != exitOK {
+	second.Poll("the end of the queue", func() bool { return a.left(a.queue) == 0 })
+	if status := second.Stop(syscall.SIGTERM); status != 0 {
 		t.Errorf("exit status is %d", status)
 	}
 
@@ -267,8 +256,8 @@ func TestAWS(t *testing.T) {
 			t.Fatal(err)
 		}
 		want = append(want, name, name+".md5")
-		if record := a.content(name + ".md5"); !strings.HasPrefix(strings.TrimPrefix(record, `\`), sumOf(content)+"  ") {
-			t.Errorf("the record of %q is %q, want %s", name, record, sumOf(content))
+		if record := a.content(name + ".md5"); !strings.HasPrefix(strings.TrimPrefix(record, `\`), sample.MD5(content)+"  ") {
+			t.Errorf("the record of %q is %q, want %s", name, record, sample.MD5(content))
 		}
 	}
 	slices.Sort(want)
@@ -314,13 +303,13 @@ func (a *account) wantDeadLetters(want []string) {
 // bucket.
 func TestProbesOnAWS(t *testing.T) {
 	a := newAccount(t)
-	address := a.worker("--listen", "127.0.0.1:0").address
+	_, address := a.serving(program.Options{}, "--listen", "127.0.0.1:0")
 	a.aws("sqs", "delete-queue", "--queue-url", a.queue)
-	status, body := get(t, "http://"+address+"/readyz")
+	status, body := program.Get(t, "http://"+address+"/readyz")
 	if status != http.StatusServiceUnavailable || !strings.Contains(body, `"name":"queue"`) || !strings.Contains(body, "does not exist") || strings.Contains(body, "bucket objects") {
 		t.Errorf("/readyz: %d %s", status, body)
 	}
-	if status, body := get(t, "http://"+address+"/metrics"); status != http.StatusOK || !strings.Contains(body, "\nbucketsum_ready 0\n") {
+	if status, body := program.Get(t, "http://"+address+"/metrics"); status != http.StatusOK || !strings.Contains(body, "\nbucketsum_ready 0\n") {
 		t.Errorf("/metrics: %d %s", status, body)
 	}
 }
