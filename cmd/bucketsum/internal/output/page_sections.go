@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -73,7 +74,7 @@ func (s *page) verdict(e End) markup.HTML {
 <h2>`, separated(s.tally.sentence(s.pass, e)), `</h2>
 <p>`, s.pass.what(), ` The exit status is `, markup.Number(int64(s.pass.Status(s.tally.totals(), e.Stopped == ""))), `.</p>`,
 		markup.When(e.Stopped != "", `
-<p><strong>The pass is not complete:</strong> `, markup.Foreign(sentence(clip(e.Stopped))), `</p>`), `
+<p><strong>The pass is not complete:</strong> `, markup.Foreign(capital(e.Stopped)), `</p>`), `
 </div>
 </section>
 `)
@@ -107,7 +108,7 @@ func (s *page) totals(e End) markup.HTML {
 		bad = by[failed]
 	)
 	return markup.Join("<dl class=\"totals\">\n",
-		fact("", "Objects", markup.Count(all.objects)),
+		fact("", "In the bucket", markup.Count(all.objects)),
 		fact("", "Size", markup.Text(readable.Bytes(all.bytes))),
 		fact(markup.When(bad > 0, ` class="failed"`), "Need attention", markup.Count(bad)),
 		markup.When(by[unchecked] > 0, fact(` class="unchecked"`, "Not checked", markup.Count(by[unchecked]))),
@@ -193,7 +194,7 @@ func (s *page) storage() markup.HTML {
 
 // method says how the pass was made.
 func (s *page) method(e End) markup.HTML {
-	o := s.pass.Options
+	o, name := s.pass.Options, cmp.Or(s.pass.Name, e.Pass)
 	line := func(name, value markup.HTML) markup.HTML {
 		return markup.When(value != "", "<div><dt>", name, "</dt><dd>", value, "</dd></div>\n")
 	}
@@ -209,7 +210,7 @@ func (s *page) method(e End) markup.HTML {
 	return markup.Join("<section>\n<h2>How it was checked</h2>\n<dl class=\"method\">\n",
 		line("Command", names([]string{"bucketsum " + string(s.pass.Command)})),
 		line("Buckets", names(s.pass.Buckets)),
-		markup.When(s.pass.Name != "", line("Pass", names([]string{s.pass.Name}))),
+		markup.When(name != "", line("Pass", names([]string{name}))),
 		line("Begun", at(s.pass.Begun)),
 		line("Ended", at(e.At)),
 		markup.When(s.pass.List != "", line("Compared with", names([]string{s.pass.List}))),

@@ -82,9 +82,11 @@ func TestPage(t *testing.T) {
 // TestPageStopped expects that the page of a pass that ended early says so.
 func TestPageStopped(t *testing.T) {
 	e := ended()
-	e.Stopped = "interrupted; run <it> again"
-	text := page(t, pass(sweep.Verify), e, good(3, sweep.OK)...)
-	for _, want := range []string{"Stopped early, after 3 objects.", "Interrupted; run &lt;it&gt; again.", "The exit status is 2."} {
+	e.Stopped, e.Pass = "interrupted; run <it> again", "later"
+	p := pass(sweep.Verify)
+	p.Name = ""
+	text := page(t, p, e, good(3, sweep.OK)...)
+	for _, want := range []string{"Stopped early, after 3 objects.", "Interrupted; run &lt;it&gt; again</p>", "The exit status is 2.", "<dt>Pass</dt><dd><code>later</code>"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %s", want)
 		}

@@ -180,7 +180,7 @@ func (s *premis) Close(e End) error {
 	s.write(s.file, "<agent>", identifier("agent", agent), element("agentName", agent), "<agentType>software</agentType>",
 		element("agentVersion", s.pass.Version))
 	if e.Stopped != "" {
-		s.write(s.file, element("agentNote", "The pass was stopped early: "+clip(e.Stopped)))
+		s.write(s.file, element("agentNote", "The pass was stopped early: "+e.Stopped))
 	}
 	s.write(s.file, "</agent>\n</premis>\n")
 	if s.err != nil {

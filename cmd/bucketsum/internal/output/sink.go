@@ -22,8 +22,11 @@ type Sink interface {
 
 // End says how a pass ended.
 type End struct {
-	At      time.Time
-	Stopped string // why it ended early, and how to go on, in one line; empty: it is complete
+	At   time.Time
+	Pass string // its name, if it was not known before
+	// Stopped says in one line why it ended early, and how to go on, as a sentence without a full stop: it may end with
+	// a command. Empty: the pass is complete.
+	Stopped string
 }
 
 // Sinks hand each row to all of them.

@@ -38,7 +38,7 @@ func (s *summary) Close(e End) error {
 	}
 	fmt.Fprintf(&b, "%s\n", s.tally.sentence(s.pass, e))
 	if e.Stopped != "" {
-		fmt.Fprintf(&b, "%s\n", sentence(readable.Text(clip(e.Stopped))))
+		fmt.Fprintf(&b, "%s\n", capital(readable.Text(e.Stopped)))
 	}
 	for _, state := range s.tally.order() {
 		if _, next := s.pass.meaning(state); next != "" {
@@ -82,13 +82,16 @@ func rate(bytes int64, in time.Duration) string {
 
 // sentence begins with a capital and ends with a full stop.
 func sentence(s string) string {
+	if s = capital(s); s == "" || strings.HasSuffix(s, ".") {
+		return s
+	}
+	return s + "."
+}
+
+func capital(s string) string {
 	if s == "" {
 		return ""
 	}
 	first, n := utf8.DecodeRuneInString(s)
-	s = string(unicode.ToUpper(first)) + s[n:]
-	if !strings.HasSuffix(s, ".") {
-		s += "."
-	}
-	return s
+	return string(unicode.ToUpper(first)) + s[n:]
 }
