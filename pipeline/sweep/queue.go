@@ -8,6 +8,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/backoff"
+	"github.com/bucketsum/bucketsum/pipeline/ordered"
 )
 
 // Send sends a shard to the queue of the workers. It returns nil when the queue has it safely. Safe for concurrent
@@ -19,7 +20,8 @@ type Send func(ctx context.Context, s pipeline.Shard) error
 const (
 	firstLook   = time.Second
 	longestLook = 15 * time.Second
-	lookShare   = 5 // a wait is at least so many times as long as the look before
+	looks       = 16 // reports that are read at the same time
+	lookShare   = 5  // a wait is at least so many times as long as the look before
 	// A pass whose workers write no report for so long is mentioned in the log, again and again.
 	silence = 15 * time.Minute
 )
@@ -88,26 +90,55 @@ func (w *watch) begin(ctx context.Context, send Send) error {
 	return nil
 }
 
-// look looks for the reports of shards, and of all that follow them.
+// look looks for the reports of shards, and of all that follow them, many at a time.
 func (w *watch) look(ctx context.Context, todo []pipeline.Shard) error {
+	type found struct {
+		shard pipeline.Shard
+		head  header
+		err   error
+	}
 	for len(todo) > 0 {
-		if isClosed(w.Stop) {
-			return ErrStopped
+		var next []pipeline.Shard
+		work := ordered.Work[found]{
+			Width: looks,
+			Do: func(f found) found {
+				_, f.head, f.err = w.shards.report(ctx, f.shard)
+				return f
+			},
+			Tell: func(turn []found) error {
+				for _, f := range turn {
+					switch name := reportName(f.shard); {
+					case isClosed(w.Stop):
+						return ErrStopped
+					case errors.Is(f.err, pipeline.ErrNotFound):
+						w.open[name] = f.shard
+					case f.err != nil:
+						return f.err
+					default:
+						delete(w.open, name)
+						w.done++
+						w.totals.Plus(f.head.Totals)
+						next = append(next, f.head.next()...)
+					}
+				}
+				return nil
+			},
 		}
-		s := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		_, head, err := w.shards.report(ctx, s)
-		if errors.Is(err, pipeline.ErrNotFound) {
+		err := work.Run(ctx, func(yield func(found) bool) {
+			for _, s := range todo {
+				if !yield(found{shard: s}) {
+					return
+				}
+			}
+		})
+		// What follows a report that counts must not be forgotten if another look fails.
+		for _, s := range next {
 			w.open[reportName(s)] = s
-			continue
 		}
 		if err != nil {
 			return err
 		}
-		delete(w.open, reportName(s))
-		w.done++
-		w.totals.Plus(head.Totals)
-		todo = append(todo, head.next()...)
+		todo = next
 	}
 	return nil
 }

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -258,21 +258,77 @@ func TestTellFails(t *testing.T) {
 	}
 }
 
-// million is a source of 10⁶ items that keeps none of them.
-type million struct{ read atomic.Int64 }
+// many is a source of so many items that keeps none of them.
+type many int
 
-func (m *million) Items(_ context.Context, r sweep.Range) iter.Seq2[sweep.Item, error] {
+func (m many) Items(_ context.Context, r sweep.Range) iter.Seq2[sweep.Item, error] {
 	return func(yield func(sweep.Item, error) bool) {
-		for i := range 1_000_000 {
+		first := 0
+		if _, err := fmt.Sscanf(r.After, "photos/%d.raw", &first); err == nil {
+			first++
+		}
+		for i := first; i < int(m); i++ {
 			key := fmt.Sprintf("photos/%07d.raw", i)
-			if m.read.Add(1); !yield(sweep.Item{At: key, Object: pipeline.Object{Key: key, Size: 1}}, nil) {
+			if !yield(sweep.Item{At: key, Object: pipeline.Object{Key: key, Size: 1}}, nil) {
 				return
 			}
 		}
 	}
 }
 
-func (m *million) Split(context.Context, sweep.Range) (string, bool, error) { return "", false, nil }
+func (m many) Split(context.Context, sweep.Range) (string, bool, error) { return "", false, nil }
+
+// TestMemory: a pass over many objects takes no more memory than one over a tenth of them.
+func TestMemory(t *testing.T) {
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	for name, tc := range map[string]struct {
+		reports sweep.Reports
+		objects int
+	}{"without reports": {nil, 1_000_000}, "with reports": {keepsNothing{}, 100_000}} {
+		t.Run(name, func(t *testing.T) {
+			var early, late uint64
+			n := 0
+			p := sweep.Pass{
+				Command: sweep.Verify, Buckets: []string{"b"}, Reports: tc.reports, Name: "n",
+				Open: func(sweep.Plan, string) (sweep.Bucket, error) {
+					return sweep.Bucket{Source: many(tc.objects), Examine: ok}, nil
+				},
+				Rows: func(rows []sweep.Row) error {
+					tenth := tc.objects / 10
+					before := n / tenth
+					if n += len(rows); n/tenth != before && before == 0 {
+						early = heap()
+					} else if n/tenth != before {
+						late = max(late, heap())
+					}
+					return nil
+				},
+			}
+			if s, err := p.Here(t.Context()); err != nil || s.Totals.Sum() != int64(tc.objects) {
+				t.Fatalf("got %+v, %v; want %d rows", s, err, tc.objects)
+			}
+			if late > early+8<<20 {
+				t.Errorf("the heap grew from %d MiB after a tenth of the rows to %d MiB", early>>20, late>>20)
+			}
+		})
+	}
+}
+
+// keepsNothing takes reports and forgets them.
+type keepsNothing struct{}
+
+func (keepsNothing) Put(context.Context, string, []byte) error { return nil }
+func (keepsNothing) Get(context.Context, string) ([]byte, error) {
+	return nil, pipeline.ErrNotFound
+}
+func (keepsNothing) Names(context.Context, string) iter.Seq2[string, error] {
+	return func(func(string, error) bool) {}
+}
 
 // BenchmarkRunner is what a run costs for each item without the work on it.
 func BenchmarkRunner(b *testing.B) {
@@ -281,7 +337,7 @@ func BenchmarkRunner(b *testing.B) {
 			b.ReportAllocs()
 			rows := 0
 			for b.Loop() {
-				r := sweep.Runner{Bucket: "b", Source: new(million), Examine: ok, Concurrency: width}
+				r := sweep.Runner{Bucket: "b", Source: many(1_000_000), Examine: ok, Concurrency: width}
 				if _, err := r.Run(b.Context(), sweep.Range{}, func(rs []sweep.Row) error { rows += len(rs); return nil }); err != nil {
 					b.Fatal(err)
 				}

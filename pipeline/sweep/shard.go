@@ -80,7 +80,7 @@ func (x *shards) runner(p Plan, name string, b Bucket) *Runner {
 // that one counts. It returns the report that is stored.
 //
 // A run that is interrupted, or whose listing fails, keeps what it has in a report with the rest to follow. Its error
-// is returned only if it has done nothing. An object that needs another slice becomes a shard of its own. If the
+// is returned only if it has done nothing, or is Permanent. An object that needs another slice becomes a shard of its own. If the
 // shard is that, already, its pipeline.Unfinished is returned.
 func (x *shards) run(ctx context.Context, p Plan, b Bucket, s pipeline.Shard, tell func(Totals)) ([]byte, header, error) {
 	h := header{Format: 1, Version: x.version, Pass: s.Pass, Bucket: s.Bucket, Range: rangeOf(s), Begun: time.Now().UTC()}
@@ -130,6 +130,8 @@ func (x *shards) rest(ctx context.Context, source Source, in Range, end End, err
 			next = append(next, Range{After: end.Unfinished, Through: in.Through})
 		}
 		return end.At, next, nil
+	case pipeline.Classify(err) == pipeline.ClassPermanent:
+		return "", nil, err // such as a list that is not in order: what follows would hide it
 	case end.At == in.After:
 		return "", nil, cmp.Or(err, x.idle())
 	case err != nil || !x.split || isClosed(x.stop):

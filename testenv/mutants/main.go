@@ -28,7 +28,9 @@ import (
 func main() { os.Exit(run()) }
 
 // mutants returns the whole table.
-func mutants() []mutant { return slices.Concat(handlerMutants, pipelineMutants, passMutants) }
+func mutants() []mutant {
+	return slices.Concat(handlerMutants, pipelineMutants, passMutants, sweepMutants)
+}
 
 func run() int {
 	pattern := flag.String("run", "", "only mutants whose name matches this `regexp`")
