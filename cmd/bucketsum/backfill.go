@@ -58,6 +58,7 @@ interrupted.`,
 	flags.above, flags.every = 4<<30, 2<<30
 	fs.Var(&flags.above, "checkpoint-above", "objects larger than this, for example 4GiB, have checkpoints, from which work resumes after an interruption")
 	fs.Var(&flags.every, "checkpoint-every", "bytes between two checkpoints; 0: no checkpoints")
+	flags.defineParts(fs)
 	flags.defineOutput(fs)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		prices, err := pass.ParsePrices(flags.prices)

@@ -224,3 +224,43 @@ func TestVerifyBudget(t *testing.T) {
 		t.Errorf("all were checked within the hour, but are verified: %v", states)
 	}
 }
+
+// TestVerifyAgainst compares a folder with a list that md5sum wrote before files were changed.
+func TestVerifyAgainst(t *testing.T) {
+	dir, bucket := bucketOf(t, map[string]string{
+		"same": "1", "in/other\nline": "2", "changed": "3", "renamed to": "4", "extra": "5", "same as missing": "6", "in/skip.tmp": "7",
+	})
+	list := filepath.Join(t.TempDir(), "MD5SUMS")
+	put(t, list, strings.Join([]string{
+		sumOf([]byte("1")) + "  ./same", `\` + sumOf([]byte("2")) + `  in/other\nline`, sumOf([]byte("x")) + "  changed", sumOf([]byte("4")) + "  renamed from",
+		sumOf([]byte("y")) + "  missing", sumOf([]byte("z")) + "  in/gone.tmp", "this is no line",
+	}, "\n")+"\n")
+	want := map[string]sweep.State{
+		"same": sweep.OK, "in/other\nline": sweep.OK, "changed": sweep.Mismatch, "renamed to": sweep.Moved, "extra": sweep.New,
+		"same as missing": sweep.New, "missing": sweep.Missing,
+	}
+	page, premis := filepath.Join(t.TempDir(), "report.html"), filepath.Join(t.TempDir(), "premis.xml")
+	states, status := verified(t, "--against", list, "--exclude", "*.tmp", "--report", page, "--premis", premis, bucket)
+	if diff := cmp.Diff(want, states); diff != "" || status != exitFailed {
+		t.Errorf("verify ends with %d: %s", status, diff)
+	}
+	for file, text := range map[string]string{page: "renamed to", premis: "fixity check"} {
+		if content, err := os.ReadFile(file); err != nil || !strings.Contains(string(content), text) {
+			t.Errorf("%s: %v, %d bytes without %q", file, err, len(content), text)
+		}
+	}
+	states, status = verified(t, "--against", list, "--prefix", "in/", "--exclude", "*.tmp", bucket)
+	want = map[string]sweep.State{"in/other\nline": sweep.OK, "in/same": sweep.Missing, "in/changed": sweep.Missing, "in/renamed from": sweep.Missing, "in/missing": sweep.Missing}
+	if diff := cmp.Diff(want, states); diff != "" || status != exitFailed {
+		t.Errorf("below a prefix, verify ends with %d: %s", status, diff)
+	}
+	_, log, status := sweepRun(t, "verify", "--against", list, "--strict", bucket)
+	if status != 2 || !strings.Contains(log, "lines that are not of its form: 1; the first is line 7") {
+		t.Errorf("a strict verify ends with %d: %s", status, log)
+	}
+	for _, bad := range []string{filepath.Join(dir, "extra"), filepath.Join(dir, "nosuch"), "file:///nosuch", "s4://x/y"} {
+		if _, log, status := sweepRun(t, "verify", "--against", bad, bucket); status != 2 || !strings.Contains(log, "--against "+bad+": ") {
+			t.Errorf("against %s, verify ends with %d: %s", bad, status, log)
+		}
+	}
+}

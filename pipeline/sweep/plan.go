@@ -53,6 +53,9 @@ type Options struct {
 	// VerifiedBefore selects objects that were last found right before this; see Row.VerifiedAt. A successful check
 	// renews that time.
 	VerifiedBefore time.Time `json:"verified_before,omitzero"`
+	// OlderThan and Budget are what VerifiedBefore was computed from when the pass began: an age, and bytes to read.
+	OlderThan time.Duration `json:"older_than,omitempty"`
+	Budget    int64         `json:"budget,omitempty"`
 	// Against: the content is compared with a list, not with records.
 	Against bool `json:"against,omitempty"`
 }
@@ -74,12 +77,14 @@ func (p Plan) has(s pipeline.Shard) bool {
 }
 
 // isLike reports whether a plan does the same as another one: its command, buckets and options are equal.
+// VerifiedBefore may differ, because the time has passed since then.
 func (p Plan) isLike(other Plan) bool {
 	same := func(a, b any) bool {
 		x, errX := json.Marshal(a)
 		y, errY := json.Marshal(b)
 		return errX == nil && errY == nil && bytes.Equal(x, y)
 	}
+	p.Options.VerifiedBefore, other.Options.VerifiedBefore = time.Time{}, time.Time{}
 	return p.Command == other.Command && same(p.Options, other.Options) &&
 		slices.Equal(slices.Sorted(maps.Keys(p.Buckets)), slices.Sorted(maps.Keys(other.Buckets)))
 }

@@ -140,3 +140,29 @@ func (r *reader) open(ctx context.Context, bucketURL string) (*blobstore.Store, 
 	r.buckets[bucketURL] = b
 	return b, nil
 }
+
+// Open opens the file or object that an argument names; "-" is in. The caller closes the reader.
+func Open(ctx context.Context, in io.Reader, drivers blobstore.Drivers, arg string) (io.ReadCloser, error) {
+	r := newReader(in, nil, drivers)
+	o := object{name: arg, file: arg}
+	err := r.schemes.check(arg)
+	if err == nil && arg != "-" {
+		o, err = r.schemes.parse(arg)
+	}
+	if err != nil {
+		return nil, err
+	}
+	content, err := r.content(ctx, o)
+	if err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return &opened{content, r}, nil
+}
+
+// opened closes its bucket, too.
+type opened struct {
+	io.ReadCloser
+	reader *reader
+}
+
+func (o *opened) Close() error { return errors.Join(o.ReadCloser.Close(), o.reader.close()) }

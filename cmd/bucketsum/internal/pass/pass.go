@@ -45,7 +45,8 @@ type Config struct {
 	Concurrency      int           // objects in work at the same time; 0: app.DefaultConcurrency
 	Drain            time.Duration // how long objects in work may take after the end of Run's context
 	Rate             int64         // bytes that are read in a second, at most; 0: no limit
-	Budget           int64         // bytes that are read, at most; the oldest first; 0: no limit
+
+	Against *List // the content is compared with this list, not with records; nil: with records
 
 	Reports string // URL of the place where what is found is kept; empty: the pass cannot be resumed
 	Pass    string // name of the pass; empty: the newest unfinished one like this, or a new one
@@ -105,7 +106,7 @@ func (c Config) validateParts() error {
 	}
 	fault(c.Queue != "" && c.Rate > 0, "--rate: with --queue the workers read; their --concurrency bounds them")
 	fault(c.Queue != "" && c.Results != "", "--results: with --queue the workers announce what they find; give it to serve")
-	fault(c.Budget > 0 && (c.Queue != "" || c.Shards > 0), "--budget: one process has to count what is read: leave out --queue and --shards")
+	fault(c.Options.Budget > 0 && (c.Queue != "" || c.Shards > 0), "--budget: one process has to count what is read: leave out --queue and --shards")
 	return errors.Join(faults...)
 }
 
@@ -136,9 +137,9 @@ func Open(ctx context.Context, c Config) (*Pass, error) {
 	if c.Rate > 0 {
 		p.limiter = rate.NewLimiter(rate.Limit(c.Rate), burst)
 	}
-	if c.Budget > 0 {
+	if c.Options.Budget > 0 {
 		p.budget = new(budget)
-		p.budget.left.Store(c.Budget)
+		p.budget.left.Store(c.Options.Budget)
 	}
 	if err := errors.Join(p.openBuckets(ctx), p.openResults(ctx), p.openQueue(ctx), p.openReports(ctx)); err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -220,6 +221,11 @@ func (p *Pass) Run(ctx context.Context, tell Tell, progress func(sweep.Progress)
 			return sweep.Summary{}, err
 		}
 	}
+	rest := func(string) error { return nil }
+	if l := p.config.Against; l != nil {
+		options.Against = !options.RecordsOnly
+		tell, rest = l.compare(ctx, p.announce, tell)
+	}
 	s := p.sweep(ctx, p.config.Command, options, tell)
 	s.Reports, s.Name = p.reports, p.config.Pass
 	s.Progress = func(now sweep.Progress) {
@@ -230,15 +236,24 @@ func (p *Pass) Run(ctx context.Context, tell Tell, progress func(sweep.Progress)
 	}
 	work, cancel := lasting(ctx, p.config.Drain)
 	defer cancel()
+	summary, err := p.divided(work, s)
+	if err == nil && summary.Complete {
+		err = rest(p.config.Buckets[0].Name)
+	}
+	return summary, err
+}
+
+// divided runs a pass here, by workers, or the part of this process.
+func (p *Pass) divided(ctx context.Context, s sweep.Pass) (sweep.Summary, error) {
 	switch {
 	case p.send != nil:
 		s.Shards = rootsByQueue
-		return s.ByQueue(work, p.send)
+		return s.ByQueue(ctx, p.send)
 	case p.config.Shards > 0:
 		s.Shards = p.config.Shards * rootsByIndex
-		return s.ByIndex(work, p.config.Shard, p.config.Shards)
+		return s.ByIndex(ctx, p.config.Shard, p.config.Shards)
 	}
-	return s.Here(work)
+	return s.Here(ctx)
 }
 
 // Into how many ranges a plan divides the buckets. Workers split them further; processes with an index get
@@ -316,7 +331,7 @@ func (p *Pass) oldest(ctx context.Context) (time.Time, error) {
 	if err := p.look(ctx, found.add); err != nil {
 		return time.Time{}, fmt.Errorf("look for the objects whose last check is the longest ago: %w", err)
 	}
-	through := found.through(p.config.Budget)
+	through := found.through(p.config.Options.Budget)
 	if through.IsZero() {
 		through = time.Now().UTC() // all of them; their records get the time of this check
 	}
