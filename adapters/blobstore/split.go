@@ -15,9 +15,10 @@ const (
 	splitPage = 1000
 	// splitProbes is how many requests a split may take. It then returns the best position that it knows.
 	splitProbes = 24
-	// highRune comes after every character that keys have, nearly. It is the last one that XML allows and that stands for
-	// nothing.
-	highRune = "\U0010FFFD"
+	// highRune comes after nearly every character that keys have, in the order of bytes and in that of UTF-16, in which
+	// Azurite lists. Those from U+10000 on come after it in the first one only.
+	highRune = '\uFFFC'
+	lastRune = '\U0010FFFD' // that XML allows
 )
 
 // Split implements sweep.Source. It looks for the longest prefix that all keys of the range have, finds the first and the last
@@ -97,11 +98,16 @@ func (p *splitter) keys(after string, want int) ([]string, error) {
 
 // beyond returns the first key after all keys that begin with a prefix; empty if there is none in the range.
 func (p *splitter) beyond(prefix string) (string, error) {
-	keys, err := p.keys(prefix+highRune, 1)
-	if err != nil || len(keys) == 0 {
-		return "", err
+	for _, last := range []rune{highRune, lastRune} {
+		keys, err := p.keys(prefix+string(last), 1)
+		if err != nil || len(keys) == 0 {
+			return "", err
+		}
+		if !strings.HasPrefix(keys[0], prefix) {
+			return keys[0], nil
+		}
 	}
-	return keys[0], nil
+	return "", nil
 }
 
 // between returns a position between the first and the last key of the range. It is given the first keys.
@@ -127,7 +133,7 @@ func (p *splitter) between(keys []string) (at string, ok bool, err error) {
 	}
 	at = prefix + string(valid(low+(high-low)/2)) // the middle is below high
 	if at < first || high-low == 1 {
-		at = prefix + string(low) + highRune
+		at = prefix + string(low) + string(highRune)
 	}
 	limit := p.store.traits.KeyLimit
 	if length, _ := p.store.traits.KeyLength(at); limit > 0 && length > limit {
@@ -160,6 +166,9 @@ func (p *splitter) highest(prefix string, low rune) (rune, error) {
 	high, limit := low, rune(utf8.MaxRune)
 	beyond := max(low, 0x7f) // most keys have ASCII only
 	for high < limit && (limit-high)*4 > high-low && p.left() > 1 {
+		if limit == utf8.MaxRune && high > 0x7f && high < highRune {
+			beyond = highRune
+		}
 		key, err := p.beyond(prefix + string(beyond))
 		switch {
 		case err != nil:

@@ -81,7 +81,7 @@ func TestItems(t *testing.T, h pipelinetest.Store) {
 	}
 
 	whole = named(whole) // it is not known in which range the others are
-	bounds := []string{"\x01", "a", "a/", "b\U0010FFFD", "photos/1", "\U0010FFFD"}
+	bounds := []string{"\x01", "a", "a/", "b\uFFFC", "photos/1", "\uFFFC"}
 	for _, at := range positions {
 		bounds = append(bounds, at, at+"x")
 	}
