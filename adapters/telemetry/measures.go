@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/sweep"
 )
 
 // Outcomes of events, in addition to those of results.
@@ -17,6 +18,28 @@ const (
 	outcomeSuperseded = "superseded" // the store was asked, and no work is needed
 	outcomeReturned   = "returned"   // the event went back to the queue
 )
+
+// Outcomes of shards.
+const (
+	shardDone      = "done"
+	shardContinued = "continued" // in a new message
+	shardFailed    = "failed"
+)
+
+// Row counts an object that a pass examined.
+func (t *Telemetry) Row(s sweep.State) { t.measures.rows.add(context.Background(), string(s)) }
+
+// Shard counts a delivery of a shard by the class of its error.
+func (t *Telemetry) Shard(c pipeline.Class) {
+	outcome := shardFailed
+	switch c {
+	case pipeline.ClassNone:
+		outcome = shardDone
+	case pipeline.ClassUnfinished:
+		outcome = shardContinued
+	}
+	t.measures.shards.add(context.Background(), outcome)
+}
 
 // phaseBounds are the histogram's bounds in seconds, from a small object on a fast disk to hours.
 var phaseBounds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400}
@@ -33,6 +56,7 @@ type measures struct {
 	saves                             metric.Int64Counter
 	resumes                           metric.Int64Counter
 	results                           counts
+	rows, shards                      counts
 }
 
 // counts is a counter with one label.
@@ -94,7 +118,11 @@ func newMeasures(t *Telemetry, version string) (measures, error) {
 		mismatches: counter("mismatches", "", "Objects whose content differed from a claim of their store."),
 		saves:      counter("checkpoint.saves", "", "Saved checkpoints of large objects."),
 		resumes:    counter("checkpoint.resumes", "", "Reads of large objects that resumed from a checkpoint."),
-		results:    labelled("results", "Announcements of results, by outcome.", "outcome", "published", "failed"),
+		rows: labelled("pass.objects", "Objects that passes examined, by what they found.", "state",
+			string(sweep.OK), string(sweep.Recorded), string(sweep.Mismatch), string(sweep.Stale), string(sweep.NoRecord),
+			string(sweep.Orphan), string(sweep.Unreadable), string(sweep.Archived)),
+		shards:  labelled("pass.shards", "Deliveries of shards of passes, by outcome.", "outcome", shardDone, shardContinued, shardFailed),
+		results: labelled("results", "Announcements of results, by outcome.", "outcome", "published", "failed"),
 	}
 	phases, err := t.meter.Float64Histogram("bucketsum.phase.duration", metric.WithUnit("s"),
 		metric.WithDescription("Duration of the work on an event, by phase."), metric.WithExplicitBucketBoundaries(phaseBounds...))

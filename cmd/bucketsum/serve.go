@@ -73,6 +73,8 @@ func (f *serveFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&f.DeadLetter, "dead-letter", "", "URL of the topic for messages that can never be handled; without it the queue's own policy decides, if it has one")
 	fs.Var(flagvalue.Either(&f.DeadLetterMissing, "ack", "dead-letter"), "on-missing", "what happens to an event whose object does not exist under any reading of its key: ack or dead-letter")
 	fs.StringArrayVar(&f.SNS.Topics, "sns-topic", nil, "ARN of an SNS topic; handle only messages that this topic has signed, dead-letter all others; may be repeated")
+	fs.StringVar(&f.Reports, "reports", "", "URL of the bucket with the plans and reports of passes over existing objects; without it, messages of passes are dead-lettered")
+	fs.StringVar(&f.Shards, "shards-to", "", "URL of the topic that feeds --queue, for the shards of a pass that follow; without it, --queue, where messages can be sent to that")
 	f.store.define(fs)
 	f.workerFlags.define(fs, ":5000", slog.LevelInfo, 30*time.Second)
 	fs.BoolVar(&f.check, "check", false, "open the queues and buckets as a worker does, but create no queue or topic; then end with 0, or with 1 and the name of each that cannot be reached")
@@ -106,10 +108,32 @@ func (f *serveFlags) validate(args []string) ([]app.BucketURL, error) {
 			faults = append(faults, errors.New("--results is the same as --dead-letter: a redrive of the dead letters would send results as events"))
 		}
 	}
+	faults = append(faults, f.validatePasses())
 	if len(f.buckets) == 0 {
 		faults = append(faults, errors.New("--bucket is missing"))
 	}
 	return buckets, errors.Join(faults...)
+}
+
+// validatePasses decides where the shards of passes go, and returns all mistakes.
+func (f *serveFlags) validatePasses() error {
+	var faults []error
+	if f.Reports == "" {
+		if f.Shards != "" {
+			faults = append(faults, errors.New("--shards-to needs --reports"))
+		}
+		return errors.Join(faults...)
+	}
+	faults = append(faults, checkURL("--reports", f.Reports, bucketSchemes()))
+	switch {
+	case f.Shards != "":
+		faults = append(faults, checkURL("--shards-to", f.Shards, queueSchemes()))
+	case traitsOf(f.Queue).OwnTopic:
+		f.Shards = f.Queue
+	case f.Queue != "":
+		faults = append(faults, fmt.Errorf("--reports needs --shards-to, the URL of the topic that feeds --queue: messages cannot be sent to %s:// by the URL of the queue", schemeOf(f.Queue)))
+	}
+	return errors.Join(faults...)
 }
 
 func runServe(ctx context.Context, p process, f serveFlags, buckets []app.BucketURL) (err error) {
@@ -131,6 +155,7 @@ func runServe(ctx context.Context, p process, f serveFlags, buckets []app.Bucket
 	if f.check {
 		worker.Queue, worker.DeadLetter = queue.WithoutCreate(f.Queue), queue.WithoutCreate(f.DeadLetter)
 		worker.Results, worker.Continue = queue.WithoutCreate(f.Results), queue.WithoutCreate(f.Queue)
+		worker.Shards = queue.WithoutCreate(f.Shards)
 	}
 	a, err := app.New(ctx, worker)
 	if err != nil && (worker.Queue != f.Queue || worker.DeadLetter != f.DeadLetter || worker.Results != f.Results) {

@@ -8,7 +8,7 @@
       "record-storage-class" $v.recordStorageClass "on-delete" $v.onDelete "on-missing" $v.onMissing "on-mismatch" $v.onMismatch
       "concurrency" $v.concurrency "memory" $v.memory "checkpoint-above" $v.checkpointAbove
       "checkpoint-every" $v.checkpointEvery "slice" $v.slice "log-level" $v.logLevel "log-format" $v.logFormat
-      "pprof" $v.pprof }}
+      "pprof" $v.pprof "reports" $v.reports "shards-to" $v.shardsTo }}
 {{- if ne (toString $value) "" }}
 {{- $args = append $args (printf "--%s=%v" $flag $value) }}
 {{- end }}

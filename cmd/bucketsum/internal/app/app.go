@@ -41,6 +41,7 @@ type App struct {
 	deadLetters   pipeline.DeadLetters
 	continuations pipeline.Continuations
 	handle        pipeline.Handler
+	passes        passes
 
 	opening opening
 	page    atomic.Pointer[http.Handler]  // what the HTTP side answers now
@@ -56,7 +57,7 @@ func New(ctx context.Context, c Config) (*App, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	a := &App{config: c.withDefaults()}
+	a := &App{config: c.withDefaults(), passes: passes{stop: make(chan struct{})}}
 	steps := []func(context.Context) error{a.listen, a.measure}
 	if !a.config.Wait {
 		steps = append(steps, a.open)
@@ -139,6 +140,11 @@ func (a *App) openQueues(ctx context.Context) (err error) {
 		}
 		a.continuations = pipeline.Continuations{Publisher: topic, Topic: url}
 	}
+	if url := a.config.Shards; url != "" && a.config.Reports != "" {
+		if a.passes.shards, err = publisher("--shards-to", url); err != nil {
+			return err
+		}
+	}
 	opening := ctx
 	if !a.config.Wait {
 		opening = context.WithoutCancel(ctx) // Run decides what a stop means
@@ -165,7 +171,7 @@ func (a *App) buildHandler() (err error) {
 			buckets[name] = a.config.wrap(buckets[name])
 		}
 	}
-	a.handle, err = handlers.New(handlers.Config{
+	c := handlers.Config{
 		Buckets:           buckets,
 		Algorithms:        a.config.Algorithms,
 		Selects:           a.config.selects,
@@ -177,7 +183,11 @@ func (a *App) buildHandler() (err error) {
 		Publish:           a.announce,
 		Observer:          a.config.Observer,
 		Log:               a.config.Log,
-	})
+	}
+	if a.passes.reports != nil {
+		c.Sweep = a.sweep(c)
+	}
+	a.handle, err = handlers.New(c)
 	return err
 }
 
@@ -266,6 +276,7 @@ func (a *App) checks() map[string]func(context.Context) error {
 }
 
 func (a *App) runPipeline(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { close(a.passes.stop) })()
 	maxDeliveries := a.config.MaxDeliveries
 	limit, known := a.subscriber.DeliveryLimit(a.config.Queue)
 	if known && limit == 0 {

@@ -37,6 +37,11 @@ type Config struct {
 	// Continue is the URL of the topic that feeds the queue. Work that takes longer than
 	// Resume.Slice continues in a message to this topic.
 	Continue string
+	// Reports is the URL of the bucket with the plans and reports of passes over existing objects. Empty: the worker
+	// takes no part in passes.
+	Reports string
+	// Shards is the URL of the topic that feeds the queue. The shards of a pass that follow those in work go there.
+	Shards string
 	// MaxDeliveries is how often a message may fail or be interrupted before it is
 	// dead-lettered; 0: the queue decides. It is always less than a limit that the queue
 	// is known to have.

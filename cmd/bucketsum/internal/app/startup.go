@@ -42,7 +42,7 @@ func (a *App) awaited() map[string]func(context.Context) error {
 	checks := map[string]func(context.Context) error{
 		"start": func(context.Context) error { return errors.New("waits for its queues and buckets") },
 	}
-	names := []string{"--queue", "--results", "--dead-letter", "--slice"}
+	names := []string{"--queue", "--results", "--dead-letter", "--slice", "--reports", "--shards-to"}
 	for _, b := range a.config.Buckets {
 		names = append(names, "bucket "+b.Name)
 	}
@@ -79,7 +79,7 @@ func (a *App) await(ctx context.Context, name string, open func(context.Context)
 
 // urls returns all URLs of the configuration, which may contain secrets.
 func (c Config) urls() []string {
-	urls := []string{c.Queue, c.DeadLetter, c.Results, c.Continue}
+	urls := []string{c.Queue, c.DeadLetter, c.Results, c.Continue, c.Reports, c.Shards}
 	for _, b := range c.Buckets {
 		urls = append(urls, b.URL)
 	}
@@ -94,7 +94,7 @@ func (a *App) open(ctx context.Context) error {
 	stores := make([]*blobstore.Store, len(a.config.Buckets))
 	a.queues = NewQueues(a.config)
 	a.closes = append(a.closes, func() error { return closeAll(stores) }, a.queues.Close)
-	faults := make([]error, len(stores)+1)
+	faults := make([]error, len(stores)+2)
 	var running sync.WaitGroup
 	begin := func(i int, part func(context.Context) error) {
 		running.Go(func() {
@@ -116,6 +116,7 @@ func (a *App) open(ctx context.Context) error {
 		})
 	}
 	begin(len(stores), a.openQueues)
+	begin(len(stores)+1, a.openReports)
 	running.Wait()
 
 	byName := make(map[string]*blobstore.Store)
