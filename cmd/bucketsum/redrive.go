@@ -149,7 +149,10 @@ func (f *redriveFlags) addMatch(text string) error {
 func runRedrive(ctx context.Context, p process, f redriveFlags) error {
 	c := f.Config
 	c.Log = f.log.logger(p.stderr)
-	c.Drivers, c.Decode = queueDrivers(c.Log), events.Decode
+	c.Decode = events.Decode
+	if c.Log.Enabled(ctx, slog.LevelDebug) {
+		c.Drivers = queueDrivers(c.Log)
+	} // otherwise not: the drivers warn of what matters for queues of events
 	if !f.quiet {
 		c.Told = func(t redrive.Tally) {
 			fmt.Fprintf(p.stderr, "%d received, %d sent, %d discarded, %d failed, %d held back\n", t.Found, t.Sent, t.Discarded, t.Failed, t.Found-t.Sent-t.Discarded)

@@ -85,13 +85,29 @@ func (r *run) takeSlots(ctx context.Context) (n int) {
 	return n
 }
 
-// receive waits for messages. It returns nothing and no error if the queue is empty.
+// receive waits for messages. It returns nothing and no error if the queue is empty. A queue that delivers nothing and
+// says that messages wait is only slow, or they wait for others that are held: it has more time.
 func (r *run) receive(ctx context.Context, n int) ([]queue.Delivery, error) {
-	got, err := r.receiveFor(ctx, r.Wait, n)
-	if len(got) > 0 || err != nil {
-		return got, err
+	for patience := 3; ; patience-- {
+		for _, wait := range []time.Duration{r.Wait, lastLook} {
+			if got, err := r.receiveFor(ctx, wait, n); len(got) > 0 || err != nil {
+				return got, err
+			}
+		}
+		if patience == 1 || ctx.Err() != nil || !r.waiting(ctx) {
+			return nil, nil
+		}
 	}
-	return r.receiveFor(ctx, lastLook, n)
+}
+
+// waiting reports whether the queue says that messages wait.
+func (r *run) waiting(ctx context.Context) bool {
+	count := r.from.Traits().Count
+	if count == nil {
+		return false
+	}
+	c, err := count(ctx, r.From)
+	return err == nil && c.Waiting > 0
 }
 
 func (r *run) receiveFor(ctx context.Context, wait time.Duration, n int) ([]queue.Delivery, error) {

@@ -326,6 +326,20 @@ func TestEndsAsSoonAsTheQueueSays(t *testing.T) {
 	}
 }
 
+// TestSlowQueue: a queue that says that messages wait is not empty.
+func TestSlowQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker()
+		b.traits.Count = func(context.Context, string) (queue.Count, error) {
+			return queue.Count{Waiting: 1 - len(b.bodies(to))}, nil
+		}
+		time.AfterFunc(25*time.Second, func() { b.put(from, "photos a", nil) })
+		if s := mustRun(t, config(b)); s.Total.Sent != 1 {
+			t.Errorf("summary %+v", s)
+		}
+	})
+}
+
 func TestTheServiceMoves(t *testing.T) {
 	for name, test := range map[string]struct {
 		err   error
