@@ -148,6 +148,7 @@ func TestLogLines(t *testing.T) {
 		})
 		p.queue.send("one", "a#1|secret payload")
 		p.queue.send("several", "b#1\nc#1\nc#2|secret payload")
+		p.queue.send("shard", "%m|secret payload")
 		p.settle()
 		p.wantStopped(t)
 
@@ -160,6 +161,9 @@ func TestLogLines(t *testing.T) {
 			"several": {
 				{"level": "WARN", "msg": "message goes back to the queue", "attempt": 1.0, "err": "1 of 3 events: inbox/c: 503", "events": 3.0, "key": "c", "version_id": "vc"},
 				{"level": "DEBUG", "msg": "message handled", "attempt": 2.0, "events": 3.0, "key": "b", "version_id": "vb"},
+			},
+			"shard": {
+				{"level": "DEBUG", "msg": "message handled", "attempt": 1.0, "events": 1.0, "key": "", "version_id": "v", "shard": `shard of pass p: inbox after "m" through ""`},
 			},
 		}
 		for id, lines := range want {
@@ -182,8 +186,8 @@ func TestLogLines(t *testing.T) {
 		}
 		if text := p.log.text(); strings.Contains(text, "secret") || strings.Contains(text, "mem://") {
 			t.Errorf("a payload or a URL, which may hold a password, is in the log:\n%s", text)
-		} else if n := strings.Count(text, "\n"); n != 5 { // four deliveries and the drain
-			t.Errorf("%d lines logged, want 5:\n%s", n, text)
+		} else if n := strings.Count(text, "\n"); n != 6 { // five deliveries and the drain
+			t.Errorf("%d lines logged, want 6:\n%s", n, text)
 		}
 	})
 }

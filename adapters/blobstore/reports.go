@@ -14,7 +14,7 @@ import (
 
 const (
 	// reportLimit is the most that a plan or a report may have, in bytes.
-	reportLimit = 32 << 20
+	reportLimit = sweep.MaxObject
 	// reportName is the longest name. A key on S3 has 1,024 bytes.
 	reportName = 900
 )

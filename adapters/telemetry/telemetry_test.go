@@ -98,7 +98,7 @@ func newBench(t testing.TB, traced bool) *bench {
 
 var happened = time.Now().Add(-time.Hour)
 
-// decode reads lines of BUCKET/KEY, each an event that is an hour old. "!" is an error.
+// decode reads lines of BUCKET/KEY, each an event that is an hour old. "BUCKET/" is the shard of a pass, "!" an error.
 func decode(body []byte, _ map[string]string) ([]pipeline.Event, error) {
 	var events []pipeline.Event
 	for line := range strings.Lines(string(body)) {
@@ -107,6 +107,11 @@ func decode(body []byte, _ map[string]string) ([]pipeline.Event, error) {
 			return nil, pipeline.Permanent(errors.New("not an event"))
 		}
 		bucket, key, _ := strings.Cut(line, "/")
+		if key == "" { // the shard of a pass
+			events = append(events, pipeline.Event{Kind: pipeline.Sweep, ID: line, Time: happened,
+				Object: pipeline.Object{Bucket: bucket}, Shard: &pipeline.Shard{Pass: "p", Bucket: bucket}})
+			continue
+		}
 		events = append(events, pipeline.Event{Kind: pipeline.Created, ID: line, Time: happened,
 			Object: pipeline.Object{Bucket: bucket, Key: key, Size: pipeline.UnknownSize}})
 	}
@@ -199,6 +204,7 @@ func TestMetrics(t *testing.T) {
 	b.handled(1, "inbox/a.md5", nil)                  // a record
 	b.handled(1, "secrets/x", nil)
 	b.handled(1, "!", nil)
+	b.handled(1, "inbox/", nil) // shards count as no objects; this worker refuses them
 	got := b.metrics()
 	for series, want := range map[string]float64{
 		`bucketsum_objects_total{outcome="recorded"}`:                      1,
@@ -217,6 +223,7 @@ func TestMetrics(t *testing.T) {
 		`bucketsum_dead_letters_total{reason="unknown_bucket"}`:            1,
 		`bucketsum_dead_letters_total{reason="undecodable"}`:               1,
 		`bucketsum_dead_letters_total{reason="exhausted"}`:                 0,
+		`bucketsum_dead_letters_total{reason="refused"}`:                   1,
 		`bucketsum_in_flight`:                                              0,
 		`bucketsum_phase_duration_seconds_count{phase="open"}`:             2,
 		`bucketsum_phase_duration_seconds_count{phase="hash"}`:             2,

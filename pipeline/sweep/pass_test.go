@@ -108,7 +108,7 @@ func TestResume(t *testing.T) {
 			s, err := p.Here(t.Context())
 			return got, s, err
 		}
-		same := func(p *sweep.Pass) {}
+		same := func(p *sweep.Pass) { p.Options.VerifiedBefore = time.Now().Add(-time.Hour) } // of an age that the user gave
 		got, first, err := begin(same)
 		if !errors.Is(err, sweep.ErrStopped) || first.Complete || len(got) != 100 {
 			t.Fatalf("got %d rows, %+v, %v; want 100, stopped", len(got), first, err)

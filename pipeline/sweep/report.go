@@ -17,7 +17,7 @@ import (
 // The limits of a report. A shard is cut before its report exceeds one of them. MaxObject is also for what
 // [Reports] must take.
 const (
-	MaxObject   = 64 << 20  // bytes of a stored plan or report
+	MaxObject   = 32 << 20  // bytes of a stored plan or report
 	maxExpanded = 512 << 20 // bytes of the lines of a report
 	maxLine     = 1 << 20   // bytes; a key of 4,096 bytes has up to 24,576 in JSON
 	maxNext     = 4         // shards that follow

@@ -244,6 +244,38 @@ func TestWorkerStops(t *testing.T) {
 	}
 }
 
+// TestQueueRefuses: a message is not done until the queue has the shards that follow. The next delivery does not work
+// again.
+func TestQueueRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(map[string]*store{"b": newStore(100)})
+		start(t, w)
+		examined, refusals := 0, 3
+		w.examine = func(ctx context.Context, i sweep.Item) (sweep.Row, error) {
+			examined++
+			return ok(ctx, i)
+		}
+		var sent []pipeline.Shard
+		p := &process{world: w, kill: func() {}}
+		worker := &sweep.Worker{Reports: w.reports, Open: p.open, Concurrency: 1, Cut: sweep.Cut{Items: 8}, Send: func(_ context.Context, s pipeline.Shard) error {
+			if refusals--; refusals >= 0 {
+				return errors.New("the queue is full")
+			}
+			sent = append(sent, s)
+			return nil
+		}}
+		for range 3 {
+			err := worker.Handle(t.Context(), event(w.queue[0]))
+			if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "the queue is full") {
+				t.Errorf("got %v, want that of the queue", err)
+			}
+		}
+		if err := worker.Handle(t.Context(), event(w.queue[0])); err != nil || len(sent) == 0 || examined != 8 {
+			t.Errorf("got %v, %d shards sent, %d examined; want some, and 8", err, len(sent), examined)
+		}
+	})
+}
+
 // TestListingFailsInTheMiddle: what was listed is kept, and the shard that follows fails until the store answers.
 func TestListingFailsInTheMiddle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

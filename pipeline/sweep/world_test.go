@@ -232,7 +232,7 @@ func TestCoordinatorIsKilled(t *testing.T) {
 			}
 		}()
 		run := func(p *process) (rows, sweep.Summary, error) {
-			ctx, kill := context.WithCancel(t.Context())
+			ctx, kill := context.WithTimeout(t.Context(), 24*time.Hour)
 			defer kill()
 			p.kill = kill
 			var got rows
