@@ -18,20 +18,21 @@ const module = "github.com/bucketsum/bucketsum"
 // rooms says which other rooms the packages of each room may import. A room is a
 // package and all packages below it. The longest matching name decides.
 var rooms = map[string][]string{
-	"cmd":                           {"handlers", "adapters", "pipeline"},
-	"cmd/bucketsum/internal/pass":   {"handlers", "adapters", "pipeline", "cmd/bucketsum/internal/app"},
-	"handlers":                      {"pipeline"},
-	"adapters":                      {"pipeline"},
-	"adapters/blobstore":            {"pipeline", "adapters/blobstore/driver"},
-	"adapters/blobstore/drivertest": {"adapters/blobstore", "pipeline", "testenv/awsenv"},
-	"testenv":                       {"handlers", "adapters", "pipeline", "testenv"},
-	"pipeline":                      {"pipeline/digest"},
-	"pipeline/digest":               {"pipeline/digest"},
-	"pipeline/queue":                {"pipeline"},
-	"pipeline/manifest":             {"pipeline"},
-	"pipeline/pipelinetest":         {"pipeline"},
-	"pipeline/redrive":              {"pipeline"},
-	"pipeline/sweep":                {"pipeline"},
+	"cmd":                             {"handlers", "adapters", "pipeline"},
+	"cmd/bucketsum/internal/pass":     {"handlers", "adapters", "pipeline", "cmd/bucketsum/internal/app"},
+	"cmd/bucketsum/internal/handover": {"pipeline", "cmd/bucketsum/internal/output"},
+	"handlers":                        {"pipeline"},
+	"adapters":                        {"pipeline"},
+	"adapters/blobstore":              {"pipeline", "adapters/blobstore/driver"},
+	"adapters/blobstore/drivertest":   {"adapters/blobstore", "pipeline", "testenv/awsenv"},
+	"testenv":                         {"handlers", "adapters", "pipeline", "testenv"},
+	"pipeline":                        {"pipeline/digest"},
+	"pipeline/digest":                 {"pipeline/digest"},
+	"pipeline/queue":                  {"pipeline"},
+	"pipeline/manifest":               {"pipeline"},
+	"pipeline/pipelinetest":           {"pipeline"},
+	"pipeline/redrive":                {"pipeline"},
+	"pipeline/sweep":                  {"pipeline"},
 }
 
 // technologies are the modules that only adapters, cmd and testenv may import.

@@ -41,7 +41,7 @@ func run() int {
 	// signal both the process and its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	memory.Limit()
-	if len(os.Args) > 1 && slices.Contains([]string{"backfill", "local", "serve", "sum", "verify"}, os.Args[1]) {
+	if len(os.Args) > 1 && slices.Contains([]string{"backfill", "local", "manifest", "serve", "sum", "verify"}, os.Args[1]) {
 		memory.LeaveGarbage() // the other commands leave none
 	}
 	if _, err := md5lanes.Default(); err != nil {

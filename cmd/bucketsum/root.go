@@ -37,7 +37,7 @@ func newRoot(p process) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { printHelp(p.stdout, c) })
 	root.SetHelpCommand(newHelp())
-	for _, c := range []*cobra.Command{newLocal(p), newServe(p), newBackfill(p), newVerify(p), newRedrive(p), newSum(p), newVersion(p)} {
+	for _, c := range []*cobra.Command{newLocal(p), newServe(p), newBackfill(p), newVerify(p), newManifest(p), newRedrive(p), newSum(p), newVersion(p)} {
 		c.Args = cobra.ArbitraryArgs // each command reports surplus ones together with other mistakes
 		c.Flags().SortFlags = false
 		c.Flags().BoolP("help", "h", false, "")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -38,12 +39,25 @@ type shown struct {
 	strict bool
 	list   string // what the content is compared with; empty: records
 	sinks  func(output.Pass) ([]output.Sink, error)
+
+	allowMissing bool
+	faults       io.Writer                                        // takes the lines about objects; nil: standard output
+	mostFaults   int64                                            // lines
+	take         func(context.Context, *pass.Pass) (taker, error) // nil: rows are only shown
+}
+
+// taker makes something of the rows of a pass.
+type taker interface {
+	// Add takes a row, and returns it as it is to be shown.
+	Add(sweep.Row) (sweep.Row, error)
+	// End is called once. good: the pass is complete, and found what it should.
+	End(good bool) error
 }
 
 // runSweep runs a pass and shows what it finds.
 func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error) {
 	about := output.Pass{
-		Command: f.Command, Options: f.Options, List: s.list, Strict: s.strict, Version: version(), Begun: time.Now(),
+		Command: f.Command, Options: f.Options, List: s.list, Strict: s.strict, AllowMissing: s.allowMissing, Version: version(), Begun: time.Now(),
 	}
 	for _, b := range f.Buckets {
 		about.Buckets = append(about.Buckets, b.Name)
@@ -60,7 +74,10 @@ func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error
 	defer func() { err = cmp.Or(err, open.Close()) }()
 
 	var totals sweep.Totals
-	sinks := output.Sinks{output.Text(progress.Above(p.stdout), about)}
+	if s.faults == nil {
+		s.faults, s.mostFaults = p.stdout, -1
+	}
+	sinks := output.Sinks{output.TextMost(progress.Above(s.faults), about, s.mostFaults)}
 	if f.json {
 		sinks[0] = output.JSON(progress.Above(p.stdout))
 	}
@@ -74,9 +91,19 @@ func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error
 	if !f.quiet {
 		sinks = append(sinks, output.Summary(p.stderr, about))
 	}
+	var taken taker = notTaken{}
+	if s.take != nil {
+		if taken, err = s.take(ctx, open); err != nil {
+			return cannotCheck(f.Command, errors.Join(err, progress.Close(output.End{})))
+		}
+	}
 	name := ""
 	summary, err := open.Run(ctx, func(rows []sweep.Row) error {
 		for _, r := range rows {
+			r, err := taken.Add(r)
+			if err != nil {
+				return err
+			}
 			totals.Add(r)
 			if err := sinks.Row(r); err != nil {
 				return err
@@ -97,11 +124,19 @@ func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error
 		end.Stopped = fmt.Sprintf("the budget is used up; objects that are left for the next run: %d", open.Skipped())
 	}
 	err = errors.Join(err, progress.Close(end), sinks.Close(end))
-	if status := about.Status(totals, summary.Complete && err == nil); status != output.StatusOK {
+	status := about.Status(totals, summary.Complete && err == nil)
+	err = errors.Join(err, taken.End(status == output.StatusOK))
+	if status != output.StatusOK {
 		return exitError{err, status}
 	}
 	return err
 }
+
+// notTaken leaves rows as they are.
+type notTaken struct{}
+
+func (notTaken) Add(r sweep.Row) (sweep.Row, error) { return r, nil }
+func (notTaken) End(bool) error                     { return nil }
 
 // cannotCheck ends a pass that could not begin.
 func cannotCheck(c sweep.Command, err error) error {

@@ -66,6 +66,11 @@ func (c *sweepFlags) defineParts(fs *pflag.FlagSet) {
 // defineOutput defines what is shown.
 func (c *sweepFlags) defineOutput(fs *pflag.FlagSet) {
 	fs.Var(flagvalue.Either(&c.json, "text", "json"), "format", "text (a line for each object that is not as it should be) or json (a line for each object)")
+	c.defineLog(fs)
+}
+
+// defineLog defines what is shown on standard error.
+func (c *sweepFlags) defineLog(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.quiet, "quiet", false, "show neither progress nor summary")
 	c.log.define(fs, slog.LevelWarn)
 }

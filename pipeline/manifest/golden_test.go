@@ -43,7 +43,7 @@ type list struct {
 
 func read(name, text string, algorithms ...string) list {
 	l := list{faults: map[int]string{}}
-	r, err := manifest.NewReader(strings.NewReader(text), manifest.Options{Name: name, Algorithms: algorithms})
+	r, err := manifest.NewReader(strings.NewReader(text), manifest.Options{Name: name, Algorithms: algorithms, Logical: true})
 	if err != nil {
 		l.err = err
 		return l

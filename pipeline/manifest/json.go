@@ -110,7 +110,7 @@ func (r *Reader) inventory(yield func(Entry, error) bool) {
 				}
 				found = true
 				return t.object(func(key string) error {
-					if key != "state" {
+					if key != "state" || !r.o.Logical {
 						return t.skip()
 					}
 					return r.paths(t, algorithm, true, yield)

@@ -34,6 +34,8 @@ type Options struct {
 	Name string
 	// Algorithms are those that the user chose. Checksums of others are left out. Empty: all.
 	Algorithms []string
+	// Logical: of an OCFL inventory, yield also the logical paths of its newest version, with Entry.Logical.
+	Logical bool
 }
 
 // Entry is what a list says about one name. Several entries may have one name.

@@ -242,6 +242,23 @@ func TestForms(t *testing.T) {
 	}
 }
 
+func TestLogicalPathsAreLeftOut(t *testing.T) {
+	r, err := manifest.NewReader(strings.NewReader(strings.ReplaceAll(fullInventory, "SHA512VALUE", sha512Value)), manifest.Options{Algorithms: []string{"sha512"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var entries []manifest.Entry
+	for e, err := range r.Entries() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, e)
+	}
+	if diff := cmp.Diff([]string{`9 "v1/content/a" sha512=4d4d`, `10 "v2/content/é \n" sha512=4d4d`}, brief(entries)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // utf16Text returns a text as programs of Windows write it.
 func utf16Text(bigEndian bool, s string, fill *strings.Replacer) string {
 	var b strings.Builder
@@ -297,7 +314,7 @@ func TestBoundedMemory(t *testing.T) {
 		{"one line", "", "x"},
 		{"lines", "", md5Value + "  a\n"},
 		{"BagIt", "", md5Value + "  data/a\n"},
-		{"blank lines", "", "\n"},
+		{"comments", "", "#" + strings.Repeat(" ", 98) + "\n"},
 		{"hashdeep", "%%%% HASHDEEP-1.0\n%%%% size,md5,filename\n", "1," + md5Value + ",a\n"},
 		{"OCFL", `{"digestAlgorithm":"md5","manifest":{"x":[""`, `,"v1/content/a"`},
 		{"OCFL, names of algorithms", `{"digestAlgorithm":"md5","fixity":{"":{}`, `,"x":{"00":[""]}`},

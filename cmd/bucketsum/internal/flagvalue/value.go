@@ -95,3 +95,25 @@ func (e *either) String() string {
 func (e *either) Type() string { return "string" }
 
 func (e *either) Choices() []string { return e.words[:] }
+
+// OneOf returns the value of a flag that has one of a few words.
+func OneOf(value *string, words []string) pflag.Value { return &oneOf{value, words} }
+
+type oneOf struct {
+	value *string
+	words []string
+}
+
+func (o *oneOf) Set(text string) error {
+	if !slices.Contains(o.words, text) {
+		return fmt.Errorf("unknown %q; valid are %s", text, strings.Join(o.words, ", "))
+	}
+	*o.value = text
+	return nil
+}
+
+func (o *oneOf) String() string { return *o.value }
+
+func (o *oneOf) Type() string { return "string" }
+
+func (o *oneOf) Choices() []string { return o.words }

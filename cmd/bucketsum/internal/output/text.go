@@ -19,16 +19,24 @@ type text struct {
 	pass  Pass
 	lines *lines
 	paint painter
+	most  int64 // lines; negative: no limit
+	told  int64
 }
 
 // Text returns a sink that writes one line for each row that is not ok: state, name and details.
-func Text(w io.Writer, p Pass) Sink {
-	return &text{pass: p, lines: newLines(w), paint: painterFor(w)}
+func Text(w io.Writer, p Pass) Sink { return TextMost(w, p, -1) }
+
+// TextMost is Text with a bound: after so many lines, further ones are only counted. A negative number is no bound.
+func TextMost(w io.Writer, p Pass, most int64) Sink {
+	return &text{pass: p, lines: newLines(w), paint: painterFor(w), most: most}
 }
 
 func (s *text) Row(r sweep.Row) error {
 	weight := s.pass.weigh(r.State)
 	if weight == fine {
+		return nil
+	}
+	if s.told++; s.most >= 0 && s.told > s.most {
 		return nil
 	}
 	line := fmt.Sprintf("%s  %s", s.paint(weight, column(r.State)), readable.Name(s.pass.nameOf(r)))
@@ -42,6 +50,11 @@ func (s *text) Row(r sweep.Row) error {
 }
 
 func (s *text) Close(End) error {
+	if more := s.told - s.most; s.most >= 0 && more > 0 {
+		if err := s.lines.write(fmt.Appendf(nil, "… and %s more\n", counted(more, "object"))); err != nil {
+			return fmt.Errorf("write what is not ok: %w", err)
+		}
+	}
 	if err := s.lines.flush(); err != nil {
 		return fmt.Errorf("write what is not ok: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -75,6 +76,20 @@ func TestSummary(t *testing.T) {
 			run(t, output.Summary(&b, tc.pass), tc.end, tc.rows...)
 			golden(t, "summary_"+name+".txt", b.String())
 		})
+	}
+}
+
+func TestTextMost(t *testing.T) {
+	for rows, want := range map[int]string{2: "stale       file-0\nstale       file-1\n", 3: "stale       file-0\nstale       file-1\n… and 1 object more\n", 5: "stale       file-0\nstale       file-1\n… and 3 objects more\n"} {
+		var b bytes.Buffer
+		var all []sweep.Row
+		for i := range rows {
+			all = append(all, sweep.Row{Key: fmt.Sprintf("file-%d", i), State: sweep.Stale}, sweep.Row{Key: "fine", State: sweep.OK})
+		}
+		run(t, output.TextMost(&b, pass(sweep.Manifest), 2), ended(), all...)
+		if b.String() != want {
+			t.Errorf("%d rows:\n%swant\n%s", rows, b.String(), want)
+		}
 	}
 }
 

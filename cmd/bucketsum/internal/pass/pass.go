@@ -207,6 +207,15 @@ func (p *Pass) Close() error {
 	return errors.Join(errs...)
 }
 
+// Has reports whether a bucket has an object of that key.
+func (p *Pass) Has(ctx context.Context, bucket, key string) (bool, error) {
+	_, err := p.stores[bucket].Bucket().Source.Stat(ctx, pipeline.Object{Bucket: bucket, Key: key, Size: pipeline.UnknownSize})
+	if errors.Is(err, pipeline.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Tell takes rows in the order of positions, bucket by bucket. It must not keep the slice.
 type Tell func([]sweep.Row) error
 

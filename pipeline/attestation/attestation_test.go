@@ -1,4 +1,4 @@
-package attest_test
+package attestation_test
 
 import (
 	"encoding/base64"
@@ -17,7 +17,7 @@ import (
 	"github.com/secure-systems-lab/go-securesystemslib/signerverifier"
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"github.com/bucketsum/bucketsum/pipeline/attest"
+	"github.com/bucketsum/bucketsum/pipeline/attestation"
 )
 
 // openssl runs a command of OpenSSL in a folder. Without OpenSSL the test is skipped, except in CI, where it fails.
@@ -65,33 +65,33 @@ var kinds = []struct {
 	{"P-256 in SEC 1, behind its parameters", []string{"ecparam", "-name", "prime256v1", "-genkey"}},
 }
 
-var statement = attest.Statement{
-	Subject: []attest.File{{Name: "manifest-md5.txt", Digest: map[string]string{"sha256": strings.Repeat("ab", 32)}}},
-	Predicate: attest.Predicate{
+var statement = attestation.Statement{
+	Subject: []attestation.File{{Name: "manifest-md5.txt", Digest: map[string]string{"sha256": strings.Repeat("ab", 32)}}},
+	Predicate: attestation.Predicate{
 		Bucket: "photos", Prefix: "2026/", Format: "bagit", Algorithms: []string{"md5"}, Objects: 3, Bytes: 7, LeftOut: 1,
-		CreatedOn: time.Date(2026, 11, 30, 14, 0, 0, 0, time.UTC), Generator: attest.Generator{ID: "https://github.com/bucketsum/bucketsum", Version: "v1"},
+		CreatedOn: time.Date(2026, 11, 30, 14, 0, 0, 0, time.UTC), Generator: attestation.Generator{ID: "https://github.com/bucketsum/bucketsum", Version: "v1"},
 	},
 }
 
 func sign(t *testing.T, private []byte) []byte {
 	t.Helper()
-	key, err := attest.ParsePrivateKey(private)
+	key, err := attestation.ParsePrivateKey(private)
 	if err != nil {
 		t.Fatal(err)
 	}
-	line, err := attest.Sign(statement, key)
+	line, err := attestation.Sign(statement, key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return line
 }
 
-func verify(line, public []byte) (attest.Statement, error) {
-	key, err := attest.ParsePublicKey(public)
+func verify(line, public []byte) (attestation.Statement, error) {
+	key, err := attestation.ParsePublicKey(public)
 	if err != nil {
-		return attest.Statement{}, err
+		return attestation.Statement{}, err
 	}
-	return attest.Verify(line, key)
+	return attestation.Verify(line, key)
 }
 
 // TestOthersAccept: libraries that are not ours accept the signature and the statement.
@@ -164,7 +164,7 @@ func TestAcceptsOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := statement
-	want.Type, want.PredicateType = attest.StatementType, attest.PredicateType
+	want.Type, want.PredicateType = attestation.StatementType, attestation.PredicateType
 	payload, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
@@ -190,12 +190,12 @@ func TestVerify(t *testing.T) {
 			_, other := keys(t, kind.generate...)
 			line := sign(t, private)
 			want := statement
-			want.Type, want.PredicateType = attest.StatementType, attest.PredicateType
+			want.Type, want.PredicateType = attestation.StatementType, attestation.PredicateType
 			got, err := verify(line, public)
 			if diff := cmp.Diff(want, got); err != nil || diff != "" {
 				t.Errorf("error %v, diff:\n%s", err, diff)
 			}
-			if _, err := verify(line, other); !errors.Is(err, attest.ErrSignature) {
+			if _, err := verify(line, other); !errors.Is(err, attestation.ErrSignature) {
 				t.Errorf("with another key: %v", err)
 			}
 			var envelope map[string]any
@@ -211,7 +211,7 @@ func TestVerify(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := verify(changed, public); !errors.Is(err, attest.ErrSignature) {
+			if _, err := verify(changed, public); !errors.Is(err, attestation.ErrSignature) {
 				t.Errorf("a changed statement: %v", err)
 			}
 			urlSafe := strings.NewReplacer("+", "-", "/", "_").Replace(string(line[strings.Index(string(line), `"payload":`):]))
@@ -231,7 +231,7 @@ func TestVerifyRefuses(t *testing.T) {
 		{`{"payloadType":"application/vnd.in-toto+json","payload":"*"}`, "not base64"},
 		{`{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":[]}`, "no signature"},
 		{`{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":[{"sig":""},{"sig":"*"},{"sig":"AAAA"}]}`, "no signature"},
-		{strings.Repeat(" ", attest.MaxEnvelope) + "{}", "larger than"},
+		{strings.Repeat(" ", attestation.MaxEnvelope) + "{}", "larger than"},
 	} {
 		if _, err := verify([]byte(test.line), public); err == nil || !strings.Contains(err.Error(), test.err) {
 			t.Errorf("%.80q: %v, want %q", test.line, err, test.err)
@@ -271,7 +271,7 @@ func TestSignedNonsense(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := verify(line, public); err == nil || errors.Is(err, attest.ErrSignature) || !strings.Contains(err.Error(), want) {
+		if _, err := verify(line, public); err == nil || errors.Is(err, attestation.ErrSignature) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", payload, err, want)
 		}
 	}
@@ -305,7 +305,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 		{"no PEM", "secret", "no key in PEM"},
 		{"empty", "", "no key in PEM"},
 	} {
-		_, err := attest.ParsePrivateKey([]byte(test.text))
+		_, err := attestation.ParsePrivateKey([]byte(test.text))
 		if err == nil || !strings.Contains(err.Error(), test.err) {
 			t.Errorf("%s: %v, want %q", test.name, err, test.err)
 		}
@@ -314,7 +314,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{"plain": "is not a public key; openssl pkey", "rsa-pub": "neither an Ed25519"} {
-		if _, err := attest.ParsePublicKey(file(t, dir, name)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := attestation.ParsePublicKey(file(t, dir, name)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s as public key: %v", name, err)
 		}
 	}
