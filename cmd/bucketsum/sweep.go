@@ -116,8 +116,11 @@ func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error
 	})
 	end := output.End{At: time.Now()}
 	switch {
-	case errors.Is(err, sweep.ErrStopped):
+	case ctx.Err() != nil && (errors.Is(err, sweep.ErrStopped) || errors.Is(err, context.Cause(ctx))):
 		end.Stopped, err = "interrupted; to go on: "+p.again(name), nil
+		if name == "" && f.Command == sweep.Verify {
+			end.Stopped = "interrupted; with --reports, a pass can be resumed. To begin again: " + p.again(name)
+		}
 	case err != nil:
 		end.Stopped = "not all objects were looked at; to go on when the cause is removed: " + p.again(name)
 	case open.Skipped() > 0:

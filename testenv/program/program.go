@@ -150,6 +150,9 @@ func (p *Process) Stop(s syscall.Signal) int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
+// Status returns the exit status, once the process has ended.
+func (p *Process) Status() int { return p.cmd.ProcessState.ExitCode() }
+
 // Output returns the lines so far.
 func (p *Process) Output() []string {
 	p.mu.Lock()

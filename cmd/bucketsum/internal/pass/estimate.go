@@ -106,25 +106,28 @@ func (e *Estimate) add(r sweep.Row, local bool) {
 
 // price computes the costs.
 func (e *Estimate) price(p Prices) {
+	r := e.Requests
+	requests, gigabytes := map[string]int64{"list": r.List, "put": r.Put, "get": r.Get + r.Head}, make(map[string]int64)
+	for class, read := range e.Read {
+		requests["get"] -= read.Objects
+		requests[p.of("get", class)] += read.Objects
+		gigabytes["retrieve."+class] += read.Bytes
+		gigabytes["transfer"] += read.Bytes
+	}
+	if r == (Requests{}) {
+		return
+	}
 	line := func(what, unit string, count float64) {
 		if price, ok := p[what]; ok && count > 0 {
 			e.Costs = append(e.Costs, Cost{what, count, unit, price, count * price})
 			e.Total += count * price
 		}
 	}
-	const thousand = "1,000 requests"
-	line("list", thousand, float64(e.Requests.List)/1000)
-	line("put", thousand, float64(e.Requests.Put)/1000)
-	content := int64(0)
-	for _, class := range slices.Sorted(maps.Keys(e.Read)) {
-		content += e.Read[class].Objects
+	for _, what := range slices.Sorted(maps.Keys(requests)) {
+		line(what, "1,000 requests", float64(requests[what])/1000)
 	}
-	line("get", thousand, float64(e.Requests.Get+e.Requests.Head-content)/1000)
-	for _, class := range slices.Sorted(maps.Keys(e.Read)) {
-		read := e.Read[class]
-		line(p.of("get", class), thousand, float64(read.Objects)/1000)
-		line(p.of("retrieve", class), "GB", float64(read.Bytes)/1e9)
-		line("transfer", "GB", float64(read.Bytes)/1e9)
+	for _, what := range slices.Sorted(maps.Keys(gigabytes)) {
+		line(what, "GB", float64(gigabytes[what])/1e9)
 	}
 }
 
