@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
+	"github.com/bucketsum/bucketsum/pipeline/sweep"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
@@ -106,4 +108,61 @@ func benchmarkSave(b *testing.B, store *blobstore.Store) {
 			save(saved.Add(1))
 		}
 	})
+}
+
+// BenchmarkLookupOnS3 reads records, one request for each, and reports the CPU time of this process for one.
+func BenchmarkLookupOnS3(b *testing.B) {
+	store := drivertest.MakeS3Bucket(b, awsenv.StartVersitygw(b), false).Open(b, blobstore.Config{})
+	records := store.Bucket().Records
+	r := drivertest.SumOf("a", "e1", "01")
+	if err := pipelinetest.Save(b.Context(), records, r); err != nil {
+		b.Fatal(err)
+	}
+	before := cpuTime(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := records.Lookup(b.Context(), r.Source); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
+}
+
+// BenchmarkItemsOnS3 lists a bucket of 100,000 objects, in directories with a thousand each.
+func BenchmarkItemsOnS3(b *testing.B) {
+	const objects = 100_000
+	server := awsenv.StartVersitygw(b)
+	bucket := drivertest.MakeS3Bucket(b, server, false)
+	for i := range objects {
+		name := filepath.Join(server.Dir, bucket.Name, fmt.Sprintf("dir-%04d", i/1000), fmt.Sprintf("photo-%08d.jpg", i))
+		if i%1000 == 0 {
+			if err := os.Mkdir(filepath.Dir(name), 0o777); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(name, nil, 0o666); err != nil {
+			b.Fatal(err)
+		}
+	}
+	store := bucket.Open(b, blobstore.Config{})
+	before, highest := cpuTime(b), uint64(0)
+	for b.Loop() {
+		count := 0
+		for _, err := range store.Items(b.Context(), sweep.Range{}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			if count++; count%10_000 == 0 {
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				highest = max(highest, m.HeapInuse)
+			}
+		}
+		if count != objects {
+			b.Fatalf("got %d items", count)
+		}
+	}
+	b.ReportMetric(objects*float64(b.N)/b.Elapsed().Seconds(), "keys/s")
+	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N)/objects, "cpu-µs/key")
+	b.ReportMetric(float64(highest)/1e6, "MB-heap")
 }
