@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -110,7 +111,17 @@ func (f *verifyFlags) readList(ctx context.Context, p process) (err error) {
 	if !f.chosen {
 		o.Algorithms = nil
 	}
-	if f.Against, err = pass.ReadList(in, f.against, o, f.strict); err != nil {
+	name := f.against
+	if strings.Contains(name, "://") {
+		name, _, _ = strings.Cut(name, "?")
+	}
+	r := pass.Reading{Name: name, Options: o, Strict: f.strict, Place: f.place()}
+	err = pass.Look(ctx, f.Config, func(has func(string) (bool, error)) (err error) {
+		r.Has = has
+		f.Against, err = pass.ReadList(in, r)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	for _, note := range f.Against.Notes {
@@ -121,6 +132,20 @@ func (f *verifyFlags) readList(ctx context.Context, p process) (err error) {
 		f.BucketConfig.Algorithms = f.Against.Algorithms
 	}
 	return nil
+}
+
+// place returns the key of the list if it is in the bucket; else an empty string.
+func (f *verifyFlags) place() string {
+	bucket, _, _ := strings.Cut(f.Buckets[0].URL, "?")
+	list, _, _ := strings.Cut(f.against, "?")
+	key, ok := strings.CutPrefix(list, strings.TrimSuffix(bucket, "/")+"/")
+	if !ok {
+		return ""
+	}
+	if plain, err := url.PathUnescape(key); err == nil {
+		key = plain
+	}
+	return key
 }
 
 // shownName returns the name of a list without secrets.

@@ -191,26 +191,26 @@ func (nopCloser) Close() error { return nil }
 
 func TestSpellings(t *testing.T) {
 	for _, test := range []struct {
-		name          string
-		form          manifest.Form
-		prefix, place string
-		entries       []manifest.Entry
-		keys          []string // of the bucket
-		want          manifest.Spelling
+		name    string
+		form    manifest.Form
+		place   string
+		entries []manifest.Entry
+		keys    []string // of the bucket
+		want    manifest.Spelling
 	}{
-		{"as they stand", manifest.Sums, "", "", names("a", "d/b"), []string{"a", "d/b"}, manifest.Spelling{}},
-		{"nothing is there", manifest.Sums, "p/", "", names("a"), nil, manifest.Spelling{}},
-		{"below the prefix", manifest.Sums, "p/", "", names("a", "b"), []string{"p/a", "p/b"}, manifest.Spelling{Add: "p/"}},
-		{"a whole bag", manifest.BagIt, "", "", names("data/a"), []string{"data/a"}, manifest.Spelling{}},
-		{"the payload of a bag", manifest.BagIt, "", "", names("data/a"), []string{"a"}, manifest.Spelling{Strip: "data/"}},
-		{"a bag below its place", manifest.BagIt, "", "bags/1/manifest-md5.txt", names("data/a"), []string{"bags/1/data/a"}, manifest.Spelling{Add: "bags/1/"}},
-		{"its payload below the prefix", manifest.BagIt, "q/", "x", names("data/a"), []string{"q/a"}, manifest.Spelling{Strip: "data/", Add: "q/"}},
-		{"most of them", manifest.BagIt, "", "", names("data/a", "data/b", "data/c"), []string{"data/a", "b", "c"}, manifest.Spelling{Strip: "data/"}},
-		{"OCFL content", manifest.OCFL, "", "", append(names("v1/content/a"), manifest.Entry{Name: "a", Logical: true}), []string{"v1/content/a"}, manifest.Spelling{}},
-		{"OCFL logical", manifest.OCFL, "", "", append(names("v1/content/a"), manifest.Entry{Name: "a", Logical: true}), []string{"a"}, manifest.Spelling{Logical: true}},
+		{"as they stand", manifest.Sums, "", names("a", "d/b"), []string{"a", "d/b"}, manifest.Spelling{}},
+		{"nothing is there", manifest.Sums, "", names("a"), nil, manifest.Spelling{}},
+		{"beside the list", manifest.Sums, "p/MD5SUMS", names("a", "b"), []string{"p/a", "p/b"}, manifest.Spelling{Add: "p/"}},
+		{"a whole bag", manifest.BagIt, "", names("data/a"), []string{"data/a"}, manifest.Spelling{}},
+		{"the payload of a bag", manifest.BagIt, "", names("data/a"), []string{"a"}, manifest.Spelling{Strip: "data/"}},
+		{"a bag below its place", manifest.BagIt, "bags/1/manifest-md5.txt", names("data/a"), []string{"bags/1/data/a"}, manifest.Spelling{Add: "bags/1/"}},
+		{"its payload beside the list", manifest.BagIt, "q/manifest-md5.txt", names("data/a"), []string{"q/a"}, manifest.Spelling{Strip: "data/", Add: "q/"}},
+		{"most of them", manifest.BagIt, "", names("data/a", "data/b", "data/c"), []string{"data/a", "b", "c"}, manifest.Spelling{Strip: "data/"}},
+		{"OCFL content", manifest.OCFL, "", append(names("v1/content/a"), manifest.Entry{Name: "a", Logical: true}), []string{"v1/content/a"}, manifest.Spelling{}},
+		{"OCFL logical", manifest.OCFL, "", append(names("v1/content/a"), manifest.Entry{Name: "a", Logical: true}), []string{"a"}, manifest.Spelling{Logical: true}},
 	} {
 		asked := 0
-		got, err := manifest.Choose(manifest.Spellings(test.form, test.prefix, test.place), test.entries, func(key string) (bool, error) {
+		got, err := manifest.Choose(manifest.Spellings(test.form, test.place), test.entries, func(key string) (bool, error) {
 			asked++
 			return slices.Contains(test.keys, key), nil
 		})
@@ -219,7 +219,7 @@ func TestSpellings(t *testing.T) {
 		}
 	}
 	broken := errors.New("no answer")
-	if _, err := manifest.Choose(manifest.Spellings(manifest.Sums, "", ""), names("a"), func(string) (bool, error) { return false, broken }); !errors.Is(err, broken) {
+	if _, err := manifest.Choose(manifest.Spellings(manifest.Sums, ""), names("a"), func(string) (bool, error) { return false, broken }); !errors.Is(err, broken) {
 		t.Errorf("the error of a question is %v", err)
 	}
 	many := names()
@@ -227,7 +227,7 @@ func TestSpellings(t *testing.T) {
 		many = append(many, manifest.Entry{Name: fmt.Sprint(i)})
 	}
 	asked := 0
-	if _, err := manifest.Choose(manifest.Spellings(manifest.Sums, "p/", "d/list"), many, func(string) (bool, error) { asked++; return false, nil }); err != nil || asked > 60 {
+	if _, err := manifest.Choose(manifest.Spellings(manifest.Sums, "d/list"), many, func(string) (bool, error) { asked++; return false, nil }); err != nil || asked > 60 {
 		t.Errorf("%d questions, error %v", asked, err)
 	}
 }

@@ -18,9 +18,9 @@ func (s Spelling) Key(e Entry) (string, bool) {
 	return s.Add + name, ok && name != "" && e.Logical == s.Logical
 }
 
-// Spellings returns how a list of a form may name objects, the likeliest first. The prefix is that of the objects which the
-// list is compared with, and place the key of the list, if it is in the same bucket; else empty.
-func Spellings(f Form, prefix, place string) []Spelling {
+// Spellings returns how a list of a form may name objects, the likeliest first. The place is the key of the list, if it is in the
+// same bucket as the objects; else empty.
+func Spellings(f Form, place string) []Spelling {
 	names := []Spelling{{}}
 	switch f {
 	case BagIt: // a whole bag, or its payload
@@ -32,9 +32,6 @@ func Spellings(f Form, prefix, place string) []Spelling {
 	if dir := path.Dir(place); place != "" && dir != "." {
 		folders = append(folders, dir+"/")
 	}
-	if prefix != "" && prefix != folders[len(folders)-1] {
-		folders = append(folders, prefix)
-	}
 	var all []Spelling
 	for _, folder := range folders {
 		for _, s := range names {
@@ -45,8 +42,9 @@ func Spellings(f Form, prefix, place string) []Spelling {
 	return all
 }
 
-// samples is how many names of a list decide its spelling.
-const samples = 20
+// Samples is how many entries of a list decide its spelling. Of an OCFL inventory, whose logical paths come last, all are
+// needed.
+const Samples = 20
 
 // Choose returns the spelling with which the most of some entries have an object, the first one if there is no
 // difference.
@@ -59,7 +57,7 @@ func Choose(spellings []Spelling, entries []Entry, exists func(key string) (bool
 			if !ok {
 				continue
 			}
-			if asked++; asked > samples {
+			if asked++; asked > Samples {
 				break
 			}
 			ok, err := exists(key)
@@ -73,7 +71,7 @@ func Choose(spellings []Spelling, entries []Entry, exists func(key string) (bool
 		if found > most {
 			best, most = s, found
 		}
-		if asked > 0 && found == min(asked, samples) {
+		if asked > 0 && found == min(asked, Samples) {
 			break // no other can be better
 		}
 	}

@@ -25,50 +25,132 @@ type List struct {
 // shownLines is how many improper lines of a list are named.
 const shownLines = 5
 
-// ReadList reads a list, as far as it is about the objects of a pass. Names are keys; those that lack the prefix of the pass
-// are below it. Lines that cannot be read are named in Notes, or are an error if strict.
-func ReadList(in io.Reader, name string, o sweep.Options, strict bool) (*List, error) {
-	reader, err := manifest.NewReader(in, manifest.Options{Name: name, Algorithms: o.Algorithms})
+// Reading says how a list is read.
+type Reading struct {
+	Name    string // path or URL of the list
+	Place   string // its key, if it is in the bucket that is compared; else empty
+	Options sweep.Options
+	Strict  bool // lines that cannot be read are an error
+	// Has reports whether the bucket has an object of that key. It is asked about few names, to find out which keys
+	// they stand for.
+	Has func(key string) (bool, error)
+}
+
+// ReadList reads a list, as far as it is about the objects of a pass. Names are keys, also below the place of the list; in a bag also
+// those of its payload, and in an OCFL inventory the logical paths: as most of the first names have an object. Those that lack the
+// prefix of the pass are below it. Lines that cannot be read are named in Notes.
+func ReadList(in io.Reader, r Reading) (*List, error) {
+	o := manifest.Options{Name: r.Name, Algorithms: r.Options.Algorithms, Logical: true}
+	reader, err := manifest.NewReader(in, o)
 	if err != nil {
 		return nil, err
 	}
-	l := new(List)
-	n, improper := 0, 0
+	l := &listReader{Reading: r, List: new(List)}
+	spellings := manifest.Spellings(reader.Form(), r.Place)
+	if len(spellings) == 1 {
+		l.decide(spellings[0])
+	}
+	var waiting []manifest.Entry
 	for e, err := range reader.Entries() {
-		line := (*manifest.LineError)(nil)
-		switch {
-		case errors.As(err, &line):
-			if improper++; improper <= shownLines {
-				l.Notes = append(l.Notes, err.Error())
-			}
+		if line := (*manifest.LineError)(nil); errors.As(err, &line) {
+			l.improper(line)
 			continue
-		case err != nil:
+		}
+		if err != nil {
 			return nil, err
 		}
-		key := e.Name
-		if !strings.HasPrefix(key, o.Prefix) {
-			key = o.Prefix + key
-		}
-		if !o.Selects(sweep.Item{Record: true, Object: pipeline.Object{Key: key}}) {
+		if !l.decided {
+			waiting = append(waiting, e)
+			if len(waiting) < manifest.Samples || reader.Form() == manifest.OCFL {
+				continue
+			}
+			if err := l.choose(spellings, waiting); err != nil {
+				return nil, err
+			}
 			continue
 		}
-		n++
-		if err := l.entries.Add(key, e.Size, e.Checksums); err != nil {
-			return nil, fmt.Errorf("line %d: %w", e.Line, err)
+		if err := l.add(e); err != nil {
+			return nil, err
 		}
 	}
-	switch {
-	case improper > 0 && strict:
-		return nil, fmt.Errorf("lines that are not of its form: %d; the first is %s", improper, l.Notes[0])
-	case improper > shownLines:
-		l.Notes = append(l.Notes, fmt.Sprintf("lines that are not of its form: %d", improper))
+	if !l.decided {
+		if err := l.choose(spellings, waiting); err != nil {
+			return nil, err
+		}
 	}
-	if n == 0 {
-		return nil, errors.New("it has no checksums of objects that this pass is about")
+	if err := l.end(); err != nil {
+		return nil, err
 	}
 	l.Notes = append(l.Notes, reader.Notes()...)
 	l.Algorithms = l.entries.Algorithms()
-	return l, nil
+	return l.List, nil
+}
+
+// listReader is a list that is being read.
+type listReader struct {
+	Reading
+	*List
+	spelling manifest.Spelling
+	decided  bool
+	used     int // entries
+	bad      int // lines
+}
+
+func (l *listReader) decide(s manifest.Spelling) { l.spelling, l.decided = s, true }
+
+// choose finds the spelling, and adds the entries that waited for it.
+func (l *listReader) choose(spellings []manifest.Spelling, waiting []manifest.Entry) error {
+	s, err := manifest.Choose(spellings, waiting, func(key string) (bool, error) { return l.Has(l.below(key)) })
+	if err != nil {
+		return fmt.Errorf("find out which keys its names stand for: %w", err)
+	}
+	l.decide(s)
+	for _, e := range waiting {
+		if err := l.add(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// below returns a key of the pass.
+func (l *listReader) below(key string) string {
+	if !strings.HasPrefix(key, l.Options.Prefix) {
+		return l.Options.Prefix + key
+	}
+	return key
+}
+
+func (l *listReader) add(e manifest.Entry) error {
+	key, ok := l.spelling.Key(e)
+	key = l.below(key)
+	if !ok || !l.Options.Selects(sweep.Item{Record: true, Object: pipeline.Object{Key: key}}) {
+		return nil
+	}
+	l.used++
+	if err := l.entries.Add(key, e.Size, e.Checksums); err != nil {
+		return fmt.Errorf("line %d: %w", e.Line, err)
+	}
+	return nil
+}
+
+func (l *listReader) improper(err error) {
+	if l.bad++; l.bad <= shownLines {
+		l.Notes = append(l.Notes, err.Error())
+	}
+}
+
+func (l *listReader) end() error {
+	switch {
+	case l.bad > 0 && l.Strict:
+		return fmt.Errorf("lines that are not of its form: %d; the first is %s", l.bad, l.Notes[0])
+	case l.bad > shownLines:
+		l.Notes = append(l.Notes, fmt.Sprintf("lines that are not of its form: %d", l.bad))
+	}
+	if l.used == 0 {
+		return errors.New("it has no checksums of objects that this pass is about")
+	}
+	return nil
 }
 
 // compare returns a Tell that compares rows before it tells them, and a function that tells what shows only when all

@@ -165,6 +165,16 @@ func (p *Pass) openBuckets(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
+// Look opens the first bucket of a pass and calls f with a function that reports whether it has an object of a key.
+func Look(ctx context.Context, c Config, f func(has func(key string) (bool, error)) error) (err error) {
+	s, err := app.OpenReadable(ctx, c.BucketDrivers, c.Buckets[0], c.BucketConfig)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return f(func(key string) (bool, error) { return has(ctx, s, c.Buckets[0].Name, key) })
+}
+
 func (p *Pass) openResults(ctx context.Context) error {
 	if p.config.Results == "" {
 		return nil
@@ -209,7 +219,11 @@ func (p *Pass) Close() error {
 
 // Has reports whether a bucket has an object of that key.
 func (p *Pass) Has(ctx context.Context, bucket, key string) (bool, error) {
-	_, err := p.stores[bucket].Bucket().Source.Stat(ctx, pipeline.Object{Bucket: bucket, Key: key, Size: pipeline.UnknownSize})
+	return has(ctx, p.stores[bucket], bucket, key)
+}
+
+func has(ctx context.Context, s *blobstore.Store, bucket, key string) (bool, error) {
+	_, err := s.Bucket().Source.Stat(ctx, pipeline.Object{Bucket: bucket, Key: key, Size: pipeline.UnknownSize})
 	if errors.Is(err, pipeline.ErrNotFound) {
 		return false, nil
 	}
