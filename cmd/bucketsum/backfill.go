@@ -38,12 +38,16 @@ same bucket at the same time, and so may other backfills.
 --dry-run looks at the records and says what would be read, with which requests, and
 what they cost. It reads no object and writes nothing.
 
+With --reports, what was found is kept: the same command resumes the pass, and --shards
+or --queue divide it. Start workers with serve --reports before backfill --queue.
+
 Archived objects are listed, and are not a failure. The exit status is 0 if every
 other object has its current record, and 1 if some failed or backfill was
 interrupted.`,
 		Example: `
   bucketsum backfill --dry-run 's3://photos?region=eu-central-1'
   bucketsum backfill 's3://photos?region=eu-central-1' 's3://films?region=eu-central-1'
+  bucketsum backfill --queue awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects --reports 's3://audits?region=eu-central-1' 's3://photos?region=eu-central-1'
   bucketsum backfill --algorithms md5,sha256 --include '*.raw' file:///srv/archive`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

@@ -98,7 +98,7 @@ In the environment, spaces separate the values of a flag that may be repeated.
 | exit status | meaning |
 |---|---|
 `)
-	fmt.Fprintf(&b, "| %d | everything was done |\n| %d | the work failed in part or whole; stderr says how |\n| %d | the command line or the environment is wrong; nothing was done |\n",
+	fmt.Fprintf(&b, "| %d | everything was done |\n| %d | the work failed in part or whole; stderr says how |\n| %d | the command line or the environment is wrong; nothing was done. Also: verify could not check everything |\n",
 		exitOK, exitFailed, exitUsage)
 	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -261,6 +262,34 @@ func TestVerifyAgainst(t *testing.T) {
 	for _, bad := range []string{filepath.Join(dir, "extra"), filepath.Join(dir, "nosuch"), "file:///nosuch", "s4://x/y"} {
 		if _, log, status := sweepRun(t, "verify", "--against", bad, bucket); status != 2 || !strings.Contains(log, "--against "+bad+": ") {
 			t.Errorf("against %s, verify ends with %d: %s", bad, status, log)
+		}
+	}
+}
+
+// TestPassInParts: processes with an index share a pass over several buckets, with records of odd layouts; a last one
+// shows all of it, and reads nothing again.
+func TestPassInParts(t *testing.T) {
+	files := map[string]string{"a": "1", "d/b": "2", "d/e/line\nbreak": "3", "ö ": "4", "f": ""}
+	_, one := bucketOf(t, files)
+	_, two := bucketOf(t, files)
+	_, records := bucketOf(t, map[string]string{"README": "records are here"})
+	reports := "file://" + filepath.ToSlash(t.TempDir())
+	for _, layout := range [][]string{{"--record", "{dir}/.sums/{base}.{alg}"}, {"--record-bucket", records, "--algorithms", "md5,sha256"}} {
+		args := append(layout, "one="+one, "two="+two)
+		if _, log, status := sweepRun(t, append([]string{"backfill"}, args...)...); status != exitOK || !strings.Contains(log, "All 10 objects have their records.") {
+			t.Fatalf("%q: backfill ends with %d:\n%s", layout, status, log)
+		}
+		args = append(args, "--reports", reports, "--format", "json", "--pass", "audit"+layout[0])
+		parts := 0
+		for shard := range 3 {
+			out, log, status := sweepRun(t, append([]string{"verify", "--shards", "3", "--shard", fmt.Sprint(shard)}, args...)...)
+			if parts += strings.Count(out, "\n"); status != exitOK {
+				t.Errorf("%q: part %d ends with %d:\n%s", layout, shard, status, log)
+			}
+		}
+		out, log, status := sweepRun(t, append([]string{"verify"}, args...)...)
+		if n := strings.Count(out, `"state":"ok"`); n != 10 || parts != 10 || status != exitOK {
+			t.Errorf("%q: the parts have %d rows, the whole has %d and ends with %d:\n%s", layout, parts, n, status, log)
 		}
 	}
 }
