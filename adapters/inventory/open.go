@@ -20,6 +20,10 @@ import (
 const maxManifest = 32 << 20
 
 func (v *Inventory) open(ctx context.Context) error {
+	name := strings.TrimSuffix(strings.ToLower(v.config.Name), ".gz")
+	if path.Ext(name) == ".orc" {
+		return errORC
+	}
 	f, err := v.file(ctx, v.config.Name)
 	if err != nil {
 		return err
@@ -28,7 +32,6 @@ func (v *Inventory) open(ctx context.Context) error {
 		return err
 	}
 	one := dataFile{name: v.config.Name, kind: keys, size: -1}
-	name := strings.TrimSuffix(strings.ToLower(v.config.Name), ".gz")
 	switch suffix := path.Ext(name); {
 	case v.config.Null:
 		one.kind = nullKeys
@@ -36,8 +39,6 @@ func (v *Inventory) open(ctx context.Context) error {
 		return v.openManifest(ctx, f)
 	case suffix == ".parquet":
 		one.kind = parquetRows
-	case suffix == ".orc":
-		return errORC
 	case suffix == ".csv":
 		one.kind = commas
 		if one.table, err = v.batchTable(ctx, f); err != nil {

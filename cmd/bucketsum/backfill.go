@@ -35,6 +35,9 @@ After an interruption, run the same command again. Objects larger than
 --checkpoint-above resume from their last checkpoint. serve and local may work on the
 same bucket at the same time, and so may other backfills.
 
+With --inventory, only the objects of the list are looked at. One that is gone by now is
+no failure.
+
 --dry-run looks at the records and says what would be read, with which requests, and
 what they cost. It reads no object and writes nothing.
 
@@ -56,6 +59,7 @@ interrupted.`,
 	fs.BoolVar(&flags.dryRun, "dry-run", false, "say what would be done, and what it costs; do nothing")
 	fs.StringArrayVar(&flags.prices, "price", nil, "NAME=USD for --dry-run: list, get, put (1,000 requests), transfer, retrieve.CLASS (1 GB), get.CLASS; may be repeated. Without it, the list prices of us-east-1 for s3://")
 	flags.defineObjects(fs)
+	flags.defineInventory(fs)
 	flags.defineRecords(fs)
 	flags.defineReading(fs)
 	fs.Var(flagvalue.Either(&flags.RecordMismatches, "fail", "record"), "on-mismatch", "what happens to an object that contradicts a claim of its store: fail (it gets no record) or record")

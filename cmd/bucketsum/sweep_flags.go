@@ -38,6 +38,12 @@ func (c *sweepFlags) defineObjects(fs *pflag.FlagSet) {
 	fs.Var(&c.larger, "larger", "only objects that are larger than this, for example 1MiB")
 }
 
+// defineInventory defines that a list takes the place of a listing.
+func (c *sweepFlags) defineInventory(fs *pflag.FlagSet) {
+	fs.StringVar(&c.Inventory.Name, "inventory", "", "do not list the bucket: take the objects of this list. A file, the URL of an object, or - for standard input: the manifest.json of an inventory of S3, Google or Azure; a .csv of S3 Batch Operations; or a list of keys")
+	fs.BoolVarP(&c.Inventory.Null, "null", "0", false, "the keys of --inventory end with NUL, as find -print0 writes them")
+}
+
 // defineRecords defines where buckets and their records are, and how they are used.
 func (c *sweepFlags) defineRecords(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&c.Options.Algorithms, "algorithms", []string{"md5"}, "checksums of the records: "+strings.Join(digest.Names(), ", "))
@@ -117,7 +123,7 @@ func (c *sweepFlags) config(p process) pass.Config {
 	log := c.log.logger(p.stderr)
 	c.memory.Warn(log)
 	config := c.Config
-	config.Log, config.Drivers = log, queueDrivers(log)
+	config.Log, config.Drivers, config.Inventory.Stdin = log, queueDrivers(log), p.stdin
 	config.BucketConfig.Log, config.BucketConfig.Memory = log, c.memory.Budget()
 	return config
 }

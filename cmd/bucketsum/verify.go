@@ -48,6 +48,9 @@ stale (the record is of another version); no-record; orphan (a record without it
 object); archived; and unreadable. Records of other layouts or algorithms than --record
 and --algorithms say are not found.
 
+With --inventory, records without an object are not found, nor are objects that came
+after the list was made. An object that is gone by now has no row.
+
 With --against, the states are ok, mismatch, missing (only in the list), new (not in the
 list) and moved (in the list by another name, whose content is found nowhere else).
 Names in the list are keys; those without --prefix are below it.
@@ -75,6 +78,7 @@ failures.`,
 	fs.StringVar(&flags.premis, "premis", "", "write PREMIS 3 events (fixity check) to this file of XML")
 	fs.BoolVar(&flags.strict, "strict", false, "archived objects, and those that are not in the list of --against, count as failures")
 	flags.defineObjects(fs)
+	flags.defineInventory(fs)
 	flags.defineRecords(fs)
 	flags.defineReading(fs)
 	flags.defineParts(fs)
@@ -191,6 +195,9 @@ func (f *verifyFlags) validate(args []string) error {
 		}
 		if len(args) > 1 {
 			faults = append(faults, errors.New("--against: a list is compared with one bucket"))
+		}
+		if f.against == "-" && f.Inventory.Name == "-" {
+			faults = append(faults, errors.New("--against: standard input is that of --inventory"))
 		}
 		if f.Shards > 0 {
 			faults = append(faults, errors.New("--against: one process has to see all objects: leave out --shards"))

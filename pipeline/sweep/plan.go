@@ -56,6 +56,8 @@ type Options struct {
 	// OlderThan and Budget are what VerifiedBefore was computed from when the pass began: an age, and bytes to read.
 	OlderThan time.Duration `json:"older_than,omitempty"`
 	Budget    int64         `json:"budget,omitempty"`
+	// Inventory tells lists of objects apart whose rows are the positions. Empty: the buckets are listed.
+	Inventory string `json:"inventory,omitempty"`
 	// Against: the content is compared with a list, not with records.
 	Against bool `json:"against,omitempty"`
 }

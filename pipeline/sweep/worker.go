@@ -119,6 +119,9 @@ func (w *Worker) bucket(plan Plan, name string) (Bucket, error) {
 		if b, err = w.Open(plan, name); err != nil {
 			return b, err
 		}
+		if b.Keys && plan.Options.Inventory != "" {
+			return b, pipeline.Permanent(fmt.Errorf("pass %s is about the rows of an inventory, which workers do not read", plan.Pass))
+		}
 		if w.open == nil || len(w.open) >= mostCached {
 			w.open = make(map[[2]string]Bucket)
 		}

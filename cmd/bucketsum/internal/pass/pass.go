@@ -48,6 +48,8 @@ type Config struct {
 
 	Against *List // the content is compared with this list, not with records; nil: with records
 
+	Inventory Inventory
+
 	Reports string // URL of the place where what is found is kept; empty: the pass cannot be resumed
 	Pass    string // name of the pass; empty: the newest unfinished one like this, or a new one
 	Queue   string // URL of the queue of workers, which run the shards; empty: this process does
@@ -71,7 +73,7 @@ func (c Config) Validate() error {
 	if c.Drain < 0 {
 		faults = append(faults, fmt.Errorf("--drain-timeout: %s is negative", c.Drain))
 	}
-	faults = append(faults, c.validateParts())
+	faults = append(faults, c.validateParts(), c.validateInventory())
 	for flag, globs := range map[string][]string{"--include": c.Options.Include, "--exclude": c.Options.Exclude} {
 		for _, glob := range globs {
 			if !keyglob.Valid(glob) {
@@ -117,11 +119,12 @@ type Pass struct {
 	stores map[string]*blobstore.Store
 	closes []func() error
 
-	reports  sweep.Reports      // nil: none
-	send     sweep.Send         // to the queue of workers
-	announce pipeline.Publisher // nil: results are not announced
-	limiter  *rate.Limiter      // nil: no limit
-	budget   *budget            // nil: no limit
+	inventory *inventoried       // nil: the buckets are listed
+	reports   sweep.Reports      // nil: none
+	send      sweep.Send         // to the queue of workers
+	announce  pipeline.Publisher // nil: results are not announced
+	limiter   *rate.Limiter      // nil: no limit
+	budget    *budget            // nil: no limit
 }
 
 // Open opens what the pass needs, so that a wrong URL or a missing permission is reported before any work
@@ -141,7 +144,7 @@ func Open(ctx context.Context, c Config) (*Pass, error) {
 		p.budget = new(budget)
 		p.budget.left.Store(c.Options.Budget)
 	}
-	if err := errors.Join(p.openBuckets(ctx), p.openResults(ctx), p.openQueue(ctx), p.openReports(ctx)); err != nil {
+	if err := errors.Join(p.openBuckets(ctx), p.openResults(ctx), p.openQueue(ctx), p.openReports(ctx), p.openInventory(ctx)); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
@@ -260,6 +263,7 @@ func (p *Pass) Run(ctx context.Context, tell Tell, progress func(sweep.Progress)
 	work, cancel := lasting(ctx, p.config.Drain)
 	defer cancel()
 	summary, err := p.divided(work, s)
+	p.tellGone(options)
 	if err == nil && summary.Complete {
 		err = rest(p.config.Buckets[0].Name)
 	}
@@ -322,6 +326,9 @@ func (p *Pass) open(plan sweep.Plan, name string) (sweep.Bucket, error) {
 	}, plan)
 	if err == nil && p.budget != nil {
 		examine = p.budget.examine(examine)
+	}
+	if err == nil && p.inventory != nil {
+		return sweep.Bucket{Source: p.inventory, Examine: p.inventory.examine(examine)}, nil
 	}
 	return sweep.Bucket{Source: s, Examine: examine, Keys: true}, err
 }
