@@ -9,7 +9,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
-// runHere runs shards and all that follow them, in their order, and tells their rows.
+// runHere runs shards and all that follow them, in their order, and tells their rows. If a bucket cannot be opened or
+// listed, the shards of the others are run all the same.
 func (p *Pass) runHere(ctx context.Context, plan Plan, roots []pipeline.Shard) (Summary, error) {
 	h := &here{Pass: p, shards: p.shards(), plan: plan, buckets: make(map[string]Bucket)}
 	s := Summary{Command: plan.Command, Created: plan.Created}
@@ -18,20 +19,29 @@ func (p *Pass) runHere(ctx context.Context, plan Plan, roots []pipeline.Shard) (
 	}
 	todo := slices.Clone(roots)
 	slices.Reverse(todo) // the next is the last
-	var err error
-	for len(todo) > 0 && err == nil {
+	var faults []error
+	for len(todo) > 0 {
 		shard := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		h.open = len(todo)
-		var next []pipeline.Shard
-		if next, err = h.do(ctx, shard); err == nil {
+		next, err := h.do(ctx, shard)
+		if err == nil {
 			h.done++
+			slices.Reverse(next)
+			todo = append(todo, next...)
+			continue
 		}
-		slices.Reverse(next)
-		todo = append(todo, next...)
+		faults = append(faults, err)
+		if h.refused || ctx.Err() != nil || errors.Is(err, ErrStopped) {
+			break
+		}
+		todo = slices.DeleteFunc(todo, func(s pipeline.Shard) bool { return s.Bucket == shard.Bucket })
 	}
-	s.Totals, s.Ended, s.Complete = h.totals, time.Now().UTC(), err == nil
-	return s, err
+	s.Totals, s.Ended, s.Complete = h.totals, time.Now().UTC(), faults == nil
+	if len(faults) == 1 {
+		return s, faults[0]
+	}
+	return s, errors.Join(faults...)
 }
 
 // here is one run of a pass in this process.
@@ -43,6 +53,17 @@ type here struct {
 	totals     Totals // of the shards that are done; without reports, of all rows
 	resumed    Totals
 	open, done int
+	refused    bool // Rows has failed
+}
+
+// tellRows tells rows to the receiver of the pass.
+func (h *here) tellRows(rows []Row) error {
+	if h.Rows == nil {
+		return nil
+	}
+	err := h.Rows(rows)
+	h.refused = h.refused || err != nil
+	return err
 }
 
 // do runs one shard, unless it is done, tells its rows, and returns the shards that follow.
@@ -69,7 +90,7 @@ func (h *here) do(ctx context.Context, s pipeline.Shard) ([]pipeline.Shard, erro
 	}
 	h.tellProgress(Totals{})
 	if h.Rows != nil {
-		if err := readReport(s, report, h.Rows); err != nil {
+		if err := readReport(s, report, h.tellRows); err != nil {
 			return nil, err
 		}
 	}
@@ -104,10 +125,7 @@ func (h *here) stream(ctx context.Context, s pipeline.Shard) ([]pipeline.Shard, 
 				h.totals.Add(row)
 			}
 			h.tellProgress(Totals{})
-			if h.Rows == nil {
-				return nil
-			}
-			return h.Rows(rows)
+			return h.tellRows(rows)
 		})
 		in.After = end.At
 		switch {

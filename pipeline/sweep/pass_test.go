@@ -206,6 +206,26 @@ func TestHereEndsWithErrors(t *testing.T) {
 	}
 }
 
+// TestOneBucketFails: a bucket that cannot be listed keeps no other bucket from its rows, and the pass is not complete.
+func TestOneBucketFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, reports := range []sweep.Reports{nil, newMemory()} {
+			stores := twoBuckets()
+			var got rows
+			p := sweep.Pass{
+				Command: sweep.Verify, Buckets: []string{"Mail.Archive", "photos"}, Reports: reports, Rows: got.add, Open: openStores(stores, ok),
+			}
+			stores["Mail.Archive"].failAt = func(int) error { return errStore }
+			if s, err := p.Here(t.Context()); !errors.Is(err, errStore) || s.Complete {
+				t.Errorf("got %+v, %v; want %v", s, err, errStore)
+			}
+			if diff := cmp.Diff(all(map[string]*store{"photos": stores["photos"]}), got); diff != "" {
+				t.Errorf("rows (-want +got):\n%s", diff)
+			}
+		}
+	})
+}
+
 // TestSlices: a huge object is continued slice by slice, with the objects around it examined once or twice.
 func TestSlices(t *testing.T) {
 	for _, reports := range []sweep.Reports{nil, newMemory()} {
