@@ -35,7 +35,7 @@ func readerAt(ctx context.Context, f file, size int64) (io.ReaderAt, func()) {
 
 // blocks reads an object at any place. Safe for concurrent use.
 type blocks struct {
-	ctx  context.Context //nolint:containedctx // of one pass through the file
+	ctx  context.Context // of one pass through the file
 	file file
 	size int64
 

@@ -29,8 +29,8 @@ type Config struct {
 	Log      *slog.Logger // nil: discarded
 }
 
-// Inventory is an open list. Positions are rows: the number of the file, and that of the row in it, so that the order of
-// their bytes is the order of the rows. Its methods are safe for concurrent use.
+// Inventory is an open list, until Close. Positions are rows: the number of the file, and that of the row in it, so that the order of
+// their bytes is the order of the rows. Its methods are safe for concurrent use, except Close.
 type Inventory struct {
 	config Config
 	log    *slog.Logger
@@ -40,9 +40,10 @@ type Inventory struct {
 
 	strangers sync.Once // a row of another bucket is logged once
 
-	mu   sync.Mutex
-	seen map[string]file // objects, by their keys
-	rows map[int]int64   // rows of files, as far as they were counted
+	mu     sync.Mutex
+	seen   map[string]file // objects, by their keys
+	rows   map[int]int64   // rows of files, as far as they were counted
+	parked *reading        // nil: none
 }
 
 var _ sweep.Source = (*Inventory)(nil)
@@ -104,7 +105,7 @@ func (v *Inventory) Items(ctx context.Context, r sweep.Range) iter.Seq2[sweep.It
 			}
 			if err := v.read(ctx, p, yield); errors.Is(err, errEnough) {
 				return
-			} else if err != nil {
+			} else if ended(err) != nil {
 				yield(sweep.Item{}, fmt.Errorf("%s: %w", readable.Name(v.files[n].name), err))
 				return
 			}
@@ -116,34 +117,35 @@ func (v *Inventory) Items(ctx context.Context, r sweep.Range) iter.Seq2[sweep.It
 var errEnough = errors.New("enough")
 
 // read yields the items of a part of a file.
-func (v *Inventory) read(ctx context.Context, p part, yield func(sweep.Item, error) bool) error {
-	f := v.files[p.file]
-	rows, err := v.rowsOf(ctx, f)
+func (v *Inventory) read(ctx context.Context, p part, yield func(sweep.Item, error) bool) (err error) {
+	rows, err := v.begin(ctx, p)
 	if err != nil {
 		return err
 	}
-	defer rows.close()
-	for n := int64(1); n <= p.through; n++ {
-		if n <= p.after {
-			if err := rows.skip(); err != nil {
-				return ended(err)
-			}
-			continue
-		}
-		if n%1024 == 0 && ctx.Err() != nil {
+	defer func() { v.end(rows, err) }()
+	for rows.row < p.through {
+		if rows.row%1024 == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if rows.row < p.after {
+			if err := rows.skip(); err != nil {
+				return err
+			}
+			rows.row++
+			continue
 		}
 		r, err := rows.next()
 		fault := (*rowError)(nil)
 		if err != nil && !errors.As(err, &fault) {
-			return ended(err)
+			return err
 		}
+		rows.row++
 		i, wanted := v.item(r, err)
 		if !wanted {
 			continue
 		}
-		if i.At = (position{p.file, n}).String(); fault != nil {
-			err = fmt.Errorf("row %d of %s: %w", n, readable.Name(f.name), err)
+		if i.At = (position{p.file, rows.row}).String(); fault != nil {
+			err = fmt.Errorf("row %d of %s: %w", rows.row, readable.Name(v.files[p.file].name), err)
 		}
 		if !yield(i, err) {
 			return errEnough

@@ -36,6 +36,7 @@ func open(t testing.TB, c inventory.Config) *inventory.Inventory {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = v.Close() }) // it only reads
 	return v
 }
 

@@ -132,3 +132,36 @@ func TestStoredFaults(t *testing.T) {
 		t.Errorf("the list that replaced it has the same ID %s", id)
 	}
 }
+
+// TestCut: a list that is read in many ranges, one after the other, is opened once.
+func TestCut(t *testing.T) {
+	s := &store{objects: map[string][]byte{"1.csv.gz": table(0, 1000)}}
+	s.objects["manifest.json"] = []byte(s3Manifest(t, "CSV", map[string][]byte{"1.csv.gz": s.objects["1.csv.gz"]}))
+	v := open(t, inventory.Config{Name: "manifest.json", From: s})
+	var got []sweep.Item
+	for after, n := "", 10; n == 10; {
+		ctx, cancel := context.WithCancel(t.Context())
+		n = 0
+		for i, err := range v.Items(ctx, sweep.Range{After: after}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, after = append(got, i), i.At
+			if n++; n == 10 {
+				break
+			}
+		}
+		cancel()
+	}
+	want, _ := items(t, v, sweep.Range{})
+	if diff := cmp.Diff(want, got); diff != "" || len(want) != 1000 {
+		t.Errorf("%d items (-want +got):\n%s", len(got), diff)
+	}
+	// A look at each of the two files, and their readings; the last range and the whole list were read anew.
+	if len(s.asked) > 6 {
+		t.Errorf("%d requests: %v", len(s.asked), s.asked)
+	}
+	if err := v.Close(); err != nil || s.open != 0 {
+		t.Errorf("closed: %v; %d are open", err, s.open)
+	}
+}

@@ -84,6 +84,7 @@ func (p *Pass) openInventory(ctx context.Context) error {
 			return fmt.Errorf("--inventory: %w", err)
 		}
 		p.inventory = &inventoried{Inventory: v}
+		p.closes = append(p.closes, v.Close)
 		p.config.Options.Inventory = v.ID()
 	}
 	return nil
