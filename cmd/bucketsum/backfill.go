@@ -29,7 +29,8 @@ func newBackfill(p process) *cobra.Command {
 		Long: `
 backfill lists the buckets and reads each object that has no current record, as serve
 does for events. Objects that have their record are not read: a second run reads
-nothing. NAME is the name that events use for the bucket, as in serve --bucket.
+nothing. NAME is the name that events use for the bucket, as in serve --bucket. The URL
+of a folder may be its path.
 
 After an interruption, run the same command again. Objects larger than
 --checkpoint-above resume from their last checkpoint. serve and local may work on the
@@ -51,7 +52,7 @@ interrupted.`,
   bucketsum backfill --dry-run 's3://photos?region=eu-central-1'
   bucketsum backfill 's3://photos?region=eu-central-1' 's3://films?region=eu-central-1'
   bucketsum backfill --queue awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects --reports 's3://audits?region=eu-central-1' 's3://photos?region=eu-central-1'
-  bucketsum backfill --algorithms md5,sha256 --include '*.raw' file:///srv/archive`,
+  bucketsum backfill --algorithms md5,sha256 --include '*.raw' ./archive`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags.Command = sweep.Backfill

@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
@@ -10,7 +13,8 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
-// parseBuckets returns the buckets of the [NAME=]URL values of a flag or an argument, and all mistakes in them.
+// parseBuckets returns the buckets of the [NAME=]URL values of a flag or an argument, and all mistakes in them. The path
+// of an existing folder stands for its file:// URL.
 func parseBuckets(flag string, args []string) ([]app.BucketURL, error) {
 	var (
 		buckets []app.BucketURL
@@ -21,6 +25,14 @@ func parseBuckets(flag string, args []string) ([]app.BucketURL, error) {
 		b := app.BucketURL{URL: arg}
 		if name, rest, ok := strings.Cut(arg, "="); ok && !strings.ContainsAny(name, ":/?") {
 			b = app.BucketURL{Name: name, URL: rest}
+		}
+		if !strings.Contains(b.URL, "://") {
+			folder, err := folderURL(b.URL)
+			if err != nil {
+				faults = append(faults, fmt.Errorf("%s: %q is neither a URL, such as file:///srv/inbox, nor an existing folder: %w", flag, redact.URL(b.URL), err))
+				continue
+			}
+			b.URL = folder
 		}
 		if err := checkURL(flag, b.URL, bucketSchemes()); err != nil {
 			faults = append(faults, err)
@@ -42,4 +54,19 @@ func parseBuckets(flag string, args []string) ([]app.BucketURL, error) {
 		buckets = append(buckets, b)
 	}
 	return buckets, errors.Join(faults...)
+}
+
+// folderURL returns the URL of the folder at a path.
+func folderURL(path string) (string, error) {
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	switch info, err := os.Stat(path); {
+	case err != nil:
+		return "", errors.Unwrap(err) // without the path
+	case !info.IsDir():
+		return "", errors.New("it is a file")
+	}
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(full)}).String(), nil
 }

@@ -98,7 +98,7 @@ func TestUsage(t *testing.T) {
 		"log format":         {args: []string{"local", "--log-format", "xml", dir}, want: []string{"text, json"}},
 		"drain timeout":      {args: []string{"local", "--drain-timeout", "-1s", dir}, want: []string{"--drain-timeout"}},
 		"two folders":        {args: []string{"local", dir, dir}, want: []string{"one folder"}},
-		"bucket no URL":      {args: []string{"serve", "--queue", "mem://q", "--bucket", "photos"}, want: []string{`"photos" is not a URL`}},
+		"bucket no URL":      {args: []string{"serve", "--queue", "mem://q", "--bucket", "photos"}, want: []string{`"photos" is neither a URL`, "nor an existing folder"}},
 		"same name twice":    {args: []string{"serve", "--queue", "mem://q", "--bucket", "a=mem://", "--bucket", "a=file:///x"}, want: []string{`named "a"`}},
 		"bucket scheme":      {args: []string{"serve", "--queue", "mem://q", "--bucket", "s4://b"}, want: []string{`unknown scheme "s4"`, "file:///", "mem://"}},
 		"queue scheme":       {args: []string{"serve", "--queue", "sqss://q", "--bucket", "b=mem://"}, want: []string{"--queue", `unknown scheme "sqss"`, "mem://"}},

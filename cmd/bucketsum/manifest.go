@@ -37,7 +37,8 @@ func newManifest(p process) *cobra.Command {
 		Long: `
 manifest lists the bucket, looks at the record of each object, and writes one list,
 sorted by key. It reads no object and changes nothing. The list is on standard output, or
-in --output, where it appears only when it is complete.
+in --output, where it appears only when it is complete. The URL of a folder may be its
+path.
 
 The formats md5sum, sha1sum, sha256sum, sha512sum and b3sum are those of these tools,
 which check the list after a download: md5sum --check LIST. bsd has a line for each of

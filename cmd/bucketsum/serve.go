@@ -33,7 +33,7 @@ func newServe(p process) *cobra.Command {
 		Long: `
 serve touches only the buckets that --bucket names. NAME is the name that events
 use for the bucket. Without NAME it is the host of the URL or, for file://, the
-last element of the path.
+last element of the path. The URL of an existing folder may be its path.
 
 serve compares the content of an object with the claims of its store: an ETag that
 is an MD5 or that of a multipart upload, and checksums that the store keeps. An

@@ -23,7 +23,7 @@ type storeFlags struct {
 
 func (c *storeFlags) define(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&c.records.To, "record-to", []string{blobstore.ToSidecar}, "where records are kept: sidecar (an object for each record), tags (of the object itself, on S3), or both")
-	fs.StringVar(&c.records.Bucket, "record-bucket", "", "URL of another bucket for the records, with a folder for each --bucket; without it they are beside the objects")
+	fs.StringVar(&c.records.Bucket, "record-bucket", "", "URL of another bucket for the records, with a folder for each bucket; without it they are beside the objects")
 	fs.StringVar(&c.records.KMSKey, "record-kms-key", "", "id or ARN of the KMS key that encrypts records on S3")
 	fs.StringVar(&c.records.StorageClass, "record-storage-class", "", "storage class of records on S3, for example STANDARD_IA")
 	fs.StringArrayVar(&c.tags, "record-tag", nil, "NAME=VALUE tag of records on S3; may be repeated, at most ten times")

@@ -86,7 +86,7 @@ func (c *sweepFlags) validate(args []string) error {
 	var faults []error
 	var err error
 	if len(args) == 0 {
-		faults = append(faults, errors.New("no bucket is named; name one by its URL, for example file:///srv/inbox"))
+		faults = append(faults, errors.New("no bucket is named; name one by its URL, for example s3://photos, or a folder by its path"))
 	}
 	if c.Buckets, err = parseBuckets("BUCKET-URL", args); err != nil {
 		faults = append(faults, err)

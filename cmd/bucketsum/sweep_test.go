@@ -164,6 +164,27 @@ func TestBackfillReadsNothingTwice(t *testing.T) {
 	}
 }
 
+// TestFolderPaths: the path of a folder stands for its URL, with or without a name, and whatever characters it has.
+func TestFolderPaths(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const odd = "100% #1?=x"
+	put(t, filepath.Join(odd, "a"), "1")
+	put(t, "file", "1")
+	for _, arg := range []string{"./" + odd, "photos=" + odd, "photos=./" + odd, filepath.Join("file", "..", odd)} {
+		if out, log, status := sweepRun(t, "backfill", "--format", "json", arg); status != exitOK || strings.Count(out, `"key":"a"`) != 1 {
+			t.Errorf("backfill %q ends with %d: %s%s", arg, status, out, log)
+		}
+	}
+	if states, status := verified(t, "./"+odd); status != exitOK || states["a"] != sweep.OK {
+		t.Errorf("verify ends with %d: %v", status, states)
+	}
+	for arg, want := range map[string]string{"./file": "it is a file", "photos=": "no such file", "./none": "no such file"} {
+		if _, log, status := sweepRun(t, "verify", arg); status != exitUsage || !strings.Contains(log, want) {
+			t.Errorf("verify %q ends with %d: %s", arg, status, log)
+		}
+	}
+}
+
 // TestSweepUsage: all mistakes of a command line come in one message.
 func TestSweepUsage(t *testing.T) {
 	for _, tc := range []struct {
@@ -171,8 +192,8 @@ func TestSweepUsage(t *testing.T) {
 		want []string
 	}{
 		{[]string{"backfill"}, []string{"no bucket is named"}},
-		{[]string{"backfill", "s4://x", "/srv/inbox", "--algorithms", "md6", "--record", "x", "--include", "[", "--on-mismatch", "fail"},
-			[]string{`BUCKET-URL: unknown scheme "s4"`, `BUCKET-URL: "/srv/inbox" is not a URL`, "--algorithms: ", "--record: ", `--include: "[" is not a glob`}},
+		{[]string{"backfill", "s4://x", "/no/inbox", "--algorithms", "md6", "--record", "x", "--include", "[", "--on-mismatch", "fail"},
+			[]string{`BUCKET-URL: unknown scheme "s4"`, `BUCKET-URL: "/no/inbox" is neither a URL, such as file:///srv/inbox, nor an existing folder: no such file or directory`, "--algorithms: ", "--record: ", `--include: "[" is not a glob`}},
 		{[]string{"backfill", "file:///a", "--price", "x=1", "--price", "get=-1"}, []string{`--price: "x=1" is not a price`, `"get=-1" is not a price`}},
 		{[]string{"verify", "file:///a/x", "file:///b/x"}, []string{`are named "x"`}},
 		{[]string{"verify", "file:///a", "--sample", "5"}, []string{`--sample: "5" is not a share`}},

@@ -41,7 +41,8 @@ func newVerify(p process) *cobra.Command {
 		Long: `
 verify reads every object again and compares its content with its record, and with the
 claims of its store. It never changes an object. It needs no permission to write; with
-it, --older-than and --budget keep the time of each successful check in the record.
+it, --older-than and --budget keep the time of each successful check in the record. The
+URL of a folder may be its path.
 
 The states of objects are ok; mismatch (the version of the record, with other content);
 stale (the record is of another version); no-record; orphan (a record without its
@@ -62,7 +63,7 @@ failures.`,
 		Example: `
   bucketsum verify 's3://photos?region=eu-central-1'
   bucketsum verify --records-only --format json file:///srv/archive
-  bucketsum verify --against MD5SUMS --prefix 2026/ --report fixity.html file:///srv/archive
+  bucketsum verify --against MD5SUMS --prefix 2026/ --report fixity.html ./archive
   bucketsum verify --older-than 90d --budget 1TiB --rate 200MiB/s 's3://photos?region=eu-central-1'`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
