@@ -57,7 +57,7 @@ type taker interface {
 // runSweep runs a pass and shows what it finds.
 func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error) {
 	about := output.Pass{
-		Command: f.Command, Options: f.Options, List: s.list, Strict: s.strict, AllowMissing: s.allowMissing, Version: version(), Begun: time.Now(),
+		Command: f.Command, Name: f.Pass, Options: f.Options, List: s.list, Strict: s.strict, AllowMissing: s.allowMissing, Version: version(), Begun: time.Now(),
 	}
 	for _, b := range f.Buckets {
 		about.Buckets = append(about.Buckets, b.Name)
@@ -114,15 +114,15 @@ func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error
 		name = now.Pass
 		progress.Set(now.Totals)
 	})
-	end := output.End{At: time.Now()}
+	end := output.End{At: time.Now(), Pass: name}
 	switch {
 	case ctx.Err() != nil && (errors.Is(err, sweep.ErrStopped) || errors.Is(err, context.Cause(ctx))):
-		end.Stopped, err = "interrupted; to go on: "+p.again(name), nil
+		end.Stopped, err = "interrupted; to resume: "+p.again(name), nil
 		if name == "" && f.Command == sweep.Verify {
 			end.Stopped = "interrupted; with --reports, a pass can be resumed. To begin again: " + p.again(name)
 		}
 	case err != nil:
-		end.Stopped = "not all objects were looked at; to go on when the cause is removed: " + p.again(name)
+		end.Stopped = "not all objects were looked at; to resume when the cause is removed: " + p.again(name)
 	case open.Skipped() > 0:
 		end.Stopped = fmt.Sprintf("the budget is used up; objects that are left for the next run: %d", open.Skipped())
 	}

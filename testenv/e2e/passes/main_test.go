@@ -63,7 +63,7 @@ var oddNames = []string{"a b", "ö", "line\nbreak", `back\slash`, "*", " lead", 
 // content returns the content of object i.
 func content(i int) string { return strings.Repeat(fmt.Sprint(i, "\x00"), i%50) }
 
-// TestInterrupted: Ctrl-C ends a verification with its rows kept, and the command that it prints goes on.
+// TestInterrupted: Ctrl-C ends a verification with its rows kept, and the command that it prints resumes it.
 func TestInterrupted(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "in")
 	for i := range 40 {
@@ -82,7 +82,7 @@ func TestInterrupted(t *testing.T) {
 	if status := p.Stop(syscall.SIGINT); status != 2 {
 		t.Errorf("an interrupted verification ends with %d, want 2", status)
 	}
-	const says = "Interrupted; to go on: bucketsum "
+	const says = "Interrupted; to resume: bucketsum "
 	var command string
 	for _, line := range p.Output() {
 		if _, after, ok := strings.Cut(line, says); ok {

@@ -83,12 +83,12 @@ func (s *page) verdict(e End) markup.HTML {
 // what says in a sentence what the pass did.
 func (p Pass) what() markup.HTML {
 	switch {
-	case p.DryRun:
-		return "Records were looked up. Nothing was read or written."
 	case p.Command == sweep.Backfill:
 		return "Objects without a current record were read, and got one."
 	case p.Command == sweep.Manifest:
 		return "The checksums were taken from the records. Nothing was read again."
+	case p.List != "" && p.Options.RecordsOnly:
+		return markup.Join("The records were compared with the list ", markup.Foreign(p.List), ". The content was not read.")
 	case p.List != "":
 		return markup.Join("The content was read and compared with the list ", markup.Foreign(p.List), ".")
 	case p.Options.RecordsOnly:

@@ -16,7 +16,6 @@ type Pass struct {
 	Version string // of the program
 	Begun   time.Time
 
-	DryRun       bool // nothing was to be done
 	Strict       bool // what else is only noted, such as new and archived objects, is a fault, too
 	AllowMissing bool // a manifest may lack objects that have no record
 }
@@ -32,9 +31,6 @@ const (
 // (2); what is wrong counts more. Of the other commands, an object that could not be read is a failure, because
 // it has no record, or is not in the manifest.
 func (p Pass) Status(t sweep.Totals, complete bool) int {
-	if p.DryRun && complete {
-		return StatusOK
-	}
 	worst := fine
 	if !complete {
 		worst = unchecked
@@ -83,7 +79,7 @@ func (p Pass) plainly(s sweep.State) weight {
 			return noted // all objects can have their records beside it
 		}
 	case sweep.NoRecord, sweep.Stale:
-		if p.DryRun || p.Command == sweep.Manifest && p.AllowMissing {
+		if p.Command == sweep.Manifest && p.AllowMissing {
 			return noted
 		}
 	case sweep.Mismatch, sweep.Missing, sweep.Moved:

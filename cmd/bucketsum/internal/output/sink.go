@@ -24,7 +24,7 @@ type Sink interface {
 type End struct {
 	At   time.Time
 	Pass string // its name, if it was not known before
-	// Stopped says in one line why it ended early, and how to go on, as a sentence without a full stop: it may end with
+	// Stopped says in one line why it ended early, and how to resume it, as a sentence without a full stop: it may end with
 	// a command. Empty: the pass is complete.
 	Stopped string
 }

@@ -8,8 +8,9 @@ var worstFirst = []sweep.State{
 	sweep.Archived, sweep.Recorded, sweep.OK,
 }
 
-// meaning says what a state is, to go on after the number of objects, and what to do next.
+// meaning says what a state is, to follow the number of objects, and what to do next.
 func (p Pass) meaning(s sweep.State) (what, next string) {
+	const record = "Run bucketsum backfill."
 	list := p.List != ""
 	switch s {
 	case sweep.OK:
@@ -39,9 +40,9 @@ func (p Pass) meaning(s sweep.State) (what, next string) {
 	case sweep.Unreadable:
 		return "could not be read", "Remove the causes, then run the pass again."
 	case sweep.Stale:
-		return "changed since they were recorded", p.record()
+		return "changed since they were recorded", record
 	case sweep.NoRecord:
-		return "without a record", p.record()
+		return "without a record", record
 	case sweep.Orphan:
 		return "records without their object", "Restore the objects if they are missed, or delete the records."
 	case sweep.Moved:
@@ -52,12 +53,4 @@ func (p Pass) meaning(s sweep.State) (what, next string) {
 		return "cannot be read before they are restored", "Restore them from the archive, then run the pass again."
 	}
 	return "of a state that this version does not know", "Use the version of bucketsum that ran the pass."
-}
-
-// record says how objects get their records.
-func (p Pass) record() string {
-	if p.DryRun {
-		return "Run the same command without --dry-run."
-	}
-	return "Run bucketsum backfill."
 }

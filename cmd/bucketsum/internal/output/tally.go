@@ -116,9 +116,6 @@ func (t *tally) faults(by map[weight]int64, all int64, none string) string {
 func (t *tally) praise(p Pass, all int64) string {
 	n := t.states[sweep.OK].objects + t.states[sweep.Recorded].objects
 	switch {
-	case p.DryRun:
-		without := t.states[sweep.NoRecord].objects + t.states[sweep.Stale].objects
-		return fmt.Sprintf("%d of %s %s a record. Nothing was changed.", without, counted(all, "object"), verb(without, "needs", "need"))
 	case n < all && n == 0:
 		return "No object needs attention."
 	case p.Command != sweep.Verify:

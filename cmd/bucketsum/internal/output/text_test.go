@@ -48,8 +48,6 @@ func TestSummary(t *testing.T) {
 	list.List, list.Strict = "MD5SUMS", true
 	records := pass(sweep.Verify)
 	records.Options.RecordsOnly = true
-	dry := pass(sweep.Backfill)
-	dry.DryRun = true
 	stopped := ended()
 	stopped.Stopped = "interrupted; run the same command to continue"
 	for name, tc := range map[string]struct {
@@ -67,7 +65,6 @@ func TestSummary(t *testing.T) {
 		"list":            {list, ended(), append(good(7, sweep.OK), listed()...)},
 		"backfill":        {pass(sweep.Backfill), ended(), slices.Concat(good(40, sweep.OK), good(2, sweep.Recorded))},
 		"backfill_failed": {pass(sweep.Backfill), ended(), append(good(2, sweep.Recorded), faults()[4])},
-		"backfill_dry":    {dry, ended(), append(good(2, sweep.OK), faults()[2])},
 		"manifest":        {pass(sweep.Manifest), ended(), append(good(2, sweep.OK), faults()[2])},
 		"unknown_state":   {pass(sweep.Verify), ended(), []sweep.Row{{Key: "a", State: "\x1b[1mnew"}}},
 	} {
