@@ -116,7 +116,7 @@ func (b *Bag) Write(e Entry) error {
 		return err
 	}
 	if !utf8.ValidString(e.Name) || !isPath(e.Name) {
-		return fmt.Errorf("%w: it is not a path in UTF-8 without empty parts, . and ..", ErrName)
+		return fmt.Errorf("%w: it is not a path in UTF-8 without empty parts and without the parts . or .. in it", ErrName)
 	}
 	if e.Size < 0 {
 		return errors.New("a bag needs the size")

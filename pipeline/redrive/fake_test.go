@@ -98,10 +98,9 @@ func (t topic) Send(_ context.Context, m *message.Message) error {
 func (topic) Close() error { return nil }
 
 type open struct {
-	b      *broker
-	url    string
-	broken bool
-	held   map[*stored]bool
+	b    *broker
+	url  string
+	held map[*stored]bool
 }
 
 func (b *broker) OpenQueue(_ context.Context, url string, _ int) (queue.Queue, error) {

@@ -16,7 +16,6 @@ import (
 // TestHostileShards: a message can make a worker do only what a plan in its own reports asks for.
 func TestHostileShards(t *testing.T) {
 	w := newWorld(map[string]*store{"b": newStore(100)})
-	asked := w.stores["b"].requests
 	opened := false
 	var got rows
 	prepare := (&process{world: w, kill: func() {}}).pass(&got)
@@ -24,7 +23,7 @@ func TestHostileShards(t *testing.T) {
 	if _, err := prepare.Here(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	asked = w.stores["b"].requests
+	asked := w.stores["b"].requests
 	worker := &sweep.Worker{Reports: w.reports, Send: func(context.Context, pipeline.Shard) error { return nil }, Open: func(_ sweep.Plan, bucket string) (sweep.Bucket, error) {
 		opened = true
 		return sweep.Bucket{}, fmt.Errorf("bucket %q %w", bucket, pipeline.ErrUnknownBucket)

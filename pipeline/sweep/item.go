@@ -43,7 +43,7 @@ type Source interface {
 	Split(ctx context.Context, r Range) (at string, ok bool, err error)
 }
 
-// Examine does the work on one item and returns its row. A row without a State means that the item gets none: it is a
+// Examine does the work on one item and returns its row. A row without a State is left out: the item is a
 // record, or has gone meanwhile, or the pass is not about it. A fault of this one object is a row with the state
 // [Unreadable]. An error ends the shard: ctx has ended, or pipeline.Unfinished says that the rest of the
 // work is to be done by another slice. Safe for concurrent use.

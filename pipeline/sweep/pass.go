@@ -81,7 +81,7 @@ func (p *Pass) Here(ctx context.Context) (Summary, error) {
 	return p.conclude(ctx, plan, plan.roots())
 }
 
-// ByIndex runs one of n parts of the pass, of which index counts from 0: those ranges of the plan that have this index
+// ByIndex runs part index of n parts of the pass, counted from 0: those ranges of the plan that have this index
 // modulo n. It needs Reports and Name, which are the same for all parts. When all parts have ended, Here puts
 // the whole together, and runs what a part has left.
 func (p *Pass) ByIndex(ctx context.Context, index, n int) (Summary, error) {

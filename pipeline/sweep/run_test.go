@@ -50,7 +50,7 @@ func TestRunner(t *testing.T) {
 			runner: sweep.Runner{Cut: sweep.Cut{Time: 3500 * time.Millisecond}, Concurrency: 10},
 			examine: func(_ *testing.T, _ func(), i sweep.Item) (sweep.Row, error) {
 				time.Sleep(time.Second)
-				return ok(nil, i)
+				return ok(t.Context(), i)
 			},
 			want: sweep.End{At: "k000039"}, rows: 40,
 		},
@@ -82,7 +82,7 @@ func TestRunner(t *testing.T) {
 				if i.At == "k000050" {
 					return sweep.Row{}, pipeline.Unfinished(7)
 				}
-				return ok(nil, i)
+				return ok(t.Context(), i)
 			},
 			want: sweep.End{At: "k000049", Unfinished: "k000050"}, rows: 50, err: "not finished, continues later (progress 7)",
 		},
@@ -95,7 +95,7 @@ func TestRunner(t *testing.T) {
 				if i.At == "k000050" {
 					panic("odd object")
 				}
-				return ok(nil, i)
+				return ok(t.Context(), i)
 			},
 			want: sweep.End{At: "k000099", Done: true}, rows: 100,
 		},
@@ -104,7 +104,7 @@ func TestRunner(t *testing.T) {
 				if i.At > "k000020" {
 					return sweep.Row{}, nil
 				}
-				return ok(nil, i)
+				return ok(t.Context(), i)
 			},
 			want: sweep.End{At: "k000099", Done: true}, rows: 21,
 		},
@@ -115,7 +115,7 @@ func TestRunner(t *testing.T) {
 					cancel()
 					return sweep.Row{}, context.Canceled
 				}
-				return ok(nil, i)
+				return ok(t.Context(), i)
 			},
 			want: sweep.End{At: "k000049"}, rows: 50, err: "lease lost",
 		},

@@ -69,12 +69,3 @@ func nextRune(r rune) rune {
 	}
 	return r + 1
 }
-
-// within returns the part of a range that is in another one.
-func (r Range) within(other Range) Range {
-	r.After = max(r.After, other.After)
-	if r.Through == "" || other.Through != "" && other.Through < r.Through {
-		r.Through = other.Through
-	}
-	return r
-}
