@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -97,6 +98,15 @@ func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error
 			return cannotCheck(f.Command, errors.Join(err, progress.Close(output.End{})))
 		}
 	}
+	counting, stop := context.WithCancel(ctx)
+	var counted sync.WaitGroup
+	if progress.Wants() {
+		counted.Go(func() {
+			if all, ok := open.Count(counting); ok {
+				progress.Expect(all)
+			}
+		})
+	}
 	name := ""
 	summary, err := open.Run(ctx, func(rows []sweep.Row) error {
 		for _, r := range rows {
@@ -114,6 +124,8 @@ func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error
 		name = now.Pass
 		progress.Set(now.Totals)
 	})
+	stop()
+	counted.Wait()
 	end := output.End{At: time.Now(), Pass: name}
 	switch {
 	case ctx.Err() != nil && (errors.Is(err, sweep.ErrStopped) || errors.Is(err, context.Cause(ctx))):

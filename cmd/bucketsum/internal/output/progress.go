@@ -42,11 +42,11 @@ type Progress struct {
 
 	mu      sync.Mutex
 	done    sweep.Totals
-	resumed int64 // of share().done: what was done when the pass was resumed
+	resumed sweep.Totals // what was done when the pass was resumed
 	began   time.Time
+	bar     *mpb.Bar
 
 	bars *mpb.Progress // nil: no terminal
-	bar  *mpb.Bar
 	stop chan struct{}
 	told sync.WaitGroup
 }
@@ -88,24 +88,44 @@ func isTerminal(w io.Writer) bool {
 
 func (s *Progress) startBar() {
 	s.bars = mpb.New(mpb.WithOutput(s.out), mpb.WithRefreshRate(drawEvery))
+	s.bar = s.newBar(s.o.Expected)
+}
+
+// newBar returns a bar, or only the facts if nothing is expected.
+func (s *Progress) newBar(expected sweep.Totals) *mpb.Bar {
 	facts := mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return s.facts() }))
-	if s.share() == (share{}) {
-		s.bar = s.bars.New(0, mpb.NopStyle(), facts, mpb.BarFillerTrim())
-		return
+	of := size(expected, expected)
+	if of == 0 {
+		return s.bars.New(0, mpb.NopStyle(), facts, mpb.BarFillerTrim())
 	}
 	style := mpb.BarStyle().Lbound("").Rbound("").Filler("━").Tip("━").Padding("─")
-	s.bar = s.bars.New(s.share().of, style, facts, mpb.BarWidth(30), mpb.AppendDecorators(
+	return s.bars.New(of, style, facts, mpb.BarWidth(30), mpb.AppendDecorators(
 		decor.Percentage(), decor.Any(func(decor.Statistics) string { return s.left() })))
 }
 
-// share is how much is done, in bytes if they are known, else in objects.
-type share struct{ done, of int64 }
+// Wants reports whether an Expect would show more.
+func (s *Progress) Wants() bool { return s.bars != nil }
 
-func (s *Progress) share() share {
-	if s.o.Expected.Bytes > 0 {
-		return share{s.done.Bytes, s.o.Expected.Bytes}
+// Expect says what the pass will have looked at in the end, as Expected does.
+func (s *Progress) Expect(t sweep.Totals) {
+	if s.bars == nil {
+		return
 	}
-	return share{sum(s.done), sum(s.o.Expected)}
+	bar := s.newBar(t) // without the lock: it waits for the facts
+	s.mu.Lock()
+	s.o.Expected = t
+	old := s.bar
+	s.bar = bar
+	s.mu.Unlock()
+	old.Abort(true)
+}
+
+// size returns how much totals are: bytes if these are expected, else objects.
+func size(t, expected sweep.Totals) int64 {
+	if expected.Bytes > 0 {
+		return t.Bytes
+	}
+	return sum(t)
 }
 
 func sum(t sweep.Totals) (objects int64) {
@@ -135,7 +155,7 @@ func (s *Progress) Set(t sweep.Totals) {
 	first := sum(s.done) == 0
 	s.done = sweep.Totals{Objects: maps.Clone(t.Objects), Bytes: t.Bytes, Read: t.Read}
 	if first {
-		s.resumed = s.share().done
+		s.resumed = s.done
 		s.began = time.Now()
 	}
 }
@@ -144,9 +164,9 @@ func (s *Progress) Set(t sweep.Totals) {
 // expected may come.
 func (s *Progress) move() {
 	s.mu.Lock()
-	part := s.share()
+	bar, done, of := s.bar, size(s.done, s.o.Expected), size(s.o.Expected, s.o.Expected)
 	s.mu.Unlock()
-	s.bar.SetCurrent(min(part.done, part.of-1)) // without the lock: the bar waits for its facts
+	bar.SetCurrent(min(done, of-1)) // without the lock: the bar waits for its facts
 }
 
 // facts returns what is known as a line.
@@ -181,8 +201,9 @@ func (s *Progress) facts() string {
 func (s *Progress) left() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	part := s.share()
-	rest, done := part.of-part.done, part.done-s.resumed
+	expected := s.o.Expected
+	done := size(s.done, expected) - size(s.resumed, expected)
+	rest := size(expected, expected) - size(s.done, expected)
 	if done <= 0 || rest <= 0 {
 		return ""
 	}

@@ -20,12 +20,15 @@ func TestProgressOnTerminal(t *testing.T) {
 	for name, tc := range map[string]struct {
 		columns int
 		o       output.ProgressOptions
-		bar     string // pattern
+		later   sweep.Totals // expected only when the first rows are there
+		bar     string       // pattern
 	}{
-		"bar":     {120, output.ProgressOptions{Expected: sweep.Totals{Objects: map[sweep.State]int64{sweep.OK: 8}, Bytes: 32 << 20}}, `^3 of 8 objects, 9\.0 MiB, [0-9.]+ [KMG]iB/s, 1 fault ━+─+ 28 %, about [0-9]+s left$`},
-		"facts":   {120, output.ProgressOptions{}, `^3 objects, 9\.0 MiB, [0-9.]+ [KMG]iB/s, 1 fault`},
-		"narrow":  {20, output.ProgressOptions{Expected: sweep.Totals{Objects: map[sweep.State]int64{sweep.OK: 8}}}, `^3 of 8 objects, 9`},
-		"no more": {120, output.ProgressOptions{Expected: sweep.Totals{Objects: map[sweep.State]int64{sweep.OK: 1}}}, `^3 of 1 object, `},
+		"later": {120, output.ProgressOptions{}, sweep.Totals{Objects: map[sweep.State]int64{sweep.OK: 8}, Bytes: 32 << 20},
+			`^3 of 8 objects, 9\.0 MiB, [0-9.]+ [KMG]iB/s, 1 fault ━+─+ 28 %, about [0-9]+s left$`},
+		"bar":     {120, output.ProgressOptions{Expected: sweep.Totals{Objects: map[sweep.State]int64{sweep.OK: 8}, Bytes: 32 << 20}}, sweep.Totals{}, `^3 of 8 objects, 9\.0 MiB, [0-9.]+ [KMG]iB/s, 1 fault ━+─+ 28 %, about [0-9]+s left$`},
+		"facts":   {120, output.ProgressOptions{}, sweep.Totals{}, `^3 objects, 9\.0 MiB, [0-9.]+ [KMG]iB/s, 1 fault`},
+		"narrow":  {20, output.ProgressOptions{Expected: sweep.Totals{Objects: map[sweep.State]int64{sweep.OK: 8}}}, sweep.Totals{}, `^3 of 8 objects, 9`},
+		"no more": {120, output.ProgressOptions{Expected: sweep.Totals{Objects: map[sweep.State]int64{sweep.OK: 1}}}, sweep.Totals{}, `^3 of 1 object, `},
 	} {
 		t.Run(name, func(t *testing.T) {
 			user, program := terminal.Open(t, tc.columns)
@@ -35,6 +38,9 @@ func TestProgressOnTerminal(t *testing.T) {
 				if err := (output.Sinks{rows, s}).Row(r); err != nil {
 					t.Fatal(err)
 				}
+			}
+			if tc.later.Bytes > 0 {
+				s.Expect(tc.later)
 			}
 			// The terminal shows the bar in its own time.
 			bar := regexp.MustCompile(tc.bar)
