@@ -10,6 +10,7 @@ def fault($ok; $text): if $ok then empty else $text end;
 | [.[] | select(.kind == "Pod")] as $tests
 | $workloads[0] as $workload
 | $workload.spec.template as $template
+| [.[] | select(.kind == "Job").spec.template, select(.kind == "CronJob").spec.jobTemplate.spec.template] as $passes
 | [$template.spec.containers[].ports[]?] as $ports
 | (
   fault($workloads | length == 1; "there is not one workload"),
@@ -31,9 +32,9 @@ def fault($ok; $text): if $ok then empty else $text end;
   # Selectors.
   ((the("Service") | .spec.selector), (the("PodDisruptionBudget") | .spec.selector.matchLabels), $workload.spec.selector.matchLabels
     | fault(within($template.metadata.labels); "a selector does not find workers: \(.)"),
-      fault(within($tests[0].metadata.labels) | not; "a selector of workers finds the test: \(.)")),
+      fault([within(($tests + $passes)[].metadata.labels)] | any | not; "a selector of workers finds the test, or a pass: \(.)")),
   (the("NetworkPolicy") | .spec.podSelector.matchLabels
-    | fault(within($template.metadata.labels) and within($tests[0].metadata.labels); "the network policy does not bind all pods: \(.)")),
+    | fault([within(($template, ($tests + $passes)[]).metadata.labels)] | all; "the network policy does not bind all pods: \(.)")),
   (the("ServiceMonitor") | .spec.selector.matchLabels as $labels
     | fault([$objects | the("Service") | select(.metadata.labels as $all | $labels | within($all))] | length == 1; "the monitor does not find the service")),
 
@@ -57,7 +58,7 @@ def fault($ok; $text): if $ok then empty else $text end;
       fault(.terminationGracePeriodSeconds == $before + $drain + 15; "pods are killed after \(.terminationGracePeriodSeconds) s, with \($before) s before a drain of \($drain) s")),
 
   # Security beyond the restricted standard, which the server enforces.
-  ($template.spec, $tests[0].spec
+  (($template, $tests[0], $passes[]).spec
     | fault(.automountServiceAccountToken == false; "a pod has a token of the API server"),
       fault(.enableServiceLinks == false; "services become variables, which are flags"),
       ((.containers + (.initContainers // []))[]

@@ -4,19 +4,58 @@
 {{- $v := .Values }}
 {{- $args := list "serve" "--listen=:5000" }}
 {{- range $flag, $value := dict "queue" $v.queue.url "dead-letter" $v.deadLetter.url "results" $v.results.url
-      "record" $v.record "record-bucket" $v.recordBucket "record-kms-key" $v.recordKmsKey
-      "record-storage-class" $v.recordStorageClass "on-delete" $v.onDelete "on-missing" $v.onMissing "on-mismatch" $v.onMismatch
-      "concurrency" $v.concurrency "memory" $v.memory "checkpoint-above" $v.checkpointAbove
-      "checkpoint-every" $v.checkpointEvery "slice" $v.slice "log-level" $v.logLevel "log-format" $v.logFormat
-      "pprof" $v.pprof "reports" $v.reports "shards-to" $v.shardsTo }}
+      "on-delete" $v.onDelete "on-missing" $v.onMissing "on-mismatch" $v.onMismatch "checkpoint-above" $v.checkpointAbove
+      "checkpoint-every" $v.checkpointEvery "slice" $v.slice "pprof" $v.pprof "reports" $v.reports "shards-to" $v.shardsTo }}
 {{- if ne (toString $value) "" }}
 {{- $args = append $args (printf "--%s=%v" $flag $value) }}
 {{- end }}
 {{- end }}
 {{- range $v.buckets }}
-{{- $args = append $args (ternary (printf "--bucket=%s=%s" .name .url) (printf "--bucket=%s" .url) (not (empty .name))) }}
+{{- $args = append $args (printf "--bucket=%s" (include "bucketsum.bucket" .)) }}
 {{- end }}
-{{- range $flag, $values := dict "include" $v.include "exclude" $v.exclude "sns-topic" $v.snsTopics }}
+{{- range $v.snsTopics }}
+{{- $args = append $args (printf "--sns-topic=%s" .) }}
+{{- end }}
+{{- $args = concat $args (include "bucketsum.sharedArgs" . | fromJsonArray) }}
+{{- $args = append $args (printf "--max-upload=%d" (int64 $v.maxUpload)) }}
+{{- include "bucketsum.words" (concat $args $v.extraArgs) }}
+{{- end }}
+
+{{/* The arguments of a pass, from a dict: root, command, flags (a dict), results (whether to publish), extra. */}}
+{{- define "bucketsum.passArgs" -}}
+{{- $v := .root.Values }}
+{{- $args := list .command }}
+{{- range $flag, $value := .flags }}
+{{- if kindIs "bool" $value }}
+{{- if $value }}
+{{- $args = append $args (printf "--%s" $flag) }}
+{{- end }}
+{{- else if ne (toString $value) "" }}
+{{- $args = append $args (printf "--%s=%v" $flag $value) }}
+{{- end }}
+{{- end }}
+{{- if and .results $v.results.url }}
+{{- $args = append $args (printf "--results=%s" $v.results.url) }}
+{{- end }}
+{{- $args = concat $args (include "bucketsum.sharedArgs" .root | fromJsonArray) .extra }}
+{{- range $v.buckets }}
+{{- $args = append $args (include "bucketsum.bucket" .) }}
+{{- end }}
+{{- include "bucketsum.words" $args }}
+{{- end }}
+
+{{/* What workers and passes have in common, as JSON: records, objects, memory, logs. */}}
+{{- define "bucketsum.sharedArgs" -}}
+{{- $v := .Values }}
+{{- $args := list }}
+{{- range $flag, $value := dict "record" $v.record "record-bucket" $v.recordBucket "record-kms-key" $v.recordKmsKey
+      "record-storage-class" $v.recordStorageClass "concurrency" $v.concurrency "memory" $v.memory
+      "log-level" $v.logLevel "log-format" $v.logFormat }}
+{{- if ne (toString $value) "" }}
+{{- $args = append $args (printf "--%s=%v" $flag $value) }}
+{{- end }}
+{{- end }}
+{{- range $flag, $values := dict "include" $v.include "exclude" $v.exclude }}
 {{- range $values }}
 {{- $args = append $args (printf "--%s=%s" $flag .) }}
 {{- end }}
@@ -39,10 +78,16 @@
 {{- if $v.sseCustomerKey.existingSecret.name }}
 {{- $args = append $args (printf "--sse-c-key-file=%s/key" (include "bucketsum.sseFolder" .)) }}
 {{- end }}
-{{- $args = append $args (printf "--drain-timeout=%ds" (int64 $v.drainTimeoutSeconds)) }}
-{{- $args = append $args (printf "--max-upload=%d" (int64 $v.maxUpload)) }}
-{{- /* Else Kubernetes expands $(NAME). */}}
-{{- range concat $args $v.extraArgs }}
+{{- append $args (printf "--drain-timeout=%ds" (int64 $v.drainTimeoutSeconds)) | toJson }}
+{{- end }}
+
+{{- define "bucketsum.bucket" -}}
+{{- ternary (printf "%s=%s" .name .url) .url (not (empty .name)) }}
+{{- end }}
+
+{{/* Arguments as YAML. Kubernetes would expand $(NAME). */}}
+{{- define "bucketsum.words" -}}
+{{- range . }}
 - {{ . | replace "$(" "$$(" | quote }}
 {{- end }}
 {{- end }}
@@ -51,9 +96,15 @@
 /run/secrets/bucketsum.io/sse-c
 {{- end }}
 
-{{/* The environment: settings that hold secrets, the region, the collector. */}}
+{{/* The URLs of a worker that may be in Secrets, by their variable. */}}
+{{- define "bucketsum.places" -}}
+{{- dict "BUCKETSUM_QUEUE" .Values.queue "BUCKETSUM_DEAD_LETTER" .Values.deadLetter "BUCKETSUM_RESULTS" .Values.results | toYaml }}
+{{- end }}
+
+{{/* The environment, from a dict: root, places (of URLs that may be in Secrets, by their variable). */}}
 {{- define "bucketsum.env" -}}
-{{- range $name, $place := dict "BUCKETSUM_QUEUE" .Values.queue "BUCKETSUM_DEAD_LETTER" .Values.deadLetter "BUCKETSUM_RESULTS" .Values.results }}
+{{- $v := .root.Values }}
+{{- range $name, $place := .places }}
 {{- with $place.existingSecret }}
 {{- if .name }}
 - name: {{ $name }}
@@ -64,11 +115,11 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- with .Values.region }}
+{{- with $v.region }}
 - name: AWS_REGION
   value: {{ . | quote }}
 {{- end }}
-{{- with .Values.otlp.endpoint }}
+{{- with $v.otlp.endpoint }}
 - name: OTEL_EXPORTER_OTLP_ENDPOINT
   value: {{ . | quote }}
 - name: POD_NAME
@@ -76,9 +127,9 @@
     fieldRef:
       fieldPath: metadata.name
 - name: OTEL_RESOURCE_ATTRIBUTES
-  value: k8s.namespace.name={{ $.Release.Namespace }},k8s.pod.name=$(POD_NAME)
+  value: k8s.namespace.name={{ $.root.Release.Namespace }},k8s.pod.name=$(POD_NAME)
 {{- end }}
-{{- with .Values.extraEnv }}
+{{- with $v.extraEnv }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}

@@ -18,6 +18,15 @@
 {{- .Values.serviceAccount.name | default (include "bucketsum.fullname" .) }}
 {{- end }}
 
+{{/* The names of what passes have, from a dict: root, pass (audit or pass). */}}
+{{- define "bucketsum.passName" -}}
+{{- printf "%s-%s" (include "bucketsum.fullname" .root | trunc 46 | trimSuffix "-") .pass }}
+{{- end }}
+
+{{- define "bucketsum.passAccount" -}}
+{{- (get .root.Values .pass).serviceAccount.name | default (include "bucketsum.passName" .) }}
+{{- end }}
+
 {{/* Labels of all pods of this release; selectors of workers add a component. */}}
 {{- define "bucketsum.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "bucketsum.name" . }}

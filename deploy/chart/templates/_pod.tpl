@@ -1,9 +1,10 @@
-{{/* The spec of a pod, from a dict: root, args (additional arguments), worker (whether it has
-     the port and probes), grace (seconds until it is killed). */}}
+{{/* The spec of a pod, from a dict: root, account (its service account), args (as YAML), places (see
+     bucketsum.env), env (more variables, as YAML), worker (whether it has the port and probes), grace (seconds until it
+     is killed). */}}
 {{- define "bucketsum.pod" -}}
 {{- $v := .root.Values }}
-serviceAccountName: {{ include "bucketsum.serviceAccountName" .root }}
-# Workers never talk to the API server. The tokens of IRSA and Pod Identity are mounted regardless.
+serviceAccountName: {{ .account }}
+# No pod talks to the API server. The tokens of IRSA and Pod Identity are mounted regardless.
 automountServiceAccountToken: false
 # A service named bucketsum would set BUCKETSUM_… variables, which the program takes for flags.
 enableServiceLinks: false
@@ -39,11 +40,8 @@ containers:
   - name: bucketsum
     image: {{ include "bucketsum.image" .root | quote }}
     imagePullPolicy: {{ $v.image.pullPolicy }}
-    args: {{- include "bucketsum.args" .root | trim | nindent 6 }}
-      {{- range .args }}
-      - {{ . | quote }}
-      {{- end }}
-    {{- with include "bucketsum.env" .root | trim }}
+    args: {{- .args | trim | nindent 6 }}
+    {{- with printf "%s\n%s" (include "bucketsum.env" . | trim) (.env | default "") | trim }}
     env: {{- . | nindent 6 }}
     {{- end }}
     {{- with $v.extraEnvFrom }}

@@ -21,7 +21,7 @@
 {{- $faults = append $faults (printf "%s.url has a user, a password or a token in it, readable by everyone who may read Deployments: put the URL into a Secret and name that in %s.existingSecret" $name $name) }}
 {{- end }}
 {{- end }}
-{{- $urls := dict "recordBucket" $v.recordBucket "otlp.endpoint" $v.otlp.endpoint }}
+{{- $urls := dict "recordBucket" $v.recordBucket "reports" $v.reports "audit.reports" $v.audit.reports "pass.reports" $v.pass.reports "otlp.endpoint" $v.otlp.endpoint }}
 {{- range $i, $bucket := $v.buckets }}
 {{- $_ := set $urls (printf "buckets[%d].url" $i) $bucket.url }}
 {{- end }}
@@ -86,6 +86,20 @@
 {{- end }}
 {{- if not (or $v.serviceAccount.create $v.serviceAccount.name) }}
 {{- $faults = append $faults "serviceAccount.name is missing: with serviceAccount.create false, name an existing account" }}
+{{- end }}
+{{- range $name := list "audit" "pass" }}
+{{- $pass := get $v $name }}
+{{- if $pass.enabled }}
+{{- if not (or $pass.reports $v.reports) }}
+{{- $faults = append $faults (printf "%s.reports is missing: the URL of the bucket, or folder in it, that keeps what a pass finds, so that a pod that was killed resumes it" $name) }}
+{{- end }}
+{{- if not (or $pass.serviceAccount.create $pass.serviceAccount.name) }}
+{{- $faults = append $faults (printf "%s.serviceAccount.name is missing: with %s.serviceAccount.create false, name an existing account" $name $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and $v.audit.recordsOnly (or $v.audit.budget $v.audit.rate) }}
+{{- $faults = append $faults "audit.budget and audit.rate bound what is read, and audit.recordsOnly reads nothing: leave them out" }}
 {{- end }}
 {{- if $faults }}
 {{- fail (printf "\n- %s" (join "\n- " $faults)) }}
