@@ -22,11 +22,13 @@ type Pass struct {
 	Buckets []string // as events name them
 	Open    Open
 	Version string // of the program
+	// Places tells buckets of the same name apart, and places of records; see Plan. It has no secrets.
+	Places map[string]string
 
 	// Reports keeps the plan and the reports, so that the pass can be resumed. nil: rows go only to Rows.
 	Reports Reports
 	// Name is the name of the pass: a pass with that name is resumed, else a new one gets it. Empty: the newest
-	// unfinished pass with the same command, buckets and options is resumed, else a new one is named by the time.
+	// unfinished pass with the same command, buckets, places and options is resumed, else a new one is named by the time.
 	Name string
 	// Shards is into how many ranges a new plan divides the buckets; 0: one for each bucket.
 	Shards int
@@ -132,7 +134,7 @@ func (p *Pass) plan(ctx context.Context) (Plan, error) {
 	buckets := slices.Sorted(slices.Values(p.Buckets))
 	buckets = slices.Compact(buckets)
 	wanted := Plan{
-		Pass: p.Name, Command: p.Command, Created: time.Now().UTC(), Version: p.Version, Options: p.Options,
+		Pass: p.Name, Command: p.Command, Created: time.Now().UTC(), Version: p.Version, Options: p.Options, Places: p.Places,
 		Buckets: make(map[string][]Range),
 	}
 	for _, b := range buckets {
@@ -158,24 +160,45 @@ func (p *Pass) plan(ctx context.Context) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	text, err := json.Marshal(made)
-	if err != nil {
-		return Plan{}, err
-	}
-	switch err := p.shards().put(ctx, planName(made.Pass), text); {
-	case errors.Is(err, pipeline.ErrChanged):
-		return p.find(ctx, wanted) // another process was first
-	case err != nil:
-		return Plan{}, fmt.Errorf("pass %s: write the plan: %w", made.Pass, err)
-	}
-	return made, nil
+	return p.keep(ctx, made, wanted)
 }
+
+// mostNames is how many passes begin in the same second, at most.
+const mostNames = 1000
+
+// keep writes a new plan. If another process was first to write one of that name, its plan is returned if it is like the
+// wanted one. Otherwise a plan whose name is only the time gets another.
+func (p *Pass) keep(ctx context.Context, made, wanted Plan) (Plan, error) {
+	begun := made.Pass
+	for n := 2; ; n++ {
+		text, err := json.Marshal(made)
+		if err != nil {
+			return Plan{}, err
+		}
+		err = p.shards().put(ctx, planName(made.Pass), text)
+		if err == nil {
+			return made, nil
+		}
+		if !errors.Is(err, pipeline.ErrChanged) {
+			return Plan{}, fmt.Errorf("pass %s: write the plan: %w", made.Pass, err)
+		}
+		found, err := p.find(ctx, wanted)
+		if p.Name != "" || !errors.Is(err, errOther) || n > mostNames {
+			return found, err
+		}
+		made.Pass = fmt.Sprintf("%s-%d", begun, n)
+		wanted.Pass = made.Pass
+	}
+}
+
+// errOther: a name is that of a pass which does something else.
+var errOther = errors.New("exists, with another command, other options, or other buckets or places of records: choose another name")
 
 // find returns the plan of the name that is wanted.
 func (p *Pass) find(ctx context.Context, wanted Plan) (Plan, error) {
 	found, err := readPlan(ctx, p.Reports, planName(wanted.Pass))
 	if err == nil && (found.Pass != wanted.Pass || !found.isLike(wanted)) {
-		return found, fmt.Errorf("pass %s exists, with another command, other buckets or other options: choose another name", wanted.Pass)
+		return found, fmt.Errorf("pass %s %w", wanted.Pass, errOther)
 	}
 	return found, err
 }

@@ -267,3 +267,40 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// TestOthers: passes that share their reports, and begin at the same time, do not take each other's plan or rows.
+func TestOthers(t *testing.T) {
+	t.Run("begun in the same second", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			reports, stores := newMemory(), twoBuckets()
+			for bucket, s := range stores {
+				p := sweep.Pass{Command: sweep.Verify, Buckets: []string{bucket}, Reports: reports, Open: openStores(stores, ok)}
+				if got, err := p.Here(t.Context()); err != nil || got.Totals.Sum() != int64(len(s.keys)) {
+					t.Errorf("%s: got %+v, %v; want %d rows", bucket, got, err, len(s.keys))
+				}
+			}
+		})
+	})
+	t.Run("buckets of one name in different places", func(t *testing.T) {
+		reports := newMemory()
+		for _, name := range []string{"audit", ""} {
+			for i, place := range []string{"file:///a/data", "file:///b/data"} {
+				stores := map[string]*store{"data": newStore(10 + i)}
+				p := sweep.Pass{
+					Command: sweep.Verify, Buckets: []string{"data"}, Places: map[string]string{"data": place}, Reports: reports, Name: name,
+					Open: openStores(stores, ok), Rows: func([]sweep.Row) error { return errors.New("interrupted") },
+				}
+				_, _ = p.Here(t.Context()) // leaves an unfinished pass
+				p.Rows = nil
+				switch got, err := p.Here(t.Context()); {
+				case name != "" && i == 1:
+					if err == nil || !strings.Contains(err.Error(), "choose another name") {
+						t.Errorf("the name of another pass: got %+v, %v; want an error", got, err)
+					}
+				case err != nil || got.Totals.Sum() != int64(10+i):
+					t.Errorf("pass %q of %s: got %+v, %v; want %d rows", name, place, got, err, 10+i)
+				}
+			}
+		}
+	})
+}

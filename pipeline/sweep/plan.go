@@ -38,6 +38,9 @@ type Plan struct {
 	// Buckets has the ranges of each bucket, by the name that events carry. Together, the ranges of a bucket
 	// cover all positions.
 	Buckets map[string][]Range `json:"buckets"`
+	// Places says where each bucket and its records are, in the words of the process that began the pass. Workers have
+	// their own words.
+	Places map[string]string `json:"places,omitempty"`
 }
 
 // Options says which objects a pass is about, and how it looks at them. The zero value: all of them, by reading.
@@ -78,7 +81,7 @@ func (p Plan) has(s pipeline.Shard) bool {
 	return slices.ContainsFunc(p.Buckets[s.Bucket], func(r Range) bool { return r.has(rangeOf(s)) })
 }
 
-// isLike reports whether a plan does the same as another one: its command, buckets and options are equal.
+// isLike reports whether a plan does the same as another one: its command, buckets, their places and options are equal.
 // VerifiedBefore may differ, because the time has passed since then.
 func (p Plan) isLike(other Plan) bool {
 	same := func(a, b any) bool {
@@ -87,7 +90,7 @@ func (p Plan) isLike(other Plan) bool {
 		return errX == nil && errY == nil && bytes.Equal(x, y)
 	}
 	p.Options.VerifiedBefore, other.Options.VerifiedBefore = time.Time{}, time.Time{}
-	return p.Command == other.Command && same(p.Options, other.Options) &&
+	return p.Command == other.Command && same(p.Options, other.Options) && maps.Equal(p.Places, other.Places) &&
 		slices.Equal(slices.Sorted(maps.Keys(p.Buckets)), slices.Sorted(maps.Keys(other.Buckets)))
 }
 

@@ -293,7 +293,7 @@ const (
 // sweep returns a pass over the buckets that ends when ctx does.
 func (p *Pass) sweep(ctx context.Context, command sweep.Command, o sweep.Options, tell Tell) sweep.Pass {
 	return sweep.Pass{
-		Command: command, Options: o, Buckets: slices.Sorted(maps.Keys(p.stores)), Open: p.open, Version: p.config.Version,
+		Command: command, Options: o, Buckets: slices.Sorted(maps.Keys(p.stores)), Open: p.open, Version: p.config.Version, Places: p.config.places(),
 		Concurrency: p.config.Concurrency, Stop: ctx.Done(), Rows: tell, Log: p.config.Log,
 	}
 }
