@@ -9,7 +9,7 @@ import (
 )
 
 // Parquet keeps the values of each column together, so that a file is read at as many places as it has columns. From a
-// bucket, each place is read as a stream of its own, in blocks of which the last ones are kept.
+// bucket, each place is read as a stream of its own, in blocks. The blocks that were used last are kept.
 const (
 	blockSize   = 512 << 10
 	mostBlocks  = 64

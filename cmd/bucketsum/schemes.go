@@ -87,10 +87,10 @@ func maxDeliveries(queueURL string) int {
 func warnOf(queueURL, deadLetter string, log *slog.Logger) {
 	t := traitsOf(queueURL)
 	if t.Warning != "" {
-		log.Warn(schemeOf(queueURL) + ":// " + t.Warning)
+		log.Warn(redact.Scheme(queueURL) + ":// " + t.Warning)
 	}
 	if t.NoDeadLetters != "" && deadLetter == "" {
-		log.Warn(schemeOf(queueURL) + ":// " + t.NoDeadLetters)
+		log.Warn(redact.Scheme(queueURL) + ":// " + t.NoDeadLetters)
 	}
 }
 
@@ -129,12 +129,4 @@ func checkURL(flag, raw string, valid []queue.Scheme) error {
 		return fmt.Errorf("%s: nats:// delivers at most once, so a message is lost when its worker stops; use jetstream://", flag)
 	}
 	return fmt.Errorf("%s: unknown scheme %q; valid are for example %s", flag, u.Scheme, strings.Join(examples, ", "))
-}
-
-func schemeOf(rawURL string) string {
-	u, err := redact.Parse(rawURL)
-	if err != nil {
-		return ""
-	}
-	return u.Scheme
 }

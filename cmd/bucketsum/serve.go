@@ -15,6 +15,7 @@ import (
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // serveFlags are the flags of the command.
@@ -131,7 +132,7 @@ func (f *serveFlags) validatePasses() error {
 	case traitsOf(f.Queue).OwnTopic:
 		f.Shards = f.Queue
 	case f.Queue != "":
-		faults = append(faults, fmt.Errorf("--reports needs --shards-to, the URL of the topic that feeds --queue: messages cannot be sent to %s:// by the URL of the queue", schemeOf(f.Queue)))
+		faults = append(faults, fmt.Errorf("--reports needs --shards-to, the URL of the topic that feeds --queue: messages cannot be sent to %s:// by the URL of the queue", redact.Scheme(f.Queue)))
 	}
 	return errors.Join(faults...)
 }

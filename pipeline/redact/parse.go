@@ -17,6 +17,15 @@ func Parse(raw string) (*url.URL, error) {
 	return u, nil
 }
 
+// Scheme returns the scheme of a URL; empty if it does not parse.
+func Scheme(raw string) string {
+	u, err := Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme
+}
+
 // Misplaced reports whether the path of a URL may have a user and a password: the URL has a
 // slash too few or too many before them, or the password has one that is not percent-encoded.
 func Misplaced(u *url.URL) bool {

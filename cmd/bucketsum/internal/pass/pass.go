@@ -23,6 +23,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/pipeline/keyglob"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 	"github.com/bucketsum/bucketsum/pipeline/sweep"
 )
 
@@ -376,7 +377,7 @@ func (p *Pass) oldest(ctx context.Context) (time.Time, error) {
 func (p *Pass) Estimate(ctx context.Context, prices Prices) (*Estimate, error) {
 	locals := make(map[string]bool)
 	for _, b := range p.config.Buckets {
-		locals[b.Name] = slices.Contains(local, schemeOf(b.URL))
+		locals[b.Name] = slices.Contains(local, redact.Scheme(b.URL))
 	}
 	e := newEstimate(len(p.config.BucketConfig.Algorithms))
 	err := p.look(ctx, func(r sweep.Row) { e.add(r, locals[r.Bucket]) })

@@ -37,7 +37,7 @@ var local = []string{"file", "mem"}
 func market(buckets []app.BucketURL) string {
 	found := ""
 	for _, b := range buckets {
-		switch scheme := schemeOf(b.URL); {
+		switch scheme := redact.Scheme(b.URL); {
 		case slices.Contains(local, scheme):
 		case found == "":
 			found = scheme
@@ -46,14 +46,6 @@ func market(buckets []app.BucketURL) string {
 		}
 	}
 	return found
-}
-
-func schemeOf(rawURL string) string {
-	u, err := redact.Parse(rawURL)
-	if err != nil {
-		return ""
-	}
-	return u.Scheme
 }
 
 var priceName = regexp.MustCompile(`^(list|put|get|transfer|(get|retrieve)\.[A-Za-z_]+)$`)
