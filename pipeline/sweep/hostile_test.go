@@ -72,6 +72,8 @@ func TestHostilePlans(t *testing.T) {
 		"a gap":          {`{"pass":"audit","command":"verify","buckets":{"b":[{"through":"k"},{"after":"l"}]}}`, pipeline.ClassPermanent},
 		"an overlap":     {`{"pass":"audit","command":"verify","buckets":{"b":[{"through":"k"},{"after":"j"}]}}`, pipeline.ClassPermanent},
 		"all twice":      {`{"pass":"audit","command":"verify","buckets":{"b":[{},{}]}}`, pipeline.ClassPermanent},
+		"no beginning":   {`{"pass":"audit","command":"verify","buckets":{"b":[{"after":"k"}]}}`, pipeline.ClassPermanent},
+		"no end":         {`{"pass":"audit","command":"verify","buckets":{"b":[{"through":"k"}]}}`, pipeline.ClassPermanent},
 		"a bad glob":     {`{"pass":"audit","command":"verify","buckets":{"b":[{}]},"options":{"include":["["]}}`, pipeline.ClassPermanent},
 		"a bad sample":   {`{"pass":"audit","command":"verify","buckets":{"b":[{}]},"options":{"sample":-1}}`, pipeline.ClassPermanent},
 		"a bad name":     {`{"pass":"../audit","command":"verify","buckets":{"b":[{}]}}`, pipeline.ClassPermanent},

@@ -113,8 +113,10 @@ func (p Plan) check(name string) error {
 		if n += len(ranges); len(ranges) == 0 || n > mostRanges {
 			return fmt.Errorf("bucket %.100q: it has no ranges, or too many", bucket)
 		}
-		whole := Range{After: ranges[0].After, Through: ranges[len(ranges)-1].Through}
-		if err := whole.isCoveredBy(ranges); err != nil {
+		if (Range{}).isCoveredBy(ranges) == nil {
+			continue
+		}
+		if err := PrefixRange(p.Options.Prefix).isCoveredBy(ranges); err != nil {
 			return fmt.Errorf("bucket %.100q: %w", bucket, err)
 		}
 	}
