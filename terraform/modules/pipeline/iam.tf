@@ -95,6 +95,43 @@ locals {
     )
   }
 
+  # What audits do: bucketsum verify with --older-than or --budget, and --reports. They
+  # write no object, no checkpoint and no message, and delete nothing.
+  audit_policy = {
+    Version = "2012-10-17"
+    Statement = concat(
+      [for s in [
+        { sid = "Buckets", actions = local.worker_actions.buckets, on = concat(values(local.bucket_arns), var.record_bucket == null ? [] : [local.record_bucket_arn]) },
+        {
+          sid = "Objects"
+          # Tags are changed by workers only.
+          actions = [for a in local.worker_actions.objects : a if !startswith(a, "s3:Put")]
+          on      = flatten([for label, arn in local.bucket_arns : [for key in local.object_keys[label] : "${arn}/${key}"]])
+        },
+        { sid = "LookForRecords", actions = local.worker_actions.looked_for, on = local.sidecars ? local.looked_for : [] },
+        # The time of a successful check is kept in the record.
+        { sid = "Records", actions = [for a in local.worker_actions.records : a if a != "s3:DeleteObject"], on = local.sidecars ? local.written_arns : [] },
+        { sid = "ListReports", actions = ["s3:ListBucket"], on = [for a in var.audit == null ? [] : [var.audit] : "arn:${local.partition}:s3:::${a.reports_bucket}"] },
+        { sid = "Reports", actions = ["s3:GetObject", "s3:PutObject"], on = [for a in var.audit == null ? [] : [var.audit] : "arn:${local.partition}:s3:::${a.reports_bucket}/.bucketsum/passes/*"] },
+        ] : {
+        Sid      = s.sid
+        Effect   = "Allow"
+        Action   = s.actions
+        Resource = s.on
+      } if length(s.on) > 0],
+      [for s in local.bucket_key_statements : {
+        Sid      = s.sid
+        Effect   = "Allow"
+        Action   = s.actions
+        Resource = [s.key]
+        Condition = {
+          StringEquals = { "kms:ViaService" = "s3.${local.region}.${local.dns_suffix}" }
+          StringLike   = { "kms:EncryptionContext:aws:s3:arn" = [s.bucket, "${s.bucket}/*"] }
+        }
+      }],
+    )
+  }
+
   scaler_policy = {
     Version = "2012-10-17"
     Statement = [{
@@ -108,6 +145,7 @@ locals {
   service_accounts = merge(
     { worker = var.service_account },
     var.scaler_service_account == null ? {} : { scaler = var.scaler_service_account },
+    var.audit == null ? {} : { audit = { namespace = var.service_account.namespace, name = var.audit.service_account } },
   )
   oidc_issuer = var.irsa == null ? "" : split(":oidc-provider/", var.irsa.oidc_provider_arn)[1]
   trust_policies = { for who, sa in local.service_accounts : who => var.irsa == null ? jsonencode({
@@ -167,6 +205,14 @@ resource "aws_iam_role_policy" "scaler" {
   name   = "scaler"
   role   = aws_iam_role.this["scaler"].name
   policy = jsonencode(local.scaler_policy)
+}
+
+resource "aws_iam_role_policy" "audit" {
+  count = var.audit == null ? 0 : 1
+
+  name   = "audit"
+  role   = aws_iam_role.this["audit"].name
+  policy = jsonencode(local.audit_policy)
 }
 
 resource "aws_eks_pod_identity_association" "this" {

@@ -32,6 +32,14 @@ output "helm_values" {
     { for tags in [var.record_tags] : "recordTags" => tags if length(tags) > 0 },
     { for checks in [var.native_checks] : "nativeChecks" => false if checks == "off" },
     { for url in local.result_url : "results" => { url = url } },
+    { for a in var.audit == null ? [] : [var.audit] : "audit" => {
+      enabled = true
+      reports = "s3://${a.reports_bucket}?region=${local.region}"
+      serviceAccount = {
+        name        = a.service_account
+        annotations = { for k, arn in { "eks.amazonaws.com/role-arn" = local.role_arns.audit } : k => arn if var.irsa != null }
+      }
+    } },
   )
 
   # A worker fails if it starts before its queue or its permissions exist.
@@ -59,7 +67,7 @@ output "rule_arns" {
 }
 
 output "role_arns" {
-  description = "ARNs of the roles of the worker and of the scaler, if there is one."
+  description = "ARNs of the roles of the worker, and of the scaler and audits, if there are any."
   value       = { for who, r in aws_iam_role.this : who => r.arn }
 }
 

@@ -362,6 +362,33 @@ variable "scaler_service_account" {
   }
 }
 
+variable "audit" {
+  description = <<-EOT
+    Audits get a role of their own, which reads objects, and writes only records and reports. Null: no such role.
+
+    - reports_bucket: existing bucket for what audits find. It should be none of buckets, and its objects must be encrypted with S3's own key.
+    - service_account: the service account of audits, in the namespace of service_account; the chart's audit.serviceAccount.name.
+  EOT
+  type = object({
+    reports_bucket  = string
+    service_account = optional(string, "bucketsum-audit")
+  })
+  default = null
+
+  validation {
+    condition     = var.audit == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.audit.reports_bucket))
+    error_message = "audit.reports_bucket must have 3 to 63 lower-case letters, digits, dots and hyphens."
+  }
+  validation {
+    condition     = var.audit == null || can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.audit.service_account))
+    error_message = "audit.service_account must be a Kubernetes name: at most 63 lower-case letters, digits and hyphens."
+  }
+  validation {
+    condition     = var.audit == null || try(var.audit.service_account != var.service_account.name, true)
+    error_message = "audit.service_account must not be the service account of workers: audits may do less."
+  }
+}
+
 variable "permissions_boundary_arn" {
   description = "ARN of the permissions boundary of the roles, if your account requires one."
   type        = string

@@ -1,0 +1,74 @@
+# The role of audits: it reads objects, and writes only records and reports.
+
+mock_provider "aws" {
+  source          = "./tests/aws"
+  override_during = plan
+}
+
+variables {
+  name    = "sums"
+  buckets = { inbox = { name = "acme-inbox", enable_eventbridge = true } }
+  irsa    = { oidc_provider_arn = "arn:aws:iam::123456789012:oidc-provider/oidc.example.com/id/1" }
+}
+
+run "none" {
+  command = plan
+
+  assert {
+    condition     = length(aws_iam_role_policy.audit) == 0 && !contains(keys(output.helm_values), "audit")
+    error_message = "there is a role of audits without being asked for"
+  }
+}
+
+run "audit" {
+  command = plan
+
+  variables {
+    audit = { reports_bucket = "acme-audits" }
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.audit[0].policy) == {
+      Version = "2012-10-17"
+      Statement = [
+        { Sid = "Buckets", Effect = "Allow", Action = ["s3:ListBucket"], Resource = ["arn:aws:s3:::acme-inbox"] },
+        {
+          Sid      = "Objects"
+          Effect   = "Allow"
+          Action   = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAttributes", "s3:GetObjectVersionAttributes"]
+          Resource = ["arn:aws:s3:::acme-inbox/*"]
+        },
+        { Sid = "LookForRecords", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["arn:aws:s3:::acme-inbox/*.*"] },
+        { Sid = "Records", Effect = "Allow", Action = ["s3:PutObject"], Resource = ["arn:aws:s3:::acme-inbox/*.md5"] },
+        { Sid = "ListReports", Effect = "Allow", Action = ["s3:ListBucket"], Resource = ["arn:aws:s3:::acme-audits"] },
+        { Sid = "Reports", Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject"], Resource = ["arn:aws:s3:::acme-audits/.bucketsum/passes/*"] },
+      ]
+    }
+    error_message = "policy of audits: ${aws_iam_role_policy.audit[0].policy}"
+  }
+  assert {
+    condition     = jsondecode(aws_iam_role.this["audit"].assume_role_policy).Statement[0].Condition.StringEquals["oidc.example.com/id/1:sub"] == "system:serviceaccount:bucketsum:bucketsum-audit"
+    error_message = "trust policy: ${aws_iam_role.this["audit"].assume_role_policy}"
+  }
+  assert {
+    condition = jsonencode(output.helm_values.audit) == jsonencode({
+      enabled = true
+      reports = "s3://acme-audits?region=eu-central-1"
+      serviceAccount = {
+        name        = "bucketsum-audit"
+        annotations = { "eks.amazonaws.com/role-arn" = "arn:aws:iam::123456789012:role/sums-audit-eu-central-1" }
+      }
+    })
+    error_message = jsonencode(output.helm_values.audit)
+  }
+}
+
+run "the_workers_account" {
+  command = plan
+
+  variables {
+    audit = { reports_bucket = "acme-audits", service_account = "bucketsum" }
+  }
+
+  expect_failures = [var.audit]
+}
