@@ -130,6 +130,9 @@ func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error
 	switch {
 	case ctx.Err() != nil && (errors.Is(err, sweep.ErrStopped) || errors.Is(err, context.Cause(ctx))):
 		end.Stopped, err = "interrupted; to resume: "+p.again(name), nil
+		if f.Queue != "" {
+			end.Stopped = fmt.Sprintf("interrupted; objects that the workers have done: %d. They continue; to wait for them: %s", summary.Totals.Sum(), p.again(name))
+		}
 		if name == "" && f.Command == sweep.Verify {
 			end.Stopped = "interrupted; with --reports, a pass can be resumed. To begin again: " + p.again(name)
 		}
@@ -166,16 +169,19 @@ func (p process) again(pass string) string {
 	words, named := []string{"bucketsum"}, ""
 	isNamed := func(arg string) bool { return arg == "--pass" || strings.HasPrefix(arg, "--pass=") }
 	if pass != "" && p.getenv(flagvalue.Variable("pass")) == "" && !slices.ContainsFunc(p.args, isNamed) {
-		named = "--pass " + pass
+		named = " --pass " + pass
 	}
 	for _, arg := range p.args {
 		plain := errors.New(arg)
 		if redact.Values(plain, []string{arg}) != plain {
-			return strings.TrimSpace("run the same command again " + named)
+			if named != "" {
+				named = " with" + named
+			}
+			return "run the same command again" + named
 		}
 		words = append(words, quote(arg))
 	}
-	return strings.TrimSpace(strings.Join(words, " ") + " " + named)
+	return strings.Join(words, " ") + named
 }
 
 // quote quotes a word for a shell if it needs that.

@@ -87,7 +87,7 @@ func (t *tally) sentence(p Pass, e End) string {
 		all = by[fine] + by[noted] + by[unchecked] + by[failed]
 	)
 	if e.Stopped != "" && all == 0 {
-		return "Stopped early, before the first object."
+		return "Stopped early, without the result of an object."
 	}
 	if e.Stopped != "" {
 		return fmt.Sprintf("Stopped early, after %s. %s", counted(all, "object"), t.faults(by, all, "None of them needs attention."))
