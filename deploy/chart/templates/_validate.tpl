@@ -93,6 +93,9 @@
 {{- if not (or $pass.reports $v.reports) }}
 {{- $faults = append $faults (printf "%s.reports is missing: the URL of the bucket, or folder in it, that keeps what a pass finds, so that a pod that was killed resumes it" $name) }}
 {{- end }}
+{{- if and $pass.results (not (or $v.results.url $v.results.existingSecret.name)) }}
+{{- $faults = append $faults (printf "%s.results is true, but there is no place for results: give results.url or results.existingSecret.name" $name) }}
+{{- end }}
 {{- if not (or $pass.serviceAccount.create $pass.serviceAccount.name) }}
 {{- $faults = append $faults (printf "%s.serviceAccount.name is missing: with %s.serviceAccount.create false, name an existing account" $name $name) }}
 {{- end }}

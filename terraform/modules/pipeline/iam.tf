@@ -26,7 +26,9 @@ locals {
     # SendMessage is for work that outlasts a lease and continues in a new message.
     work         = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "sqs:SendMessage"]
     dead_letters = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
-    keys         = ["kms:Decrypt", "kms:GenerateDataKey"]
+    # Plans are read, and reports written once and read.
+    reports = ["s3:GetObject", "s3:PutObject"]
+    keys    = ["kms:Decrypt", "kms:GenerateDataKey"]
     # The worker writes nothing to the objects' buckets.
     read_keys = ["kms:Decrypt"]
   }
@@ -47,16 +49,29 @@ locals {
       key     = r.kms_key_arn
       bucket  = local.record_bucket_arn
     } if r.kms_key_arn != null],
+    [for r in var.reports_bucket == null ? [] : [var.reports_bucket] : {
+      sid     = "KeyOfReportsBucket"
+      actions = local.worker_actions.keys
+      key     = r.kms_key_arn
+      bucket  = "arn:${local.partition}:s3:::${r.name}"
+    } if r.kms_key_arn != null],
   )
   queue_key_statements = concat(
     [for all in [local.has_key] : { sid = "KeyOfTheQueues", key = local.key_arn } if all],
     [for q in var.results_queue == null ? [] : [var.results_queue] : { sid = "KeyOfResults", key = q.kms_key_arn } if q.kms_key_arn != null],
   )
 
+  # ListBucket has no condition on the prefix: it also tells a report that is missing
+  # from one that may not be read, and such a request names no prefix.
+  report_statements = { for who in ["worker", "audit"] : who => [
+    { sid = "ListReports", actions = local.worker_actions.buckets, on = [for w, name in local.reports_buckets : "arn:${local.partition}:s3:::${name}" if w == who] },
+    { sid = "Reports", actions = local.worker_actions.reports, on = [for w, name in local.reports_buckets : "arn:${local.partition}:s3:::${name}/.bucketsum/passes/*" if w == who] },
+  ] }
+
   worker_policy = {
     Version = "2012-10-17"
     Statement = concat(
-      [for s in [
+      [for s in concat([
         { sid = "Buckets", actions = local.worker_actions.buckets, on = concat(values(local.bucket_arns), var.record_bucket == null ? [] : [local.record_bucket_arn]) },
         { sid = "Objects", actions = local.worker_actions.objects, on = flatten([for label, arn in local.bucket_arns : [for key in local.object_keys[label] : "${arn}/${key}"]]) },
         { sid = "Records", actions = local.worker_actions.records, on = local.sidecars ? local.written_arns : [] },
@@ -69,7 +84,7 @@ locals {
         { sid = "Work", actions = local.worker_actions.work, on = [local.queue_arns.work] },
         { sid = "DeadLetters", actions = local.worker_actions.dead_letters, on = [local.queue_arns.dead_letters] },
         { sid = "Results", actions = local.worker_actions.dead_letters, on = var.results_queue == null ? [] : [var.results_queue.arn] },
-        ] : {
+        ], local.report_statements.worker) : {
         Sid      = s.sid
         Effect   = "Allow"
         Action   = s.actions
@@ -95,12 +110,12 @@ locals {
     )
   }
 
-  # What audits do: bucketsum verify with --older-than or --budget, and --reports. They
-  # write no object, no checkpoint and no message, and delete nothing.
+  # What audits do: bucketsum verify with --older-than or --budget, --reports, and
+  # --results if asked for. They write no object and no checkpoint, and delete nothing.
   audit_policy = {
     Version = "2012-10-17"
     Statement = concat(
-      [for s in [
+      [for s in concat([
         { sid = "Buckets", actions = local.worker_actions.buckets, on = concat(values(local.bucket_arns), var.record_bucket == null ? [] : [local.record_bucket_arn]) },
         {
           sid = "Objects"
@@ -111,14 +126,20 @@ locals {
         { sid = "LookForRecords", actions = local.worker_actions.looked_for, on = local.sidecars ? local.looked_for : [] },
         # The time of a successful check is kept in the record.
         { sid = "Records", actions = [for a in local.worker_actions.records : a if a != "s3:DeleteObject"], on = local.sidecars ? local.written_arns : [] },
-        { sid = "ListReports", actions = ["s3:ListBucket"], on = [for a in var.audit == null ? [] : [var.audit] : "arn:${local.partition}:s3:::${a.reports_bucket}"] },
-        { sid = "Reports", actions = ["s3:GetObject", "s3:PutObject"], on = [for a in var.audit == null ? [] : [var.audit] : "arn:${local.partition}:s3:::${a.reports_bucket}/.bucketsum/passes/*"] },
-        ] : {
+        { sid = "Results", actions = local.worker_actions.dead_letters, on = try(var.audit.results, false) ? [var.results_queue.arn] : [] },
+        ], local.report_statements.audit) : {
         Sid      = s.sid
         Effect   = "Allow"
         Action   = s.actions
         Resource = s.on
       } if length(s.on) > 0],
+      [for s in local.queue_key_statements : {
+        Sid       = s.sid
+        Effect    = "Allow"
+        Action    = local.worker_actions.keys
+        Resource  = [s.key]
+        Condition = { StringEquals = { "kms:ViaService" = "sqs.${local.region}.${local.dns_suffix}" } }
+      } if s.sid == "KeyOfResults" && try(var.audit.results, false)],
       [for s in local.bucket_key_statements : {
         Sid      = s.sid
         Effect   = "Allow"
@@ -128,7 +149,7 @@ locals {
           StringEquals = { "kms:ViaService" = "s3.${local.region}.${local.dns_suffix}" }
           StringLike   = { "kms:EncryptionContext:aws:s3:arn" = [s.bucket, "${s.bucket}/*"] }
         }
-      }],
+      } if s.sid != "KeyOfReportsBucket" || try(var.audit.reports_bucket == var.reports_bucket.name, false)],
     )
   }
 

@@ -23,4 +23,11 @@ locals {
 
   bucket_arns       = { for label, b in var.buckets : label => "arn:${local.partition}:s3:::${b.name}" }
   record_bucket_arn = var.record_bucket == null ? null : "arn:${local.partition}:s3:::${var.record_bucket.name}"
+
+  # Where plans and reports of passes are, by the role.
+  reports_buckets = merge(
+    { for r in var.reports_bucket == null ? [] : [var.reports_bucket] : "worker" => r.name },
+    { for a in var.audit == null ? [] : [var.audit] : "audit" => a.reports_bucket },
+  )
+  reports_urls = { for who, name in local.reports_buckets : who => "s3://${name}?region=${local.region}" }
 }

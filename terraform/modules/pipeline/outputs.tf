@@ -32,14 +32,15 @@ output "helm_values" {
     { for tags in [var.record_tags] : "recordTags" => tags if length(tags) > 0 },
     { for checks in [var.native_checks] : "nativeChecks" => false if checks == "off" },
     { for url in local.result_url : "results" => { url = url } },
-    { for a in var.audit == null ? [] : [var.audit] : "audit" => {
+    { for who, url in local.reports_urls : "reports" => url if who == "worker" },
+    { for a in var.audit == null ? [] : [var.audit] : "audit" => merge({
       enabled = true
-      reports = "s3://${a.reports_bucket}?region=${local.region}"
+      reports = local.reports_urls.audit
       serviceAccount = {
         name        = a.service_account
         annotations = { for k, arn in { "eks.amazonaws.com/role-arn" = local.role_arns.audit } : k => arn if var.irsa != null }
       }
-    } },
+    }, { for yes in [a.results] : "results" => true if yes }) },
   )
 
   # A worker fails if it starts before its queue or its permissions exist.
@@ -90,6 +91,7 @@ output "documents" {
       { for arn in values(local.queue_arns) : arn => local.key_arn if local.has_key },
       { for label, arn in local.bucket_arns : arn => local.bucket_key_arns[label] if local.bucket_has_key[label] },
       { for b in var.record_bucket == null ? [] : [var.record_bucket] : local.record_bucket_arn => b.kms_key_arn if b.kms_key_arn != null },
+      { for r in var.reports_bucket == null ? [] : [var.reports_bucket] : "arn:${local.partition}:s3:::${r.name}" => r.kms_key_arn if r.kms_key_arn != null },
       { for q in var.results_queue == null ? [] : [var.results_queue] : q.arn => q.kms_key_arn if q.kms_key_arn != null },
     )
     event_patterns         = { for label, pattern in local.event_patterns : label => jsondecode(pattern) }

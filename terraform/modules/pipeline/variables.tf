@@ -217,6 +217,30 @@ variable "results_queue" {
   }
 }
 
+variable "reports_bucket" {
+  description = <<-EOT
+    Existing bucket for the plans and reports of passes, like the worker's --reports: workers then take part in a backfill
+    or a verification. Null: they do not.
+
+    - name: the bucket's name. It should be none of buckets.
+    - kms_key_arn: the key that encrypts it, if it is not S3's own.
+  EOT
+  type = object({
+    name        = string
+    kms_key_arn = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.reports_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.reports_bucket.name))
+    error_message = "reports_bucket.name must have 3 to 63 lower-case letters, digits, dots and hyphens."
+  }
+  validation {
+    condition     = try(var.reports_bucket.kms_key_arn, null) == null || can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.reports_bucket.kms_key_arn))
+    error_message = "reports_bucket.kms_key_arn must be the ARN of a key (not of an alias: policies do not follow aliases)."
+  }
+}
+
 variable "on_delete" {
   description = "What happens to the record of a deleted object, like the worker's --on-delete: remove or keep. With keep, no deletions are queued and the worker may delete only checkpoints and records of former_algorithms."
   type        = string
@@ -366,11 +390,14 @@ variable "audit" {
   description = <<-EOT
     Audits get a role of their own, which reads objects, and writes only records and reports. Null: no such role.
 
-    - reports_bucket: existing bucket for what audits find. It should be none of buckets, and its objects must be encrypted with S3's own key.
+    - reports_bucket: existing bucket for what audits find. It should be none of buckets. It may be that of workers, with its key; the objects of any
+      other must be encrypted with S3's own key.
+    - results: audits also send what they find to results_queue.
     - service_account: the service account of audits, in the namespace of service_account; the chart's audit.serviceAccount.name.
   EOT
   type = object({
     reports_bucket  = string
+    results         = optional(bool, false)
     service_account = optional(string, "bucketsum-audit")
   })
   default = null
@@ -386,6 +413,10 @@ variable "audit" {
   validation {
     condition     = var.audit == null || try(var.audit.service_account != var.service_account.name, true)
     error_message = "audit.service_account must not be the service account of workers: audits may do less."
+  }
+  validation {
+    condition     = !try(var.audit.results, false) || var.results_queue != null
+    error_message = "audit.results needs results_queue."
   }
 }
 

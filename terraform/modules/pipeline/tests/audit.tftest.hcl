@@ -63,6 +63,59 @@ run "audit" {
   }
 }
 
+run "results" {
+  command = plan
+
+  variables {
+    audit         = { reports_bucket = "acme-audits", results = true }
+    results_queue = { arn = "arn:aws:sqs:eu-central-1:123456789012:results", kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/77777777-2222-3333-4444-555555555555" }
+    # The key of the queue of work is not theirs.
+    create_kms_key = true
+  }
+
+  assert {
+    condition = [for s in jsondecode(aws_iam_role_policy.audit[0].policy).Statement : s if strcontains(jsonencode(s), "sqs")] == [
+      { Sid = "Results", Effect = "Allow", Action = ["sqs:SendMessage", "sqs:GetQueueAttributes"], Resource = ["arn:aws:sqs:eu-central-1:123456789012:results"] },
+      {
+        Sid       = "KeyOfResults"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = ["arn:aws:kms:eu-central-1:123456789012:key/77777777-2222-3333-4444-555555555555"]
+        Condition = { StringEquals = { "kms:ViaService" = "sqs.eu-central-1.amazonaws.com" } }
+      },
+    ]
+    error_message = aws_iam_role_policy.audit[0].policy
+  }
+  assert {
+    condition     = output.helm_values.audit.results && output.helm_values.results.url != ""
+    error_message = jsonencode(output.helm_values)
+  }
+}
+
+run "results_only_of_workers" {
+  command = plan
+
+  variables {
+    audit         = { reports_bucket = "acme-audits" }
+    results_queue = { arn = "arn:aws:sqs:eu-central-1:123456789012:results", kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/77777777-2222-3333-4444-555555555555" }
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.audit[0].policy, "sqs") && !contains(keys(output.helm_values.audit), "results")
+    error_message = "audits may send without being asked to: ${aws_iam_role_policy.audit[0].policy}"
+  }
+}
+
+run "results_without_a_queue" {
+  command = plan
+
+  variables {
+    audit = { reports_bucket = "acme-audits", results = true }
+  }
+
+  expect_failures = [var.audit]
+}
+
 run "the_workers_account" {
   command = plan
 

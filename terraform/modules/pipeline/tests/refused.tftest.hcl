@@ -471,3 +471,23 @@ run "results_by_url" {
 
   expect_failures = [var.results_queue]
 }
+
+run "reports_bucket_name" {
+  command = plan
+
+  variables {
+    reports_bucket = { name = "ACME" }
+  }
+
+  expect_failures = [var.reports_bucket]
+}
+
+run "reports_bucket_key_alias" {
+  command = plan
+
+  variables {
+    reports_bucket = { name = "acme-passes", kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:alias/passes" }
+  }
+
+  expect_failures = [var.reports_bucket]
+}

@@ -1,0 +1,91 @@
+# What workers may do with the plans and reports of passes.
+
+mock_provider "aws" {
+  source          = "./tests/aws"
+  override_during = plan
+}
+
+variables {
+  buckets      = { inbox = { name = "acme-inbox", enable_eventbridge = true } }
+  pod_identity = { cluster_name = "apps" }
+}
+
+run "none" {
+  command = plan
+
+  variables {
+    audit = { reports_bucket = "acme-audits" }
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.worker.policy, "acme-audits") && !contains(keys(output.helm_values), "reports")
+    error_message = "workers have the reports of audits: ${aws_iam_role_policy.worker.policy}"
+  }
+}
+
+run "workers" {
+  command = plan
+
+  variables {
+    reports_bucket = { name = "acme-passes" }
+    record_tags    = { team = "archive" }
+  }
+
+  assert {
+    condition = [for s in jsondecode(aws_iam_role_policy.worker.policy).Statement : s if strcontains(jsonencode(s), "acme-passes")] == [
+      { Sid = "ListReports", Effect = "Allow", Action = ["s3:ListBucket"], Resource = ["arn:aws:s3:::acme-passes"] },
+      { Sid = "Reports", Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject"], Resource = ["arn:aws:s3:::acme-passes/.bucketsum/passes/*"] },
+    ]
+    error_message = aws_iam_role_policy.worker.policy
+  }
+  assert {
+    condition     = output.helm_values.reports == "s3://acme-passes?region=eu-central-1"
+    error_message = jsonencode(output.helm_values)
+  }
+}
+
+run "key" {
+  command = plan
+
+  variables {
+    reports_bucket = { name = "acme-passes", kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/66666666-2222-3333-4444-555555555555" }
+    audit          = { reports_bucket = "acme-audits" }
+  }
+
+  assert {
+    condition = [for s in jsondecode(aws_iam_role_policy.worker.policy).Statement : s if startswith(s.Sid, "KeyOf")] == [{
+      Sid      = "KeyOfReportsBucket"
+      Effect   = "Allow"
+      Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource = ["arn:aws:kms:eu-central-1:123456789012:key/66666666-2222-3333-4444-555555555555"]
+      Condition = {
+        StringEquals = { "kms:ViaService" = "s3.eu-central-1.amazonaws.com" }
+        StringLike   = { "kms:EncryptionContext:aws:s3:arn" = ["arn:aws:s3:::acme-passes", "arn:aws:s3:::acme-passes/*"] }
+      }
+    }]
+    error_message = aws_iam_role_policy.worker.policy
+  }
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.audit[0].policy, "acme-passes") && !strcontains(aws_iam_role_policy.audit[0].policy, "kms:")
+    error_message = "audits have the reports of workers: ${aws_iam_role_policy.audit[0].policy}"
+  }
+  assert {
+    condition     = output.documents.keys["arn:aws:s3:::acme-passes"] == "arn:aws:kms:eu-central-1:123456789012:key/66666666-2222-3333-4444-555555555555"
+    error_message = jsonencode(output.documents.keys)
+  }
+}
+
+run "shared_with_audits" {
+  command = plan
+
+  variables {
+    reports_bucket = { name = "acme-audits", kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/66666666-2222-3333-4444-555555555555" }
+    audit          = { reports_bucket = "acme-audits" }
+  }
+
+  assert {
+    condition = alltrue([for policy in [aws_iam_role_policy.worker.policy, aws_iam_role_policy.audit[0].policy] :
+    [for s in jsondecode(policy).Statement : s.Sid if strcontains(jsonencode(s), "acme-audits")] == ["ListReports", "Reports", "KeyOfReportsBucket"]])
+    error_message = "${aws_iam_role_policy.worker.policy} ${aws_iam_role_policy.audit[0].policy}"
+  }
+}
