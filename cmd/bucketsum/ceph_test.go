@@ -19,8 +19,7 @@ import (
 // TestCeph follows objects as docs/on-premises.md has it: Ceph sends its events to RabbitMQ, and
 // the worker writes the records to Ceph, which sends events for those, too.
 func TestCeph(t *testing.T) {
-	t.Setenv("AWS_ACCESS_KEY_ID", awsenv.AccessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", awsenv.SecretKey)
+	t.Parallel()
 	server, queues := cephenv.Start(t), rabbitmqtest.Start(t)
 	for name, test := range map[string]struct {
 		versioned bool

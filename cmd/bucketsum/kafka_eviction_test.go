@@ -17,6 +17,7 @@ import (
 // of a large object. The worker resumes from its checkpoint and handles the event once.
 // Its output is throttled, so that it stays in the middle until it has noticed.
 func TestEvictedWhileHashing(t *testing.T) {
+	t.Parallel()
 	const group, topic = "workers", "evicted"
 	s := kafkatest.Start(t, 1)
 	f := newFlow(t, kafkaURLs(s, topic))

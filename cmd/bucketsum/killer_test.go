@@ -52,6 +52,7 @@ func TestObjectThatKillsItsWorker(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts servers, and a worker eleven times")
 	}
+	t.Parallel()
 	for scheme, startServer := range map[string]func(*testing.T) queueServer{"jetstream": jetstreamServer, "amqp": rabbitServer} {
 		t.Run(scheme, func(t *testing.T) {
 			t.Parallel()

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -14,6 +15,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/jetstream/jetstreamtest"
 	"github.com/bucketsum/bucketsum/adapters/kafka/kafkatest"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/memory"
+	"github.com/bucketsum/bucketsum/testenv/awsenv"
 	"github.com/bucketsum/bucketsum/testenv/program"
 )
 
@@ -29,6 +31,13 @@ func TestMain(m *testing.M) {
 	}
 	if os.Getenv(asBucketsum) != "" {
 		os.Exit(run())
+	}
+	// Tests that run in parallel wait for servers most of the time. They cannot set variables themselves.
+	os.Setenv("AWS_ACCESS_KEY_ID", awsenv.AccessKey)
+	os.Setenv("AWS_SECRET_ACCESS_KEY", awsenv.SecretKey)
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -37,8 +37,7 @@ func TestPassByQueue(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts servers and workers")
 	}
-	t.Setenv("AWS_ACCESS_KEY_ID", awsenv.AccessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", awsenv.SecretKey)
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		objects int
 		server  func(t *testing.T) queueServer

@@ -54,8 +54,6 @@ type queueURLs struct {
 // startQueueServers returns, by scheme, functions that start the servers of the suite.
 // They may run concurrently, because it sets the environment variables for all of them.
 func startQueueServers(t *testing.T) map[string]func(t *testing.T) queueServer {
-	t.Setenv("AWS_ACCESS_KEY_ID", awsenv.AccessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", awsenv.SecretKey)
 	google := pstest.NewServer()
 	t.Cleanup(func() { google.Close() })
 	toGoogle := tcpproxy.Start(t, google.Addr)

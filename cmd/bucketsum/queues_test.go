@@ -38,6 +38,13 @@ func TestQueues(t *testing.T) {
 					all++
 					t.Run("OnPremises", func(t *testing.T) { testOnPremises(t, b); did.parts++ })
 				}
+				switch scheme {
+				case "mem": // nothing lies there
+				case "sqs":
+					t.Run("Redrive", func(t *testing.T) { testRedriveOfGroup(t, b.urls(t, "redrive")) })
+				default:
+					t.Run("Redrive", func(t *testing.T) { testRedrive(t, b.urls(t, "redrive")) })
+				}
 				mu.Lock()
 				defer mu.Unlock()
 				if did.parts == all {

@@ -12,6 +12,7 @@ func TestSlicedOnRabbitMQ(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts RabbitMQ")
 	}
+	t.Parallel()
 	f := newFlow(t, rabbitServer(t).urls(t, "objects"))
 	var sum string
 	f.dir, sum = sparse(t)

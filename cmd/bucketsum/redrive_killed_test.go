@@ -22,8 +22,7 @@ func TestRedriveKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts servers")
 	}
-	t.Setenv("AWS_ACCESS_KEY_ID", awsenv.AccessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", awsenv.SecretKey)
+	t.Parallel()
 	t.Run("awssqs", func(t *testing.T) {
 		server := sqstest.NewServer()
 		from, to := sqsQueues(t, server)

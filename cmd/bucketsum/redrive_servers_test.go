@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -120,28 +119,8 @@ func redriven(t *testing.T, want int, args ...string) redriveReport {
 	return r
 }
 
-// TestRedrive runs on each kind of queue: what lies there is shown, exactly what matches is moved, byte for byte and
+// testRedrive runs on each kind of queue: what lies there is shown, exactly what matches is moved, byte for byte and
 // without what the pipeline added, and then the rest.
-func TestRedrive(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts servers")
-	}
-	var tests sync.WaitGroup
-	for scheme, start := range startQueueServers(t) {
-		test := testRedrive
-		switch scheme {
-		case "mem":
-			continue
-		case "sqs":
-			test = testRedriveOfGroup
-		}
-		tests.Go(func() {
-			t.Run(scheme, func(t *testing.T) { test(t, start(t).urls(t, "redrive")) })
-		})
-	}
-	tests.Wait()
-}
-
 func testRedrive(t *testing.T, urls queueURLs) {
 	openQueue(t, urls.queue) // as an administrator makes them
 	openQueue(t, urls.letters)

@@ -14,6 +14,7 @@ func TestRedriveAsks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it waits for an empty queue")
 	}
+	t.Parallel()
 	s := kafkatest.Start(t, 1)
 	from := s.URL("failed", "create=true&group=redrive")
 	openQueue(t, from)

@@ -12,6 +12,7 @@ func TestBackfillByQueue(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts servers and workers")
 	}
+	t.Parallel()
 	url, put := folderBucket(t)
 	for n := range 300 {
 		put(fmt.Sprintf("%02d/%d.jpg", n%10, n))
