@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	manyObjects = flag.Int("scale.objects", 20_000, "objects of TestManyShards, ten to a report")
+	manyObjects = flag.Int("scale.objects", 5_000, "objects of TestManyShards, ten to a report")
 	manyWorkers = flag.Int("scale.workers", 40, "shards in work at the same time in TestManyShards")
 	shardTime   = flag.Duration("scale.time", 10*time.Minute, "how long a shard takes in TestManyShards")
 )
