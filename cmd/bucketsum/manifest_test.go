@@ -239,13 +239,17 @@ func TestManifestS3(t *testing.T) {
 		t.Fatalf("backfill ends with %d:\n%s", status, stderr)
 	}
 
+	mu.Lock()
 	reads = nil
+	mu.Unlock()
 	list, _ := manifestRun(t, exitOK, bucket)
 	bag := filepath.Join(t.TempDir(), "bag")
 	manifestRun(t, exitOK, "--format", "bagit", "--output", bag, bucket)
+	mu.Lock()
 	if len(reads) > 0 {
 		t.Errorf("manifest has read %q", reads)
 	}
+	mu.Unlock()
 
 	data := filepath.Join(bag, "data")
 	aws("s3", "sync", "--quiet", "--exclude", "*.md5", "s3://photos", data)
