@@ -28,6 +28,13 @@ type requests struct {
 	refuse func(r *http.Request) bool // nil: none
 }
 
+// refuseNow says which requests are refused from now on.
+func (c *requests) refuseNow(refuse func(r *http.Request) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refuse = refuse
+}
+
 func (c *requests) handle(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	kind := strings.ToLower(r.Method)
 	if r.URL.Query().Has("list-type") {
@@ -171,14 +178,14 @@ func TestRefused(t *testing.T) {
 	if r := run(t, nil, "backfill", "--include", "0[0-9]", s.url); r.status != 0 {
 		t.Fatal(r.lines)
 	}
-	s.counted.refuse = func(r *http.Request) bool { return r.Method == http.MethodPut || r.Method == http.MethodDelete }
+	s.counted.refuseNow(func(r *http.Request) bool { return r.Method == http.MethodPut || r.Method == http.MethodDelete })
 	if r := run(t, nil, "verify", "--include", "0[0-9]", "--older-than", "0.0001ms", s.url); r.status != 0 {
 		t.Errorf("verify ends with %d:\n%s", r.status, strings.Join(r.lines, "\n"))
 	}
 	if r := run(t, nil, "backfill", s.url); r.status != 1 || !r.has("AccessDenied") {
 		t.Errorf("backfill ends with %d:\n%s", r.status, strings.Join(r.lines, "\n"))
 	}
-	s.counted.refuse = func(*http.Request) bool { return true }
+	s.counted.refuseNow(func(*http.Request) bool { return true })
 	if r := run(t, nil, "verify", s.url); r.status != 2 {
 		t.Errorf("verify of what may not be listed ends with %d:\n%s", r.status, strings.Join(r.lines, "\n"))
 	}
