@@ -26,10 +26,7 @@ import (
 // requests to S3, its checksum, its record and its line in the log.
 func BenchmarkServeS3(b *testing.B) {
 	server := awsenv.StartVersitygw(b)
-	for _, v := range server.Environ() {
-		name, value, _ := strings.Cut(v, "=")
-		b.Setenv(name, value)
-	}
+	server.Setenv(b)
 	if err := os.Mkdir(filepath.Join(server.Dir, "photos"), 0o777); err != nil {
 		b.Fatal(err)
 	}

@@ -70,10 +70,7 @@ func TestHostile(t *testing.T) {
 	})
 	t.Run("S3", func(t *testing.T) {
 		server := awsenv.StartVersitygw(t)
-		for _, v := range server.Environ() {
-			name, value, _ := strings.Cut(v, "=")
-			t.Setenv(name, value)
-		}
+		server.Setenv(t)
 		f := &siege{t: t, dir: filepath.Join(server.Dir, "photos"), messages: 400, connected: 5 * hostileConcurrency} // two in each client, one in the proxy
 		if err := os.Mkdir(f.dir, 0o777); err != nil {
 			t.Fatal(err)

@@ -16,10 +16,7 @@ import (
 // says of an object's identity is wrong, and the record is right all the same.
 func TestLyingEvents(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	for _, v := range server.Environ() {
-		name, value, _ := strings.Cut(v, "=")
-		t.Setenv(name, value)
-	}
+	server.Setenv(t)
 	b := drivertest.MakeS3Bucket(t, server, false)
 	queue := "mem://lying-" + rand.Text()
 	events := openTopic(t, queue)

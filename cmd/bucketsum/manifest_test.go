@@ -217,10 +217,7 @@ func TestManifestS3(t *testing.T) {
 		}
 		next.ServeHTTP(w, r)
 	})
-	for _, v := range server.Environ() {
-		name, value, _ := strings.Cut(v, "=")
-		t.Setenv(name, value)
-	}
+	server.Setenv(t)
 	aws := func(args ...string) {
 		t.Helper()
 		cmd := exec.Command(cli, append([]string{"--endpoint-url", server.URL}, args...)...)

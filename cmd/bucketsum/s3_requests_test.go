@@ -48,10 +48,7 @@ func (r *requests) take() map[string]int {
 // docs/performance.md says.
 func TestRequests(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	for _, v := range server.Environ() {
-		name, value, _ := strings.Cut(v, "=")
-		t.Setenv(name, value)
-	}
+	server.Setenv(t)
 	if err := os.Mkdir(filepath.Join(server.Dir, "photos"), 0o777); err != nil {
 		t.Fatal(err)
 	}

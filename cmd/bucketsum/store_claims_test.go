@@ -17,10 +17,7 @@ import (
 // The object gets no record and a mismatch is published, unless mismatches are recorded.
 func TestServeFindsRottenContent(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	for _, v := range server.Environ() {
-		name, value, _ := strings.Cut(v, "=")
-		t.Setenv(name, value)
-	}
+	server.Setenv(t)
 	if err := os.Mkdir(filepath.Join(server.Dir, "photos"), 0o777); err != nil {
 		t.Fatal(err)
 	}

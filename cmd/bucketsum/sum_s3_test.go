@@ -21,10 +21,7 @@ import (
 // files of others beside them. It must skip only the records.
 func TestSumS3(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	for _, v := range server.Environ() {
-		name, value, _ := strings.Cut(v, "=")
-		t.Setenv(name, value)
-	}
+	server.Setenv(t)
 	client := s3.New(s3.Options{
 		BaseEndpoint: &server.URL, Region: awsenv.Region, UsePathStyle: true,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {

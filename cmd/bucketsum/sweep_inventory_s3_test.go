@@ -19,10 +19,7 @@ import (
 // them by the ETags of the inventory, which are not those of the objects: the store decides.
 func TestInventoryS3(t *testing.T) {
 	server := awsenv.StartVersitygw(t)
-	for _, v := range server.Environ() {
-		name, value, _ := strings.Cut(v, "=")
-		t.Setenv(name, value)
-	}
+	server.Setenv(t)
 	client := s3.New(s3.Options{
 		BaseEndpoint: &server.URL, Region: awsenv.Region, UsePathStyle: true,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {

@@ -35,10 +35,7 @@ func TestTrace(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collected.url)
 	broker := jetstreamtest.StartSafe(t)
 	store := awsenv.StartVersitygwIn(t, awsenv.Region, "--event-nats-url", "nats://"+broker.Address(), "--event-nats-topic", "s3.events")
-	for _, v := range store.Environ() {
-		name, value, _ := strings.Cut(v, "=")
-		t.Setenv(name, value)
-	}
+	store.Setenv(t)
 	if err := os.Mkdir(filepath.Join(store.Dir, "photos"), 0o777); err != nil {
 		t.Fatal(err)
 	}

@@ -58,6 +58,15 @@ func (s Server) Environ() []string {
 	return environ
 }
 
+// Setenv sets the variables of Environ until the end of the test.
+func (s Server) Setenv(t testing.TB) {
+	t.Helper()
+	for _, pair := range s.Environ() {
+		name, value, _ := strings.Cut(pair, "=")
+		t.Setenv(name, value)
+	}
+}
+
 // StartMoto starts moto_server, which imitates most services of AWS, connected to
 // each other.
 func StartMoto(t testing.TB) Server {

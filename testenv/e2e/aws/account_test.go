@@ -194,10 +194,7 @@ func (a *account) bucket() *blob.Bucket {
 // one of two workers is killed half-way.
 func TestAWS(t *testing.T) {
 	a := newAccount(t)
-	for _, pair := range a.server.Environ() { // also for what looks at the bucket in this process
-		name, value, _ := strings.Cut(pair, "=")
-		t.Setenv(name, value)
-	}
+	a.server.Setenv(t) // also for what looks at the bucket in this process
 	dir := t.TempDir()
 	odd := []string{"with space", "a+b%20c", "ünïcödé ☃", `back\slash`, "'quoted\"", "deep/er/and/deeper/key", "#hash?query&x=y", "*star[1]", "empty", "tilde~!$()"}
 	var names []string

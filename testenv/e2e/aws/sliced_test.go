@@ -18,10 +18,7 @@ func TestSlicedOnAWS(t *testing.T) {
 		t.Skip("starts moto and processes of the AWS command line")
 	}
 	a := newAccount(t)
-	for _, pair := range a.server.Environ() {
-		name, value, _ := strings.Cut(pair, "=")
-		t.Setenv(name, value)
-	}
+	a.server.Setenv(t)
 	content := make([]byte, 48<<20)
 	if _, err := rand.Read(content); err != nil {
 		t.Fatal(err)

@@ -75,10 +75,7 @@ type s3 struct {
 func newS3(t *testing.T, n int) *s3 {
 	t.Helper()
 	s := &s3{server: awsenv.StartVersitygw(t), counted: &requests{counts: make(map[string]int)}, keys: make(map[string]string)}
-	for _, v := range s.server.Environ() {
-		name, value, _ := strings.Cut(v, "=")
-		t.Setenv(name, value)
-	}
+	s.server.Setenv(t)
 	if err := os.Mkdir(filepath.Join(s.server.Dir, "photos"), 0o777); err != nil {
 		t.Fatal(err)
 	}
