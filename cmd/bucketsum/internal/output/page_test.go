@@ -28,8 +28,14 @@ import (
 
 func page(t testing.TB, p output.Pass, e output.End, rows ...sweep.Row) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "report.html")
-	s, err := output.Page(path, p)
+	return document(t, output.Page, p, e, rows...)
+}
+
+// document returns the file that a sink writes, and expects no other in its folder.
+func document(t testing.TB, open func(path string, p output.Pass) (output.Sink, error), p output.Pass, e output.End, rows ...sweep.Row) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "report")
+	s, err := open(path, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,6 +43,9 @@ func page(t testing.TB, p output.Pass, e output.End, rows ...sweep.Row) string {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if names, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(names) != 1 {
+		t.Errorf("the files are %q, %v", names, err)
 	}
 	return string(text)
 }

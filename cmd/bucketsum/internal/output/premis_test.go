@@ -20,20 +20,7 @@ import (
 
 func premis(t testing.TB, p output.Pass, e output.End, rows ...sweep.Row) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "premis.xml")
-	s, err := output.PREMIS(path, p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(t, s, e, rows...)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if names, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(names) != 1 {
-		t.Errorf("the files are %q, %v", names, err)
-	}
-	return string(text)
+	return document(t, output.PREMIS, p, e, rows...)
 }
 
 // TestPREMIS holds the documents to those that xmllint has found valid by the Library of Congress's schema of
