@@ -68,9 +68,12 @@ func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error
 	p.stderr = progress.Above(p.stderr)
 	config := f.config(p)
 	config.Observer = pipeline.Observer{Advanced: func(n int) { read.Add(int64(n)) }}
+	cannotBegin := func(err error) error {
+		return cannotCheck(f.Command, errors.Join(err, progress.Close(output.End{})))
+	}
 	open, err := pass.Open(ctx, config)
 	if err != nil {
-		return cannotCheck(f.Command, errors.Join(err, progress.Close(output.End{})))
+		return cannotBegin(err)
 	}
 	defer func() { err = cmp.Or(err, open.Close()) }()
 
@@ -85,7 +88,7 @@ func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error
 	if s.sinks != nil {
 		more, err := s.sinks(about)
 		if err != nil {
-			return cannotCheck(f.Command, errors.Join(err, progress.Close(output.End{})))
+			return cannotBegin(err)
 		}
 		sinks = append(sinks, more...)
 	}
@@ -95,7 +98,7 @@ func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error
 	var taken taker = notTaken{}
 	if s.take != nil {
 		if taken, err = s.take(ctx, open); err != nil {
-			return cannotCheck(f.Command, errors.Join(err, progress.Close(output.End{})))
+			return cannotBegin(err)
 		}
 	}
 	counting, stop := context.WithCancel(ctx)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -187,10 +189,11 @@ func (f *verifyFlags) validate(args []string) error {
 	}
 	faults := []error{f.sweepFlags.validate(args)}
 	if f.against != "" {
-		for flag, given := range map[string]bool{
+		given := map[string]bool{
 			"--older-than": f.olderThan > 0, "--budget": f.Options.Budget > 0, "--newer": !f.Options.Newer.IsZero(), "--larger": f.Options.Larger > 0,
-		} {
-			if given {
+		}
+		for _, flag := range slices.Sorted(maps.Keys(given)) {
+			if given[flag] {
 				faults = append(faults, fmt.Errorf("%s: with --against, every object of the list has to be looked at", flag))
 			}
 		}
@@ -205,8 +208,9 @@ func (f *verifyFlags) validate(args []string) error {
 		}
 	}
 	if f.Options.RecordsOnly {
-		for flag, given := range map[string]bool{"--rate": f.Rate > 0, "--budget": f.Options.Budget > 0} {
-			if given {
+		given := map[string]bool{"--rate": f.Rate > 0, "--budget": f.Options.Budget > 0}
+		for _, flag := range slices.Sorted(maps.Keys(given)) {
+			if given[flag] {
 				faults = append(faults, fmt.Errorf("%s: it bounds what is read, and --records-only reads nothing", flag))
 			}
 		}

@@ -75,8 +75,9 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("--drain-timeout: %s is negative", c.Drain))
 	}
 	faults = append(faults, c.validateParts(), c.validateInventory())
-	for flag, globs := range map[string][]string{"--include": c.Options.Include, "--exclude": c.Options.Exclude} {
-		for _, glob := range globs {
+	globs := map[string][]string{"--include": c.Options.Include, "--exclude": c.Options.Exclude}
+	for _, flag := range slices.Sorted(maps.Keys(globs)) {
+		for _, glob := range globs[flag] {
 			if !keyglob.Valid(glob) {
 				faults = append(faults, fmt.Errorf("%s: %q is not a glob", flag, glob))
 			}
