@@ -11,7 +11,6 @@ import (
 
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/backoff"
-	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 	"github.com/bucketsum/bucketsum/pipeline/sweep"
 )
@@ -168,16 +167,4 @@ func moment(t time.Time) *time.Time {
 	}
 	t = t.UTC()
 	return &t
-}
-
-// contradictions are the checks of the content against its record that failed.
-func contradictions(digests, known map[string]string) []pipeline.Check {
-	var checks []pipeline.Check
-	for alg, value := range known {
-		if got := digests[alg]; got != "" && value != "" && got != value {
-			checks = append(checks, pipeline.Check{Name: "record", Algorithm: alg,
-				Verdict: digest.Verdict{Outcome: digest.Mismatch, Claimed: value, Computed: got}})
-		}
-	}
-	return checks
 }

@@ -44,6 +44,7 @@ type store struct {
 	mu      sync.Mutex
 	objects map[string][]version // oldest first
 	records map[string]pipeline.Record
+	files   map[string][]pipeline.UserFile // by the key of their object
 	born    int
 	opened  int // calls of Open
 	touched int // calls of any method but IsRecord
@@ -182,8 +183,9 @@ func (s *store) Lookup(_ context.Context, o pipeline.Object) (pipeline.Record, p
 	}
 	r, ok := s.records[o.Key]
 	if !ok {
-		return pipeline.Record{}, s.sees(o.Key), pipeline.ErrNotFound
+		return pipeline.Record{UserFiles: s.files[o.Key]}, s.sees(o.Key), pipeline.ErrNotFound
 	}
+	r.UserFiles = s.files[o.Key]
 	return r, s.sees(o.Key), nil
 }
 

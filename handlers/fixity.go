@@ -1,11 +1,13 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -42,6 +44,7 @@ type verification struct {
 	*item
 	object  pipeline.Object  // the version that is verified
 	record  *pipeline.Record // nil: none
+	files   []pipeline.UserFile
 	seen    pipeline.Seen
 	content *pipeline.Record // what was read; nil: nothing
 }
@@ -55,7 +58,11 @@ func (v *verification) round(ctx context.Context) (sweep.Row, pipeline.Object, e
 	if state == sweep.OK && v.isFresh() {
 		return sweep.Row{}, v.object, nil
 	}
-	if !v.options.RecordsOnly {
+	if v.options.RecordsOnly {
+		if wrong := v.contradictedFiles(); wrong != "" {
+			state, reason = sweep.Mismatch, wrong
+		}
+	} else {
 		var err error
 		if state, reason, err = v.readAndCompare(ctx, state, reason); err != nil {
 			return v.changed(ctx, err)
@@ -102,7 +109,7 @@ func (v *verification) look(ctx context.Context) error {
 	case !errors.Is(err, pipeline.ErrNotFound):
 		return err
 	}
-	v.seen = seen
+	v.seen, v.files = seen, record.UserFiles
 	if v.object.ETag == "" && v.object.VersionID == "" {
 		v.object, err = v.bucket.Source.Stat(ctx, v.object)
 		return err
@@ -133,15 +140,15 @@ func (v *verification) compare() (sweep.State, string) {
 		return sweep.Mismatch, mismatches(v.record.Checks)
 	}
 	for _, claim := range v.Claims {
-		if wrong := contradicts(claim, v.record.Digests); wrong != "" && !v.IgnoreClaims {
+		if wrong := contradicts(claim, "its record", v.record.Digests); wrong != "" && !v.IgnoreClaims {
 			return sweep.Mismatch, wrong
 		}
 	}
 	return sweep.OK, ""
 }
 
-// contradicts says how a claim about the whole content differs from the digests; empty if it does not.
-func contradicts(claim pipeline.Claim, digests map[string]string) string {
+// contradicts says how a claim about the whole content differs from the digests of a source; empty if it does not.
+func contradicts(claim pipeline.Claim, source string, digests map[string]string) string {
 	recorded := digests[claim.Algorithm]
 	if recorded == "" || !claim.WellFormed() {
 		return ""
@@ -150,7 +157,7 @@ func contradicts(claim pipeline.Claim, digests map[string]string) string {
 	if err != nil || claim.Value == recorded || claim.Value == in64 {
 		return ""
 	}
-	return fmt.Sprintf("%s says %s %s, its record %s", claim.Name, claim.Algorithm, claim.Value, recorded)
+	return fmt.Sprintf("%s says %s %s, %s %s", claim.Name, claim.Algorithm, claim.Value, source, recorded)
 }
 
 // isUnmodified reports whether users have left the object alone between two states.
@@ -170,7 +177,7 @@ func (v *verification) isFresh() bool {
 	return !last.Before(v.options.VerifiedBefore)
 }
 
-// readAndCompare reads the object. Content that differs from the record of its version, or from a claim, is a
+// readAndCompare reads the object. Content that differs from the record of its version, from a user's file, or from a claim is a
 // mismatch; otherwise the state stays what it was.
 func (v *verification) readAndCompare(ctx context.Context, state sweep.State, reason string) (sweep.State, string, error) {
 	c := v.Config
@@ -182,20 +189,29 @@ func (v *verification) readAndCompare(ctx context.Context, state sweep.State, re
 	}
 	v.content = &content
 	c.forget(ctx, v.bucket, content.Source)
-	for _, wrong := range []string{differences(content.Digests, known), mismatches(content.Checks)} {
-		if wrong != "" {
-			return sweep.Mismatch, wrong, nil
-		}
+	if wrong := mismatches(slices.Concat(known.failed(content.Digests), content.Checks)); wrong != "" {
+		return sweep.Mismatch, wrong, nil
 	}
 	return state, reason, nil
 }
 
-// known returns the digests that the record has of the version that is verified.
-func (v *verification) known() map[string]string {
-	if v.record == nil || !v.isUnmodified(v.record.Source, v.object) {
-		return nil
+// known returns what the record says of the version that is verified, and what the files of users say.
+func (v *verification) known() known {
+	var all known
+	add := func(name, algorithm, value string) {
+		all = append(all, pipeline.Check{Name: name, Algorithm: algorithm, Verdict: digest.Verdict{Claimed: value}})
 	}
-	return v.record.Digests
+	if v.record != nil && v.isUnmodified(v.record.Source, v.object) {
+		for _, alg := range slices.Sorted(maps.Keys(v.record.Digests)) {
+			add(byRecord, alg, v.record.Digests[alg])
+		}
+	}
+	for _, f := range v.files {
+		for _, value := range f.Values {
+			add(f.Key, f.Algorithm, value)
+		}
+	}
+	return all
 }
 
 // confirm returns ErrChanged or ErrNotFound if the object or its record is not what it was before. What is wrong is
@@ -216,10 +232,13 @@ func (v *verification) confirm(ctx context.Context) error {
 		return nil
 	}
 	record, _, err := v.bucket.Records.Lookup(ctx, v.object)
+	none := errors.Is(err, pipeline.ErrNotFound)
 	switch {
-	case errors.Is(err, pipeline.ErrNotFound) && v.record == nil:
+	case (none || err == nil) && !reflect.DeepEqual(record.UserFiles, v.files):
+		return errAgain
+	case none && v.record == nil:
 		return nil
-	case errors.Is(err, pipeline.ErrNotFound):
+	case none:
 		return errAgain
 	case err != nil:
 		return err
@@ -251,6 +270,9 @@ func (v *verification) found(state sweep.State, reason string) sweep.Row {
 	if v.content != nil {
 		o = v.content.Source
 	}
+	if state == sweep.NoRecord {
+		reason = v.filesFound(reason)
+	}
 	row := v.row(o, state, reason)
 	if v.record != nil {
 		row = recorded(row, *v.record)
@@ -259,13 +281,11 @@ func (v *verification) found(state sweep.State, reason string) sweep.Row {
 		return row
 	}
 	row.Checksums = v.content.Digests
-	for alg, value := range v.known() {
-		if got := v.content.Digests[alg]; got != "" && got != value {
-			if row.Expected == nil {
-				row.Expected = make(map[string]string)
-			}
-			row.Expected[alg] = value
+	for _, c := range v.known().failed(v.content.Digests) {
+		if row.Expected == nil {
+			row.Expected = make(map[string]string)
 		}
+		row.Expected[c.Algorithm] = cmp.Or(row.Expected[c.Algorithm], c.Claimed)
 	}
 	if state == sweep.OK {
 		row.VerifiedAt = moment(v.content.ComputedAt)
@@ -275,13 +295,13 @@ func (v *verification) found(state sweep.State, reason string) sweep.Row {
 
 // announceMismatch announces that an object is not what its record or its store says.
 func (v *verification) announceMismatch(ctx context.Context, row sweep.Row) error {
-	found := v.record
-	if v.content != nil {
-		found = v.content
-	}
-	result := pipeline.Result{Outcome: pipeline.Mismatch, Record: *found, Saved: v.content == nil, Reason: row.Reason}
-	if v.content != nil {
-		result.Record.Checks = slices.Concat(found.Checks, contradictions(found.Digests, v.known()))
+	result := pipeline.Result{Outcome: pipeline.Mismatch, Record: pipeline.Record{Source: v.object}, Reason: row.Reason}
+	switch {
+	case v.content != nil:
+		result.Record = *v.content
+		result.Record.Checks = slices.Concat(v.content.Checks, v.known().failed(v.content.Digests))
+	case v.record != nil:
+		result.Record, result.Saved = *v.record, true
 	}
 	event := pipeline.Event{Kind: pipeline.Sweep, Object: v.object, ID: v.plan.Pass, Name: string(v.plan.Command)}
 	if err := v.Config.announce(ctx, event, time.Now(), result); err != nil {

@@ -42,19 +42,48 @@ func (s *store) touch(key, etag, content string) pipeline.Object {
 	return s.describe(key, *v)
 }
 
+// verifyCase is one object, and what a verification finds about it.
+type verifyCase struct {
+	pass      []func(*pass)
+	do        func(s *store) sweep.Item
+	state     sweep.State // empty: no row
+	sum       string      // content of the row's checksum
+	expected  string      // content of the record, if that differs
+	reason    string      // a part of it
+	opened    int
+	touched   int
+	announced bool
+}
+
+func (tc verifyCase) run(t *testing.T) {
+	s, a := newStore(), &announced{}
+	i := tc.do(s)
+	before := maps.Clone(s.records)
+	row := passOf(s, a, sweep.Verify, tc.pass...).row(t, i)
+	want := ""
+	if tc.sum != "" {
+		want = md5sum(tc.sum)
+	}
+	if row.State != tc.state || row.Checksums["md5"] != want || !strings.Contains(row.Reason, tc.reason) {
+		t.Errorf("got %+v, want %q with the checksum of %q and a reason with %q", row, tc.state, tc.sum, tc.reason)
+	}
+	if want := md5sum(tc.expected); tc.expected != "" && row.Expected["md5"] != want || tc.expected == "" && row.Expected["md5"] != "" {
+		t.Errorf("expected is %v, want that of %q", row.Expected, tc.expected)
+	}
+	if s.opened != tc.opened || s.touched != tc.touched {
+		t.Errorf("the store was opened %d and asked %d times, want %d and %d", s.opened, s.touched, tc.opened, tc.touched)
+	}
+	if got := a.outcomes(); tc.announced != slices.Equal(got, []pipeline.Outcome{pipeline.Mismatch}) || !tc.announced && len(got) > 0 {
+		t.Errorf("announced %v", got)
+	}
+	if diff := cmp.Diff(before, s.records); diff != "" {
+		t.Errorf("the records changed (-before +after):\n%s", diff)
+	}
+}
+
 // TestVerify shows what a verification finds, and how often it asks the store.
 func TestVerify(t *testing.T) {
-	for name, tc := range map[string]struct {
-		pass      []func(*pass)
-		do        func(s *store) sweep.Item
-		state     sweep.State // empty: no row
-		sum       string      // content of the row's checksum
-		expected  string      // content of the record, if that differs
-		reason    string      // a part of it
-		opened    int
-		touched   int
-		announced bool
-	}{
+	for name, tc := range map[string]verifyCase{
 		"right": {
 			do:    func(s *store) sweep.Item { return listed(s.putRecorded("a", "one")) },
 			state: sweep.OK, sum: "one", opened: 1, touched: 2,
@@ -271,31 +300,7 @@ func TestVerify(t *testing.T) {
 			state: sweep.Mismatch, sum: "one", touched: 3,
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			s, a := newStore(), &announced{}
-			i := tc.do(s)
-			before := maps.Clone(s.records)
-			row := passOf(s, a, sweep.Verify, tc.pass...).row(t, i)
-			want := ""
-			if tc.sum != "" {
-				want = md5sum(tc.sum)
-			}
-			if row.State != tc.state || row.Checksums["md5"] != want || !strings.Contains(row.Reason, tc.reason) {
-				t.Errorf("got %+v, want %q with the checksum of %q and a reason with %q", row, tc.state, tc.sum, tc.reason)
-			}
-			if want := md5sum(tc.expected); tc.expected != "" && row.Expected["md5"] != want || tc.expected == "" && row.Expected != nil {
-				t.Errorf("expected is %v, want that of %q", row.Expected, tc.expected)
-			}
-			if s.opened != tc.opened || s.touched != tc.touched {
-				t.Errorf("the store was opened %d and asked %d times, want %d and %d", s.opened, s.touched, tc.opened, tc.touched)
-			}
-			if got := a.outcomes(); tc.announced != slices.Equal(got, []pipeline.Outcome{pipeline.Mismatch}) || !tc.announced && len(got) > 0 {
-				t.Errorf("announced %v", got)
-			}
-			if diff := cmp.Diff(before, s.records); diff != "" {
-				t.Errorf("the records changed (-before +after):\n%s", diff)
-			}
-		})
+		t.Run(name, tc.run)
 	}
 }
 

@@ -14,14 +14,14 @@ import (
 // read digests the object. It reads content that differs from a claim of its store, or from the digests that are
 // known of it, a second time, because the content may be wrong in the store or damaged on its way. It also reads an
 // object a second time whose parts have other sizes than assumed, once the sizes are known.
-func (c Config) read(ctx context.Context, b pipeline.Bucket, o pipeline.Object, known map[string]string) (pipeline.Record, error) {
+func (c Config) read(ctx context.Context, b pipeline.Bucket, o pipeline.Object, known known) (pipeline.Record, error) {
 	var until time.Time // the end of the slice, which both readings share
 	record, first, err := c.digest(ctx, b, o, &until, nil)
 	if err != nil {
 		return pipeline.Record{}, err
 	}
 	if first == nil {
-		reason := cmp.Or(mismatches(record.Checks), differences(record.Digests, known), misread(record.Checks))
+		reason := cmp.Or(mismatches(record.Checks), mismatches(known.failed(record.Digests)), misread(record.Checks))
 		if reason == "" {
 			return record, nil
 		}
@@ -35,7 +35,7 @@ func (c Config) read(ctx context.Context, b pipeline.Bucket, o pipeline.Object, 
 	if maps.Equal(first.Digests, record.Digests) {
 		return record, nil
 	}
-	if wrong := cmp.Or(mismatches(record.Checks), differences(record.Digests, known)); wrong != "" {
+	if wrong := cmp.Or(mismatches(record.Checks), mismatches(known.failed(record.Digests))); wrong != "" {
 		c.forget(ctx, b, record.Source)
 		return pipeline.Record{}, fmt.Errorf("read %s twice: it differs from itself, and from what is known of it: %s", o, wrong)
 	}

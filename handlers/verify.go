@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 
@@ -86,26 +85,38 @@ func misread(checks []pipeline.Check) string {
 func mismatches(checks []pipeline.Check) string {
 	var all []string
 	for _, c := range checks {
+		name := c.Name
+		if name == byRecord {
+			name = "its record"
+		}
 		switch {
 		case c.Outcome != digest.Mismatch:
 		case c.Computed == "": // read from a record
-			all = append(all, fmt.Sprintf("not the %s of %s", c.Algorithm, c.Name))
+			all = append(all, fmt.Sprintf("not the %s of %s", c.Algorithm, name))
 		default:
-			all = append(all, fmt.Sprintf("%s says %s %s, the content has %s", c.Name, c.Algorithm, c.Claimed, c.Computed))
+			all = append(all, fmt.Sprintf("%s says %s %s, the content has %s", name, c.Algorithm, c.Claimed, c.Computed))
 		}
 	}
 	return strings.Join(all, "; ")
 }
 
-// differences names, in one line, the digests that differ from those that are known of the content.
-func differences(digests, known map[string]string) string {
-	var all []string
-	for _, alg := range slices.Sorted(maps.Keys(known)) {
-		if got := digests[alg]; got != "" && known[alg] != "" && got != known[alg] {
-			all = append(all, fmt.Sprintf("its record says %s %s, the content has %s", alg, known[alg], got))
+// byRecord is the name of a check against the record.
+const byRecord = "record"
+
+// known is what others than the store say about the content: its record, and the checksum files of users. The checks have
+// no outcome yet.
+type known []pipeline.Check
+
+// failed returns the checks that digests of the content contradict.
+func (k known) failed(digests map[string]string) []pipeline.Check {
+	var failed []pipeline.Check
+	for _, c := range k {
+		if got := digests[c.Algorithm]; got != "" && c.Claimed != "" && got != c.Claimed {
+			c.Outcome, c.Computed = digest.Mismatch, got
+			failed = append(failed, c)
 		}
 	}
-	return strings.Join(all, "; ")
+	return failed
 }
 
 func attrs(o pipeline.Object) []slog.Attr {

@@ -46,8 +46,8 @@ type Reader interface {
 // Recorder keeps records. Its methods are safe for concurrent use, also by several processes.
 type Recorder interface {
 	// Lookup returns the record of the object's key, for any version of the object, with the
-	// algorithms that are recorded, and what it saw. ErrNotFound if bucketsum wrote none; it
-	// comes with what was seen, too.
+	// algorithms that are recorded, and what it saw. ErrNotFound if bucketsum wrote none; what was seen
+	// and Record.UserFiles come with it, too.
 	Lookup(ctx context.Context, o Object) (Record, Seen, error)
 	// Save writes the record if the keys of the record still hold what was seen; with a nil
 	// seen, if they hold nothing. ErrChanged if they hold something else: the caller looks at

@@ -18,6 +18,17 @@ type Record struct {
 	// ComputedAt.
 	VerifiedAt time.Time
 	Checks     []Check // the content compared with the claims of the store
+	// UserFiles are in the place of records, and are not records. Only Recorder.Lookup sets them.
+	UserFiles []UserFile
+}
+
+// UserFile is a file in the place of the record of one algorithm that bucketsum did not write, and what it states about
+// the object.
+type UserFile struct {
+	Key       string
+	Algorithm string
+	Values    []string // as package digest prints them; none: it states nothing about the object
+	Adoptable bool     // it states one value and nothing else: Recorder.Save adopts it if the value is right
 }
 
 // Mismatched reports whether the content differs from a claim of its store.

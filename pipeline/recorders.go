@@ -25,9 +25,11 @@ func (all recorders) Lookup(ctx context.Context, o Object) (Record, Seen, error)
 	seen := make([]Seen, len(all))
 	missing := 0
 	var none error
+	var files []UserFile
 	for i, r := range all {
 		record, saw, err := r.Lookup(ctx, o)
 		seen[i] = saw
+		files = append(files, record.UserFiles...)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			missing++
@@ -44,11 +46,12 @@ func (all recorders) Lookup(ctx context.Context, o Object) (Record, Seen, error)
 		}
 	}
 	if found == nil {
-		return Record{}, seen, none
+		return Record{UserFiles: files}, seen, none
 	}
 	if missing > 0 {
 		found.Digests = nil
 	}
+	found.UserFiles = files
 	return *found, seen, nil
 }
 

@@ -50,6 +50,8 @@ func TestRecordersLookup(t *testing.T) {
 		return r
 	}
 	down := errors.New("503")
+	file := pipeline.Record{UserFiles: []pipeline.UserFile{{Key: "a.md5", Algorithm: "md5"}}}
+	withFile := pipeline.Record{Source: record("v1", "01").Source, UserFiles: file.UserFiles}
 	for name, tc := range map[string]struct {
 		first, second keeper
 		want          pipeline.Record
@@ -60,6 +62,8 @@ func TestRecordersLookup(t *testing.T) {
 		"second missing":  {keeper{record: record("v1", "01", "md5")}, keeper{err: pipeline.ErrNotFound}, pipeline.Record{Source: record("v1", "01").Source}, nil},
 		"first missing":   {keeper{err: pipeline.ErrNotFound}, keeper{record: record("v1", "01", "md5")}, pipeline.Record{Source: record("v1", "01").Source}, nil},
 		"both missing":    {keeper{err: pipeline.ErrNotFound}, keeper{err: pipeline.ErrNotFound}, pipeline.Record{}, pipeline.ErrNotFound},
+		"user's file":     {keeper{record: file, err: pipeline.ErrNotFound}, keeper{err: pipeline.ErrNotFound}, file, pipeline.ErrNotFound},
+		"file and record": {keeper{record: file, err: pipeline.ErrNotFound}, keeper{record: record("v1", "01", "md5")}, withFile, nil},
 		"one is down":     {keeper{err: down}, keeper{record: record("v1", "01", "md5")}, pipeline.Record{}, down},
 		"of two versions": {keeper{record: record("v1", "01", "md5")}, keeper{record: record("v2", "02", "md5")}, pipeline.Record{Source: record("v1", "01").Source}, nil},
 	} {

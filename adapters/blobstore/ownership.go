@@ -45,6 +45,12 @@ func names(name, base string) bool {
 	return path.Base(name) == base || path.Base(strings.TrimSpace(name)) == base
 }
 
+// userFile tells what a file states that bucketsum did not write.
+func (s *sidecar) userFile(o pipeline.Object, key, alg string) pipeline.UserFile {
+	values, alone := stated(s.line, o.Key, alg)
+	return pipeline.UserFile{Key: key, Algorithm: alg, Values: values, Adoptable: alone}
+}
+
 // compare decides about a file that bucketsum did not write, and that is in the place of a record. It reports whether
 // the file is to be adopted.
 func (s *sidecar) compare(fresh *sidecar, key, alg, value string) (bool, error) {

@@ -129,6 +129,7 @@ type seen map[string]*sidecar
 // versions, it returns the one that was computed last.
 func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Record, pipeline.Seen, error) {
 	var found pipeline.Record
+	var files []pipeline.UserFile
 	saw := make(seen, len(r.algorithms))
 	for _, alg := range r.algorithms {
 		s, err := r.read(ctx, r.key(o, alg))
@@ -142,6 +143,9 @@ func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Recor
 			return pipeline.Record{}, nil, fmt.Errorf("read the %s record of %s: %w", alg, printable(o), readable.Error(err))
 		}
 		saw[alg] = s
+		if !s.ours() && !s.archived {
+			files = append(files, s.userFile(o, r.key(o, alg), alg))
+		}
 		record, ok := s.record(o, alg)
 		switch {
 		case !ok || s.archived:
@@ -154,8 +158,8 @@ func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Recor
 			}
 		}
 	}
-	if found.Digests == nil {
-		return pipeline.Record{}, saw, fmt.Errorf("record of %s: %w", printable(o), pipeline.ErrNotFound)
+	if found.UserFiles = files; found.Digests == nil {
+		return pipeline.Record{UserFiles: files}, saw, fmt.Errorf("record of %s: %w", printable(o), pipeline.ErrNotFound)
 	}
 	return found, saw, nil
 }

@@ -314,3 +314,33 @@ func TestPassInParts(t *testing.T) {
 		}
 	}
 }
+
+// TestUsersChecksumFiles: backfill and verify find the same about checksum files of a user's own, and verify adopts none.
+func TestUsersChecksumFiles(t *testing.T) {
+	dir, bucket := bucketOf(t, map[string]string{
+		"right": "r", "right.md5": "4B43B0AEE35624CD95B910189B3DC231", "wrong": "w", "wrong.md5": strings.Repeat("0", 32) + "  wrong\n",
+	})
+	want := map[string]sweep.State{"right": sweep.NoRecord, "wrong": sweep.Mismatch}
+	states, status := verified(t, bucket)
+	if diff := cmp.Diff(want, states); diff != "" || status != exitFailed {
+		t.Errorf("verify ends with %d: %s", status, diff)
+	}
+	out, _, _ := sweepRun(t, "verify", bucket)
+	for _, text := range []string{
+		"md5 is f1290186a5d0b1ceab27f4e77c0c5d68, expected " + strings.Repeat("0", 32), `"right.md5", which bucketsum did not write, is right: backfill adopts it`,
+	} {
+		if !strings.Contains(out, text) {
+			t.Errorf("verify does not say %q:\n%s", text, out)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, ".bucketsum")); !os.IsNotExist(err) {
+		t.Errorf("verify has left something: %v", err)
+	}
+	if out, _, status := sweepRun(t, "backfill", bucket); status != exitFailed || !strings.Contains(out, "mismatch    wrong: wrong.md5 says md5 000") {
+		t.Errorf("backfill ends with %d:\n%s", status, out)
+	}
+	want["right"] = sweep.OK
+	if states, _ := verified(t, bucket); !cmp.Equal(states, want) {
+		t.Errorf("after the backfill: %v", states)
+	}
+}

@@ -2,6 +2,7 @@ package pipelinetest
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -31,7 +32,7 @@ func testAdoption(s *storeTest) {
 		text := strings.NewReplacer("{value}", value, "{VALUE}", strings.ToUpper(value), "{base}", base).Replace(form)
 		file := s.RecordKey(key, "md5")
 		s.Put(s.T, file, text)
-		s.unrecorded(b, key)
+		s.finds(b, key, pipeline.UserFile{Key: file, Algorithm: "md5", Values: []string{value}, Adoptable: true})
 		s.save(b, first)
 		s.recorded(b, first)
 		s.recorded(s.Open(s.T), first) // by another process
@@ -53,10 +54,10 @@ func testUsersList(s *storeTest) {
 	b := s.Open(s.T)
 	r := record(s.version("a", "e1", "01"), "content")
 	line := r.Digests["md5"] + "  a\n"
-	for _, text := range []string{"# checked by me\n" + line, line + strings.Repeat("0", 32) + "  b\n", line + line} {
+	for text, stated := range map[string]int{"# checked by me\n" + line: 1, line + strings.Repeat("0", 32) + "  b\n": 1, line + line: 2} {
 		s.Put(s.T, s.RecordKey("a", "md5"), text)
 		s.save(b, r) // it has nothing to write
-		s.unrecorded(b, "a")
+		s.finds(b, "a", pipeline.UserFile{Key: s.RecordKey("a", "md5"), Algorithm: "md5", Values: slices.Repeat([]string{r.Digests["md5"]}, stated)})
 		s.removes(b, r.Source, false)
 		s.holds(s.RecordKey("a", "md5"), text)
 	}
@@ -67,7 +68,8 @@ func testContradiction(s *storeTest) {
 	b := s.Open(s.T)
 	r := record(s.version("dir/a", "e1", "01"), "content")
 	file, wrong := s.RecordKey("dir/a", "md5"), strings.Repeat("0", 32)
-	for _, text := range []string{wrong + "  a\n", wrong + "\n", "MD5 (a) = " + wrong + "\n", r.Digests["md5"] + "  a\n" + wrong + " *a\n"} {
+	both := r.Digests["md5"] + "  a\n" + wrong + " *a\n"
+	for _, text := range []string{wrong + "  a\n", wrong + "\n", "MD5 (a) = " + wrong + "\n", both} {
 		s.Put(s.T, file, text)
 		err := Save(s.Context(), b.Records, r)
 		s.isClass(err, pipeline.ClassPermanent, pipeline.ErrMismatch)
@@ -75,7 +77,11 @@ func testContradiction(s *storeTest) {
 		if !ok || c.Check.Name != file || c.Check.Algorithm != "md5" || c.Check.Claimed != wrong || c.Check.Computed != r.Digests["md5"] {
 			s.Errorf("got %+v of %v, want what %q says", c, err, file)
 		}
-		s.unrecorded(b, "dir/a")
+		want := pipeline.UserFile{Key: file, Algorithm: "md5", Values: []string{wrong}, Adoptable: true}
+		if text == both {
+			want.Values, want.Adoptable = []string{r.Digests["md5"], wrong}, false
+		}
+		s.finds(b, "dir/a", want)
 		s.removes(b, r.Source, false)
 		s.holds(file, text)
 	}

@@ -308,7 +308,9 @@ func testUsersFileAmongSeveral(s *storeTest) {
 	s.Put(s.T, s.RecordKey("a", "md5"), "user's own\n")
 	r := record(s.version("a", "e1", "01"), "content")
 	s.isClass(Save(s.Context(), b.Records, r), pipeline.ClassPermanent, nil)
-	s.recorded(b, only(r, "sha256"))
+	want := only(r, "sha256")
+	want.UserFiles = []pipeline.UserFile{{Key: s.RecordKey("a", "md5"), Algorithm: "md5"}}
+	s.recorded(b, want)
 	s.removes(b, r.Source, true)
 	s.holds(s.RecordKey("a", "md5"), "user's own\n")
 }

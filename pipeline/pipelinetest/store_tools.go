@@ -140,6 +140,16 @@ func (s *storeTest) unrecorded(b pipeline.Bucket, key string) {
 	}
 }
 
+// finds asserts that an object has no record, and what files of users are in its place.
+func (s *storeTest) finds(b pipeline.Bucket, key string, want ...pipeline.UserFile) {
+	s.Helper()
+	s.unrecorded(b, key)
+	r, _, _ := b.Records.Lookup(s.Context(), s.object(key))
+	if diff := cmp.Diff(want, r.UserFiles); diff != "" {
+		s.Errorf("Lookup found files of users (-want +got):\n%s", diff)
+	}
+}
+
 // removes asserts the result of Remove.
 func (s *storeTest) removes(b pipeline.Bucket, o pipeline.Object, want bool) {
 	s.Helper()

@@ -1,0 +1,46 @@
+package handlers
+
+import (
+	"fmt"
+	"strings"
+)
+
+// contradictedFiles names, in one line, the claims of the listing that contradict a user's file in the place of a record.
+func (v *verification) contradictedFiles() string {
+	if v.IgnoreClaims {
+		return ""
+	}
+	var all []string
+	for _, claim := range v.Claims {
+		for _, f := range v.files {
+			for _, value := range f.Values {
+				if wrong := contradicts(claim, f.Key, map[string]string{f.Algorithm: value}); wrong != "" {
+					all = append(all, wrong)
+				}
+			}
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// filesFound adds to the reason why an object has no record what becomes of the files in the place of its records, which
+// its content does not contradict.
+func (v *verification) filesFound(reason string) string {
+	var all []string
+	if reason != "" {
+		all = append(all, reason)
+	}
+	for _, f := range v.files {
+		text := "is right: backfill adopts it"
+		switch {
+		case len(f.Values) == 0:
+			text = "states no " + f.Algorithm + " of the object: move it away"
+		case v.content == nil:
+			text = "was not compared, because nothing was read: backfill adopts it if it is right"
+		case !f.Adoptable:
+			text = "is right, and has more in it: backfill leaves it alone"
+		}
+		all = append(all, fmt.Sprintf("%q, which bucketsum did not write, %s", f.Key, text))
+	}
+	return strings.Join(all, "; ")
+}
