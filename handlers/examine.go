@@ -36,6 +36,9 @@ const maxReason = 1000
 // The returned function retries transient errors. Its own error is one that ends the shard: the end of ctx,
 // pipeline.Unfinished, a result that could not be announced, or a bucket that is not configured.
 func Examine(c Config, p sweep.Plan) (sweep.Examine, error) {
+	if err := checkVersions(p); err != nil {
+		return nil, err
+	}
 	c.Selects = nil
 	known := c.Algorithms
 	if len(p.Options.Algorithms) > 0 {
@@ -56,6 +59,9 @@ func Examine(c Config, p sweep.Plan) (sweep.Examine, error) {
 		x.work = x.backfill
 	case sweep.Verify:
 		x.work = x.verify
+		if p.Options.Versions {
+			x.work = x.verifyVersion
+		}
 	case sweep.Manifest:
 		x.options.RecordsOnly, x.options.VerifiedBefore, x.options.Against = true, time.Time{}, false
 		x.work = x.verify

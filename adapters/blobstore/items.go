@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strconv"
 	"strings"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
@@ -49,34 +50,44 @@ func placed(items iter.Seq2[sweep.Item, error], r sweep.Range) iter.Seq2[sweep.I
 
 // listed yields the objects, and the records that are beside them.
 func (s *Store) listed(ctx context.Context, r sweep.Range) iter.Seq2[sweep.Item, error] {
-	skip := s.recorder.IsRecord
-	if s.beside {
-		skip = s.records.reserved
-	}
 	return func(yield func(sweep.Item, error) bool) {
-		for e, err := range s.inOrder(ctx, s.bucket, driver.Listing{Range: r, Skip: skip}) {
-			i := itemOf(e)
-			if s.beside {
-				i.Object.Key, _, i.Record = s.records.layout.ObjectKey(e.Key)
-			}
-			if i.Record {
-				i.Claims, err = nil, nil // a look at the record says what is wrong with it
-			} else if i.Object = e.Of(pipeline.Object{Key: e.Key}); err == nil {
-				err = cmp.Or(checkKey(s.bucket, s.traits, e.Key), s.isObject(ctx, e.Key, e.State))
-			}
+		for e, err := range s.inOrder(ctx, s.bucket, driver.Listing{Range: r, Skip: s.skipped()}) {
+			i, err := s.itemOf(ctx, e, err)
 			if errors.Is(err, pipeline.ErrOwnRecord) {
 				continue // a record by another layout
-			}
-			i.Object.Bucket = s.name
-			if err != nil {
-				i.Object.Size = pipeline.UnknownSize
-				err = fmt.Errorf("list %s: %w", printable(i.Object), readable.Error(err))
 			}
 			if !yield(i, err) {
 				return
 			}
 		}
 	}
+}
+
+// skipped returns which keys are neither those of objects nor of records beside them.
+func (s *Store) skipped() func(key string) bool {
+	if s.beside {
+		return s.records.reserved
+	}
+	return s.recorder.IsRecord
+}
+
+// itemOf returns the item of what is listed in the bucket of the objects.
+func (s *Store) itemOf(ctx context.Context, e driver.Entry, err error) (sweep.Item, error) {
+	i := itemOf(e)
+	if s.beside {
+		i.Object.Key, _, i.Record = s.records.layout.ObjectKey(e.Key)
+	}
+	if i.Record {
+		i.Claims, err = nil, nil // a look at the record says what is wrong with it
+	} else if i.Object = e.Of(pipeline.Object{Key: e.Key}); err == nil {
+		err = cmp.Or(checkKey(s.bucket, s.traits, e.Key), s.isObject(ctx, e.Key, e.State))
+	}
+	i.Object.Bucket = s.name
+	if err != nil {
+		i.Object.Size = pipeline.UnknownSize
+		err = fmt.Errorf("list %s: %w", printable(i.Object), readable.Error(err))
+	}
+	return i, err
 }
 
 // listedApart yields the records in a bucket of their own.
@@ -109,7 +120,7 @@ func (s *Store) listedApart(ctx context.Context, r sweep.Range) iter.Seq2[sweep.
 }
 
 func itemOf(e driver.Entry) sweep.Item {
-	return sweep.Item{At: e.Key, Modified: e.Modified, Class: e.Class, Archived: e.Archived, Claims: e.Claims}
+	return sweep.Item{At: e.Key, Modified: e.Modified, Class: e.Class, Archived: e.Archived, Claims: e.Claims, Noncurrent: e.Noncurrent}
 }
 
 // merged yields the items of two listings in the order of positions, until one of them fails.
@@ -184,4 +195,137 @@ func (s *Store) startsOver(ctx context.Context, b driver.Bucket, l driver.Listin
 		return true
 	}
 	return false
+}
+
+// Lists returns what a pass with these options lists: the store itself, or the source of all versions of its objects,
+// with the records of the current ones. An error says that the store does not list versions.
+func (s *Store) Lists(o sweep.Options) (sweep.Source, error) {
+	switch {
+	case !o.Versions:
+		return s, nil
+	case !s.traits.Versions:
+		return nil, fmt.Errorf("--versions: bucket %s is in %s, and versions are listed on S3 only: leave out --versions", s.name, s.traits.Name)
+	}
+	return versions{s}, nil
+}
+
+// versions lists the versions of a store's objects. Their positions are after that of their key, see [versionAt], so
+// that a position that is a key divides all versions of a key from those before it.
+type versions struct{ *Store }
+
+// Items implements sweep.Source.
+func (v versions) Items(ctx context.Context, r sweep.Range) iter.Seq2[sweep.Item, error] {
+	items := placed(v.listed(ctx, r), r)
+	if v.apart {
+		items = merged(items, placed(v.listedApart(ctx, r), r))
+	}
+	return items
+}
+
+// versionAt returns the position of a version: after another one of its key, or after the key itself. No key has a NUL.
+// The id tells where a listing continues when there are newer versions by then.
+func versionAt(after string, n int, id string) string {
+	return fmt.Sprintf("%s\x00%09d %s", after, n, id)
+}
+
+// versionOf returns the key of a position, and the version that is there; empty: it is before all versions.
+func versionOf(at string) (key, base string, n int, id string) {
+	key, _, ok := strings.Cut(at, "\x00")
+	if !ok {
+		return at, at, 0, ""
+	}
+	last := strings.LastIndexByte(at, 0)
+	count, id, _ := strings.Cut(at[last+1:], " ")
+	n, err := strconv.Atoi(count)
+	if err != nil {
+		return key, at, 0, "" // of something that is not a version
+	}
+	return key, at[:last], n, id
+}
+
+// listed yields the versions of a range, and the current records between them. A range that begins with a version
+// continues after it. If that one is gone, it cannot be told which came before it: the versions of its key come again.
+func (v versions) listed(ctx context.Context, r sweep.Range) iter.Seq2[sweep.Item, error] {
+	return func(yield func(sweep.Item, error) bool) {
+		w := &versionWalk{versions: v, r: r}
+		w.key, w.base, w.n, w.after = versionOf(r.After)
+		w.first = w.key
+		w.last, _, _, w.through = versionOf(r.Through)
+		if w.walk(ctx, yield) {
+			w.key, w.base, w.n, w.after = w.first, r.After, 0, ""
+			w.walk(ctx, yield)
+		}
+	}
+}
+
+// versionWalk is a listing of versions.
+type versionWalk struct {
+	versions
+	r              sweep.Range
+	first, last    string // keys of the range
+	after, through string // versions where it begins and ends; empty: at the keys
+
+	key  string // that is listed
+	base string // of its positions
+	n    int    // its last position
+}
+
+// walk yields the versions, and reports whether the one is gone that the range begins after.
+func (w *versionWalk) walk(ctx context.Context, yield func(sweep.Item, error) bool) (gone bool) {
+	l := driver.Listing{Range: sweep.Range{After: w.first, Through: w.last}, Skip: w.skipped(), Versions: true}
+	for e, err := range w.bucket.List(ctx, l) {
+		if e.Key == "" {
+			yield(sweep.Item{}, err)
+			return false
+		}
+		if w.after != "" && (err != nil || e.Key == w.first) {
+			if err == nil && e.VersionID == w.after {
+				w.after = ""
+			}
+			continue
+		}
+		if w.after != "" {
+			return true
+		}
+		if err == nil {
+			switch {
+			case e.Key < w.key:
+				yield(sweep.Item{}, pipeline.Permanent(fmt.Errorf("%s lists a version of %q after those of %q: it does not list in the order of bytes",
+					w.traits.Name, e.Key, w.key)))
+				return false
+			case w.last != "" && (e.Key > w.last || e.Key == w.last && w.r.Through == w.last):
+				return false
+			case e.Key > w.key:
+				w.key, w.base, w.n = e.Key, e.Key, 0
+			}
+		}
+		if !w.tell(ctx, e, err, yield) {
+			return false
+		}
+	}
+	return w.after != ""
+}
+
+// tell yields a version, if it is in the range, and reports whether more may be.
+func (w *versionWalk) tell(ctx context.Context, e driver.Entry, err error, yield func(sweep.Item, error) bool) bool {
+	if err == nil && strings.Contains(e.Key, "\x00") {
+		err = pipeline.Permanent(fmt.Errorf("the key %q has a NUL, so that positions of its versions cannot be told apart", e.Key))
+	}
+	i, fault := w.itemOf(ctx, e, err)
+	if i.Record && e.Noncurrent || errors.Is(fault, pipeline.ErrOwnRecord) {
+		return true
+	}
+	if err == nil {
+		w.n++
+		i.At = versionAt(w.base, w.n, e.VersionID)
+		i.Object.VersionID = e.VersionID
+		if e.Key == w.last && e.VersionID == w.through {
+			i.At = w.r.Through
+			return yield(i, fault) && false
+		}
+		if !w.r.Contains(i.At) {
+			return true // it came after the end of the range was known
+		}
+	}
+	return yield(i, fault)
 }

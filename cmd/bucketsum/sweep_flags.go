@@ -14,6 +14,7 @@ import (
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/pass"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/sweep"
 )
 
 // sweepFlags are the flags that the commands share which work on all objects of buckets.
@@ -36,6 +37,10 @@ func (c *sweepFlags) defineObjects(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&c.Options.Exclude, "exclude", nil, "leave out objects whose key matches this glob, with or without a slash as in --include; may be repeated")
 	fs.Var(&c.newer, "newer", "only objects that were modified after this time, for example 2026-11-30 or 2026-11-30T13:45:00Z")
 	fs.Var(&c.larger, "larger", "only objects that are larger than this, for example 1MiB")
+	fs.BoolVar(&c.Options.Versions, "versions", false, "every version of each object, not only the current one; the others are compared with what their store states about them (S3)")
+	if c.Command != sweep.Verify {
+		_ = fs.MarkHidden("versions") // it is there to be refused with a reason
+	}
 }
 
 // defineInventory defines that a list takes the place of a listing.
@@ -104,6 +109,9 @@ func (c *sweepFlags) validate(args []string) error {
 	}
 	if c.Reports != "" {
 		faults = append(faults, checkURL("--reports", c.Reports, bucketSchemes()))
+	}
+	if c.Options.Versions && c.Command != sweep.Verify {
+		faults = append(faults, fmt.Errorf("--versions: a record is beside its object and is of the current version, so that %s has nothing to do with the others: leave it out, or use verify", c.Command))
 	}
 	c.Options.Newer, c.Options.Larger = time.Time(c.newer), int64(c.larger)
 	c.Concurrency, c.Version = int(c.concurrency), version()

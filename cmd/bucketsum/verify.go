@@ -54,6 +54,12 @@ and --algorithms say are not found.
 With --inventory, records without an object are not found, nor are objects that came
 after the list was made. An object that is gone by now has no row.
 
+With --versions, every version has a row. Records are of the current versions only; the
+others are compared with what their store states about them: ETag and stored checksums.
+One about which it states nothing, as S3 does under a KMS key without checksums, is ok
+when it could be read; it then has a reason, and no verified_at. Versions that are gone
+by now have no row, and delete markers are no objects.
+
 With --against, the states are ok, mismatch, missing (only in the list), new (not in the
 list) and moved (in the list by another name, whose content is found nowhere else).
 Names in the list are keys; those without --prefix are below it.
@@ -66,6 +72,7 @@ failures.`,
   bucketsum verify 's3://photos?region=eu-central-1'
   bucketsum verify --records-only --format json file:///srv/archive
   bucketsum verify --against MD5SUMS --prefix 2026/ --report fixity.html ./archive
+  bucketsum verify --versions 's3://photos?region=eu-central-1'
   bucketsum verify --older-than 90d --budget 1TiB --rate 200MiB/s 's3://photos?region=eu-central-1'`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -215,5 +222,29 @@ func (f *verifyFlags) validate(args []string) error {
 			}
 		}
 	}
+	if f.Options.Versions {
+		faults = append(faults, f.validateVersions()...)
+	}
 	return errors.Join(faults...)
+}
+
+// validateVersions returns what --versions cannot be together with.
+func (f *verifyFlags) validateVersions() (faults []error) {
+	const lacks = "%s: only current versions have a record, which would tell: leave it out, or leave out --versions"
+	given := map[string]bool{"--records-only": f.Options.RecordsOnly, "--older-than": f.olderThan > 0, "--budget": f.Options.Budget > 0}
+	for _, flag := range slices.Sorted(maps.Keys(given)) {
+		if given[flag] {
+			faults = append(faults, fmt.Errorf(lacks, flag))
+		}
+	}
+	if f.against != "" {
+		faults = append(faults, errors.New("--against: a list has one checksum for each key and does not say of which version: leave it out, or leave out --versions"))
+	}
+	if f.Inventory.Name != "" {
+		faults = append(faults, errors.New("--inventory: its older versions are not read: leave it out, or leave out --versions"))
+	}
+	if f.IgnoreClaims {
+		faults = append(faults, errors.New("--native-checks off: older versions are compared with nothing else: leave it out, or leave out --versions"))
+	}
+	return faults
 }

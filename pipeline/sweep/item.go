@@ -21,7 +21,7 @@ func (r Range) Contains(at string) bool {
 
 // Item is an object, or the record of one, as a [Source] lists it.
 type Item struct {
-	At     string          // position; in a listing the key of what is listed
+	At     string          // position; in a listing the key of what is listed, or that of its version
 	Object pipeline.Object // as far as the source knows it: a listing has no version ids
 	// Record: a record lies at At. Object has only the bucket and the key of the object that it is of.
 	Record   bool
@@ -29,6 +29,9 @@ type Item struct {
 	Class    string    // storage class as the store names it; empty: not known, or the usual one
 	Archived bool      // it cannot be read before it is restored
 	Claims   []pipeline.Claim
+	// Noncurrent: an older version of the object, or the last one of an object that was deleted. Object names it by its
+	// VersionID. Only with Options.Versions.
+	Noncurrent bool
 }
 
 // Source lists what a bucket has. Its methods are safe for concurrent use.

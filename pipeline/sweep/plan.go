@@ -63,6 +63,8 @@ type Options struct {
 	Inventory string `json:"inventory,omitempty"`
 	// Against: the content is compared with a list, not with records.
 	Against bool `json:"against,omitempty"`
+	// Versions: the pass is about every version of each object. Those that are not current have no record.
+	Versions bool `json:"versions,omitempty"`
 }
 
 // roots returns the first shards of a pass, in the order of its rows.

@@ -30,7 +30,9 @@ type Row struct {
 	From      string `json:"from,omitempty"` // the name in the list, with Moved
 	Size      *int64 `json:"size,omitempty"` // bytes; nil: not known
 	VersionID string `json:"version_id,omitempty"`
-	ETag      string `json:"etag,omitempty"`
+	// Noncurrent: VersionID is not the current version of the object.
+	Noncurrent bool   `json:"noncurrent,omitempty"`
+	ETag       string `json:"etag,omitempty"`
 	// Checksums are those of the content, if it was read, else those of the record. By algorithm, in
 	// hexadecimal.
 	Checksums map[string]string `json:"checksums,omitempty"`

@@ -105,6 +105,8 @@ type Traits struct {
 	SameTag bool
 	// RecordOptions: the store takes RecordOptions.
 	RecordOptions bool
+	// Versions: List takes Listing.Versions.
+	Versions bool
 
 	// Unmodified implements pipeline.Bucket.Unmodified. nil: as there.
 	Unmodified func(a, b pipeline.Object) bool
@@ -213,6 +215,9 @@ type Listing struct {
 	Want int
 	// KeysOnly: the state of the entries is not needed.
 	KeysOnly bool
+	// Versions lists every version of each object, as Traits.Versions says: the keys in their order, the newest version
+	// of a key first, without delete markers. The key Range.After is listed, too.
+	Versions bool
 }
 
 // Entry is an object as it is listed.
@@ -223,6 +228,9 @@ type Entry struct {
 	Class    string    // storage class as the store names it; empty: the usual one, or not known
 	Archived bool      // it must be restored before it can be read; false if the store does not tell
 	Claims   []pipeline.Claim
+	// Noncurrent: it is an older version, or there is only a delete marker now. With Listing.Versions only; the
+	// VersionID is then as Open takes it, which may be "null".
+	Noncurrent bool
 }
 
 // Blob is a small object: a record or a checkpoint.

@@ -162,6 +162,10 @@ func (v *version) head(ctx context.Context) (*s3.GetObjectOutput, error) {
 		in.IfMatch = aws.String(`"` + v.etag + `"`)
 	}
 	out, err := v.bucket.client.HeadObject(ctx, in, withChecksums)
+	if v.id == "null" && faultOf(err).refused() { // it is not the current version
+		in.VersionId = &v.id
+		out, err = v.bucket.client.HeadObject(ctx, in, withChecksums)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,9 @@ import (
 const pageKeys = 1000
 
 func (b *bucket) List(ctx context.Context, l driver.Listing) iter.Seq2[driver.Entry, error] {
+	if l.Versions {
+		return b.versions(ctx, l)
+	}
 	after := listable(l.Range.After)
 	return func(yield func(driver.Entry, error) bool) {
 		for page, err := range b.pages(ctx, l, after) {

@@ -141,7 +141,7 @@ func open(ctx context.Context, u *url.URL, options Options, o driver.Options) (*
 }
 
 func (b *bucket) Traits() driver.Traits {
-	return driver.Traits{Name: "S3", KeyLimit: 1024, SameTag: true, RecordOptions: true, Tags: b, Usable: b.usable, Conditions: b.saysConditions}
+	return driver.Traits{Name: "S3", KeyLimit: 1024, SameTag: true, RecordOptions: true, Versions: true, Tags: b, Usable: b.usable, Conditions: b.saysConditions}
 }
 
 func (b *bucket) Close() error {

@@ -56,7 +56,11 @@ func (a *App) sweep(c handlers.Config) pipeline.Handler {
 			if err != nil {
 				return sweep.Bucket{}, pipeline.Permanent(err)
 			}
-			return sweep.Bucket{Source: store, Examine: a.counted(examine, slots), Keys: true}, nil
+			source, err := store.Lists(p.Options)
+			if err != nil {
+				return sweep.Bucket{}, pipeline.Permanent(err)
+			}
+			return sweep.Bucket{Source: source, Examine: a.counted(examine, slots), Keys: true}, nil
 		},
 	}
 	return func(ctx context.Context, e pipeline.Event) error {

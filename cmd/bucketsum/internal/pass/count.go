@@ -14,7 +14,10 @@ func (p *Pass) Count(ctx context.Context) (t sweep.Totals, ok bool) {
 		return t, false
 	}
 	for _, s := range p.stores {
-		var source sweep.Source = s
+		source, err := s.Lists(options)
+		if err != nil {
+			return t, false
+		}
 		in := sweep.PrefixRange(options.Prefix)
 		if p.inventory != nil {
 			source, in = p.inventory, sweep.Range{}

@@ -166,6 +166,8 @@ func (p *Pass) openBuckets(ctx context.Context) error {
 		}
 		p.stores[b.Name] = s
 		p.closes = append(p.closes, s.Close)
+		_, err = s.Lists(p.config.Options)
+		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
 }
@@ -332,7 +334,8 @@ func (p *Pass) open(plan sweep.Plan, name string) (sweep.Bucket, error) {
 	if err == nil && p.inventory != nil {
 		return sweep.Bucket{Source: p.inventory, Examine: p.inventory.examine(examine)}, nil
 	}
-	return sweep.Bucket{Source: s, Examine: examine, Keys: true}, err
+	source, cannot := s.Lists(plan.Options)
+	return sweep.Bucket{Source: source, Examine: examine, Keys: true}, errors.Join(err, cannot)
 }
 
 // lasting returns a context that ends d after ctx.
