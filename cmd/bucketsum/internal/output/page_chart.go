@@ -131,7 +131,7 @@ func (s *page) overTime() markup.HTML {
 		if b.all.objects == 0 {
 			continue
 		}
-		says := markup.Text(fmt.Sprintf("%s: %s in %s", b.name, readable.Bytes(b.all.bytes), counted(b.all.objects, "object")))
+		says := markup.Text(fmt.Sprintf("%s: %s in %s", b.name, readable.Bytes(b.all.bytes), counted(b.all.objects, s.pass.noun())))
 		if b.bad.objects > 0 {
 			says = markup.Join(says, markup.Text(fmt.Sprintf("; %d with faults", b.bad.objects)))
 		}

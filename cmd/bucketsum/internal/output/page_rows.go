@@ -28,7 +28,7 @@ func (s *page) table() []markup.HTML {
 		return markup.When(n > 0, "<option value=\"", plain(string(state)), "\">", plain(string(state)), " (", markup.Count(int64(n)), ")</option>")
 	}
 	parts := []markup.HTML{`<section>
-<h2>Objects to look at <span class="count" id="shown">`, markup.Count(int64(s.kept)), `</span></h2>
+<h2>`, markup.Text(capital(s.pass.noun())), `s to look at <span class="count" id="shown">`, markup.Count(int64(s.kept)), `</span></h2>
 `, markup.When(int64(s.kept) < all, `<p class="note">There are `, markup.Count(all), ` of them. The first `, markup.Count(int64(s.kept)),
 		` are here, the worst states first. <code>--format json</code> lists every object.</p>
 `), `<form class="controls" id="controls" hidden>
@@ -80,6 +80,7 @@ func why(r sweep.Row) markup.HTML {
 			`<span>expected</span><code>`, markup.Foreign(r.Expected[algorithm]), `</code>`)
 	})
 	return markup.Join(
+		markup.When(r.Noncurrent, `<p>version <code>`, markup.Foreign(r.VersionID), `</code></p>`),
 		markup.When(r.From != "", `<p>listed as `, markup.Name("", r.From), `</p>`),
 		markup.When(r.Reason != "", `<p>`, markup.Foreign(clip(r.Reason)), `</p>`),
 		markup.When(sums != "", `<div class="sums">`, sums, `</div>`))

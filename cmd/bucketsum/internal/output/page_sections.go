@@ -94,6 +94,9 @@ func (p Pass) what() markup.HTML {
 	case p.Options.RecordsOnly:
 		return "Versions and sizes were compared with the records. The content was not read."
 	}
+	if p.Options.Versions {
+		return "Every version was read. Current ones were compared with the records, and all with the checksums that the store has."
+	}
 	return "The content was read and compared with the records, and with the checksums that the store has."
 }
 
@@ -112,6 +115,7 @@ func (s *page) totals(e End) markup.HTML {
 		fact("", "Size", markup.Text(readable.Bytes(all.bytes))),
 		fact(markup.When(bad > 0, ` class="failed"`), "Need attention", markup.Count(bad)),
 		markup.When(by[unchecked] > 0, fact(` class="unchecked"`, "Not checked", markup.Count(by[unchecked]))),
+		markup.When(s.tally.uncompared > 0, fact("", "Read without a claim", markup.Count(s.tally.uncompared))),
 		fact("", "Data read", markup.Text(readable.Bytes(s.tally.read))),
 		fact("", "Duration", markup.Text(readable.Duration(duration.Round(time.Second)))),
 		markup.When(s.tally.read > 0 && duration >= time.Second, fact("", "Rate", markup.Text(strings.TrimPrefix(rate(s.tally.read, duration), ", ")))),
@@ -132,6 +136,7 @@ func (s *page) states() markup.HTML {
 	for _, v := range s.tally.states {
 		all += v.objects
 	}
+	noun := markup.Text(capital(s.pass.noun()) + "s")
 	row := func(state sweep.State) markup.HTML {
 		v := s.tally.states[state]
 		what, next := s.pass.meaning(state)
@@ -142,9 +147,9 @@ func (s *page) states() markup.HTML {
 			"</td></tr>\n")
 	}
 	return markup.Join(`<section>
-<h2>Objects by state</h2>
+<h2>`, noun, ` by state</h2>
 <table class="states">
-<thead><tr><th scope="col">State</th><th scope="col" class="number">Objects</th><th scope="col" class="number size">Size</th><th scope="col">Share</th><th scope="col">What it means, and what to do</th></tr></thead>
+<thead><tr><th scope="col">State</th><th scope="col" class="number">`, noun, `</th><th scope="col" class="number size">Size</th><th scope="col">Share</th><th scope="col">What it means, and what to do</th></tr></thead>
 <tbody>
 `, markup.Each(order, row), "</tbody>\n</table>\n</section>\n")
 }
@@ -221,6 +226,7 @@ func (s *page) method(e End) markup.HTML {
 		line("Modified after", at(o.Newer)),
 		markup.When(o.Larger > 0, line("Larger than", markup.Text(readable.Bytes(o.Larger)))),
 		markup.When(o.Sample > 0 && o.Sample < 1, line("Sample", markup.Text(fmt.Sprintf("%g %% of the objects, chosen by their keys", 100*o.Sample)))),
+		markup.When(o.Versions, line("Versions", "all, not only the current ones")),
 		line("Last verified before", at(o.VerifiedBefore)),
 		markup.When(s.pass.Strict, line("Strict", "new and archived objects count as faults")),
 		line("Program", markup.Foreign("bucketsum "+s.pass.Version)),

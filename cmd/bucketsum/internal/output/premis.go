@@ -73,6 +73,14 @@ func place(bucket, key string) string {
 	return (&url.URL{Path: bucket + "/" + key}).EscapedPath()
 }
 
+// placeOf identifies the object of a row, or the version if it is not the current one.
+func placeOf(r sweep.Row) string {
+	if r.Noncurrent {
+		return place(r.Bucket, r.Key) + "?versionId=" + url.QueryEscape(r.VersionID)
+	}
+	return place(r.Bucket, r.Key)
+}
+
 func (s *premis) write(w interface{ WriteString(string) (int, error) }, parts ...xmlText) {
 	for _, part := range parts {
 		if s.err == nil {
@@ -97,7 +105,7 @@ func (s *premis) object(r sweep.Row) {
 		sums = make(map[string]string)
 	}
 	maps.Copy(sums, r.Expected)
-	s.write(s.file, `<object xsi:type="file">`, identifier("object", place(r.Bucket, r.Key)), "<objectCharacteristics>")
+	s.write(s.file, `<object xsi:type="file">`, identifier("object", placeOf(r)), "<objectCharacteristics>")
 	for _, algorithm := range slices.Sorted(maps.Keys(sums)) {
 		s.write(s.file, "<fixity>", element("messageDigestAlgorithm", digestName(algorithm)), element("messageDigest", sums[algorithm]), "</fixity>")
 	}
@@ -124,8 +132,11 @@ func (s *premis) event(r sweep.Row) {
 		name = s.pass.Begun.UTC().Format(time.RFC3339)
 	}
 	with := "the records"
-	if s.pass.List != "" {
+	switch {
+	case s.pass.List != "":
 		with = "the list " + s.pass.List
+	case r.Noncurrent:
+		with = "what the store states"
 	}
 	outcome, note := s.outcome(r)
 	s.write(s.events, "<event>", identifier("event", fmt.Sprintf("%s/%d", name, s.n)),
@@ -135,7 +146,7 @@ func (s *premis) event(r sweep.Row) {
 		"<eventOutcomeInformation>", outcome, "<eventOutcomeDetail>", element("eventOutcomeDetailNote", note), "</eventOutcomeDetail></eventOutcomeInformation>",
 		"<linkingAgentIdentifier>", element("linkingAgentIdentifierType", "local"), element("linkingAgentIdentifierValue", agent),
 		element("linkingAgentRole", "executing program"), "</linkingAgentIdentifier>",
-		"<linkingObjectIdentifier>", element("linkingObjectIdentifierType", "local"), element("linkingObjectIdentifierValue", place(r.Bucket, r.Key)),
+		"<linkingObjectIdentifier>", element("linkingObjectIdentifierType", "local"), element("linkingObjectIdentifierValue", placeOf(r)),
 		"</linkingObjectIdentifier></event>\n")
 }
 
@@ -153,6 +164,9 @@ func (s *premis) outcome(r sweep.Row) (xmlText, string) {
 		}
 	}
 	text := strings.Join(append(note, details(r)...), "; ")
+	if uncompared(r) {
+		return outcome("not checked", "war"), text
+	}
 	switch r.State {
 	case sweep.OK, sweep.Moved:
 		return outcome("pass", "suc"), text

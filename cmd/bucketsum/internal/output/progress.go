@@ -173,9 +173,9 @@ func (s *Progress) move() {
 func (s *Progress) facts() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	objects := counted(sum(s.done), "object")
+	objects := counted(sum(s.done), s.pass.noun())
 	if all := sum(s.o.Expected); all > 0 {
-		objects = fmt.Sprintf("%d of %s", sum(s.done), counted(all, "object"))
+		objects = fmt.Sprintf("%d of %s", sum(s.done), counted(all, s.pass.noun()))
 	}
 	read := s.done.Read
 	if s.o.Read != nil {

@@ -19,6 +19,8 @@ func (p Pass) meaning(s sweep.State) (what, next string) {
 			return "as listed", ""
 		case p.Command == sweep.Verify && p.Options.RecordsOnly:
 			return "as recorded, by version and size", ""
+		case p.Options.Versions:
+			return "as recorded or claimed, or read without a claim", ""
 		case p.Command == sweep.Verify:
 			return "as recorded", ""
 		case p.Command == sweep.Manifest:
@@ -33,6 +35,9 @@ func (p Pass) meaning(s sweep.State) (what, next string) {
 			return "other content than listed", "Restore them from a copy, or correct the list."
 		case p.Command == sweep.Backfill:
 			return "other content than claimed", "Restore them from a copy. If the content is right, correct or delete the checksum that contradicts it."
+		}
+		if p.Options.Versions {
+			return "other content than recorded or claimed", "Restore them from a copy. If the content of a current version is right, delete the record and run bucketsum backfill."
 		}
 		return "other content than recorded or claimed", "Restore them from a copy. If the content is right, delete the record and run bucketsum backfill."
 	case sweep.Missing:

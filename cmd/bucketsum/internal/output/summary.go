@@ -61,7 +61,7 @@ func (p Pass) headline(t *tally, e End) string {
 	for _, name := range p.Buckets {
 		names = append(names, readable.Name(name))
 	}
-	line := fmt.Sprintf("%s %s: %s, %s, in %s", p.Command, strings.Join(names, ", "), counted(all.objects, "object"),
+	line := fmt.Sprintf("%s %s: %s, %s, in %s", p.Command, strings.Join(names, ", "), counted(all.objects, p.noun()),
 		readable.Bytes(all.bytes), readable.Duration(max(duration, 0).Round(time.Millisecond)))
 	if t.read > 0 {
 		line += fmt.Sprintf("; %s read%s", readable.Bytes(t.read), rate(t.read, duration))

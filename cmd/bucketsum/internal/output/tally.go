@@ -10,8 +10,9 @@ import (
 
 // tally counts rows.
 type tally struct {
-	states map[sweep.State]volume
-	read   int64 // bytes
+	states     map[sweep.State]volume
+	read       int64 // bytes
+	uncompared int64 // older versions that are ok because they could be read
 }
 
 // volume is a number of objects and their size.
@@ -32,7 +33,13 @@ func (t *tally) add(r sweep.Row) {
 	v.add(r)
 	t.states[r.State] = v
 	t.read += r.Read
+	if uncompared(r) {
+		t.uncompared++
+	}
 }
+
+// uncompared reports whether a version is ok because it could be read, and its store states nothing to compare with.
+func uncompared(r sweep.Row) bool { return r.State == sweep.OK && r.Noncurrent && r.VerifiedAt == nil }
 
 // present reports whether a row of this state is about an object that is in the bucket.
 func present(s sweep.State) bool { return s != sweep.Orphan && s != sweep.Missing }
@@ -90,21 +97,21 @@ func (t *tally) sentence(p Pass, e End) string {
 		return "Stopped early, without the result of an object."
 	}
 	if e.Stopped != "" {
-		return fmt.Sprintf("Stopped early, after %s. %s", counted(all, "object"), t.faults(by, all, "None of them needs attention."))
+		return fmt.Sprintf("Stopped early, after %s. %s", counted(all, p.noun()), t.faults(p, by, all, "None of them needs attention."))
 	}
 	if all == 0 {
 		return "There was no object to look at."
 	}
-	return t.faults(by, all, t.praise(p, all))
+	return t.faults(p, by, all, t.praise(p, all))
 }
 
-func (t *tally) faults(by map[weight]int64, all int64, none string) string {
+func (t *tally) faults(p Pass, by map[weight]int64, all int64, none string) string {
 	var parts []string
 	if n := by[failed]; n > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %s %s attention.", n, counted(all, "object"), verb(n, "needs", "need")))
+		parts = append(parts, fmt.Sprintf("%d of %s %s attention.", n, counted(all, p.noun()), verb(n, "needs", "need")))
 	}
 	if n := by[unchecked]; n > 0 {
-		parts = append(parts, fmt.Sprintf("%s could not be checked.", counted(n, "object")))
+		parts = append(parts, fmt.Sprintf("%s could not be checked.", counted(n, p.noun())))
 	}
 	if len(parts) == 0 {
 		return none
@@ -117,26 +124,40 @@ func (t *tally) praise(p Pass, all int64) string {
 	n := t.states[sweep.OK].objects + t.states[sweep.Recorded].objects
 	switch {
 	case n < all && n == 0:
-		return "No object needs attention."
+		return "No " + p.noun() + " needs attention."
 	case p.Command != sweep.Verify:
-		return these(n, all) + " " + verb(n, "has its record.", "have their records.")
+		return these(n, all, p.noun()) + " " + verb(n, "has its record.", "have their records.")
 	case p.List != "":
-		return these(n, all) + " " + verb(n, "is", "are") + " as listed."
+		return these(n, all, p.noun()) + " " + verb(n, "is", "are") + " as listed."
 	case p.Options.RecordsOnly:
-		return these(n, all) + " " + verb(n, "has the version and the size of its record.", "have the versions and sizes of their records.")
+		return these(n, all, p.noun()) + " " + verb(n, "has the version and the size of its record.", "have the versions and sizes of their records.")
+	case p.Options.Versions:
+		praise := these(n, all, p.noun()) + " " + verb(n, "is", "are") + " as recorded or claimed"
+		if t.uncompared > 0 {
+			praise += fmt.Sprintf(", or could be read without a claim to compare with (%d)", t.uncompared)
+		}
+		return praise + "."
 	}
-	return these(n, all) + " " + verb(n, "is", "are") + " as recorded."
+	return these(n, all, p.noun()) + " " + verb(n, "is", "are") + " as recorded."
 }
 
-// these names n of all objects.
-func these(n, all int64) string {
+// these names n of all objects, or versions.
+func these(n, all int64, noun string) string {
 	switch {
 	case n < all:
-		return fmt.Sprintf("%d of %d objects", n, all)
+		return fmt.Sprintf("%d of %s", n, counted(all, noun))
 	case n == 1:
-		return "The only object"
+		return "The only " + noun
 	}
-	return fmt.Sprintf("All %d objects", n)
+	return "All " + counted(n, noun)
+}
+
+// noun is what a row is about.
+func (p Pass) noun() string {
+	if p.Options.Versions {
+		return "version"
+	}
+	return "object"
 }
 
 // counted returns a number with its noun.

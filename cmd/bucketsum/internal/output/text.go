@@ -51,7 +51,7 @@ func (s *text) Row(r sweep.Row) error {
 
 func (s *text) Close(End) error {
 	if more := s.told - s.most; s.most >= 0 && more > 0 {
-		if err := s.lines.write(fmt.Appendf(nil, "… and %s more\n", counted(more, "object"))); err != nil {
+		if err := s.lines.write(fmt.Appendf(nil, "… and %s more\n", counted(more, s.pass.noun()))); err != nil {
 			return fmt.Errorf("write what is not ok: %w", err)
 		}
 	}
@@ -75,6 +75,9 @@ const longest = 500
 // details says what is wrong with an object, safe to print.
 func details(r sweep.Row) []string {
 	var all []string
+	if r.Noncurrent {
+		all = append(all, "version "+readable.Name(r.VersionID))
+	}
 	if r.From != "" {
 		all = append(all, "listed as "+readable.Name(r.From))
 	}
