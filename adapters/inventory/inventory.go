@@ -26,6 +26,9 @@ type Config struct {
 	Null bool
 	// IsRecord reports whether a key is that of a record. Records are left out. nil: there are none.
 	IsRecord func(key string) bool
+	// Versions: rows of older versions are wanted, too, and Item.Object has the version of each row. An error ends the
+	// listing if the list does not tell versions.
+	Versions bool
 	Log      *slog.Logger // nil: discarded
 }
 
@@ -116,6 +119,8 @@ func (v *Inventory) Items(ctx context.Context, r sweep.Range) iter.Seq2[sweep.It
 // errEnough ends the reading of a file whose rows are not wanted any more.
 var errEnough = errors.New("enough")
 
+var errNoVersions = pipeline.Permanent(errors.New("it has no columns VersionId and IsLatest: choose an inventory of all versions, or leave out --versions"))
+
 // read yields the items of a part of a file.
 func (v *Inventory) read(ctx context.Context, p part, yield func(sweep.Item, error) bool) (err error) {
 	rows, err := v.begin(ctx, p)
@@ -140,6 +145,9 @@ func (v *Inventory) read(ctx context.Context, p part, yield func(sweep.Item, err
 			return err
 		}
 		rows.row++
+		if v.config.Versions && err == nil && !r.gone && !r.versions {
+			return errNoVersions
+		}
 		i, wanted := v.item(r, err)
 		if !wanted {
 			continue
@@ -154,11 +162,17 @@ func (v *Inventory) read(ctx context.Context, p part, yield func(sweep.Item, err
 	return nil
 }
 
-// item returns what a row is about. It is not wanted if it is not about a current object of the bucket.
+// item returns what a row is about. It is not wanted if it is not about an object of the bucket, or about an older
+// version without Config.Versions.
 func (v *Inventory) item(r row, err error) (sweep.Item, bool) {
 	i := sweep.Item{
 		Object:   pipeline.Object{Bucket: v.config.Bucket, Key: r.key, ETag: r.etag, VersionID: r.generation, Size: r.size},
 		Modified: r.modified, Class: r.class, Archived: r.archived, Claims: r.claims,
+	}
+	if v.config.Versions {
+		i.Object.VersionID, i.Noncurrent = cmp.Or(r.version, "null"), r.older
+	} else if r.older {
+		return i, false
 	}
 	if err != nil {
 		i.Object.Size = pipeline.UnknownSize

@@ -67,6 +67,35 @@ func claim(algorithm, value string) pipeline.Claim {
 	return pipeline.Claim{Name: "inventory " + algorithm, Claim: digest.Claim{Algorithm: algorithm, Value: value}}
 }
 
+// TestVersions: rows of older versions are told when they are wanted, and a list that does not tell versions is refused.
+func TestVersions(t *testing.T) {
+	v := open(t, inventory.Config{Name: "testdata/s3/2026-11-29T01-00Z/manifest.json", Versions: true})
+	var got []string
+	all, _ := items(t, v, sweep.Range{})
+	for _, i := range all {
+		got = append(got, fmt.Sprint(i.Object.Key, " ", i.Object.VersionID, " ", i.Noncurrent))
+	}
+	want := []string{
+		"2026/a b c.jpg v2 false", "2026/a b c.jpg v1 true", `film,1".mov v4 false`, "tiered v5 false", "tiered-and-instant v6 false", "файл v8 false",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("items (-want +got):\n%s", diff)
+	}
+	list := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(list, []byte("a\nb\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{list, "testdata/batch.csv"} {
+		v := open(t, inventory.Config{Name: name, Versions: true})
+		for i, err := range v.Items(t.Context(), sweep.Range{}) {
+			if i.At != "" || pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), "choose an inventory of all versions") {
+				t.Errorf("%s: %+v, %v", name, i, err)
+			}
+			break
+		}
+	}
+}
+
 // TestForms reads small lists that were written by hand after the documentation of each format.
 func TestForms(t *testing.T) {
 	day := time.Date(2026, 11, 28, 10, 11, 12, 0, time.UTC)

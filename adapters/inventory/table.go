@@ -22,10 +22,12 @@ type row struct {
 	class       string
 	archived    bool
 	claims      []pipeline.Claim
-	gone        bool // it is not about a current object: an older version, a delete marker, a snapshot, a folder
+	gone        bool // it is not about an object: a delete marker, a snapshot, a folder
+	older       bool // it is about a version that is not the current one
 
-	version string // S3's and Azure's; it is used to tell current versions only
-	latest  bool
+	version  string // S3's and Azure's
+	latest   bool
+	versions bool // columns tell its version, and whether it is the current one
 }
 
 // rowError is the error of one row. The next one may be right.
@@ -88,6 +90,7 @@ type table struct {
 	encoded bool // keys are percent-encoded
 	azure   bool // a name begins with its container
 	latest  bool // a column tells which versions are current
+	version bool // a column tells the ids of versions
 }
 
 // mostColumns bounds the columns of a table.
@@ -111,7 +114,7 @@ func newTable(names []string) (*table, error) {
 	if !has[fieldKey] {
 		return nil, fmt.Errorf("no column has the keys of objects, named Key, key, name or Name; the columns are %.200q", names)
 	}
-	t.latest = has[fieldLatest]
+	t.latest, t.version = has[fieldLatest], has[fieldVersion]
 	t.azure = !has[fieldBucket]
 	return t, nil
 }
@@ -181,7 +184,7 @@ func (r *row) setBool(f field, text string) error {
 		return faulty("%.40q is neither true nor false", text)
 	case f == fieldLatest:
 		r.latest = is
-		r.gone = r.gone || !is
+		r.older = !is
 	default:
 		r.gone = r.gone || is
 	}
@@ -226,8 +229,9 @@ func (r *row) claim(name, algorithm, text string) {
 // finish checks a row when all of its fields are set.
 func (t *table) finish(r *row) error {
 	if t.latest && r.version != "" && !r.latest {
-		r.gone = true // Azure leaves the column empty for older versions
+		r.older = true // Azure leaves the column empty for older versions
 	}
+	r.versions = t.latest && t.version
 	if r.gone {
 		return nil
 	}

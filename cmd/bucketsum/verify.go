@@ -240,9 +240,6 @@ func (f *verifyFlags) validateVersions() (faults []error) {
 	if f.against != "" {
 		faults = append(faults, errors.New("--against: a list has one checksum for each key and does not say of which version: leave it out, or leave out --versions"))
 	}
-	if f.Inventory.Name != "" {
-		faults = append(faults, errors.New("--inventory: its older versions are not read: leave it out, or leave out --versions"))
-	}
 	if f.IgnoreClaims {
 		faults = append(faults, errors.New("--native-checks off: older versions are compared with nothing else: leave it out, or leave out --versions"))
 	}

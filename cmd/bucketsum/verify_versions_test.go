@@ -115,6 +115,16 @@ func TestVerifyVersions(t *testing.T) {
 	if diff := cmp.Diff(want, rows); diff != "" || status != exitOK || !strings.Contains(log, "All 4 versions are as recorded or claimed.") {
 		t.Errorf("verify ends with %d (-want +got):\n%s%s", status, diff, log)
 	}
+	list := "Bucket,Key,VersionId,IsLatest,IsDeleteMarker\n"
+	for _, o := range append(b.a, b.gone) {
+		list += fmt.Sprintf("%s,%s,%s,%t,false\n", b.Name, o.Key, o.VersionID, o == b.a[2])
+	}
+	inventory := filepath.Join(t.TempDir(), "inventory.csv")
+	put(t, inventory, list+b.Name+",gone,marker,true,true\n")
+	rows, log, status = versionsVerified(t, "--inventory", inventory, b.Address())
+	if diff := cmp.Diff(want, rows); diff != "" || status != exitOK {
+		t.Errorf("verify of an inventory ends with %d (-want +got):\n%s%s", status, diff, log)
+	}
 	for _, part := range []string{"0", "1"} { // parts of a pass, and its result
 		if _, log, status := sweepRun(t, "verify", "--versions", "--reports", "file://"+t.TempDir(), "--pass", "parts", "--shards", "2", "--shard", part, b.Address()); status != exitOK {
 			t.Errorf("part %s ends with %d:\n%s", part, status, log)

@@ -96,7 +96,8 @@ func (p *Pass) openList(ctx context.Context, name string, store *blobstore.Store
 		return nil, err
 	}
 	c := inventory.Config{
-		Bucket: name, Name: path, Null: p.config.Inventory.Null, IsRecord: store.Bucket().Records.IsRecord, Log: p.config.Log,
+		Bucket: name, Name: path, Null: p.config.Inventory.Null, IsRecord: store.Bucket().Records.IsRecord,
+		Versions: p.config.Options.Versions, Log: p.config.Log,
 	}
 	switch {
 	case path == "-":
