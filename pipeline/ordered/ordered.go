@@ -2,18 +2,20 @@
 package ordered
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"sync"
 )
 
-// Window is how many results may wait for an earlier one: one huge file does not hold up many small ones, and
-// memory stays bounded.
+// Window is how many results may wait for an earlier one, unless Work says otherwise: one huge file does not hold up many
+// small ones, and memory stays bounded.
 const Window = 4096
 
 // Work works on many items at once. It is used for one run.
 type Work[T any] struct {
-	Width int // items in work at the same time
+	Width  int // items in work at the same time
+	Window int // results that may wait for an earlier one; 0: Window
 	// Alone reports whether the work on an item must begin after the results of all items before it were delivered,
 	// and end before any later work begins. nil: no item needs that.
 	Alone func(T) bool
@@ -80,7 +82,7 @@ func (o *Work[T]) step() bool {
 		defer func() { <-o.taking }()
 		return o.wait(place) && o.done(place, o.Do(item))
 	}
-	ok = o.wait(place - Window)
+	ok = o.wait(place - cmp.Or(o.Window, Window))
 	if ok {
 		o.spawn()
 	}

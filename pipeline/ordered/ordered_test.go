@@ -1,6 +1,7 @@
 package ordered
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -67,24 +68,31 @@ func TestOrdered(t *testing.T) {
 }
 
 // TestOrderedWaitsForTheFirst expects that one slow item does not hold up later ones,
-// until Window results wait for it.
+// until so many results wait for it as may.
 func TestOrderedWaitsForTheFirst(t *testing.T) {
+	for _, window := range []int{0, 10} {
+		testWaitsForTheFirst(t, window, cmp.Or(window, Window))
+	}
+}
+
+func testWaitsForTheFirst(t *testing.T, configured, window int) {
+	t.Helper()
 	var (
 		last  = make(chan struct{}) // the last that may begin has begun
 		ended atomic.Bool           // the first has ended
 		told  int
 	)
 	o := Work[int]{
-		Width: 3,
+		Width: 3, Window: configured,
 		Alone: func(int) bool { return false },
 		Do: func(i int) int {
 			switch {
 			case i == 0:
 				<-last
 				ended.Store(true)
-			case i == Window:
+			case i == window:
 				close(last)
-			case i > Window && !ended.Load():
+			case i > window && !ended.Load():
 				t.Errorf("%d was begun while the first was in work", i)
 			}
 			return i
@@ -94,7 +102,7 @@ func TestOrderedWaitsForTheFirst(t *testing.T) {
 			return nil
 		},
 	}
-	if err := o.Run(t.Context(), upTo(2*Window)); err != nil || told != 2*Window {
+	if err := o.Run(t.Context(), upTo(2*window)); err != nil || told != 2*window {
 		t.Errorf("%d results were delivered, %v", told, err)
 	}
 }

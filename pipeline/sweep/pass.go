@@ -38,8 +38,9 @@ type Pass struct {
 	// Stop is closed to end the pass early: what is in work is finished and kept. nil: it never is.
 	Stop <-chan struct{}
 
-	// Rows receives all rows of the pass, in the order of buckets and positions; also those that were found before the
-	// pass was resumed. It is called by one goroutine at a time and must not keep the slice. nil: rows are not wanted.
+	// Rows receives all rows of the pass, in the order of buckets and positions, except from ByQueue; also those that were
+	// found before the pass was resumed. It is called by one goroutine at a time and must not keep the slice. nil: rows are not
+	// wanted.
 	Rows func([]Row) error
 	// Progress is called when the pass has advanced, by one goroutine at a time. nil: it is not.
 	Progress func(Progress)

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +21,46 @@ var (
 	manyWorkers = flag.Int("scale.workers", 40, "shards in work at the same time in TestManyShards")
 	shardTime   = flag.Duration("scale.time", 10*time.Minute, "how long a shard takes in TestManyShards")
 )
+
+// A store answers the coordinator of TestManyShards after these times.
+const (
+	getTime  = 20 * time.Millisecond
+	listTime = 100 * time.Millisecond // for each page
+	listPage = 1000                   // names
+)
+
+// counted is reports as the coordinator sees them: it takes time to ask for them, and what it asks for is counted.
+type counted struct {
+	*memory
+	gets, lists atomic.Int64
+}
+
+func (c *counted) Get(ctx context.Context, name string) ([]byte, error) {
+	c.gets.Add(1)
+	time.Sleep(getTime)
+	return c.memory.Get(ctx, name)
+}
+
+func (c *counted) Names(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		n := 0
+		page := func() {
+			c.lists.Add(1)
+			time.Sleep(listTime)
+		}
+		for name, err := range c.memory.Names(ctx, prefix) {
+			if n%listPage == 0 {
+				page()
+			}
+			if n++; !yield(name, err) {
+				return
+			}
+		}
+		if n == 0 {
+			page()
+		}
+	}
+}
 
 // numbered is a bucket of so many objects that can be divided anywhere, as keys with random beginnings can be.
 type numbered int
@@ -109,8 +150,9 @@ func TestManyShards(t *testing.T) {
 		began := time.Now()
 		rows := 0
 		var told time.Duration // until the last report was seen
+		asked := &counted{memory: reports}
 		p := sweep.Pass{
-			Command: sweep.Verify, Buckets: []string{"b"}, Reports: reports, Name: "n", Open: open, Shards: 64,
+			Command: sweep.Verify, Buckets: []string{"b"}, Reports: asked, Name: "n", Open: open, Shards: 64,
 			Rows:     func(r []sweep.Row) error { rows += len(r); return nil },
 			Progress: func(sweep.Progress) { told = time.Since(began) },
 		}
@@ -118,14 +160,20 @@ func TestManyShards(t *testing.T) {
 		if err != nil || rows != int(objects) || s.Totals.Sum() != int64(objects) {
 			t.Errorf("got %d rows, %+v, %v; want %d", rows, s, err, objects)
 		}
+		ended := time.Since(began)
 		mu.Lock()
 		stop()
 		wake.Broadcast()
 		mu.Unlock()
 		working.Wait()
 		shards := reports.count("reports/")
+		gets, lists := float64(asked.gets.Load())/float64(shards), float64(asked.lists.Load())/float64(shards)
+		if gets > 2.2 || lists > 0.4 {
+			t.Errorf("the pass sent %.2f GET and %.2f LIST for each report", gets, lists)
+		}
 		ideal := time.Duration(shards / *manyWorkers) * *shardTime
-		t.Logf("%d objects, %d reports, %d workers: complete after %s, at best %s; at most %d messages in the queue",
-			objects, shards, *manyWorkers, told.Round(time.Second), ideal, most)
+		t.Logf("%d objects, %d reports, %d workers: complete after %s, at best %s, ended after %s; %.2f GET and %.2f LIST for each report; at most %d messages in the queue",
+			objects, shards, *manyWorkers, told.Round(time.Second), ideal, ended.Round(time.Second),
+			gets, lists, most)
 	})
 }

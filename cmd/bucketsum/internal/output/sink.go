@@ -12,7 +12,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/sweep"
 )
 
-// Sink takes the rows of a pass, in their order. Its methods are not safe for concurrent use.
+// Sink takes the rows of a pass, in their order; by the workers of a queue, in any order. Its methods are not safe for concurrent use.
 type Sink interface {
 	// Row takes the next row. After an error the pass has to end, because its output has a gap.
 	Row(r sweep.Row) error
