@@ -8,6 +8,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -25,6 +26,11 @@ var _ sweep.Source = (*Store)(nil)
 // one if their key is outside of the range or before what came last. The listing ends with an error if the store does not list in the
 // order of bytes, because ranges would then leave objects out.
 func (s *Store) Items(ctx context.Context, r sweep.Range) iter.Seq2[sweep.Item, error] {
+	if !s.traits.Local && !utf8.ValidString(r.After+r.Through) {
+		return func(yield func(sweep.Item, error) bool) {
+			yield(sweep.Item{}, pipeline.Permanent(fmt.Errorf("list bucket %s after %q through %q: only folders have keys that are not UTF-8", s.name, r.After, r.Through)))
+		}
+	}
 	items := placed(s.listed(ctx, r), r)
 	if s.apart {
 		items = merged(items, placed(s.listedApart(ctx, r), r))

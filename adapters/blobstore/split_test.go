@@ -232,3 +232,15 @@ func TestPositionsOfErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestRangeOfOtherBytes: only folders have keys that are not UTF-8, and a message may name any range.
+func TestRangeOfOtherBytes(t *testing.T) {
+	s, b := store([]string{"a", "b"})
+	for _, err := range s.Items(t.Context(), sweep.Range{After: "a\xff"}) {
+		if pipeline.Classify(err) != pipeline.ClassPermanent || b.listings != 0 {
+			t.Errorf("got %v after %d listings, want a permanent error", err, b.listings)
+		}
+		return
+	}
+	t.Error("no error")
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -21,6 +22,20 @@ type shard struct {
 	Bucket  string `json:"bucket"`
 	After   string `json:"after,omitempty"`
 	Through string `json:"through,omitempty"`
+	// The bytes of positions that are not UTF-8, which JSON cannot hold.
+	AfterBytes   []byte `json:"after_base64,omitempty"`
+	ThroughBytes []byte `json:"through_base64,omitempty"`
+}
+
+func shardOf(s pipeline.Shard) shard {
+	data := shard{Pass: s.Pass, Bucket: s.Bucket, After: s.After, Through: s.Through}
+	if !utf8.ValidString(s.After) {
+		data.AfterBytes = []byte(s.After)
+	}
+	if !utf8.ValidString(s.Through) {
+		data.ThroughBytes = []byte(s.Through)
+	}
+	return data
 }
 
 // ShardMessage returns the message that asks a worker for a shard. The id of the event is the same whenever the same
@@ -34,7 +49,7 @@ func ShardMessage(ctx context.Context, s pipeline.Shard) (*message.Message, erro
 	id := hashOf(TypeShard, s.Pass, s.Bucket, s.After, s.Through)
 	e := event[shard]{
 		SpecVersion: "1.0", ID: id, Source: Config{}.source(s.Bucket), Type: TypeShard, Subject: s.Pass,
-		Time: time.Now().UTC(), DataContentType: "application/json", Data: shard(s),
+		Time: time.Now().UTC(), DataContentType: "application/json", Data: shardOf(s),
 	}
 	e.Traceparent, e.Tracestate = trace(ctx)
 	body, err := json.Marshal(e)

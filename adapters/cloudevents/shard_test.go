@@ -53,7 +53,7 @@ func TestShardMessageRefuses(t *testing.T) {
 	for name, s := range map[string]pipeline.Shard{
 		"no pass":       {Bucket: "b"},
 		"no bucket":     {Pass: "p"},
-		"not UTF-8":     {Pass: "p", Bucket: "b", After: "\xff"},
+		"not UTF-8":     {Pass: "p", Bucket: "\xff"},
 		"long position": {Pass: "p", Bucket: "b", Through: strings.Repeat("k", pipeline.MaxKey+1)},
 		"empty range":   {Pass: "p", Bucket: "b", After: "m", Through: "a"},
 	} {
@@ -62,5 +62,22 @@ func TestShardMessageRefuses(t *testing.T) {
 				t.Errorf("got %s, want an error", msg.Payload)
 			}
 		})
+	}
+}
+
+// TestShardMessageBytes: positions in a folder need not be UTF-8, and a worker gets their bytes.
+func TestShardMessageBytes(t *testing.T) {
+	msg, err := cloudevents.ShardMessage(t.Context(), pipeline.Shard{Pass: "p", Bucket: "b", After: "a\xe4", Through: "b\xff"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Data struct {
+			After   []byte `json:"after_base64"`
+			Through []byte `json:"through_base64"`
+		}
+	}
+	if err := json.Unmarshal(msg.Payload, &got); err != nil || string(got.Data.After) != "a\xe4" || string(got.Data.Through) != "b\xff" {
+		t.Errorf("got %s, %v", msg.Payload, err)
 	}
 }

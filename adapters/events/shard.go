@@ -20,10 +20,12 @@ const (
 func decodeShard(e cloudEvent) (pipeline.Event, error) {
 	event := ignored(e.name(), e.ID, e.at())
 	var data struct {
-		Pass    string `json:"pass"`
-		Bucket  string `json:"bucket"`
-		After   string `json:"after"`
-		Through string `json:"through"`
+		Pass         string `json:"pass"`
+		Bucket       string `json:"bucket"`
+		After        string `json:"after"`
+		AfterBytes   []byte `json:"after_base64"` // if it is not UTF-8
+		Through      string `json:"through"`
+		ThroughBytes []byte `json:"through_base64"`
 	}
 	if e.Data == nil {
 		return pipeline.Event{}, errors.New("data is missing")
@@ -45,6 +47,12 @@ func decodeShard(e cloudEvent) (pipeline.Event, error) {
 		}
 	}
 	shard := pipeline.Shard{Pass: data.Pass, Bucket: data.Bucket, After: data.After, Through: data.Through}
+	if len(data.AfterBytes) > 0 {
+		shard.After = string(data.AfterBytes)
+	}
+	if len(data.ThroughBytes) > 0 {
+		shard.Through = string(data.ThroughBytes)
+	}
 	if err := shard.Validate(); err != nil {
 		return pipeline.Event{}, fmt.Errorf("data: %w", err)
 	}

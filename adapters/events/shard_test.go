@@ -27,6 +27,9 @@ func TestShard(t *testing.T) {
 	}
 	decodes(t, shard(`{"pass":"p","bucket":"b"}`), nil, want)
 
+	want.Shard = &pipeline.Shard{Pass: "p", Bucket: "b", After: "a\xe4", Through: "b\xff"}
+	decodes(t, shard(`{"pass":"p","bucket":"b","after":"a\ufffd","after_base64":"YeQ=","through":"b\ufffd","through_base64":"Yv8="}`), nil, want)
+
 	long := strings.Repeat("k", pipeline.MaxKey+1)
 	for name, tc := range map[string]struct{ data, says string }{
 		"no data":             {`null`, `data: pass ""`},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
@@ -46,6 +47,8 @@ func parseBuckets(flag string, args []string) ([]app.BucketURL, error) {
 		switch {
 		case b.Name == "" || b.Name == "/" || b.Name == ".":
 			faults = append(faults, fmt.Errorf("%s: %q has no name that events could use; put NAME= before it", flag, shown))
+		case !utf8.ValidString(b.Name):
+			faults = append(faults, fmt.Errorf("%s: the name %q is not UTF-8, as those in events are; put NAME= before it", flag, b.Name))
 		case seen[b.Name] != "":
 			faults = append(faults, fmt.Errorf("%s: both %s and %s are named %q; give one another name: NAME=URL",
 				flag, seen[b.Name], shown, b.Name))

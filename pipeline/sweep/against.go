@@ -1,7 +1,6 @@
 package sweep
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/hex"
 	"encoding/json"
@@ -65,10 +64,8 @@ type content struct {
 // strong is how many bytes a digest has that finds renamed objects. Values of CRC32C are equal by chance.
 const strong = 8
 
-type heldRow struct {
-	key string // JSON would change one that is not UTF-8
-	row []byte
-}
+// heldRow is a row in JSON, which takes less memory.
+type heldRow []byte
 
 // Add adds what the list says about a name: checksums by algorithm as package digest prints them, in lower or upper
 // case, and the size in bytes, or a negative number. A name may be added several times, with the same or with other algorithms.
@@ -238,7 +235,7 @@ func (c *Comparison) hold(r Row) bool {
 		if err != nil {
 			return false
 		}
-		c.held[at] = append(c.held[at], heldRow{r.Key, bytes.Clone(row)})
+		c.held[at] = append(c.held[at], row)
 		return true
 	}
 	return false
@@ -344,7 +341,6 @@ func (e *entry) missing(bucket string) Row {
 }
 
 func (h heldRow) decode() (r Row) {
-	_ = json.Unmarshal(h.row, &r) // it was encoded by hold
-	r.Key = h.key
+	_ = json.Unmarshal(h, &r) // it was encoded by hold
 	return r
 }

@@ -10,8 +10,8 @@ import (
 
 // Range is a part of the positions of a bucket, in their lexical order of bytes.
 type Range struct {
-	After   string `json:"after,omitempty"`   // exclusive; empty: from the beginning
-	Through string `json:"through,omitempty"` // inclusive; empty: to the end
+	After   string // exclusive; empty: from the beginning
+	Through string // inclusive; empty: to the end
 }
 
 // Contains reports whether a position is in the range.

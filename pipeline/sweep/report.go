@@ -29,7 +29,7 @@ type header struct {
 	Version string    `json:"version"` // of the program
 	Pass    string    `json:"pass"`
 	Bucket  string    `json:"bucket"`
-	Range             // of the shard
+	Range   Range     `json:"-"`              // of the shard; its fields are those of the header in JSON
 	End     string    `json:"end,omitempty"`  // the rows are complete through this position; empty: to the end
 	Next    []Range   `json:"next,omitempty"` // the shards that follow
 	Totals  Totals    `json:"totals"`
@@ -38,7 +38,7 @@ type header struct {
 }
 
 func (h header) shard() pipeline.Shard {
-	return pipeline.Shard{Pass: h.Pass, Bucket: h.Bucket, After: h.After, Through: h.Through}
+	return pipeline.Shard{Pass: h.Pass, Bucket: h.Bucket, After: h.Range.After, Through: h.Range.Through}
 }
 
 // next returns the shards that follow.
@@ -60,13 +60,13 @@ func (h header) check(s pipeline.Shard) error {
 	case len(h.Next) > maxNext:
 		return fmt.Errorf("it names %d shards that follow", len(h.Next))
 	case len(h.Next) == 0:
-		if h.End != h.Through {
+		if h.End != h.Range.Through {
 			return fmt.Errorf("it ends at %.100q, and nothing follows", h.End)
 		}
 		return nil
-	case h.End < h.After || h.Through != "" && h.End > h.Through:
+	case h.End < h.Range.After || h.Range.Through != "" && h.End > h.Range.Through:
 		return fmt.Errorf("it ends at %.100q, outside of its range", h.End)
-	case h.End == h.After && h.Totals.Sum() != 0:
+	case h.End == h.Range.After && h.Totals.Sum() != 0:
 		return errors.New("it has rows, and covers nothing")
 	}
 	for _, r := range h.Next {
@@ -74,7 +74,7 @@ func (h header) check(s pipeline.Shard) error {
 			return errors.New("it is followed by itself")
 		}
 	}
-	return Range{After: h.End, Through: h.Through}.isCoveredBy(h.Next)
+	return Range{After: h.End, Through: h.Range.Through}.isCoveredBy(h.Next)
 }
 
 // reportWriter makes a report of rows in their order. Its memory is that of the report.
@@ -156,7 +156,7 @@ func readReport(s pipeline.Shard, report []byte, tell func([]Row) error) error {
 	}
 	var rows []Row
 	var totals Totals
-	last := h.After
+	last := h.Range.After
 	for lines.Scan() {
 		var r Row
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {

@@ -81,6 +81,9 @@ func (c Config) Validate() error {
 			if !keyglob.Valid(glob) {
 				faults = append(faults, fmt.Errorf("%s: %q is not a glob", flag, glob))
 			}
+			if c.Reports != "" && !utf8.ValidString(glob) {
+				faults = append(faults, fmt.Errorf("%s: %q is not UTF-8, so that --reports cannot keep it", flag, glob))
+			}
 		}
 	}
 	if !utf8.ValidString(c.Options.Prefix) {
