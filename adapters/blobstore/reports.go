@@ -109,6 +109,9 @@ func (r *Reports) Names(ctx context.Context, prefix string) iter.Seq2[string, er
 	}
 }
 
+// Beside returns the bucket of the reports for the objects that lie beside them, until Close.
+func (r *Reports) Beside(c Config) *Store { return New(r.bucket, "of reports", c) }
+
 // Close closes the bucket.
 func (r *Reports) Close() error { return r.bucket.Close() }
 

@@ -139,6 +139,23 @@ func (d Drivers) Same(a, b string) bool {
 	return i < 0 || !d[i].Private
 }
 
+// KeyIn returns the key of an object by its URL, if it lies in the bucket of another URL. Parameters of the URLs do
+// not matter.
+func (d Drivers) KeyIn(bucket, object string) (key string, ok bool) {
+	b, err := redact.Parse(bucket)
+	o, err2 := redact.Parse(object)
+	if err != nil || err2 != nil || b.Scheme != o.Scheme || b.Host != o.Host || o.User != nil || o.Opaque != "" || o.Fragment != "" {
+		return "", false
+	}
+	if i := d.index(b.Scheme); i < 0 || d[i].Private {
+		return "", false
+	}
+	if key, ok = strings.CutPrefix(o.Path, strings.TrimSuffix(b.Path, "/")+"/"); !ok || key == "" {
+		return "", false
+	}
+	return key, true
+}
+
 // NameOf returns the name that events use for the bucket of a URL: the host, or the last
 // element of the path for a folder.
 func (d Drivers) NameOf(u *url.URL) string {

@@ -35,7 +35,7 @@ func (v *Inventory) file(ctx context.Context, name string) (file, error) {
 	}
 	o, err := v.config.From.Stat(ctx, pipeline.Object{Bucket: "with the inventory", Key: name, Size: pipeline.UnknownSize})
 	if errors.Is(err, pipeline.ErrNotFound) {
-		err = pipeline.Permanent(err)
+		err = pipeline.Permanent(fmt.Errorf("%w: put it back, or begin another pass with another inventory", err))
 	}
 	if err != nil {
 		return nil, err

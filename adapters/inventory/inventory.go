@@ -24,6 +24,9 @@ type Config struct {
 	From pipeline.Source
 	// Null: the keys of a list of keys end with NUL, not with a newline.
 	Null bool
+	// Scattered: ranges are asked for in no order. No reading stays open for the range that may follow, and nothing
+	// needs Close.
+	Scattered bool
 	// IsRecord reports whether a key is that of a record. Records are left out. nil: there are none.
 	IsRecord func(key string) bool
 	// Versions: rows of older versions are wanted, too, and Item.Object has the version of each row. An error ends the

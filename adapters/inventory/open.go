@@ -35,6 +35,7 @@ func (v *Inventory) open(ctx context.Context) error {
 	switch suffix := path.Ext(name); {
 	case v.config.Null:
 		one.kind = nullKeys
+		v.id += " null"
 	case suffix == ".json":
 		return v.openManifest(ctx, f)
 	case suffix == ".parquet":

@@ -41,7 +41,7 @@ func (v *Inventory) begin(ctx context.Context, p part) (*reading, error) {
 
 // end ends a reading, after an error if there was one.
 func (v *Inventory) end(r *reading, err error) {
-	if !r.detach() || err != nil && !errors.Is(err, errEnough) {
+	if !r.detach() || v.config.Scattered || err != nil && !errors.Is(err, errEnough) {
 		r.finish()
 		return
 	}

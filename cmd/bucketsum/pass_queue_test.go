@@ -120,7 +120,7 @@ func testPassByQueue(t *testing.T, objects int, urls queueURLs, bucket func(*tes
 		rows := make(map[string][]sweep.Row)
 		p := &sweep.Pass{
 			Command: sweep.Backfill, Options: sweep.Options{Exclude: []string{"fresh/**"}}, Buckets: []string{"photos"}, Reports: reports, Shards: 4,
-			Open: func(sweep.Plan, string) (sweep.Bucket, error) {
+			Open: func(context.Context, sweep.Plan, string) (sweep.Bucket, error) {
 				return sweep.Bucket{Source: store, Keys: true, Examine: func(context.Context, sweep.Item) (sweep.Row, error) {
 					return sweep.Row{}, errors.New("the coordinator examines nothing")
 				}}, nil

@@ -45,7 +45,7 @@ func (c *sweepFlags) defineObjects(fs *pflag.FlagSet) {
 
 // defineInventory defines that a list takes the place of a listing.
 func (c *sweepFlags) defineInventory(fs *pflag.FlagSet) {
-	fs.StringVar(&c.Inventory.Name, "inventory", "", "do not list the bucket: take the objects of this list. A file, the URL of an object, or - for standard input: the manifest.json of an inventory of S3, Google or Azure; a .csv of S3 Batch Operations; or a list of keys")
+	fs.StringVar(&c.Inventory.Name, "inventory", "", "do not list the bucket: take the objects of this list. A file, the URL of an object, or - for standard input: the manifest.json of an inventory of S3, Google or Azure; a .csv of S3 Batch Operations; or a list of keys. With --queue it is a URL in a --bucket of the workers, or in the bucket of --reports")
 	fs.BoolVarP(&c.Inventory.Null, "null", "0", false, "the keys of --inventory end with NUL, as find -print0 writes them")
 }
 

@@ -43,18 +43,10 @@ func TestInventoryS3(t *testing.T) {
 	}
 	dir := t.TempDir()
 	s3Inventory(t, dir, "photos", append(keys, "gone"), 4)
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		key, _ := filepath.Rel(dir, path)
-		put("lists", filepath.ToSlash(key), content)
-		return err
+	uploadFolder(t, dir, func(key string, content []byte) error {
+		put("lists", key, content)
+		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	args := []string{"--inventory", "s3://lists/lists/2026-11-29T01-00Z/manifest.json?use_path_style=true", "--format", "json", "s3://photos?use_path_style=true"}
 	for _, state := range []string{"recorded", "ok"} {
 		out, log, status := sweepRun(t, append([]string{"backfill"}, args...)...)
@@ -67,5 +59,27 @@ func TestInventoryS3(t *testing.T) {
 		if got := strings.Count(out, `"state":"ok"`); status != exitOK || got != len(keys) {
 			t.Errorf("verify %v ends with %d; %d are ok, want %d:\n%s%s", only, status, got, len(keys), out, log)
 		}
+	}
+}
+
+// uploadFolder puts the files of a folder into a bucket, by their paths.
+func uploadFolder(t *testing.T, dir string, put func(key string, content []byte) error) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		key, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		return put(filepath.ToSlash(key), content)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -105,7 +105,9 @@ func TestInventoryRefused(t *testing.T) {
 	_, bucket := bucketOf(t, map[string]string{"a": "1"})
 	for want, args := range map[string][]string{
 		"an inventory is of one bucket":           {"--inventory", "-", bucket, "other=" + bucket},
-		"the workers of --queue do not read":      {"--inventory", "-", "--queue", "mem://q", "--reports", bucket, bucket},
+		"upload it to the bucket of --reports":    {"--inventory", "-", "--queue", "mem://q", "--reports", bucket, bucket},
+		"and name its URL":                        {"--inventory", "keys.txt", "--queue", "mem://q", "--reports", bucket, bucket},
+		"put it into the folder of --reports":     {"--inventory", "file:///keys.txt", "--queue", "mem://q", "--reports", bucket, bucket},
 		"--null: it is about the keys":            {"-0", bucket},
 		"is not the URL of an object":             {"--inventory", "s3://lists", bucket},
 		"unknown scheme":                          {"--inventory", "ftp://lists/x", bucket},

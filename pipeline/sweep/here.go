@@ -99,7 +99,7 @@ func (h *here) do(ctx context.Context, s pipeline.Shard) ([]pipeline.Shard, erro
 
 // run runs a shard, and again as long as its object needs another slice.
 func (h *here) run(ctx context.Context, s pipeline.Shard) ([]byte, header, error) {
-	b, err := h.bucket(s.Bucket)
+	b, err := h.bucket(ctx, s.Bucket)
 	if err != nil {
 		return nil, header{}, err
 	}
@@ -113,7 +113,7 @@ func (h *here) run(ctx context.Context, s pipeline.Shard) ([]byte, header, error
 
 // stream runs a shard without a report.
 func (h *here) stream(ctx context.Context, s pipeline.Shard) ([]pipeline.Shard, error) {
-	b, err := h.bucket(s.Bucket)
+	b, err := h.bucket(ctx, s.Bucket)
 	if err != nil {
 		return nil, err
 	}
@@ -154,11 +154,11 @@ func (h *here) tellProgress(working Totals) {
 }
 
 // bucket opens a bucket once.
-func (h *here) bucket(name string) (Bucket, error) {
+func (h *here) bucket(ctx context.Context, name string) (Bucket, error) {
 	b, ok := h.buckets[name]
 	if !ok {
 		var err error
-		if b, err = h.Open(h.plan, name); err != nil {
+		if b, err = h.Open(ctx, h.plan, name); err != nil {
 			return b, err
 		}
 		h.buckets[name] = b

@@ -24,7 +24,7 @@ func TestHostileShards(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := w.stores["b"].requests
-	worker := &sweep.Worker{Reports: w.reports, Send: func(context.Context, pipeline.Shard) error { return nil }, Open: func(_ sweep.Plan, bucket string) (sweep.Bucket, error) {
+	worker := &sweep.Worker{Reports: w.reports, Send: func(context.Context, pipeline.Shard) error { return nil }, Open: func(_ context.Context, _ sweep.Plan, bucket string) (sweep.Bucket, error) {
 		opened = true
 		return sweep.Bucket{}, fmt.Errorf("bucket %q %w", bucket, pipeline.ErrUnknownBucket)
 	}}
@@ -81,7 +81,7 @@ func TestHostilePlans(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(map[string]*store{"b": newStore(100)})
 			w.reports.objects["plans/audit.json"] = []byte(tc.plan)
-			worker := &sweep.Worker{Reports: w.reports, Open: func(sweep.Plan, string) (sweep.Bucket, error) {
+			worker := &sweep.Worker{Reports: w.reports, Open: func(context.Context, sweep.Plan, string) (sweep.Bucket, error) {
 				t.Error("the bucket was opened")
 				return sweep.Bucket{}, errStore
 			}}

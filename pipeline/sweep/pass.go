@@ -24,6 +24,8 @@ type Pass struct {
 	Version string // of the program
 	// Places tells buckets of the same name apart, and places of records; see Plan. It has no secrets.
 	Places map[string]string
+	// InventoryAt is where the workers find the list of Options.Inventory; nil: they cannot read it.
+	InventoryAt *InventoryAt
 
 	// Reports keeps the plan and the reports, so that the pass can be resumed. nil: rows go only to Rows.
 	Reports Reports
@@ -136,7 +138,7 @@ func (p *Pass) plan(ctx context.Context) (Plan, error) {
 	buckets = slices.Compact(buckets)
 	wanted := Plan{
 		Pass: p.Name, Command: p.Command, Created: time.Now().UTC(), Version: p.Version, Options: p.Options, Places: p.Places,
-		Buckets: make(map[string][]Range),
+		InventoryAt: p.InventoryAt, Buckets: make(map[string][]Range),
 	}
 	for _, b := range buckets {
 		wanted.Buckets[b] = nil

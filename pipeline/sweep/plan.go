@@ -41,6 +41,14 @@ type Plan struct {
 	// Places says where each bucket and its records are, in the words of the process that began the pass. Workers have
 	// their own words.
 	Places map[string]string `json:"places,omitempty"`
+	// InventoryAt is where workers find the list of Options.Inventory; nil: they cannot read it.
+	InventoryAt *InventoryAt `json:"inventory_at,omitempty"`
+}
+
+// InventoryAt says where a list of objects lies, and how it is read.
+type InventoryAt struct {
+	URL  string `json:"url"`            // of the object, without parameters and secrets
+	Null bool   `json:"null,omitempty"` // its keys end with NUL
 }
 
 // Options says which objects a pass is about, and how it looks at them. The zero value: all of them, by reading.
@@ -168,7 +176,7 @@ func readPlan(ctx context.Context, from Reports, name string) (Plan, error) {
 func newPlan(ctx context.Context, p Plan, buckets []string, open Open, n int) (Plan, error) {
 	p.Buckets = make(map[string][]Range, len(buckets))
 	for _, name := range buckets {
-		b, err := open(p, name)
+		b, err := open(ctx, p, name)
 		if err != nil {
 			return p, err
 		}

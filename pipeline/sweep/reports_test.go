@@ -105,7 +105,7 @@ func (m *memory) count(prefix string) int {
 
 // openStores opens stores by the names of buckets, with one examination for all.
 func openStores(stores map[string]*store, examine sweep.Examine) sweep.Open {
-	return func(_ sweep.Plan, bucket string) (sweep.Bucket, error) {
+	return func(_ context.Context, _ sweep.Plan, bucket string) (sweep.Bucket, error) {
 		s, ok := stores[bucket]
 		if !ok {
 			return sweep.Bucket{}, fmt.Errorf("bucket %q %w", bucket, pipeline.ErrUnknownBucket)

@@ -295,7 +295,7 @@ func TestMemory(t *testing.T) {
 			n := 0
 			p := sweep.Pass{
 				Command: sweep.Verify, Buckets: []string{"b"}, Reports: tc.reports, Name: "n",
-				Open: func(sweep.Plan, string) (sweep.Bucket, error) {
+				Open: func(context.Context, sweep.Plan, string) (sweep.Bucket, error) {
 					return sweep.Bucket{Source: many(tc.objects), Examine: ok}, nil
 				},
 				Rows: func(rows []sweep.Row) error {

@@ -112,7 +112,7 @@ func TestManyShards(t *testing.T) {
 			queue []pipeline.Shard
 			most  int // messages in the queue
 			wake  = sync.NewCond(&mu)
-			open  = func(sweep.Plan, string) (sweep.Bucket, error) {
+			open  = func(context.Context, sweep.Plan, string) (sweep.Bucket, error) {
 				return sweep.Bucket{Source: objects, Keys: true, Examine: ok}, nil
 			}
 			send = func(_ context.Context, s pipeline.Shard) error {

@@ -19,11 +19,14 @@ type Bucket struct {
 	// Keys: the positions are keys of objects, so that a prefix of keys narrows what is listed. Records at other
 	// keys are then not listed.
 	Keys bool
+	// Turn waits until a worker may run a shard, because only some may run at the same time. end is called after it.
+	// nil: all may.
+	Turn func(ctx context.Context) (end func(), err error)
 }
 
 // Open returns a bucket for a pass, by the name that events carry. An error that wraps pipeline.ErrUnknownBucket or is
 // Permanent says that it never will; others are transient. Safe for concurrent use.
-type Open func(p Plan, bucket string) (Bucket, error)
+type Open func(ctx context.Context, p Plan, bucket string) (Bucket, error)
 
 // DefaultCut is where a shard is cut into reports, unless it is told otherwise.
 var DefaultCut = Cut{Items: 10_000, Time: 10 * time.Minute}

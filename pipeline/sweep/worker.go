@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/keylock"
 )
 
 // Worker runs the shards that messages ask for. Reports, Open and Send are needed. Its Handle is a
@@ -24,13 +25,16 @@ type Worker struct {
 	Stop <-chan struct{}
 	Log  *slog.Logger // nil: discarded
 
+	opening keylock.Locks[[2]string]
+
 	mu    sync.Mutex
 	plans map[string]Plan      // by the name of the pass
 	open  map[[2]string]Bucket // by the names of pass and bucket
 }
 
-// mostCached bounds the plans and buckets that a worker keeps. There are more only if messages name many passes.
-const mostCached = 64
+// mostCached bounds the plans and buckets that a worker keeps. There are more only if messages name many passes. A plan,
+// or the manifest of an inventory, may have some 30 MB.
+const mostCached = 8
 
 // Handle runs the shard of an event and sends the shards that follow it. It returns nil when the report is stored and
 // the queue has these. A shard that has its report is not run again.
@@ -72,12 +76,19 @@ func (w *Worker) Handle(ctx context.Context, e pipeline.Event) error {
 }
 
 func (w *Worker) run(ctx context.Context, x *shards, plan Plan, s pipeline.Shard) (header, error) {
-	b, err := w.bucket(plan, s.Bucket)
+	b, err := w.bucket(ctx, plan, s.Bucket)
 	if err != nil {
 		if errors.Is(err, pipeline.ErrUnknownBucket) {
 			err = pipeline.Permanent(err)
 		}
 		return header{}, err
+	}
+	if b.Turn != nil {
+		end, err := b.Turn(ctx)
+		if err != nil {
+			return header{}, err
+		}
+		defer end()
 	}
 	_, head, err := x.run(ctx, plan, b, s, nil)
 	return head, err
@@ -109,23 +120,30 @@ func (w *Worker) plan(ctx context.Context, s pipeline.Shard) (Plan, error) {
 }
 
 // bucket opens a bucket once for each pass.
-func (w *Worker) bucket(plan Plan, name string) (Bucket, error) {
+func (w *Worker) bucket(ctx context.Context, plan Plan, name string) (Bucket, error) {
+	key := [2]string{plan.Pass, name}
+	unlock, err := w.opening.Lock(ctx, key)
+	if err != nil {
+		return Bucket{}, err
+	}
+	defer unlock()
+	w.mu.Lock()
+	b, ok := w.open[key]
+	w.mu.Unlock()
+	if ok {
+		return b, nil
+	}
+	if b, err = w.Open(ctx, plan, name); err != nil {
+		return b, err
+	}
+	if b.Keys && plan.Options.Inventory != "" {
+		return b, pipeline.Permanent(fmt.Errorf("pass %s is about the rows of an inventory, and the bucket was opened to be listed", plan.Pass))
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	key := [2]string{plan.Pass, name}
-	b, ok := w.open[key]
-	if !ok {
-		var err error
-		if b, err = w.Open(plan, name); err != nil {
-			return b, err
-		}
-		if b.Keys && plan.Options.Inventory != "" {
-			return b, pipeline.Permanent(fmt.Errorf("pass %s is about the rows of an inventory, which workers do not read", plan.Pass))
-		}
-		if w.open == nil || len(w.open) >= mostCached {
-			w.open = make(map[[2]string]Bucket)
-		}
-		w.open[key] = b
+	if w.open == nil || len(w.open) >= mostCached {
+		w.open = make(map[[2]string]Bucket)
 	}
+	w.open[key] = b
 	return b, nil
 }

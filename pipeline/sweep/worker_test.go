@@ -109,7 +109,7 @@ func TestDoubles(t *testing.T) {
 
 				var got rows
 				p := (&process{world: w, kill: func() {}}).pass(&got)
-				p.Open = func(p sweep.Plan, bucket string) (sweep.Bucket, error) {
+				p.Open = func(_ context.Context, p sweep.Plan, bucket string) (sweep.Bucket, error) {
 					return sweep.Bucket{}, errors.New("the workers have left a shard")
 				}
 				if s, err := p.Here(t.Context()); err != nil || !s.Complete {
@@ -319,8 +319,8 @@ func TestWorkerHasNoInventory(t *testing.T) {
 	}
 	for _, keys := range []bool{true, false} {
 		worker := &sweep.Worker{Reports: p, Send: func(context.Context, pipeline.Shard) error { return nil }}
-		worker.Open = func(plan sweep.Plan, name string) (sweep.Bucket, error) {
-			b, err := p.open(plan, name)
+		worker.Open = func(ctx context.Context, plan sweep.Plan, name string) (sweep.Bucket, error) {
+			b, err := p.open(ctx, plan, name)
 			b.Keys = keys
 			return b, err
 		}

@@ -122,7 +122,7 @@ func (p *process) Send(_ context.Context, s pipeline.Shard) error {
 	return p.call(func() error { p.send(s); return nil })
 }
 
-func (p *process) open(_ sweep.Plan, bucket string) (sweep.Bucket, error) {
+func (p *process) open(_ context.Context, _ sweep.Plan, bucket string) (sweep.Bucket, error) {
 	s := p.stores[bucket]
 	return sweep.Bucket{Source: mortal{p, s}, Keys: true, Examine: func(ctx context.Context, i sweep.Item) (row sweep.Row, err error) {
 		err = p.call(func() error { row, err = p.examine(ctx, i); return err })

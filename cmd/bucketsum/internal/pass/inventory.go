@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 	"github.com/bucketsum/bucketsum/adapters/inventory"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 	"github.com/bucketsum/bucketsum/pipeline/sweep"
@@ -42,13 +43,40 @@ func (c Config) validateInventory() error {
 	if len(c.Buckets) > 1 {
 		faults = append(faults, errors.New("--inventory: an inventory is of one bucket: name only that one"))
 	}
-	if c.Queue != "" {
-		faults = append(faults, errors.New("--inventory: the workers of --queue do not read inventories: divide the work by --shards, or leave out --inventory"))
-	}
 	if _, _, err := c.splitInventory(); err != nil {
 		faults = append(faults, fmt.Errorf("--inventory: %w", err))
+	} else if c.Queue != "" {
+		faults = append(faults, c.validateForWorkers())
 	}
 	return errors.Join(faults...)
+}
+
+// validateForWorkers returns why workers cannot read the inventory.
+func (c Config) validateForWorkers() error {
+	if !strings.Contains(c.Inventory.Name, "://") {
+		return errors.New("--inventory: the workers of --queue read it themselves: upload it to the bucket of --reports, and name its URL")
+	}
+	if inReports, inBucket := c.inventoryIn(); redact.Scheme(c.Inventory.Name) == "file" && inReports == "" && inBucket == "" {
+		return errors.New("--inventory: the workers of --queue read it themselves: put it into the folder of --reports or that of the bucket, and name its file:// URL there")
+	}
+	return nil
+}
+
+// inventoryIn returns the key of the inventory in the bucket of reports, or in that of the pass, if it lies there.
+func (c Config) inventoryIn() (reports, bucket string) {
+	reports, _ = c.BucketDrivers.KeyIn(c.Reports, c.Inventory.Name)
+	if len(c.Buckets) > 0 {
+		bucket, _ = c.BucketDrivers.KeyIn(c.Buckets[0].URL, c.Inventory.Name)
+	}
+	return reports, bucket
+}
+
+// inventoryAt says where workers find the inventory; nil: they cannot read it.
+func (c Config) inventoryAt() *sweep.InventoryAt {
+	if c.Inventory.Name == "" || c.Inventory.Name == "-" || c.validateForWorkers() != nil {
+		return nil
+	}
+	return &sweep.InventoryAt{URL: cloudevents.SourceOf("", c.Inventory.Name), Null: c.Inventory.Null}
 }
 
 // splitInventory returns the URL of the bucket with the inventory, and its key there. The bucket is empty for a file.
@@ -99,7 +127,12 @@ func (p *Pass) openList(ctx context.Context, name string, store *blobstore.Store
 		Bucket: name, Name: path, Null: p.config.Inventory.Null, IsRecord: store.Bucket().Records.IsRecord,
 		Versions: p.config.Options.Versions, Log: p.config.Log,
 	}
-	switch {
+	inReports, inBucket := p.config.inventoryIn()
+	switch byWorkers := p.config.Queue != ""; {
+	case byWorkers && inReports != "": // as workers read it
+		c.From, c.Name = p.reports.Beside(p.config.BucketConfig), inReports
+	case byWorkers && inBucket != "":
+		c.From, c.Name = store, inBucket
 	case path == "-":
 		if c.Name, err = inventory.Spool(p.config.Inventory.Stdin); err != nil {
 			return nil, fmt.Errorf("copy standard input: %w", err)

@@ -125,7 +125,7 @@ type Pass struct {
 	closes []func() error
 
 	inventory *inventoried       // nil: the buckets are listed
-	reports   sweep.Reports      // nil: none
+	reports   *blobstore.Reports // nil: none
 	send      sweep.Send         // to the queue of workers
 	announce  pipeline.Publisher // nil: results are not announced
 	limiter   *rate.Limiter      // nil: no limit
@@ -260,7 +260,10 @@ func (p *Pass) Run(ctx context.Context, tell Tell, progress func(sweep.Progress)
 		tell, rest = l.compare(ctx, p.announce, tell)
 	}
 	s := p.sweep(ctx, p.config.Command, options, tell)
-	s.Reports, s.Name = p.reports, p.config.Pass
+	if s.Name = p.config.Pass; p.reports != nil {
+		s.Reports = p.reports
+	}
+	s.InventoryAt = p.config.inventoryAt()
 	s.Progress = func(now sweep.Progress) {
 		if p.budget != nil {
 			p.budget.resumed(now.Resumed.Read)
@@ -314,7 +317,7 @@ func (p *Pass) Skipped() int64 {
 }
 
 // open implements sweep.Open.
-func (p *Pass) open(plan sweep.Plan, name string) (sweep.Bucket, error) {
+func (p *Pass) open(_ context.Context, plan sweep.Plan, name string) (sweep.Bucket, error) {
 	s := p.stores[name]
 	if s == nil {
 		return sweep.Bucket{}, fmt.Errorf("bucket %q %w", name, pipeline.ErrUnknownBucket)
