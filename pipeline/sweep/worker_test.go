@@ -330,3 +330,53 @@ func TestWorkerHasNoInventory(t *testing.T) {
 		}
 	}
 }
+
+// TestWorkerTurns: a shard is run when its bucket says so. The time that it waits does not count as time of its run, and
+// the end of its delivery ends the wait.
+func TestWorkerTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(map[string]*store{"b": newStore(30)})
+		start(t, w)
+		p := &process{world: w, kill: func() {}}
+		turns, running, most := make(chan struct{}, 1), 0, 0
+		worker := &sweep.Worker{Reports: w.reports, Send: p.Send, Cut: sweep.Cut{Items: 100, Time: time.Second}}
+		worker.Open = func(ctx context.Context, plan sweep.Plan, name string) (sweep.Bucket, error) {
+			b, err := p.open(ctx, plan, name)
+			b.Turn = func(ctx context.Context) (func(), error) {
+				select {
+				case turns <- struct{}{}:
+					running++
+					most = max(most, running)
+					time.Sleep(2 * time.Second)
+					return func() { running--; <-turns }, nil
+				case <-ctx.Done():
+					return nil, context.Cause(ctx)
+				}
+			}
+			return b, err
+		}
+		var handling sync.WaitGroup
+		for _, s := range slices.Clone(w.queue) {
+			handling.Go(func() {
+				if err := worker.Handle(t.Context(), event(s)); err != nil {
+					t.Errorf("%v: %v", s, err)
+				}
+			})
+		}
+		handling.Wait()
+		if most != 1 || running != 0 {
+			t.Errorf("%d shards ran at the same time, and %d do still; want 1 and 0", most, running)
+		}
+		turns <- struct{}{}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for name := range w.reports.objects {
+			if strings.HasPrefix(name, "reports/") {
+				delete(w.reports.objects, name)
+			}
+		}
+		if err := worker.Handle(ctx, event(w.sent[0])); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a delivery that ends while its shard waits: got %v", err)
+		}
+	})
+}
