@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/pipeline/sweep"
@@ -20,7 +19,7 @@ import (
 func TestBackfill(t *testing.T) {
 	for name, tc := range map[string]struct {
 		do        func(s *store) sweep.Item
-		config    func(c *handlers.Config)
+		pass      func(p *pass)
 		state     sweep.State // empty: no row
 		sum       string      // content of the row's checksum
 		recorded  string      // content of the record afterwards; empty: none
@@ -98,8 +97,8 @@ func TestBackfill(t *testing.T) {
 				s.records["a"] = withCheck(s.records["a"], digest.Mismatch)
 				return listed(o)
 			},
-			config: func(c *handlers.Config) { c.RecordMismatches = true },
-			state:  sweep.Mismatch, sum: "one", recorded: "one", touched: 1,
+			pass:  func(p *pass) { p.plan.Options.RecordMismatches = true },
+			state: sweep.Mismatch, sum: "one", recorded: "one", touched: 1,
 		},
 		"contradicting its store": {
 			do:    func(s *store) sweep.Item { s.claims = etagOf("two"); return listed(s.put("a", "one")) },
@@ -125,8 +124,8 @@ func TestBackfill(t *testing.T) {
 			s, a := newStore(), &announced{}
 			i := tc.do(s)
 			p := passOf(s, a, sweep.Backfill, func(p *pass) {
-				if tc.config != nil {
-					tc.config(&p.config)
+				if tc.pass != nil {
+					tc.pass(p)
 				}
 			})
 			row := p.row(t, i)

@@ -53,6 +53,10 @@ func Examine(c Config, p sweep.Plan) (sweep.Examine, error) {
 		return nil, fmt.Errorf("pass %s is about %s, and records here have only %s: set --algorithms of the workers to those of the pass",
 			p.Pass, strings.Join(unknown, ", "), strings.Join(known, ", "))
 	}
+	if c.IgnoreClaims != p.Options.IgnoreClaims {
+		return nil, fmt.Errorf("pass %s and this worker disagree about the claims of stores: set --native-checks of the workers to that of the pass", p.Pass)
+	}
+	c.RecordMismatches = p.Options.RecordMismatches
 	x := &examiner{Config: c, plan: p, options: p.Options, listed: newRecent(), orphans: newRecent()}
 	switch p.Command {
 	case sweep.Backfill:

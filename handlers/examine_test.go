@@ -99,6 +99,7 @@ func TestExamineRefusesPlans(t *testing.T) {
 		"unknown command":        {func(p *pass) { p.plan.Command = "erase" }, `"erase"`},
 		"unknown algorithm":      {func(p *pass) { p.plan.Options.Algorithms = []string{"md6"} }, "md6"},
 		"not recorded here":      {func(p *pass) { p.plan.Options.Algorithms = []string{"md5", "sha256"} }, "about sha256"},
+		"other checks of claims": {func(p *pass) { p.plan.Options.IgnoreClaims = true }, "--native-checks"},
 		"no bucket":              {func(p *pass) { p.config.Buckets = nil }, "no bucket"},
 		"unknown, against lists": {func(p *pass) { p.plan.Options = sweep.Options{Against: true, Algorithms: []string{"md6"}} }, "md6"},
 	} {

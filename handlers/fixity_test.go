@@ -109,7 +109,7 @@ func TestVerify(t *testing.T) {
 			state: sweep.Mismatch, sum: "one", reason: "etag", opened: 2, touched: 5, announced: true,
 		},
 		"contradicting its store, which is ignored": {
-			pass:  []func(*pass){func(p *pass) { p.config.IgnoreClaims = true }},
+			pass:  []func(*pass){func(p *pass) { p.config.IgnoreClaims, p.plan.Options.IgnoreClaims = true, true }},
 			do:    func(s *store) sweep.Item { s.claims = etagOf("two"); return listed(s.putRecorded("a", "one")) },
 			state: sweep.OK, sum: "one", opened: 1, touched: 2,
 		},

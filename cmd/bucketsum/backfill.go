@@ -63,7 +63,7 @@ interrupted.`,
 	flags.defineInventory(fs)
 	flags.defineRecords(fs)
 	flags.defineReading(fs)
-	fs.Var(flagvalue.Either(&flags.RecordMismatches, "fail", "record"), "on-mismatch", "what happens to an object that contradicts a claim of its store: fail (it gets no record) or record")
+	fs.Var(flagvalue.Either(&flags.Options.RecordMismatches, "fail", "record"), "on-mismatch", "what happens to an object that contradicts a claim of its store: fail (it gets no record) or record")
 	flags.above, flags.every = 4<<30, 2<<30
 	fs.Var(&flags.above, "checkpoint-above", "objects larger than this, for example 4GiB, have checkpoints, from which work resumes after an interruption")
 	fs.Var(&flags.every, "checkpoint-every", "bytes between two checkpoints; 0: no checkpoints")

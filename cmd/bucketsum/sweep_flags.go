@@ -60,7 +60,7 @@ func (c *sweepFlags) defineRecords(fs *pflag.FlagSet) {
 
 // defineReading defines how objects are read.
 func (c *sweepFlags) defineReading(fs *pflag.FlagSet) {
-	fs.Var(flagvalue.Either(&c.IgnoreClaims, "on", "off"), "native-checks", "compare objects with the claims of their store (ETag, stored checksums): on or off")
+	fs.Var(flagvalue.Either(&c.Options.IgnoreClaims, "on", "off"), "native-checks", "compare objects with the claims of their store (ETag, stored checksums): on or off")
 	fs.StringVar(&c.Results, "results", "", "URL of the topic that receives what was found as CloudEvents")
 	fs.DurationVar(&c.Drain, "drain-timeout", 10*time.Second, "how long objects in work may take to finish after a SIGTERM or Ctrl-C")
 }
@@ -117,7 +117,7 @@ func (c *sweepFlags) validate(args []string) error {
 	c.Concurrency, c.Version = int(c.concurrency), version()
 	c.BucketDrivers = bucketDrivers(c.store.s3)
 	c.BucketConfig = blobstore.Config{
-		Layout: layout, Algorithms: c.Options.Algorithms, Records: c.store.records, CallerVerifies: !c.IgnoreClaims,
+		Layout: layout, Algorithms: c.Options.Algorithms, Records: c.store.records, CallerVerifies: !c.Options.IgnoreClaims,
 	}
 	c.Sources = make(map[string]string)
 	for _, b := range c.Buckets {

@@ -240,7 +240,7 @@ func (f *verifyFlags) validateVersions() (faults []error) {
 	if f.against != "" {
 		faults = append(faults, errors.New("--against: a list has one checksum for each key and does not say of which version: leave it out, or leave out --versions"))
 	}
-	if f.IgnoreClaims {
+	if f.Options.IgnoreClaims {
 		faults = append(faults, errors.New("--native-checks off: older versions are compared with nothing else: leave it out, or leave out --versions"))
 	}
 	return faults

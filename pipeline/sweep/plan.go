@@ -71,6 +71,10 @@ type Options struct {
 	Inventory string `json:"inventory,omitempty"`
 	// Against: the content is compared with a list, not with records.
 	Against bool `json:"against,omitempty"`
+	// IgnoreClaims: the content is not compared with the claims of its store. Workers that do otherwise refuse the pass.
+	IgnoreClaims bool `json:"ignore_claims,omitempty"`
+	// RecordMismatches: a backfill records content that contradicts a claim.
+	RecordMismatches bool `json:"record_mismatches,omitempty"`
 	// Versions: the pass is about every version of each object. Those that are not current have no record.
 	Versions bool `json:"versions,omitempty"`
 }

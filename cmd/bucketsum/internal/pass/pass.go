@@ -40,12 +40,10 @@ type Config struct {
 	Drivers queue.Drivers     // what Results can be of
 	Sources map[string]string // URIs of the buckets, for results
 
-	IgnoreClaims     bool // do not compare content with the claims of its store
-	RecordMismatches bool // a backfill records content that contradicts a claim
-	Resume           handlers.Resume
-	Concurrency      int           // objects in work at the same time; 0: app.DefaultConcurrency
-	Drain            time.Duration // how long objects in work may take after the end of Run's context
-	Rate             int64         // bytes that are read in a second, at most; 0: no limit
+	Resume      handlers.Resume
+	Concurrency int           // objects in work at the same time; 0: app.DefaultConcurrency
+	Drain       time.Duration // how long objects in work may take after the end of Run's context
+	Rate        int64         // bytes that are read in a second, at most; 0: no limit
 
 	Against *List // the content is compared with this list, not with records; nil: with records
 
@@ -330,8 +328,8 @@ func (p *Pass) open(_ context.Context, plan sweep.Plan, name string) (sweep.Buck
 		b = p.budget.bound(b)
 	}
 	examine, err := handlers.Examine(handlers.Config{
-		Buckets: map[string]pipeline.Bucket{name: b}, Algorithms: p.config.BucketConfig.Algorithms, IgnoreClaims: p.config.IgnoreClaims,
-		RecordMismatches: p.config.RecordMismatches, Resume: p.config.Resume,
+		Buckets: map[string]pipeline.Bucket{name: b}, Algorithms: p.config.BucketConfig.Algorithms, IgnoreClaims: plan.Options.IgnoreClaims,
+		Resume:  p.config.Resume,
 		Publish: p.announce, Observer: p.config.Observer, Log: p.config.Log,
 	}, plan)
 	if err == nil && p.budget != nil {
