@@ -26,6 +26,10 @@ type Object struct {
 const (
 	MaxBucketName = 255  // of a folder; those of the clouds are shorter
 	MaxKey        = 4096 // Azure's 1,024 characters have up to 4 bytes each; a path on Linux has 4,095
+
+	// MaxPosition is the longest position of a Shard, in bytes. It may say more than a key. A message with two of them has
+	// less than 256 KiB, whatever characters JSON must escape.
+	MaxPosition = 2 * MaxKey
 )
 
 // UnknownSize is the Size of an object whose event has no size.
@@ -114,8 +118,8 @@ func CheckPass(name string) error {
 // is empty. Its text is bounded.
 func (s Shard) Validate() error {
 	position := func(name, value string) error {
-		if len(value) > MaxKey {
-			return fmt.Errorf("%s has %d bytes, more than the limit of %d", name, len(value), MaxKey)
+		if len(value) > MaxPosition {
+			return fmt.Errorf("%s has %d bytes, more than the limit of %d", name, len(value), MaxPosition)
 		}
 		return nil
 	}

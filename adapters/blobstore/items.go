@@ -3,9 +3,11 @@ package blobstore
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -22,8 +24,7 @@ var _ sweep.Source = (*Store)(nil)
 // between them, by the names that they have now. A record that is not beside its object is at the key that
 // it would have beside it; if an object has that key, it is at the next possible key after the object.
 //
-// A position is a key. Only a folder that cannot be read, and an object whose key the store cannot tell, have another
-// one if their key is outside of the range or before what came last. The listing ends with an error if the store does not list in the
+// A position is a key. What has a key that cannot be one has another: see place. The listing ends with an error if the store does not list in the
 // order of bytes, because ranges would then leave objects out.
 func (s *Store) Items(ctx context.Context, r sweep.Range) iter.Seq2[sweep.Item, error] {
 	if !s.traits.Local && !utf8.ValidString(r.After+r.Through) {
@@ -31,25 +32,67 @@ func (s *Store) Items(ctx context.Context, r sweep.Range) iter.Seq2[sweep.Item, 
 			yield(sweep.Item{}, pipeline.Permanent(fmt.Errorf("list bucket %s after %q through %q: only folders have keys that are not UTF-8", s.name, r.After, r.Through)))
 		}
 	}
-	items := placed(s.listed(ctx, r), r)
+	items := placed(ctx, s.listed, r)
 	if s.apart {
-		items = merged(items, placed(s.listedApart(ctx, r), r))
+		items = merged(items, placed(ctx, s.listedApart, r))
 	}
 	return items
 }
 
-// placed gives errors a position that is in the range and after the one before it.
-func placed(items iter.Seq2[sweep.Item, error], r sweep.Range) iter.Seq2[sweep.Item, error] {
+// place is a position of what has a key that cannot be one: it is too long, or the store cannot tell it; or a folder that
+// cannot be read has a key that is outside of the range, or before what came last. It follows the last key that is a
+// position, and has the beginning of the other key in hexadecimal, which keeps its order, and a number, which is zero unless
+// this does not tell it from others. So a position stays short, however many of them follow each other.
+type place struct {
+	after string // the last key that is a position
+	key   string // the highest since then, in hexadecimal
+	n     int
+}
+
+const placeBytes = 1000 // of a key that a place has
+
+// String returns the position. No key has a NUL where keys can be wrong.
+func (p place) String() string { return fmt.Sprintf("%s\x00%s\x00%08d", p.after, p.key, p.n) }
+
+var placeForm = regexp.MustCompile(`(?s)^(.*)\x00[0-9a-f]+\x00[0-9]{8}\x00?$`) // the last NUL is of merged
+
+// next moves to the place of a key.
+func (p *place) next(key string) {
+	if code := hex.EncodeToString([]byte(key[:min(len(key), placeBytes)])); code > p.key {
+		p.key, p.n = code, 0
+	} else {
+		p.n++
+	}
+}
+
+// placed gives each item of a listing a position that is in the range and after the one before it. A range that begins at
+// a place is listed from the key before that, so that the places are the same again. It ends with a place where that is seen.
+func placed(ctx context.Context, list func(context.Context, sweep.Range) iter.Seq2[sweep.Item, error], r sweep.Range) iter.Seq2[sweep.Item, error] {
+	from, through := r.After, r.Through
+	if parts := placeForm.FindStringSubmatch(from); parts != nil {
+		from = parts[1]
+	}
+	if placeForm.MatchString(through) {
+		through = ""
+	}
 	return func(yield func(sweep.Item, error) bool) {
-		last := r.After
-		for i, err := range items {
-			if err != nil && i.At != "" && (i.At <= last || !r.Contains(i.At) || strings.Contains(i.At, "\uFFFD")) {
-				i.At = last + "\x00" + i.At // no file has a NUL in its name
+		at, last := place{after: from}, from
+		for i, err := range list(ctx, sweep.Range{After: from, Through: through}) {
+			switch {
+			case i.At == "": // the listing ends
+			case len(i.At) <= pipeline.MaxKey && (err == nil || i.At > last && r.Contains(i.At) && !strings.Contains(i.At, "\uFFFD")):
+				at, last = place{after: i.At}, i.At
+			default:
+				at.next(i.At)
+				i.At = at.String()
+				last = i.At
 			}
-			if !yield(i, err) {
+			if i.At != "" && i.At <= r.After {
+				continue
+			}
+			if r.Through != "" && i.At > r.Through || !yield(i, err) {
 				return
 			}
-			last = i.At
 		}
 	}
 }
@@ -221,9 +264,9 @@ type versions struct{ *Store }
 
 // Items implements sweep.Source.
 func (v versions) Items(ctx context.Context, r sweep.Range) iter.Seq2[sweep.Item, error] {
-	items := placed(v.listed(ctx, r), r)
+	items := placed(ctx, v.listed, r)
 	if v.apart {
-		items = merged(items, placed(v.listedApart(ctx, r), r))
+		items = merged(items, placed(ctx, v.listedApart, r))
 	}
 	return items
 }

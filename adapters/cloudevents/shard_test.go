@@ -54,7 +54,7 @@ func TestShardMessageRefuses(t *testing.T) {
 		"no pass":       {Bucket: "b"},
 		"no bucket":     {Pass: "p"},
 		"not UTF-8":     {Pass: "p", Bucket: "\xff"},
-		"long position": {Pass: "p", Bucket: "b", Through: strings.Repeat("k", pipeline.MaxKey+1)},
+		"long position": {Pass: "p", Bucket: "b", Through: strings.Repeat("k", pipeline.MaxPosition+1)},
 		"empty range":   {Pass: "p", Bucket: "b", After: "m", Through: "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,5 +79,18 @@ func TestShardMessageBytes(t *testing.T) {
 	}
 	if err := json.Unmarshal(msg.Payload, &got); err != nil || string(got.Data.After) != "a\xe4" || string(got.Data.Through) != "b\xff" {
 		t.Errorf("got %s, %v", msg.Payload, err)
+	}
+}
+
+// TestShardMessageFits: the message of the longest positions is one that every queue takes, also if JSON must escape all their
+// bytes.
+func TestShardMessageFits(t *testing.T) {
+	for _, odd := range []string{"\x01", "\xff"} {
+		s := pipeline.Shard{Pass: strings.Repeat("p", 63), Bucket: strings.Repeat("\x01", pipeline.MaxBucketName)}
+		s.After, s.Through = strings.Repeat(odd, pipeline.MaxPosition), strings.Repeat(odd, pipeline.MaxPosition)
+		msg, err := cloudevents.ShardMessage(t.Context(), s)
+		if err != nil || len(msg.Payload) > 250<<10 {
+			t.Errorf("got %d bytes, %v; want 250 KiB at most", len(msg.Payload), err)
+		}
 	}
 }

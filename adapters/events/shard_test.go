@@ -30,7 +30,7 @@ func TestShard(t *testing.T) {
 	want.Shard = &pipeline.Shard{Pass: "p", Bucket: "b", After: "a\xe4", Through: "b\xff"}
 	decodes(t, shard(`{"pass":"p","bucket":"b","after":"a\ufffd","after_base64":"YeQ=","through":"b\ufffd","through_base64":"Yv8="}`), nil, want)
 
-	long := strings.Repeat("k", pipeline.MaxKey+1)
+	long := strings.Repeat("k", pipeline.MaxPosition+1)
 	for name, tc := range map[string]struct{ data, says string }{
 		"no data":             {`null`, `data: pass ""`},
 		"no object":           {`"p"`, `data is a string where an object belongs`},
@@ -39,7 +39,7 @@ func TestShard(t *testing.T) {
 		"long pass":           {`{"pass":"` + long + `","bucket":"b"}`, `data: pass "` + long[:100] + `"`},
 		"no bucket":           {`{"pass":"p"}`, `data: "" is not the name of a bucket`},
 		"long bucket":         {`{"pass":"p","bucket":"` + long + `"}`, `data: "` + long[:100] + `" is not the name of a bucket`},
-		"long position":       {`{"pass":"p","bucket":"b","after":"` + long + `"}`, "data: after has 4097 bytes, more than the limit of 4096"},
+		"long position":       {`{"pass":"p","bucket":"b","after":"` + long + `"}`, "data: after has 8193 bytes, more than the limit of 8192"},
 		"empty range":         {`{"pass":"p","bucket":"b","after":"m","through":"a"}`, "data: the range ends before it begins"},
 		"number":              {`{"pass":"p","bucket":"b","after":1}`, "data.after is a number where a string belongs"},
 		"half a character":    {`{"pass":"p","bucket":"b","after":"\ud800"}`, "data contains half of a surrogate pair"},

@@ -103,6 +103,11 @@ func (x *shards) run(ctx context.Context, p Plan, b Bucket, s pipeline.Shard, te
 	if h.End, h.Next, err = x.rest(ctx, b.Source, h.Range, end, err); err != nil {
 		return nil, header{}, err
 	}
+	for _, next := range h.next() {
+		if err := next.Validate(); err != nil {
+			return nil, header{}, pipeline.Permanent(fmt.Errorf("bucket %s after %.100q: the position cannot be sent to a worker: %w", s.Bucket, next.After, err))
+		}
+	}
 	h.Ended = time.Now().UTC()
 	report, err := w.finish(h)
 	if err != nil {

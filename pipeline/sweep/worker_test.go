@@ -307,6 +307,24 @@ func TestListingFailsInTheMiddle(t *testing.T) {
 	})
 }
 
+// TestPositionIsTooLong: a shard that no message can carry is not made. The error says where it would begin.
+func TestPositionIsTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(5)
+		s.keys = append(s.keys, "k"+strings.Repeat("x", pipeline.MaxPosition), "kz")
+		w := newWorld(map[string]*store{"b": s})
+		p := (&process{world: w, kill: func() {}}).pass(new(rows))
+		p.Shards, p.Cut = 1, sweep.Cut{Items: 6}
+		got, err := p.Here(t.Context())
+		if pipeline.Classify(err) != pipeline.ClassPermanent || got.Complete || !strings.Contains(err.Error(), `bucket b after "kxx`) || len(err.Error()) > 1000 {
+			t.Errorf("got %+v, %v; want a permanent error", got, err)
+		}
+		if n := w.reports.count("reports/"); n != 0 {
+			t.Errorf("%d reports were written", n)
+		}
+	})
+}
+
 // TestWorkerHasNoInventory: a worker that lists the bucket does not take rows of an inventory for keys.
 func TestWorkerHasNoInventory(t *testing.T) {
 	w := newWorld(map[string]*store{"b": newStore(5)})

@@ -1,6 +1,7 @@
 package folder_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/sweep"
 )
 
 // listed returns the keys that a store lists, and the content of each object, or its
@@ -175,5 +177,74 @@ func TestRecorded(t *testing.T) {
 				t.Errorf("keys (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestItemsWithoutKeys: files whose names cannot be keys have short positions, however many there are: a listing can be continued after each of them, and a pass that is cut anywhere has one row for each file.
+func TestItemsWithoutKeys(t *testing.T) {
+	dir := t.TempDir()
+	store := drivertest.OpenFolder(t, dir, blobstore.Config{})
+	files := 0
+	for _, names := range []string{"a", "b\xff%03d", "b\xfe%03d", "c", "dir\xff/%03d", "dir\xfe/x\xff%03d", "dir\xfe/%03d.md5", "e/\xff%03d.md5", "e/x", "z\xff%03d"} {
+		for n := range 100 {
+			name := names
+			if strings.Contains(names, "%") {
+				name = fmt.Sprintf(names, n)
+			} else if n > 0 {
+				break
+			}
+			drivertest.WriteFile(t, filepath.Join(dir, name), "x")
+			files++
+		}
+	}
+	for n := range 100 { // the name is as a store has it that cannot tell the key
+		if err := syscall.Mkfifo(filepath.Join(dir, fmt.Sprintf("p\uFFFD%03d", n)), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		files++
+	}
+	items := func(r sweep.Range) (keys, positions []string) {
+		for i, err := range store.Items(t.Context(), r) {
+			if i.At == "" {
+				t.Fatal(err)
+			}
+			keys, positions = append(keys, fmt.Sprintf("%q", i.Object.Key)), append(positions, i.At)
+		}
+		return keys, positions
+	}
+	all, positions := items(sweep.Range{})
+	if len(all) != files {
+		t.Errorf("%d items of %d files", len(all), files)
+	}
+	for n, at := range positions {
+		if n > 0 && at <= positions[n-1] || len(at) > 200 {
+			t.Errorf("%s has the position %q after %q", all[n], at, positions[n-1])
+		}
+	}
+	for n := 0; n < len(all); n += 7 {
+		through := min(n+7, len(all)-1)
+		got, _ := items(sweep.Range{After: positions[n], Through: positions[through]})
+		if diff := cmp.Diff(all[n+1:through+1], got); diff != "" {
+			t.Errorf("after %q through %q (-want +got):\n%s", positions[n], positions[through], diff)
+		}
+	}
+
+	reports, err := drivertest.Drivers.OpenReports(t.Context(), "mem://", blobstore.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reports.Close()
+	rows := 0
+	p := sweep.Pass{
+		Command: sweep.Verify, Buckets: []string{"inbox"}, Reports: reports, Name: "audit", Cut: sweep.Cut{Items: 7},
+		Rows: func(r []sweep.Row) error { rows += len(r); return nil },
+		Open: func(context.Context, sweep.Plan, string) (sweep.Bucket, error) {
+			return sweep.Bucket{Source: store, Keys: true, Examine: func(_ context.Context, i sweep.Item) (sweep.Row, error) {
+				return sweep.Row{Key: i.Object.Key, State: sweep.OK}, nil
+			}}, nil
+		},
+	}
+	if s, err := p.Here(t.Context()); err != nil || !s.Complete || rows != files {
+		t.Errorf("got %+v, %v and %d rows of %d files", s, err, rows, files)
 	}
 }
