@@ -66,6 +66,15 @@ func (b versionedBucket) damage(t *testing.T, o pipeline.Object) {
 	}
 }
 
+// inventory is the text of an inventory of all versions.
+func (b versionedBucket) inventory() string {
+	list := "Bucket,Key,VersionId,IsLatest,IsDeleteMarker\n"
+	for _, o := range append(b.a, b.gone) {
+		list += fmt.Sprintf("%s,%s,%s,%t,false\n", b.Name, o.Key, o.VersionID, o == b.a[2])
+	}
+	return list + b.Name + ",gone,marker,true,true\n"
+}
+
 // found is what a test looks at of a row.
 type found struct {
 	State      sweep.State
@@ -115,12 +124,8 @@ func TestVerifyVersions(t *testing.T) {
 	if diff := cmp.Diff(want, rows); diff != "" || status != exitOK || !strings.Contains(log, "All 4 versions are as recorded or claimed.") {
 		t.Errorf("verify ends with %d (-want +got):\n%s%s", status, diff, log)
 	}
-	list := "Bucket,Key,VersionId,IsLatest,IsDeleteMarker\n"
-	for _, o := range append(b.a, b.gone) {
-		list += fmt.Sprintf("%s,%s,%s,%t,false\n", b.Name, o.Key, o.VersionID, o == b.a[2])
-	}
 	inventory := filepath.Join(t.TempDir(), "inventory.csv")
-	put(t, inventory, list+b.Name+",gone,marker,true,true\n")
+	put(t, inventory, b.inventory())
 	rows, log, status = versionsVerified(t, "--inventory", inventory, b.Address())
 	if diff := cmp.Diff(want, rows); diff != "" || status != exitOK {
 		t.Errorf("verify of an inventory ends with %d (-want +got):\n%s%s", status, diff, log)
@@ -237,6 +242,12 @@ func TestVerifyVersionsByQueue(t *testing.T) {
 	rows, log, status := versionsVerified(t, "--queue", topic, "--reports", reports, b.Address())
 	if status != exitFailed || len(rows) != 4 || rows[named(b.a[0])].State != sweep.Mismatch || rows[named(b.a[1])].State != sweep.OK {
 		t.Errorf("verify ends with %d: %+v\n%s", status, rows, log)
+	}
+	b.Put(t, ".bucketsum/passes/list.csv", b.inventory())
+	list := strings.Replace(b.Address(), "?", "/.bucketsum/passes/list.csv?", 1)
+	rows, log, status = versionsVerified(t, "--queue", topic, "--reports", reports, "--inventory", list, b.Address())
+	if status != exitFailed || len(rows) != 4 || rows[named(b.a[0])].State != sweep.Mismatch || rows[named(b.gone)].State != sweep.OK {
+		t.Errorf("verify of an inventory ends with %d: %+v\n%s", status, rows, log)
 	}
 }
 

@@ -93,6 +93,8 @@ func (g *Gate) parseS3(r *http.Request) (call, error) {
 			return call{"s3:HeadBucket", accesses(bucketARN, "s3:ListBucket")}, nil
 		case what == "GET" && query.Get("list-type") == "2":
 			return call{"s3:ListObjectsV2", accesses(bucketARN, "s3:ListBucket")}, nil
+		case r.Method == http.MethodGet && query.Has("versions"):
+			return call{"s3:ListObjectVersions", accesses(bucketARN, "s3:ListBucketVersions")}, nil
 		}
 		return call{}, fmt.Errorf("unknown request to a bucket: %s %s", r.Method, r.URL)
 	}

@@ -28,7 +28,7 @@ import (
 const everything = `{
   "Version": "2012-10-17",
   "Statement": [
-    {"Sid": "S3", "Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAttributes",
+    {"Sid": "S3", "Effect": "Allow", "Action": ["s3:ListBucket", "s3:ListBucketVersions", "s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAttributes",
       "s3:GetObjectVersionAttributes", "s3:GetObjectTagging", "s3:GetObjectVersionTagging", "s3:PutObject", "s3:PutObjectTagging",
       "s3:PutObjectVersionTagging", "s3:DeleteObject"], "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]},
     {"Sid": "SQS", "Effect": "Allow", "Action": ["sqs:ReceiveMessage", "sqs:SendMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility",
@@ -61,7 +61,11 @@ func TestGate(t *testing.T) {
 		do    func() error
 		needs []string
 	}{
-		"list":        {func() error { _, err := objects.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: bucket}); return err }, []string{"s3:ListBucket"}},
+		"list": {func() error { _, err := objects.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: bucket}); return err }, []string{"s3:ListBucket"}},
+		"list versions": {func() error {
+			_, err := objects.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: bucket, Prefix: key})
+			return err
+		}, []string{"s3:ListBucketVersions"}},
 		"head bucket": {func() error { _, err := objects.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: bucket}); return err }, []string{"s3:ListBucket"}},
 		"get": {func() error {
 			_, err := objects.GetObject(ctx, &s3.GetObjectInput{Bucket: bucket, Key: key})

@@ -101,6 +101,9 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- if and $v.audit.versions (or $v.audit.recordsOnly $v.audit.olderThan $v.audit.budget) }}
+{{- $faults = append $faults "audit.versions reads versions that have no record, and audit.recordsOnly, audit.olderThan and audit.budget go by the records: leave them out" }}
+{{- end }}
 {{- if and $v.audit.recordsOnly (or $v.audit.budget $v.audit.rate) }}
 {{- $faults = append $faults "audit.budget and audit.rate bound what is read, and audit.recordsOnly reads nothing: leave them out" }}
 {{- end }}

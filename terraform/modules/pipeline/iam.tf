@@ -117,6 +117,7 @@ locals {
     Statement = concat(
       [for s in concat([
         { sid = "Buckets", actions = local.worker_actions.buckets, on = concat(values(local.bucket_arns), var.record_bucket == null ? [] : [local.record_bucket_arn]) },
+        { sid = "Versions", actions = ["s3:ListBucketVersions"], on = try(var.audit.versions, false) ? values(local.bucket_arns) : [] },
         {
           sid = "Objects"
           # Tags are changed by workers only.

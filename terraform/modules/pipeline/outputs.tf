@@ -40,7 +40,7 @@ output "helm_values" {
         name        = a.service_account
         annotations = { for k, arn in { "eks.amazonaws.com/role-arn" = local.role_arns.audit } : k => arn if var.irsa != null }
       }
-    }, { for yes in [a.results] : "results" => true if yes }) },
+    }, { for name, yes in { results = a.results, versions = a.versions } : name => true if yes }) },
   )
 
   # A worker fails if it starts before its queue or its permissions exist.

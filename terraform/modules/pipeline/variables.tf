@@ -393,11 +393,13 @@ variable "audit" {
     - reports_bucket: existing bucket for what audits find. It should be none of buckets. It may be that of workers, with its key; the objects of any
       other must be encrypted with S3's own key.
     - results: audits also send what they find to results_queue.
+    - versions: audits read every version of each object, not only the current ones.
     - service_account: the service account of audits, in the namespace of service_account; the chart's audit.serviceAccount.name.
   EOT
   type = object({
     reports_bucket  = string
     results         = optional(bool, false)
+    versions        = optional(bool, false)
     service_account = optional(string, "bucketsum-audit")
   })
   default = null

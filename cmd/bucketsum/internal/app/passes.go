@@ -60,12 +60,11 @@ func (a *App) sweep(c handlers.Config) pipeline.Handler {
 				return sweep.Bucket{}, pipeline.Permanent(err)
 			}
 			b := sweep.Bucket{Examine: a.counted(examine, slots), Keys: p.Options.Inventory == ""}
+			if b.Source, err = store.Lists(p.Options); err != nil {
+				return b, pipeline.Permanent(err)
+			}
 			if b.Keys {
-				b.Source, err = store.Lists(p.Options)
-				if err != nil {
-					err = pipeline.Permanent(err)
-				}
-				return b, err
+				return b, nil
 			}
 			b.Turn = func(ctx context.Context) (func(), error) { return a.turn(ctx, turns) }
 			b.Source, err = a.openInventory(ctx, p, bucket)
@@ -113,7 +112,7 @@ func (a *App) openInventory(ctx context.Context, p sweep.Plan, bucket string) (*
 	}
 	v, err := inventory.Open(ctx, inventory.Config{
 		Bucket: bucket, Name: key, From: from, Null: p.InventoryAt.Null, Scattered: true,
-		IsRecord: a.config.Stores[bucket].Bucket().Records.IsRecord, Log: a.config.Log,
+		Versions: p.Options.Versions, IsRecord: a.config.Stores[bucket].Bucket().Records.IsRecord, Log: a.config.Log,
 	})
 	switch {
 	case err != nil:

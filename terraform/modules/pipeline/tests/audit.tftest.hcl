@@ -63,6 +63,25 @@ run "audit" {
   }
 }
 
+run "versions" {
+  command = plan
+
+  variables {
+    audit = { reports_bucket = "acme-audits", versions = true }
+  }
+
+  assert {
+    condition = [for s in jsondecode(aws_iam_role_policy.audit[0].policy).Statement : s if s.Sid == "Versions"] == [
+      { Sid = "Versions", Effect = "Allow", Action = ["s3:ListBucketVersions"], Resource = ["arn:aws:s3:::acme-inbox"] },
+    ]
+    error_message = "policy of audits: ${aws_iam_role_policy.audit[0].policy}"
+  }
+  assert {
+    condition     = output.helm_values.audit.versions
+    error_message = jsonencode(output.helm_values.audit)
+  }
+}
+
 run "results" {
   command = plan
 
