@@ -2,26 +2,20 @@ package inventory
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/parquetfile"
 )
 
-// Limits of Parquet files, in bytes. Writers make pages of 1 MiB or less.
-const (
-	maxFooter = 16 << 20
-	maxPage   = 64 << 20
-	maxHeader = 64 << 10
-)
+// maxPage is the largest page, in bytes. Writers make pages of 1 MiB or less.
+const maxPage = 64 << 20
 
 // parquetReader reads a table row by row, a page of each column at a time.
 type parquetReader struct {
@@ -51,20 +45,21 @@ func newParquetReader(ctx context.Context, f file, size int64) (_ *parquetReader
 			p.close()
 		}
 	}()
-	if err := checkFooter(in, size); err != nil {
-		return nil, err
+	if err := parquetfile.CheckFooter(in, size); err != nil {
+		return nil, permanent(err)
 	}
 	return p, guarded(func() error { return p.open(size) })
 }
 
-// guarded runs work of the library, whose panics come from damaged files.
-func guarded(work func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = pipeline.Permanent(fmt.Errorf("the Parquet file is damaged: %v", v))
-		}
-	}()
-	return work()
+// guarded runs work of the library.
+func guarded(work func() error) error { return permanent(parquetfile.Guard(work)) }
+
+// permanent marks the damage of a file as permanent.
+func permanent(err error) error {
+	if _, ok := errors.AsType[*parquetfile.DamagedError](err); ok {
+		return pipeline.Permanent(err)
+	}
+	return err
 }
 
 func (p *parquetReader) open(size int64) (err error) {
@@ -113,6 +108,9 @@ func damagedParquet(err error) error {
 	}
 	if _, ok := errors.AsType[*readError](err); ok {
 		return err
+	}
+	if _, ok := errors.AsType[*parquetfile.DamagedError](err); ok {
+		return pipeline.Permanent(err)
 	}
 	return pipeline.Permanent(fmt.Errorf("the Parquet file is damaged: %w", err))
 }
@@ -306,28 +304,12 @@ func (p *pages) turn() error {
 
 // check checks the header of the next page, and passes it. It reports whether the page has data.
 func (p *pages) check() (bool, error) {
-	buffer := make([]byte, 4<<10)
-	for {
-		n, err := p.in.ReadAt(buffer, p.at)
-		if err != nil && err != io.EOF {
-			return false, err
-		}
-		var h format.PageHeader
-		in := new(thrift.CompactProtocol).NewReaderFromBytes(buffer[:n])
-		fault := thrift.NewDecoder(in).Decode(&h)
-		if fault != nil && n == len(buffer) && n < maxHeader {
-			buffer = make([]byte, 2*len(buffer)) // it has long statistics
-			continue
-		}
-		switch {
-		case fault != nil:
-			return false, fmt.Errorf("the header of a page: %w", noEOF(fault))
-		case h.CompressedPageSize < 0 || h.CompressedPageSize > maxPage || h.UncompressedPageSize < 0 || h.UncompressedPageSize > maxPage:
-			return false, fmt.Errorf("a page of %d and uncompressed %d bytes is not from 0 to %d", h.CompressedPageSize, h.UncompressedPageSize, maxPage)
-		}
-		p.at += int64(in.BytesRead()) + int64(h.CompressedPageSize)
-		return h.Type == format.DataPage || h.Type == format.DataPageV2, nil
+	page, err := parquetfile.ReadPage(p.in, p.at, maxPage)
+	if err != nil {
+		return false, err
 	}
+	p.at = page.Next
+	return page.IsData(), nil
 }
 
 func (p *pages) release() {
@@ -340,30 +322,4 @@ func (p *pages) release() {
 func (p *pages) close() {
 	p.release()
 	_ = p.pages.Close() // it was only read
-}
-
-// checkFooter checks the end of a file, before the library takes the memory that it asks for.
-func checkFooter(in io.ReaderAt, size int64) error {
-	tail := make([]byte, 8)
-	if size < 12 {
-		return pipeline.Permanent(errors.New("it is no Parquet file: it is too short"))
-	}
-	if _, err := in.ReadAt(tail, size-8); err != nil && err != io.EOF {
-		return err
-	}
-	n := int64(binary.LittleEndian.Uint32(tail))
-	switch {
-	case string(tail[4:]) != "PAR1":
-		return pipeline.Permanent(fmt.Errorf("it is no Parquet file: it ends with %q", strings.ToValidUTF8(string(tail[4:]), "?")))
-	case n > maxFooter || n > size-12:
-		return pipeline.Permanent(fmt.Errorf("the Parquet file is damaged: its footer has %d bytes", n))
-	}
-	footer := make([]byte, n)
-	if _, err := in.ReadAt(footer, size-8-n); err != nil && err != io.EOF {
-		return err
-	}
-	if err := checkThrift(footer); err != nil {
-		return pipeline.Permanent(fmt.Errorf("the Parquet file is damaged: its footer: %w", err))
-	}
-	return nil
 }

@@ -1,4 +1,4 @@
-package inventory
+package parquetfile
 
 import (
 	"encoding/binary"
