@@ -68,6 +68,7 @@ func (c *sweepFlags) defineReading(fs *pflag.FlagSet) {
 // defineParts defines how a pass survives its process, and is divided between several.
 func (c *sweepFlags) defineParts(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Reports, "reports", "", "URL of the bucket, or folder in it, that keeps what is found, so that an interrupted pass is resumed")
+	fs.Var(flagvalue.Either(&c.Options.Parquet, "json", "parquet"), "reports-format", "how --reports keeps what is found: json (lines, in gzip) or parquet (Apache Parquet, which Athena, DuckDB and others query); a pass is resumed with the same only")
 	fs.StringVar(&c.Pass, "pass", "", "name of the pass in --reports; a pass with this name is resumed, or its result is shown again. Without it, the newest unfinished one like this is resumed, else a new one begins")
 	fs.StringVar(&c.Queue, "queue", "", "URL of the queue of workers (serve with the same --reports), which do the work; this process waits for them")
 	fs.IntVar(&c.Shards, "shards", 0, "number of processes that share the work, each with the same --reports and --pass, and a --shard of its own")

@@ -108,6 +108,7 @@ func TestInventoryRefused(t *testing.T) {
 		"upload it to the bucket of --reports":    {"--inventory", "-", "--queue", "mem://q", "--reports", bucket, bucket},
 		"and name its URL":                        {"--inventory", "keys.txt", "--queue", "mem://q", "--reports", bucket, bucket},
 		"put it into the folder of --reports":     {"--inventory", "file:///keys.txt", "--queue", "mem://q", "--reports", bucket, bucket},
+		"--reports-format: it is about":           {"--reports-format", "parquet", bucket},
 		"--null: it is about the keys":            {"-0", bucket},
 		"is not the URL of an object":             {"--inventory", "s3://lists", bucket},
 		"unknown scheme":                          {"--inventory", "ftp://lists/x", bucket},

@@ -90,7 +90,7 @@ func (h *here) do(ctx context.Context, s pipeline.Shard) ([]pipeline.Shard, erro
 	}
 	h.tellProgress(Totals{})
 	if h.Rows != nil {
-		if err := readReport(s, report, h.tellRows); err != nil {
+		if err := h.shards.form.readReport(s, report, h.tellRows); err != nil {
 			return nil, err
 		}
 	}

@@ -26,10 +26,10 @@ func summaryName(pass string) string { return summaries + pass + ".json" }
 // reportsOf is the beginning of the names of all reports of a pass.
 func reportsOf(pass string) string { return reports + pass + "/" }
 
-// reportName returns the name of the report of a shard. It is the same in every process and version, and no part of
+// name returns the name of the report of a shard. It is the same in every process and version, and no part of
 // it is text from a message that was not checked.
-func reportName(s pipeline.Shard) string {
-	return reportsOf(s.Pass) + plain(s.Bucket) + "/" + shortHash(s.Bucket, s.After, s.Through) + ".jsonl.gz"
+func (f *form) name(s pipeline.Shard) string {
+	return reportsOf(s.Pass) + plain(s.Bucket) + "/" + shortHash(s.Bucket, s.After, s.Through) + f.ending
 }
 
 var (

@@ -71,7 +71,7 @@ type Summary struct {
 
 func (p *Pass) shards() *shards {
 	return &shards{
-		reports: p.Reports, version: p.Version, concurrency: p.Concurrency, cut: cmp.Or(p.Cut, DefaultCut),
+		reports: p.Reports, form: p.Options.form(), version: p.Version, concurrency: p.Concurrency, cut: cmp.Or(p.Cut, DefaultCut),
 		stop: p.Stop, log: cmp.Or(p.Log, slog.New(slog.DiscardHandler)),
 	}
 }

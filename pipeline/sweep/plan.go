@@ -69,6 +69,8 @@ type Options struct {
 	Budget    int64         `json:"budget,omitempty"`
 	// Inventory tells lists of objects apart whose rows are the positions. Empty: the buckets are listed.
 	Inventory string `json:"inventory,omitempty"`
+	// Parquet: the reports are files of Apache Parquet, not lines of JSON.
+	Parquet bool `json:"parquet,omitempty"`
 	// Against: the content is compared with a list, not with records.
 	Against bool `json:"against,omitempty"`
 	// IgnoreClaims: the content is not compared with the claims of its store. Workers that do otherwise refuse the pass.

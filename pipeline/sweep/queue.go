@@ -64,7 +64,7 @@ func (w *watch) summary() Summary {
 func (w *watch) begin(ctx context.Context, send Send) error {
 	roots := w.plan.roots()
 	for _, s := range roots {
-		w.open[reportName(s)] = s
+		w.open[w.shards.form.name(s)] = s
 	}
 	if err := w.look(ctx, roots); err != nil {
 		return err
@@ -100,7 +100,7 @@ func (w *watch) look(ctx context.Context, todo []pipeline.Shard) error {
 			},
 			Tell: func(turn []found) error {
 				for _, f := range turn {
-					switch name := reportName(f.shard); {
+					switch name := w.shards.form.name(f.shard); {
 					case isClosed(w.Stop):
 						return ErrStopped
 					case errors.Is(f.err, pipeline.ErrNotFound): // it is open
@@ -128,7 +128,7 @@ func (w *watch) look(ctx context.Context, todo []pipeline.Shard) error {
 		})
 		// What follows a report that counts must not be forgotten if another look fails.
 		for _, s := range next {
-			w.open[reportName(s)] = s
+			w.open[w.shards.form.name(s)] = s
 		}
 		if err != nil {
 			return err
@@ -143,7 +143,7 @@ func (w *watch) tellRows(s pipeline.Shard, report []byte) error {
 	if w.Rows == nil {
 		return nil
 	}
-	return readReport(s, report, func(rows []Row) error {
+	return w.shards.form.readReport(s, report, func(rows []Row) error {
 		err := w.Rows(rows)
 		w.refused = w.refused || err != nil
 		return err

@@ -3,6 +3,7 @@ package sweep
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -77,56 +78,184 @@ func (h header) check(s pipeline.Shard) error {
 	return Range{After: h.End, Through: h.Range.Through}.isCoveredBy(h.Next)
 }
 
-// reportWriter makes a report of rows in their order. Its memory is that of the report.
+// form is how the reports of a pass are stored.
+type form struct {
+	ending string // of their names
+	write  func() rowWriter
+	open   func(report []byte) (head []byte, rows rowReader, err error)
+}
+
+// rowWriter stores rows. Its memory is that of the report, and a few MiB.
+type rowWriter interface {
+	// add returns how many bytes the rows have before they are compressed.
+	add(rows []Row) (expanded int, err error)
+	stored() int // bytes of the report, so far
+	finish(head []byte) (report []byte, err error)
+}
+
+// rowReader reads rows in their order, a hundred at a time at most, until io.EOF. The next call uses the slice again.
+type rowReader interface {
+	next() ([]Row, error)
+}
+
+// form returns how the reports of a pass are stored.
+func (o Options) form() *form {
+	if o.Parquet {
+		return &table
+	}
+	return &lines
+}
+
+// reportWriter makes a report of rows in their order.
 type reportWriter struct {
-	rows     bytes.Buffer // compressed
-	zip      *gzip.Writer
+	rowWriter
 	totals   Totals
 	expanded int
 }
 
-func newReportWriter() *reportWriter {
-	w := &reportWriter{}
-	w.zip = gzip.NewWriter(&w.rows)
-	return w
-}
+func newReportWriter(f *form) *reportWriter { return &reportWriter{rowWriter: f.write()} }
 
 // add adds rows. It is an error if the report becomes larger than a reader takes.
 func (w *reportWriter) add(rows []Row) error {
+	n, err := w.rowWriter.add(rows)
+	if err != nil {
+		return err
+	}
+	w.expanded += n
 	for _, r := range rows {
-		line, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		if len(line) >= maxLine {
-			return fmt.Errorf("the row of %.100q has %d bytes", r.Key, len(line))
-		}
-		if _, err := w.zip.Write(append(line, '\n')); err != nil {
-			return err
-		}
-		w.expanded += len(line) + 1
 		w.totals.Add(r)
 	}
 	return nil
 }
 
 // full reports whether no more than a window of rows should follow.
-func (w *reportWriter) full() bool { return w.rows.Len() > MaxObject/4 || w.expanded > maxExpanded/4 }
+func (w *reportWriter) full() bool { return w.stored() > MaxObject/4 || w.expanded > maxExpanded/4 }
 
-// finish returns the report. The header is a stream of its own before that of the rows, as RFC 1952, section 2.2,
-// permits: its totals are known only now.
+// finish returns the report.
 func (w *reportWriter) finish(h header) ([]byte, error) {
 	h.Totals = w.totals
-	line, err := json.Marshal(h)
+	head, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
 	}
+	return w.rowWriter.finish(head)
+}
+
+// errTooLong is the error of a row that no report takes.
+func errTooLong(r Row, n int) error { return fmt.Errorf("the row of %.100q has %d bytes", r.Key, n) }
+
+// errDamaged: a report is not what this program writes.
+var errDamaged = errors.New("the report is damaged; delete it to have its shard run again")
+
+// openReport reads the header of the report of a shard, and leaves the rows.
+func (f *form) openReport(s pipeline.Shard, report []byte) (h header, rows rowReader, err error) {
+	if len(report) > MaxObject {
+		return h, nil, f.damaged(s, fmt.Errorf("it has %d bytes", len(report)))
+	}
+	head, rows, err := f.open(report)
+	if err == nil {
+		err = json.Unmarshal(head, &h)
+	}
+	if err == nil {
+		err = h.check(s)
+	}
+	if err != nil {
+		return header{}, nil, f.damaged(s, err)
+	}
+	return h, rows, nil
+}
+
+func (f *form) damaged(s pipeline.Shard, err error) error {
+	return fmt.Errorf("%s: %s: %w: %w", s, f.name(s), errDamaged, err)
+}
+
+// readReport reads a report and tells its rows in their order, a hundred at a time at most.
+func (f *form) readReport(s pipeline.Shard, report []byte, tell func([]Row) error) error {
+	h, in, err := f.openReport(s, report)
+	if err != nil {
+		return err
+	}
+	var totals Totals
+	var held []Row // the last ones are told when all add up
+	last := h.Range.After
+	for {
+		rows, err := in.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return f.damaged(s, err)
+		}
+		for _, r := range rows {
+			at := cmp.Or(r.At, r.Key)
+			covered := Range{After: last, Through: h.End}
+			if r.Bucket != s.Bucket || r.Key == "" || r.State == "" || !covered.Contains(at) {
+				return f.damaged(s, fmt.Errorf("the row %.100q of bucket %.100q does not belong here", r.Key, r.Bucket))
+			}
+			last = at
+			totals.Add(r)
+		}
+		if len(held) > 0 {
+			if err := tell(held); err != nil {
+				return err
+			}
+		}
+		held = append(held[:0], rows...)
+	}
+	if !totals.equal(h.Totals) {
+		return f.damaged(s, errors.New("its rows do not add up to the totals of its header"))
+	}
+	if len(held) == 0 {
+		return nil
+	}
+	return tell(held)
+}
+
+// mostTold is how many rows of a report are in memory, at most.
+const mostTold = 100
+
+// lines are reports of JSON lines: the header, then the rows.
+var lines = form{".jsonl.gz", newLineWriter, openLines}
+
+type lineWriter struct {
+	rows bytes.Buffer // compressed
+	zip  *gzip.Writer
+}
+
+func newLineWriter() rowWriter {
+	w := &lineWriter{}
+	w.zip = gzip.NewWriter(&w.rows)
+	return w
+}
+
+func (w *lineWriter) add(rows []Row) (expanded int, err error) {
+	for _, r := range rows {
+		line, err := json.Marshal(r)
+		if err != nil {
+			return expanded, err
+		}
+		if len(line) >= maxLine {
+			return expanded, errTooLong(r, len(line))
+		}
+		if _, err := w.zip.Write(append(line, '\n')); err != nil {
+			return expanded, err
+		}
+		expanded += len(line) + 1
+	}
+	return expanded, nil
+}
+
+func (w *lineWriter) stored() int { return w.rows.Len() }
+
+// finish writes the header as a stream of its own before that of the rows, as RFC 1952, section 2.2, permits: its totals
+// are known only now.
+func (w *lineWriter) finish(head []byte) ([]byte, error) {
 	if err := w.zip.Close(); err != nil {
 		return nil, err
 	}
 	var report bytes.Buffer
 	first := gzip.NewWriter(&report)
-	if _, err := first.Write(append(line, '\n')); err != nil {
+	if _, err := first.Write(append(head, '\n')); err != nil {
 		return nil, err
 	}
 	if err := first.Close(); err != nil {
@@ -136,86 +265,40 @@ func (w *reportWriter) finish(h header) ([]byte, error) {
 	return report.Bytes(), nil
 }
 
-// errDamaged: a report is not what this program writes.
-var errDamaged = errors.New("the report is damaged; delete it to have its shard run again")
-
-// readHeader reads the header of the report of a shard.
-func readHeader(s pipeline.Shard, report []byte) (header, error) {
-	h, _, err := openReport(s, report)
-	return h, err
+type lineReader struct {
+	lines *bufio.Scanner
+	rows  []Row
 }
 
-// readReport reads a report and tells its rows in their order, a hundred at a time at most.
-func readReport(s pipeline.Shard, report []byte, tell func([]Row) error) error {
-	h, lines, err := openReport(s, report)
-	if err != nil {
-		return err
-	}
-	damaged := func(err error) error {
-		return fmt.Errorf("%s: %s: %w: %w", s, reportName(s), errDamaged, err)
-	}
-	var rows []Row
-	var totals Totals
-	last := h.Range.After
-	for lines.Scan() {
-		var r Row
-		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-			return damaged(err)
-		}
-		at := r.At
-		if at == "" {
-			at = r.Key
-		}
-		covered := Range{After: last, Through: h.End}
-		if r.Bucket != s.Bucket || r.Key == "" || r.State == "" || !covered.Contains(at) {
-			return damaged(fmt.Errorf("the row %.100q of bucket %.100q does not belong here", r.Key, r.Bucket))
-		}
-		last = at
-		totals.Add(r)
-		if rows = append(rows, r); len(rows) == 100 {
-			if err := tell(rows); err != nil {
-				return err
-			}
-			rows = rows[:0]
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return damaged(err)
-	}
-	if !totals.equal(h.Totals) {
-		return damaged(errors.New("its rows do not add up to the totals of its header"))
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	return tell(rows)
-}
-
-// openReport reads the header, and leaves the rows.
-func openReport(s pipeline.Shard, report []byte) (header, *bufio.Scanner, error) {
-	damaged := func(err error) (header, *bufio.Scanner, error) {
-		return header{}, nil, fmt.Errorf("%s: %s: %w: %w", s, reportName(s), errDamaged, err)
-	}
-	if len(report) > MaxObject {
-		return damaged(fmt.Errorf("it has %d bytes", len(report)))
-	}
+func openLines(report []byte) ([]byte, rowReader, error) {
 	text, err := gzip.NewReader(bytes.NewReader(report))
 	if err != nil {
-		return damaged(err)
+		return nil, nil, err
 	}
-	lines := bufio.NewScanner(io.LimitReader(text, maxExpanded))
-	lines.Buffer(nil, maxLine)
-	if !lines.Scan() {
-		return damaged(errors.Join(lines.Err(), errors.New("it has no header")))
+	r := &lineReader{lines: bufio.NewScanner(io.LimitReader(text, maxExpanded))}
+	r.lines.Buffer(nil, maxLine)
+	if !r.lines.Scan() {
+		return nil, nil, errors.Join(r.lines.Err(), errors.New("it has no header"))
 	}
-	var h header
-	if err := json.Unmarshal(lines.Bytes(), &h); err != nil {
-		return damaged(err)
+	return bytes.Clone(r.lines.Bytes()), r, nil
+}
+
+func (r *lineReader) next() ([]Row, error) {
+	r.rows = r.rows[:0]
+	for len(r.rows) < mostTold && r.lines.Scan() {
+		var row Row
+		if err := json.Unmarshal(r.lines.Bytes(), &row); err != nil {
+			return nil, fmt.Errorf("a row: %w", err)
+		}
+		r.rows = append(r.rows, row)
 	}
-	if err := h.check(s); err != nil {
-		return damaged(err)
+	if err := r.lines.Err(); err != nil {
+		return nil, err
 	}
-	return h, lines, nil
+	if len(r.rows) == 0 {
+		return nil, io.EOF
+	}
+	return r.rows, nil
 }
 
 // Add counts a row.

@@ -53,6 +53,7 @@ var putWaits = backoff.Backoff{First: 200 * time.Millisecond, Longest: 5 * time.
 // shards runs shards. Safe for concurrent use.
 type shards struct {
 	reports     Reports
+	form        *form
 	version     string
 	concurrency int
 	cut         Cut
@@ -63,11 +64,11 @@ type shards struct {
 
 // report returns the stored report of a shard; pipeline.ErrNotFound: there is none.
 func (x *shards) report(ctx context.Context, s pipeline.Shard) ([]byte, header, error) {
-	data, err := x.reports.Get(ctx, reportName(s))
+	data, err := x.reports.Get(ctx, x.form.name(s))
 	if err != nil {
 		return nil, header{}, fmt.Errorf("%s: read the report: %w", s, err)
 	}
-	h, err := readHeader(s, data)
+	h, _, err := x.form.openReport(s, data)
 	return data, h, err
 }
 
@@ -87,7 +88,7 @@ func (x *shards) runner(p Plan, name string, b Bucket) *Runner {
 // shard is that, already, its pipeline.Unfinished is returned.
 func (x *shards) run(ctx context.Context, p Plan, b Bucket, s pipeline.Shard, tell func(Totals)) ([]byte, header, error) {
 	h := header{Format: 1, Version: x.version, Pass: s.Pass, Bucket: s.Bucket, Range: rangeOf(s), Begun: time.Now().UTC()}
-	w := newReportWriter()
+	w := newReportWriter(x.form)
 	end, err := x.runner(p, s.Bucket, b).Run(ctx, h.Range, func(rows []Row) error {
 		if w.full() {
 			return errFull
@@ -113,7 +114,7 @@ func (x *shards) run(ctx context.Context, p Plan, b Bucket, s pipeline.Shard, te
 	if err != nil {
 		return nil, header{}, fmt.Errorf("%s: %w", s, err)
 	}
-	switch err := x.put(ctx, reportName(s), report); {
+	switch err := x.put(ctx, x.form.name(s), report); {
 	case errors.Is(err, pipeline.ErrChanged):
 		return x.report(ctx, s) // the report that was there first names the shards that follow
 	case err != nil:

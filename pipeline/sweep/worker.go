@@ -54,7 +54,7 @@ func (w *Worker) Handle(ctx context.Context, e pipeline.Event) error {
 		return err
 	}
 	x := &shards{
-		reports: w.Reports, version: w.Version, concurrency: w.Concurrency, cut: cmp.Or(w.Cut, DefaultCut), split: true,
+		reports: w.Reports, form: plan.Options.form(), version: w.Version, concurrency: w.Concurrency, cut: cmp.Or(w.Cut, DefaultCut), split: true,
 		stop: w.Stop, log: cmp.Or(w.Log, slog.New(slog.DiscardHandler)),
 	}
 	_, head, err := x.report(ctx, s)

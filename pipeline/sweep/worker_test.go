@@ -47,6 +47,7 @@ func TestDoubles(t *testing.T) {
 				random := rand.New(rand.NewPCG(seed, 0))
 				s := newStore(120)
 				w := newWorld(map[string]*store{"b": s})
+				w.options.Parquet = seed%2 == 1
 				start(t, w)
 				stable := slices.DeleteFunc(slices.Clone(s.keys), func(key string) bool { return strings.HasSuffix(key, "3") })
 

@@ -22,6 +22,7 @@ type world struct {
 	stores  map[string]*store
 	reports *memory
 	examine sweep.Examine
+	options sweep.Options // of passes
 
 	mu    sync.Mutex
 	queue []pipeline.Shard
@@ -181,7 +182,7 @@ func (p *process) work(t *testing.T, w *sweep.Worker) {
 // pass is a pass over all buckets of the world, as a process begins it.
 func (p *process) pass(got *rows) *sweep.Pass {
 	return &sweep.Pass{
-		Command: sweep.Verify, Buckets: slices.Sorted(maps.Keys(p.stores)), Reports: p, Name: "audit", Shards: 3, Open: p.open,
+		Command: sweep.Verify, Options: p.options, Buckets: slices.Sorted(maps.Keys(p.stores)), Reports: p, Name: "audit", Shards: 3, Open: p.open,
 		Cut: sweep.Cut{Items: 8}, Rows: got.add, Concurrency: 1,
 	}
 }
@@ -191,6 +192,7 @@ func (p *process) pass(got *rows) *sweep.Pass {
 func TestWorkerIsKilled(t *testing.T) {
 	everyDeath(t, func(t *testing.T, after bool, at int) (died bool) {
 		w := newWorld(map[string]*store{"a": newStore(30), "b": newStore(11)})
+		w.options.Parquet = at%2 == 1
 		starter := &process{world: w, kill: func() {}}
 		none := rows{}
 		stopped := make(chan struct{})

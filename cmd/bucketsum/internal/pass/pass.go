@@ -103,6 +103,7 @@ func (c Config) validateParts() error {
 	fault(c.Shards < 0, fmt.Sprintf("--shards: %d is less than 1", c.Shards))
 	fault(c.Shards > 0 && (c.Reports == "" || c.Pass == ""), "--shards: the processes meet by --reports and --pass, which are needed")
 	fault(c.Shard < 0 || c.Shard > 0 && c.Shard >= c.Shards, fmt.Sprintf("--shard: %d is not from 0 to --shards less 1", c.Shard))
+	fault(c.Options.Parquet && c.Reports == "", "--reports-format: it is about --reports, which is missing")
 	fault(c.Pass != "" && c.Reports == "", "--pass: the pass is in --reports, which is missing")
 	if c.Pass != "" {
 		if err := pipeline.CheckPass(c.Pass); err != nil {
