@@ -29,7 +29,11 @@ func permission(action, key string) string {
 
 // Get implements driver.Bucket. It takes one request: a GET also returns metadata and ETag.
 func (b *bucket) Get(ctx context.Context, key string, limit int64) (*driver.Blob, error) {
-	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key, RequestPayer: b.payer()})
+	g := &leanGet{lean: b.lean, key: key}
+	if blob, err := g.get(ctx, limit); blob != nil || err != nil {
+		return blob, b.translate(err, "")
+	}
+	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key, RequestPayer: b.payer()}, func(o *s3.Options) { o.HTTPClient = g })
 	if f := faultOf(err); f.status == http.StatusNotFound && (f.code == "" || f.code == "NotFound") {
 		return nil, b.whatIsGone(ctx, err) // it has no body that says what is not found
 	}

@@ -88,6 +88,7 @@ type bucket struct {
 	name        string // as the store knows it
 	bucket      *blob.Bucket
 	client      *s3.Client
+	lean        *lean
 	connections *http.Transport
 	writes      s3blob.Options
 	options     Options
@@ -134,6 +135,7 @@ func open(ctx context.Context, u *url.URL, options Options, o driver.Options) (*
 	// The SDK would warn about every object that was uploaded in parts.
 	sdk.DisableLogOutputChecksumValidationSkipped = true
 	b.client = s3.New(sdk)
+	b.lean = &lean{sdk: b.client.Options()}
 	if b.bucket, err = s3blob.OpenBucket(ctx, b.client, b.name, &b.writes); err != nil {
 		return nil, err
 	}
