@@ -97,9 +97,13 @@ func (l Layout) String() string { return l.orDefault().template }
 
 // RecordKey returns the key of the object's record of one algorithm.
 func (l Layout) RecordKey(key, algorithm string) string {
+	// What is put in may have braces of its own: it comes after what is still to be replaced.
+	record := strings.Replace(l.String(), "{alg}", algorithm, 1)
+	if strings.Contains(record, "{key}") {
+		return strings.Replace(record, "{key}", key, 1)
+	}
 	dir, base := path.Split(key) // dir ends with its slash
-	return strings.NewReplacer("{dir}/", dir, "{key}", key, "{base}", base, "{alg}", algorithm).
-		Replace(l.String())
+	return strings.Replace(strings.Replace(record, "{base}", base, 1), "{dir}/", dir, 1)
 }
 
 // ObjectKey is the inverse of RecordKey for all known algorithms. It is not ok if the key

@@ -66,6 +66,9 @@ func TestRecordKey(t *testing.T) {
 		// What is in a key is no variable.
 		{"{dir}/.sums/{base}.{alg}", "{alg}/{base}", "{alg}/.sums/{base}.md5"},
 		{"{key}.{alg}", "{alg}", "{alg}.md5"},
+		{"{key}.{alg}", "{key}/{dir}/{base}", "{key}/{dir}/{base}.md5"},
+		{"{dir}/{alg}{base}", "{base}/{alg}/{key}{alg}", "{base}/{alg}/md5{key}{alg}"},
+		{"sums{dir}/{base}/x{alg}", "a/{dir}", "sumsa/{dir}/xmd5"},
 	} {
 		if got := drivertest.MustLayout(t, test.template).RecordKey(test.key, "md5"); got != test.want {
 			t.Errorf("%s of %q: got %q, want %q", test.template, test.key, got, test.want)

@@ -20,7 +20,8 @@ type Work[T any] struct {
 	// and end before any later work begins. nil: no item needs that.
 	Alone func(T) bool
 	Do    func(T) T
-	// Tell receives consecutive results as soon as they are there, in one call at a time. An error stops all work.
+	// Tell receives consecutive results as soon as they are there, in one call at a time. It must not keep the slice. An
+	// error stops all work.
 	Tell func([]T) error
 
 	// taking is full while a worker takes an item, or works on it alone. It is no mutex, because a wait for items would
@@ -33,6 +34,7 @@ type Work[T any] struct {
 	mu      sync.Mutex
 	changed sync.Cond // head has grown, or err is set
 	results map[int]T // waiting for their turn
+	turn    []T       // what Tell receives, in one array for all turns
 	head    int       // of the first result that was not delivered
 	telling bool
 	err     error
@@ -117,7 +119,7 @@ func (o *Work[T]) done(place int, result T) bool {
 	o.mu.Lock()
 	o.results[place] = result
 	for !o.telling && o.err == nil && o.ctx.Err() == nil {
-		var turn []T
+		turn := o.turn[:0]
 		for {
 			r, ok := o.results[o.head+len(turn)]
 			if !ok {
@@ -132,8 +134,9 @@ func (o *Work[T]) done(place int, result T) bool {
 		o.telling = true
 		o.mu.Unlock()
 		err := o.Tell(turn)
+		clear(turn)
 		o.mu.Lock()
-		o.telling = false
+		o.turn, o.telling = turn, false
 		o.head += len(turn)
 		if err != nil && o.err == nil {
 			o.err = err
