@@ -11,10 +11,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/memory"
+	"github.com/bucketsum/bucketsum/testenv/awsenv"
 )
 
 // BenchmarkVerify measures what a verification of a folder costs beside sum, which reads the same files: CPU seconds for
-// each GiB of files from 1 to 64 MiB, and for each 10,000 small objects by records only.
+// each GiB of files from 1 to 64 MiB, and for each 10,000 small objects by records only, in a folder and on S3.
 func BenchmarkVerify(b *testing.B) {
 	large, small := b.TempDir(), b.TempDir()
 	size := 0
@@ -28,9 +33,27 @@ func BenchmarkVerify(b *testing.B) {
 	for n := range many {
 		writeBenchFile(b, filepath.Join(small, fmt.Sprint(n)), fmt.Appendf(nil, "content %d", n))
 	}
-	for _, dir := range []string{large, small} {
-		benchCommand(b, "backfill", "file://"+dir)
+	server := awsenv.StartVersitygw(b)
+	server.Setenv(b)
+	const onS3 = 2 * many
+	if err := os.Mkdir(filepath.Join(server.Dir, "photos"), 0o777); err != nil {
+		b.Fatal(err)
 	}
+	photos := server.BucketURL("photos")
+	bucket, err := blob.OpenBucket(b.Context(), photos)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer bucket.Close()
+	for n := range onS3 {
+		if err := bucket.WriteAll(b.Context(), fmt.Sprintf("%02x/%d", n%64, n), fmt.Appendf(nil, "content %d", n), nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, address := range []string{"file://" + large, "file://" + small, photos} {
+		benchCommand(b, "backfill", address)
+	}
+	memory.LeaveGarbage()
 	gib, tenThousand := float64(size)/(1<<30), many/10_000.0
 	for _, bc := range []struct {
 		name string
@@ -42,6 +65,8 @@ func BenchmarkVerify(b *testing.B) {
 		{"verify", "CPU-s/GiB", gib, []string{"verify", "file://" + large}},
 		{"records only", "CPU-s/10k-objects", tenThousand, []string{"verify", "--records-only", "file://" + small}},
 		{"backfill again", "CPU-s/10k-objects", tenThousand, []string{"backfill", "file://" + small}},
+		{"records only on S3", "CPU-s/10k-objects", onS3 / 10_000.0, []string{"verify", "--records-only", photos}},
+		{"backfill again on S3", "CPU-s/10k-objects", onS3 / 10_000.0, []string{"backfill", photos}},
 	} {
 		b.Run(bc.name, func(b *testing.B) {
 			var used time.Duration
