@@ -6,8 +6,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/sweep"
@@ -163,4 +168,70 @@ func TestHostileReports(t *testing.T) {
 	}
 	delete(w.reports.objects, name)
 	checkWhole(t, w)
+}
+
+// TestForgedShards: messages for parts of the ranges of a plan, as a forger sends them, make workers work and do
+// nothing else: what they write are reports of these parts, and the pass has one row for each object.
+func TestForgedShards(t *testing.T) {
+	for seed := range uint64(10) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(map[string]*store{"a": newStore(60), "b": newStore(120)})
+			start(t, w)
+			random := rand.New(rand.NewPCG(seed, 0))
+			position := func() string {
+				return fmt.Sprintf("k%06d", random.IntN(120)) + []string{"", "", "x", "\x00"}[random.IntN(4)]
+			}
+			for _, root := range slices.Clone(w.sent) {
+				for range 10 {
+					forged := root
+					switch random.IntN(3) {
+					case 0: // it begins as a shard of the pass
+						forged.Through = position()
+					case 1: // it ends as one
+						forged.After = position()
+					default:
+						forged.After, forged.Through = position(), position()
+					}
+					w.queue = append(w.queue, forged)
+				}
+			}
+			random.Shuffle(len(w.queue), func(i, j int) { w.queue[i], w.queue[j] = w.queue[j], w.queue[i] })
+
+			written := make(map[string]bool)
+			w.reports.after = func(operation, name string) error {
+				if operation == "put" {
+					written[name] = true
+				}
+				return nil
+			}
+			p, refused := &process{world: w, kill: func() {}}, 0
+			worker := &sweep.Worker{Reports: w.reports, Open: p.open, Send: p.Send, Concurrency: 1, Cut: sweep.Cut{Items: 8}}
+			for s, ok := p.first(); ok; s, ok = p.first() {
+				if err := worker.Handle(t.Context(), event(s)); pipeline.Classify(err) == pipeline.ClassPermanent {
+					refused++ // it becomes a dead letter
+				} else if err != nil {
+					t.Fatalf("%s: %v", s, err)
+				}
+				w.remove(s)
+			}
+			for name := range written {
+				if !strings.HasPrefix(name, "reports/audit/a/") && !strings.HasPrefix(name, "reports/audit/b/") {
+					t.Errorf("a worker has written %s", name)
+				}
+			}
+			var got rows
+			pass := p.pass(&got)
+			s, err := pass.ByQueue(t.Context(), func(_ context.Context, s pipeline.Shard) error {
+				return fmt.Errorf("%s has no report", s)
+			})
+			slices.Sort(got)
+			if diff := cmp.Diff(all(w.stores), got); err != nil || !s.Complete || diff != "" {
+				t.Errorf("got %+v, %v; rows (-want +got):\n%s", s, err, diff)
+			}
+			if refused == 0 || len(written) < 60 {
+				t.Errorf("%d messages were refused, and %d reports written: the forger had no part in it", refused, len(written))
+			}
+			checkWhole(t, w)
+		})
+	}
 }

@@ -86,6 +86,24 @@ var sweepMutants = []mutant{
 		}},
 	},
 	{
+		name: "parts-share-a-report", pass: true,
+		what: "the report of a forged part of a range has the name of the whole one's",
+		changes: []change{{
+			file: "pipeline/sweep/names.go",
+			old:  `shortHash(s.Bucket, s.After, s.Through)`,
+			new:  `shortHash(s.Bucket, s.After)`,
+		}},
+	},
+	{
+		name: "silence-is-completion", pass: true,
+		what: "a pass whose workers have given a shard up counts as complete",
+		changes: []change{{
+			file: "pipeline/sweep/watch.go",
+			old:  `			return w.silent()`,
+			new:  `			clear(w.open)`,
+		}},
+	},
+	{
 		name: "prefix-without-last-characters", pass: true,
 		what: "the range of a prefix ends before keys whose next character is a large one",
 		changes: []change{{
