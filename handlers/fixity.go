@@ -305,7 +305,7 @@ func (v *verification) announceMismatch(ctx context.Context, row sweep.Row) erro
 	}
 	event := pipeline.Event{Kind: pipeline.Sweep, Object: v.object, ID: v.plan.Pass, Name: string(v.plan.Command)}
 	if err := v.Config.announce(ctx, event, time.Now(), result); err != nil {
-		return fmt.Errorf("%w: %w", errUnannounced, err)
+		return fmt.Errorf("%w: %s: %w", errUnannounced, row.Reason, err)
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func (x *examiner) noncurrent(ctx context.Context, t *item) (sweep.Row, error) {
 	if state == sweep.Mismatch {
 		event := pipeline.Event{Kind: pipeline.Sweep, Object: t.Object, ID: x.plan.Pass, Name: string(x.plan.Command)}
 		if err := c.announce(ctx, event, began, pipeline.Result{Outcome: pipeline.Mismatch, Record: content, Reason: reason}); err != nil {
-			return row, fmt.Errorf("%w: %w", errUnannounced, err)
+			return row, fmt.Errorf("%w: %s: %w", errUnannounced, reason, err)
 		}
 	}
 	return row, nil
