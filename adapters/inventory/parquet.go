@@ -238,6 +238,7 @@ func unixTime(n int64, unit time.Duration) time.Time {
 // because the library takes the memory that the header asks for.
 type pages struct {
 	in     io.ReaderAt
+	codec  format.CompressionCodec
 	pages  parquet.Pages
 	at     int64 // of the header of the next page
 	page   parquet.Page
@@ -248,7 +249,7 @@ type pages struct {
 
 func newPages(in io.ReaderAt, f *parquet.File, group int, c *parquet.Column) *pages {
 	meta := f.Metadata().RowGroups[group].Columns[c.Index()].MetaData
-	p := &pages{in: in, pages: f.RowGroups()[group].ColumnChunks()[c.Index()].Pages(), at: meta.DataPageOffset, buffer: make([]parquet.Value, 256)}
+	p := &pages{in: in, codec: meta.Codec, pages: f.RowGroups()[group].ColumnChunks()[c.Index()].Pages(), at: meta.DataPageOffset, buffer: make([]parquet.Value, 256)}
 	if meta.DictionaryPageOffset != 0 {
 		p.at = meta.DictionaryPageOffset
 	}
@@ -309,7 +310,7 @@ func (p *pages) check() (bool, error) {
 		return false, err
 	}
 	p.at = page.Next
-	return page.IsData(), nil
+	return page.IsData(), page.CheckSize(p.in, p.codec)
 }
 
 func (p *pages) release() {

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress"
 
 	"github.com/bucketsum/bucketsum/adapters/inventory"
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -137,5 +139,66 @@ func TestParquetDamaged(t *testing.T) {
 	lists := append(append([]byte("PAR1"), footer...), binary.LittleEndian.AppendUint32(nil, uint32(len(footer)))...)
 	if err := read(append(lists, "PAR1"...)); err == nil || !strings.Contains(err.Error(), "too long") {
 		t.Errorf("with a huge list: got %v", err)
+	}
+}
+
+// TestParquetBombs: a page that unpacks to more than its header says ends with an error, before it takes that memory.
+func TestParquetBombs(t *testing.T) {
+	rows := s3Rows(32 << 10)
+	class := strings.Repeat("x", 1000)
+	for i := range rows {
+		rows[i].Class = &class
+	}
+	for name, codec := range map[string]compress.Codec{"snappy": &parquet.Snappy, "gzip": &parquet.Gzip, "zstd": &parquet.Zstd} {
+		for version := 1; version <= 2; version++ {
+			t.Run(fmt.Sprintf("%s %d", name, version), func(t *testing.T) {
+				var b bytes.Buffer
+				type row struct {
+					Key   string `parquet:"key"`
+					Class string `parquet:"storage_class,plain"`
+				}
+				w := parquet.NewGenericWriter[row](&b, parquet.Compression(codec), parquet.DataPageVersion(version), parquet.PageBufferSize(64<<20), parquet.DefaultEncoding(&parquet.Plain))
+				for _, r := range rows {
+					if _, err := w.Write([]row{{r.Key, class}}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := w.Close(); err != nil {
+					t.Fatal(err)
+				}
+				content := b.Bytes()
+				read := func() error {
+					v := open(t, inventory.Config{Name: write(t, t.TempDir(), "1.parquet", string(content))})
+					for i, err := range v.Items(t.Context(), sweep.Range{}) {
+						if i.At == "" {
+							return err
+						}
+					}
+					return nil
+				}
+				if err := read(); err != nil {
+					t.Fatalf("as it was: %v", err)
+				}
+				f, err := parquet.OpenFile(bytes.NewReader(content), int64(len(content)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				// The header begins with the type of the page, then says how many bytes it has unpacked.
+				size := content[f.Metadata().RowGroups[0].Columns[1].MetaData.DataPageOffset+3:]
+				_, n := binary.Uvarint(size)
+				copy(size, append(bytes.Repeat([]byte{0x80}, n-1), 0))
+				size[0] |= 2 * 9
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				err = read()
+				runtime.ReadMemStats(&after)
+				if err == nil || pipeline.Classify(err) != pipeline.ClassPermanent || !strings.Contains(err.Error(), "unpacks to") {
+					t.Errorf("got %v, want a permanent error about its size", err)
+				}
+				if took := after.TotalAlloc - before.TotalAlloc; took > 24<<20 {
+					t.Errorf("it took %d bytes", took)
+				}
+			})
+		}
 	}
 }

@@ -66,7 +66,7 @@ func CheckFooter(in io.ReaderAt, size int64) error {
 // Page is the header of a page.
 type Page struct {
 	format.PageHeader
-	Body int64 // where its content begins
+	body int64 // where its content begins
 	Next int64 // where the next page begins
 }
 
@@ -96,8 +96,8 @@ func ReadPage(in io.ReaderAt, at int64, most int32) (Page, error) {
 		case p.CompressedPageSize < 0 || p.CompressedPageSize > most || p.UncompressedPageSize < 0 || p.UncompressedPageSize > most:
 			return p, damaged("a page of %d and uncompressed %d bytes is not from 0 to %d", p.CompressedPageSize, p.UncompressedPageSize, most)
 		}
-		p.Body = at + int64(bytes.BytesRead())
-		p.Next = p.Body + int64(p.CompressedPageSize)
+		p.body = at + int64(bytes.BytesRead())
+		p.Next = p.body + int64(p.CompressedPageSize)
 		return p, nil
 	}
 }

@@ -3,7 +3,6 @@ package sweep
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -320,8 +319,8 @@ func (r *tableReader) checkPages(at, size, rows int64) (expanded int64, err erro
 		if p.Next > end || p.Type != format.DataPage || !p.DataPageHeader.Valid || h.Encoding != format.Plain || h.NumValues < 0 || h.NumValues > maxValues {
 			return 0, errors.New("a page is not in the form of reports")
 		}
-		if n, _ := binary.Uvarint(r.report[p.Body:p.Next]); n != uint64(p.UncompressedPageSize) { // Snappy begins with the length
-			return 0, fmt.Errorf("a page of %d bytes unpacks to %d", p.UncompressedPageSize, n)
+		if err := p.CheckSize(bytes.NewReader(r.report), format.Snappy); err != nil {
+			return 0, err
 		}
 		at, values = p.Next, values+int64(h.NumValues)
 		expanded += int64(p.UncompressedPageSize) + valueBytes*int64(h.NumValues)
