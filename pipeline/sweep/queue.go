@@ -50,6 +50,7 @@ type watch struct {
 	done    int
 	totals  Totals
 	resumed Totals
+	begun   bool // what was done before is known
 	refused bool // Rows has failed
 }
 
@@ -69,7 +70,7 @@ func (w *watch) begin(ctx context.Context, send Send) error {
 	if err := w.look(ctx, roots); err != nil {
 		return err
 	}
-	w.resumed.Plus(w.totals)
+	w.begun = true
 	w.tell()
 	for _, s := range w.open {
 		if isClosed(w.Stop) {
@@ -113,6 +114,10 @@ func (w *watch) look(ctx context.Context, todo []pipeline.Shard) error {
 						delete(w.open, name)
 						w.done++
 						w.totals.Plus(f.head.Totals)
+						if !w.begun {
+							w.resumed.Plus(f.head.Totals)
+						}
+						w.tell()
 						next = append(next, f.head.next()...)
 					}
 				}

@@ -61,6 +61,26 @@ func TestRowsAsTheyCome(t *testing.T) {
 	})
 }
 
+// TestResumedByQueue: a pass that is started again tells how far it is while it reads what was done before.
+func TestResumedByQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(map[string]*store{"b": newStore(120)})
+		start(t, w)
+		worker := &process{world: w, kill: func() {}}
+		worker.work(t, &sweep.Worker{Cut: sweep.Cut{Items: 8}})
+		p, told := worker.pass(new(rows)), 0
+		p.Progress = func(now sweep.Progress) {
+			if told++; now.Totals.Sum() != now.Resumed.Sum() {
+				t.Errorf("%d objects are done, %d of them before", now.Totals.Sum(), now.Resumed.Sum())
+			}
+		}
+		s, err := p.ByQueue(t.Context(), worker.Send)
+		if reports := w.reports.count("reports/"); err != nil || s.Totals.Sum() != 120 || told < reports {
+			t.Errorf("got %+v, %v; progress was told %d times, want once for each of %d reports", s, err, told, reports)
+		}
+	})
+}
+
 // TestRowsAreRefused: an error of Rows ends a pass by workers. No row is told again after it.
 func TestRowsAreRefused(t *testing.T) {
 	for _, reported := range []bool{true, false} { // before the pass waits, or meanwhile

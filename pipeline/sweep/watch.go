@@ -77,7 +77,6 @@ func (w *watch) wait(ctx context.Context) error {
 		}
 		if w.done > before {
 			quiet, heard, warned = 0, time.Now(), time.Now()
-			w.tell()
 		} else if quiet++; time.Since(heard) > longSilence {
 			return w.silent()
 		} else if time.Since(warned) > silence {
