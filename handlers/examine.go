@@ -132,7 +132,7 @@ func (x *examiner) examine(ctx context.Context, i sweep.Item) (sweep.Row, error)
 // row returns the row of the item, whose object is in a certain state.
 func (t *item) row(o pipeline.Object, s sweep.State, reason string) sweep.Row {
 	row := sweep.Row{
-		Bucket: t.Object.Bucket, Key: t.Object.Key, State: s, VersionID: o.VersionID, ETag: o.ETag,
+		Bucket: t.Object.Bucket, Key: t.Object.Key, State: s, VersionID: o.VersionID, Noncurrent: t.Noncurrent, ETag: o.ETag,
 		Class: t.Class, Reason: readable.Cut(readable.Text(reason), maxReason),
 	}
 	if o.Size != pipeline.UnknownSize {

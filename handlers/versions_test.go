@@ -66,6 +66,10 @@ func TestVerifyVersion(t *testing.T) {
 			do:    func(s *store) sweep.Item { i := older(s, "one"); i.Archived = true; return i },
 			state: sweep.Archived, unverified: true,
 		},
+		"older, archived, which only the reading shows": {
+			do:    func(s *store) sweep.Item { s.openErr = pipeline.ErrArchived; return older(s, "one") },
+			state: sweep.Archived, unverified: true,
+		},
 		"older, shorter than its store says": {
 			do:    func(s *store) sweep.Item { s.short = 1; return older(s, "one") },
 			state: sweep.Unreadable, unverified: true,
@@ -108,7 +112,7 @@ func TestVerifyVersion(t *testing.T) {
 				if tc.sum != "" && row.Checksums["md5"] != md5sum(tc.sum) {
 					t.Errorf("the checksums are %v", row.Checksums)
 				}
-				if tc.state != "" && tc.state != sweep.Unreadable && (row.VersionID != i.Object.VersionID || row.Noncurrent == tc.current || (row.VerifiedAt == nil) != tc.unverified) {
+				if tc.state != "" && (row.VersionID != i.Object.VersionID || row.Noncurrent == tc.current || (row.VerifiedAt == nil) != tc.unverified) {
 					t.Errorf("got %+v of %+v", row, i)
 				}
 				if got := slices.Equal(a.outcomes(), []pipeline.Outcome{pipeline.Mismatch}); got != tc.announced {

@@ -130,10 +130,15 @@ func TestVerifyVersions(t *testing.T) {
 	if diff := cmp.Diff(want, rows); diff != "" || status != exitOK {
 		t.Errorf("verify of an inventory ends with %d (-want +got):\n%s%s", status, diff, log)
 	}
-	for _, part := range []string{"0", "1"} { // parts of a pass, and its result
-		if _, log, status := sweepRun(t, "verify", "--versions", "--reports", "file://"+t.TempDir(), "--pass", "parts", "--shards", "2", "--shard", part, b.Address()); status != exitOK {
+	pass := []string{"--reports", "file://" + t.TempDir(), "--pass", "parts", b.Address()}
+	for _, part := range []string{"0", "1"} {
+		if _, log, status := versionsVerified(t, append(pass, "--shards", "2", "--shard", part)...); status != exitOK {
 			t.Errorf("part %s ends with %d:\n%s", part, status, log)
 		}
+	}
+	rows, log, status = versionsVerified(t, pass...)
+	if diff := cmp.Diff(want, rows); diff != "" || status != exitOK {
+		t.Errorf("the parts together end with %d (-want +got):\n%s%s", status, diff, log)
 	}
 
 	b.damage(t, b.a[1])

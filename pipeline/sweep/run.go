@@ -131,7 +131,7 @@ func (s *run) safely(ctx context.Context, i Item) (row Row, err error) {
 
 // unreadable is the row of an item that could not be examined.
 func unreadable(i Item, err error) Row {
-	return Row{Key: cmp.Or(i.Object.Key, i.At), State: Unreadable, Reason: err.Error()}
+	return Row{Key: cmp.Or(i.Object.Key, i.At), State: Unreadable, VersionID: i.Object.VersionID, Noncurrent: i.Noncurrent, Reason: err.Error()}
 }
 
 // tell tells the rows of consecutive tasks, up to the first that ended without one.
