@@ -20,24 +20,33 @@ import (
 
 var _ sweep.Source = (*Store)(nil)
 
-// Items implements sweep.Source. It yields the objects of [Store.List], with the same errors, and the records
-// between them, by the names that they have now. A record that is not beside its object is at the key that
-// it would have beside it; if an object has that key, it is at the next possible key after the object.
+// Items implements sweep.Source. It yields the objects of [Store.List], with the same errors, and the records between
+// them, by the names that they have now. It leaves out what stands for a folder in a store that has none. A record that
+// is not beside its object is at the key that it would have beside it; if an object has that key, it is at the next
+// possible key after the object.
 //
 // A position is a key. What has a key that cannot be one has another: see place. The listing ends with an error if the store does not list in the
 // order of bytes, because ranges would then leave objects out.
 func (s *Store) Items(ctx context.Context, r sweep.Range) iter.Seq2[sweep.Item, error] {
+	return s.items(ctx, s.listed, r)
+}
+
+// items yields what is listed of objects, with the records that are apart.
+func (s *Store) items(ctx context.Context, listed lists, r sweep.Range) iter.Seq2[sweep.Item, error] {
 	if !s.traits.Local && !utf8.ValidString(r.After+r.Through) {
 		return func(yield func(sweep.Item, error) bool) {
 			yield(sweep.Item{}, pipeline.Permanent(fmt.Errorf("list bucket %s after %q through %q: only folders have keys that are not UTF-8", s.name, r.After, r.Through)))
 		}
 	}
-	items := placed(ctx, s.listed, r)
+	items := placed(ctx, listed, r)
 	if s.apart {
 		items = merged(items, placed(ctx, s.listedApart, r))
 	}
 	return items
 }
+
+// lists yields what is in a range.
+type lists func(context.Context, sweep.Range) iter.Seq2[sweep.Item, error]
 
 // place is a position of what has a key that cannot be one: it is too long, or the store cannot tell it; or a folder that
 // cannot be read has a key that is outside of the range, or before what came last. It follows the last key that is a
@@ -67,7 +76,7 @@ func (p *place) next(key string) {
 
 // placed gives each item of a listing a position that is in the range and after the one before it. A range that begins at
 // a place is listed from the key before that, so that the places are the same again. It ends with a place where that is seen.
-func placed(ctx context.Context, list func(context.Context, sweep.Range) iter.Seq2[sweep.Item, error], r sweep.Range) iter.Seq2[sweep.Item, error] {
+func placed(ctx context.Context, list lists, r sweep.Range) iter.Seq2[sweep.Item, error] {
 	from, through := r.After, r.Through
 	if parts := placeForm.FindStringSubmatch(from); parts != nil {
 		from = parts[1]
@@ -102,14 +111,20 @@ func (s *Store) listed(ctx context.Context, r sweep.Range) iter.Seq2[sweep.Item,
 	return func(yield func(sweep.Item, error) bool) {
 		for e, err := range s.inOrder(ctx, s.bucket, driver.Listing{Range: r, Skip: s.skipped()}) {
 			i, err := s.itemOf(ctx, e, err)
-			if errors.Is(err, pipeline.ErrOwnRecord) {
-				continue // a record by another layout
+			if s.isOther(err) {
+				continue
 			}
 			if !yield(i, err) {
 				return
 			}
 		}
 	}
+}
+
+// isOther reports whether an error says that a record by another layout is listed, or what stands for a folder in a
+// store that has none. What is a folder's own is told, as nothing else tells that its files are not looked at.
+func (s *Store) isOther(err error) bool {
+	return errors.Is(err, pipeline.ErrOwnRecord) || !s.traits.Local && errors.Is(err, pipeline.ErrFiltered)
 }
 
 // skipped returns which keys are neither those of objects nor of records beside them.
@@ -264,11 +279,7 @@ type versions struct{ *Store }
 
 // Items implements sweep.Source.
 func (v versions) Items(ctx context.Context, r sweep.Range) iter.Seq2[sweep.Item, error] {
-	items := placed(ctx, v.listed, r)
-	if v.apart {
-		items = merged(items, placed(ctx, v.listedApart, r))
-	}
-	return items
+	return v.items(ctx, v.listed, r)
 }
 
 // versionAt returns the position of a version: after another one of its key, or after the key itself. No key has a NUL.
@@ -361,7 +372,7 @@ func (w *versionWalk) tell(ctx context.Context, e driver.Entry, err error, yield
 		err = pipeline.Permanent(fmt.Errorf("the key %q has a NUL, so that positions of its versions cannot be told apart", e.Key))
 	}
 	i, fault := w.itemOf(ctx, e, err)
-	if i.Record && e.Noncurrent || errors.Is(fault, pipeline.ErrOwnRecord) {
+	if i.Record && e.Noncurrent || w.isOther(fault) {
 		return true
 	}
 	if err == nil {
