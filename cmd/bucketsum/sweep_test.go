@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -342,5 +343,31 @@ func TestUsersChecksumFiles(t *testing.T) {
 	want["right"] = sweep.OK
 	if states, _ := verified(t, bucket); !cmp.Equal(states, want) {
 		t.Errorf("after the backfill: %v", states)
+	}
+}
+
+// TestPassCleansUp: what a killed process left half-written in a folder is removed by the next pass, once no live process can have
+// it under way.
+func TestPassCleansUp(t *testing.T) {
+	dir, bucket := bucketOf(t, map[string]string{"a": "content"})
+	kept, reports := bucketOf(t, map[string]string{"keep": ""})
+	for _, args := range [][]string{{"backfill", "--reports", reports, bucket}, {"verify", "--reports", reports, bucket}} {
+		for _, in := range []string{dir, kept} {
+			temp := filepath.Join(in, ".bucketsum", "tmp")
+			put(t, filepath.Join(temp, "OLD"), "half a rec")
+			put(t, filepath.Join(temp, "NEW"), "half a rec")
+			long := time.Now().Add(-2 * time.Hour)
+			if err := os.Chtimes(filepath.Join(temp, "OLD"), long, long); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, log, status := sweepRun(t, args...); status != exitOK {
+			t.Fatalf("%s ends with %d: %s", args[0], status, log)
+		}
+		for _, in := range []string{dir, kept} {
+			if left, err := filepath.Glob(filepath.Join(in, ".bucketsum", "tmp", "*")); err != nil || len(left) != 1 || filepath.Base(left[0]) != "NEW" {
+				t.Errorf("%s leaves %q, %v; want what was just written", args[0], left, err)
+			}
+		}
 	}
 }

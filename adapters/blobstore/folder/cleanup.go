@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
@@ -17,14 +18,24 @@ import (
 // cleanUp removes temporary files, and the notes of records whose file and object are
 // gone.
 func (f *bucket) cleanUp(ctx context.Context, r driver.Records) error {
-	return errors.Join(f.removeTemps(), f.removeNotes(ctx, r))
+	return errors.Join(f.removeTemps(time.Time{}), f.removeNotes(ctx, r))
 }
 
-func (f *bucket) removeTemps() error {
+// tempAge is the age of a temporary file that no live process has: a write takes seconds at most. The write of a process that was
+// stopped for so long fails, and its retry succeeds.
+const tempAge = time.Hour
+
+// removeTemps removes the temporary files that were written before a time; with a zero one, all.
+func (f *bucket) removeTemps(before time.Time) error {
 	names, err := f.entries(tempDir)
 	errs := []error{err}
 	for _, name := range names {
-		if err := f.root.Remove(filepath.Join(tempDir, name)); !errors.Is(err, fs.ErrNotExist) {
+		name = filepath.Join(tempDir, name)
+		info, err := f.root.Lstat(name)
+		if err == nil && (before.IsZero() || info.ModTime().Before(before)) {
+			err = f.root.Remove(name)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}

@@ -25,6 +25,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
@@ -42,7 +43,13 @@ var Driver = driver.Driver{
 		if err != nil {
 			return nil, err
 		}
-		return Open(dir)
+		f, err := openCalm(dir, nil)
+		if err != nil {
+			return nil, err
+		}
+		// Who may not write to the folder leaves them.
+		_ = f.removeTemps(time.Now().Add(-tempAge))
+		return f, nil
 	},
 	NameOf: func(u *url.URL) string {
 		dir, err := pathOf(u)
@@ -98,6 +105,14 @@ func Open(dir string) (driver.Bucket, error) { return OpenCalm(dir, nil) }
 // OpenCalm is Open for a folder that is watched: the watcher tells calm which files users
 // remove.
 func OpenCalm(dir string, calm *Calm) (driver.Bucket, error) {
+	f, err := openCalm(dir, calm)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func openCalm(dir string, calm *Calm) (*bucket, error) {
 	full, err := filepath.Abs(dir)
 	if err == nil {
 		// resolve compares paths with it.
