@@ -68,7 +68,8 @@ func scopeOf(r *http.Request) [4]string {
 
 // s3Parameters are the query parameters that do not change the needed accesses,
 // except that versionId selects the action for versions.
-var s3Parameters = []string{"versionId", "partNumber", "x-id", "list-type", "max-keys", "encoding-type", "max-parts", "part-number-marker"}
+var s3Parameters = []string{"versionId", "partNumber", "x-id", "list-type", "max-keys", "encoding-type", "max-parts", "part-number-marker",
+	"prefix", "delimiter", "start-after", "continuation-token"}
 
 func (g *Gate) parseS3(r *http.Request) (call, error) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")

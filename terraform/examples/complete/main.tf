@@ -1,5 +1,6 @@
-# Everything: a network with a cluster, a bucket with its pipeline, a registry for the
-# image and, on request, a bucket for Terraform's state.
+# Everything: a network with a cluster, a bucket with its pipeline, a bucket for what
+# audits and other passes find, a registry for the image and, on request, a bucket for
+# Terraform's state.
 
 provider "aws" {
   region = var.region
@@ -39,11 +40,17 @@ module "registry" {
   name = var.name
 }
 
+locals {
+  reports_bucket = coalesce(var.reports_bucket, "${var.bucket}-reports")
+}
+
 module "pipeline" {
   source = "../../modules/pipeline"
 
   name                   = var.name
   buckets                = { objects = { name = var.bucket, create = true } }
+  reports_bucket         = { name = local.reports_bucket, create = true }
+  audit                  = { reports_bucket = local.reports_bucket }
   create_kms_key         = true
   pod_identity           = var.identity == "pod-identity" ? { cluster_name = module.cluster.name } : null
   irsa                   = var.identity == "irsa" ? { oidc_provider_arn = module.cluster.oidc_provider_arn } : null

@@ -19,6 +19,12 @@ variable "bucket" {
   type        = string
 }
 
+variable "reports_bucket" {
+  description = "Bucket to make for what audits and other passes find. Null: the name of the bucket with -reports."
+  type        = string
+  default     = null
+}
+
 variable "state_bucket" {
   description = "Bucket to make for Terraform's state. Null: none is made."
   type        = string

@@ -29,6 +29,16 @@ variable "bucket_kms_key_arn" {
   default     = null
 }
 
+variable "reports_bucket" {
+  description = "Bucket for what audits and other passes find; create = true makes it. Audits then have a role, and workers take part in passes. Null: neither."
+  type = object({
+    name        = string
+    create      = optional(bool, false)
+    kms_key_arn = optional(string)
+  })
+  default = null
+}
+
 variable "keda" {
   description = "Give KEDA's operator (keda-operator in namespace keda) a role that reads the queue's length. Say false if it already has a role through EKS Pod Identity, which allows one role per service account, and allow that role sqs:GetQueueAttributes."
   type        = bool

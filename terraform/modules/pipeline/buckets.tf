@@ -1,8 +1,13 @@
 locals {
-  created = { for label, b in var.buckets : label => b if b.create }
+  # The labels of buckets have no underscore.
+  kept = merge(
+    { for label, b in var.buckets : label => { name = b.name, create = b.create, kms_key_arn = b.kms_key_arn } },
+    { for r in var.reports_bucket == null ? [] : [var.reports_bucket] : "reports_bucket" => r },
+  )
+  created = { for label, b in local.kept : label => b if b.create }
   # Null: S3's own key.
-  bucket_key_arns = { for label, b in var.buckets : label => b.create && b.kms_key_arn == null ? local.key_arn : b.kms_key_arn }
-  bucket_has_key  = { for label, b in var.buckets : label => b.kms_key_arn != null || (b.create && local.has_key) }
+  bucket_key_arns = { for label, b in local.kept : label => b.create && b.kms_key_arn == null ? local.key_arn : b.kms_key_arn }
+  bucket_has_key  = { for label, b in local.kept : label => b.kms_key_arn != null || (b.create && local.has_key) }
 }
 
 # Fails if a bucket is missing. S3 sends events in the bucket's own region only.
@@ -82,7 +87,7 @@ resource "aws_s3_bucket_policy" "this" {
       Effect    = "Deny"
       Principal = "*"
       Action    = "s3:*"
-      Resource  = [local.bucket_arns[each.key], "${local.bucket_arns[each.key]}/*"]
+      Resource  = [for of in ["", "/*"] : "arn:${local.partition}:s3:::${each.value.name}${of}"]
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]
   })
@@ -108,21 +113,26 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   }
 
   # Workers overwrite and delete checkpoints. Without this rule a versioned bucket
-  # keeps every one as an old version.
-  rule {
-    id     = "forget-checkpoints"
-    status = "Enabled"
+  # keeps every one as an old version. Reports are written once, and an old version of
+  # one is one that should be there.
+  dynamic "rule" {
+    for_each = each.key == "reports_bucket" ? [] : ["forget-checkpoints"]
 
-    filter {
-      prefix = ".bucketsum/"
-    }
+    content {
+      id     = rule.value
+      status = "Enabled"
 
-    noncurrent_version_expiration {
-      noncurrent_days = 1
-    }
+      filter {
+        prefix = ".bucketsum/"
+      }
 
-    expiration {
-      expired_object_delete_marker = true
+      noncurrent_version_expiration {
+        noncurrent_days = 1
+      }
+
+      expiration {
+        expired_object_delete_marker = true
+      }
     }
   }
 

@@ -37,12 +37,12 @@ locals {
   # object, or its bucket if it has a bucket key, so a key shared with other buckets
   # does not open their objects.
   bucket_key_statements = concat(
-    [for label, has in local.bucket_has_key : {
+    [for label in keys(var.buckets) : {
       sid     = "KeyOfBucket${replace(title(replace(label, "-", " ")), " ", "")}"
       actions = var.record_bucket == null ? local.worker_actions.keys : local.worker_actions.read_keys
       key     = local.bucket_key_arns[label]
       bucket  = local.bucket_arns[label]
-    } if has],
+    } if local.bucket_has_key[label]],
     [for r in var.record_bucket == null ? [] : [var.record_bucket] : {
       sid     = "KeyOfRecordBucket"
       actions = local.worker_actions.keys
@@ -52,9 +52,9 @@ locals {
     [for r in var.reports_bucket == null ? [] : [var.reports_bucket] : {
       sid     = "KeyOfReportsBucket"
       actions = local.worker_actions.keys
-      key     = r.kms_key_arn
+      key     = lookup(local.bucket_key_arns, "reports_bucket", null)
       bucket  = "arn:${local.partition}:s3:::${r.name}"
-    } if r.kms_key_arn != null],
+    } if lookup(local.bucket_has_key, "reports_bucket", false)],
   )
   queue_key_statements = concat(
     [for all in [local.has_key] : { sid = "KeyOfTheQueues", key = local.key_arn } if all],

@@ -33,6 +33,8 @@ output "helm_values" {
     { for checks in [var.native_checks] : "nativeChecks" => false if checks == "off" },
     { for url in local.result_url : "results" => { url = url } },
     { for who, url in local.reports_urls : "reports" => url if who == "worker" },
+    # A pass of the chart does what workers do, with their role.
+    { for r in var.reports_bucket == null ? [] : [var.reports_bucket] : "pass" => { serviceAccount = { create = false, name = var.service_account.name } } },
     { for a in var.audit == null ? [] : [var.audit] : "audit" => merge({
       enabled = true
       reports = local.reports_urls.audit
@@ -91,7 +93,7 @@ output "documents" {
       { for arn in values(local.queue_arns) : arn => local.key_arn if local.has_key },
       { for label, arn in local.bucket_arns : arn => local.bucket_key_arns[label] if local.bucket_has_key[label] },
       { for b in var.record_bucket == null ? [] : [var.record_bucket] : local.record_bucket_arn => b.kms_key_arn if b.kms_key_arn != null },
-      { for r in var.reports_bucket == null ? [] : [var.reports_bucket] : "arn:${local.partition}:s3:::${r.name}" => r.kms_key_arn if r.kms_key_arn != null },
+      { for r in var.reports_bucket == null ? [] : [var.reports_bucket] : "arn:${local.partition}:s3:::${r.name}" => lookup(local.bucket_key_arns, "reports_bucket", null) if lookup(local.bucket_has_key, "reports_bucket", false) },
       { for q in var.results_queue == null ? [] : [var.results_queue] : q.arn => q.kms_key_arn if q.kms_key_arn != null },
     )
     event_patterns         = { for label, pattern in local.event_patterns : label => jsondecode(pattern) }
@@ -99,6 +101,7 @@ output "documents" {
     redrive_policy         = local.redrive_policy
     redrive_allow_policies = local.redrive_allow_policies
     worker_policy          = jsondecode(jsonencode(local.worker_policy))
+    audit_policy           = var.audit == null ? null : jsondecode(jsonencode(local.audit_policy))
     scaler_policy          = local.scaler_policy
     trust_policies         = { for who, policy in local.trust_policies : who => jsondecode(policy) }
     worker_actions         = sort(distinct(flatten([for s in local.worker_policy.Statement : s.Action])))

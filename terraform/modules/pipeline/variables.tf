@@ -219,14 +219,17 @@ variable "results_queue" {
 
 variable "reports_bucket" {
   description = <<-EOT
-    Existing bucket for the plans and reports of passes, like the worker's --reports: workers then take part in a backfill
-    or a verification. Null: they do not.
+    Bucket for the plans and reports of passes, like the worker's --reports: workers then take part in a backfill
+    or a verification, and the chart's pass has their role. Null: they do not.
 
     - name: the bucket's name. It should be none of buckets.
-    - kms_key_arn: the key that encrypts it, if it is not S3's own.
+    - create: make the bucket (versioned, encrypted, private, TLS only); otherwise it exists.
+    - kms_key_arn: the key that encrypts it, if it is not S3's own. Default for a bucket made here: the pipeline's key, if
+      it has one.
   EOT
   type = object({
     name        = string
+    create      = optional(bool, false)
     kms_key_arn = optional(string)
   })
   default = null
@@ -234,6 +237,10 @@ variable "reports_bucket" {
   validation {
     condition     = var.reports_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.reports_bucket.name))
     error_message = "reports_bucket.name must have 3 to 63 lower-case letters, digits, dots and hyphens."
+  }
+  validation {
+    condition     = !try(var.reports_bucket.create, false) || !contains([for b in values(var.buckets) : b.name], try(var.reports_bucket.name, ""))
+    error_message = "reports_bucket is one of buckets, which exists or is made there: leave out reports_bucket.create."
   }
   validation {
     condition     = try(var.reports_bucket.kms_key_arn, null) == null || can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.reports_bucket.kms_key_arn))
@@ -390,8 +397,8 @@ variable "audit" {
   description = <<-EOT
     Audits get a role of their own, which reads objects, and writes only records and reports. Null: no such role.
 
-    - reports_bucket: existing bucket for what audits find. It should be none of buckets. It may be that of workers, with its key; the objects of any
-      other must be encrypted with S3's own key.
+    - reports_bucket: bucket for what audits find. It should be none of buckets. It may be that of workers, with its key; any other must
+      exist, and its objects must be encrypted with S3's own key.
     - results: audits also send what they find to results_queue.
     - versions: audits read every version of each object, not only the current ones.
     - service_account: the service account of audits, in the namespace of service_account; the chart's audit.serviceAccount.name.

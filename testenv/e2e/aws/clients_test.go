@@ -34,6 +34,20 @@ func clients(t *testing.T, server awsenv.Server, who session) (*s3.Client, *sqs.
 		})
 }
 
+// assume creates a role with documents as Terraform renders them. It returns its policy as moto has it, and the
+// credentials of a session.
+func (d *deployment) assume(who string, policy json.RawMessage) (awsenv.Policy, session) {
+	d.t.Helper()
+	role := d.Documents.Names.Queues["work"] + "-" + who
+	d.cli("iam", "create-role", "--role-name", role, "--assume-role-policy-document", compact(d.t, d.Documents.TrustPolicies[who]))
+	d.cli("iam", "put-role-policy", "--role-name", role, "--policy-name", who, "--policy-document", compact(d.t, policy))
+	var got struct{ PolicyDocument json.RawMessage }
+	d.must(json.Unmarshal(d.cli("iam", "get-role-policy", "--role-name", role, "--policy-name", who), &got))
+	var assumed struct{ Credentials session }
+	d.must(json.Unmarshal(d.cli("sts", "assume-role", "--role-session-name", who, "--role-arn", "arn:aws:iam::"+renderedAccount+":role/"+role), &assumed))
+	return d.parse(got.PolicyDocument), assumed.Credentials
+}
+
 // trusting returns a configuration that trusts the certificate in a file, or nil without
 // a file.
 func trusting(t *testing.T, authority string) *tls.Config {

@@ -44,6 +44,7 @@ type rendered struct {
 		RedrivePolicy        json.RawMessage            `json:"redrive_policy"`
 		RedriveAllowPolicies map[string]json.RawMessage `json:"redrive_allow_policies"`
 		WorkerPolicy         json.RawMessage            `json:"worker_policy"`
+		AuditPolicy          json.RawMessage            `json:"audit_policy"`
 		TrustPolicies        map[string]json.RawMessage `json:"trust_policies"`
 	}
 	HelmValues struct {
@@ -57,6 +58,8 @@ type rendered struct {
 		RecordTags        map[string]string
 		NativeChecks      *bool
 		Results           struct{ URL string }
+		Reports           string
+		Audit             struct{ Reports string }
 	} `json:"helm_values"`
 }
 
@@ -99,6 +102,9 @@ func (r rendered) flags() []string {
 	}
 	if v.Results.URL != "" {
 		flags = append(flags, "--results", v.Results.URL)
+	}
+	if v.Reports != "" {
+		flags = append(flags, "--reports", v.Reports)
 	}
 	return flags
 }
@@ -164,13 +170,7 @@ func deploy(t *testing.T, server awsenv.Server, r rendered) *deployment {
 			"Id": "queue", "Arn": queueARN(names.Queues["work"]), "DeadLetterConfig": map[string]string{"Arn": queueARN(names.Queues["undelivered"])},
 		}}))
 	}
-	role := names.Queues["work"] + "-worker"
-	d.cli("iam", "create-role", "--role-name", role, "--assume-role-policy-document", compact(t, r.Documents.TrustPolicies["worker"]))
-	d.cli("iam", "put-role-policy", "--role-name", role, "--policy-name", "worker", "--policy-document", compact(t, r.Documents.WorkerPolicy))
-
-	var got struct{ PolicyDocument json.RawMessage }
-	d.must(json.Unmarshal(d.cli("iam", "get-role-policy", "--role-name", role, "--policy-name", "worker"), &got))
-	d.policy = d.parse(got.PolicyDocument)
+	d.policy, d.session = d.assume("worker", r.Documents.WorkerPolicy)
 	for _, name := range names.Queues {
 		out, err := d.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
 			QueueUrl: aws.String(queueURL(name)), AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNamePolicy},
@@ -178,9 +178,6 @@ func deploy(t *testing.T, server awsenv.Server, r rendered) *deployment {
 		d.must(err)
 		d.queues[queueARN(name)] = d.parse([]byte(out.Attributes["Policy"]))
 	}
-	var assumed struct{ Credentials session }
-	d.must(json.Unmarshal(d.cli("sts", "assume-role", "--role-session-name", "worker", "--role-arn", "arn:aws:iam::"+renderedAccount+":role/"+role), &assumed))
-	d.session = assumed.Credentials
 	return d
 }
 
@@ -208,8 +205,10 @@ func (d *deployment) cli(args ...string) []byte {
 func (d *deployment) createBuckets(client *s3.Client) {
 	d.t.Helper()
 	names := slices.Collect(maps.Values(d.Documents.Names.Buckets))
-	if u := d.HelmValues.RecordBucket; u != "" {
-		names = append(names, hostOf(u))
+	for _, u := range []string{d.HelmValues.RecordBucket, d.HelmValues.Reports} {
+		if u != "" {
+			names = append(names, hostOf(u))
+		}
 	}
 	for _, name := range names {
 		_, err := client.CreateBucket(d.t.Context(), &s3.CreateBucketInput{

@@ -39,12 +39,12 @@ func quoted(cell string) []string {
 func TestDocumentedPermissions(t *testing.T) {
 	want, got := make(map[string][]string), make(map[string][]string)
 	resources := make(map[string][]string)
-	for _, cells := range docpage.Rows(t, "aws.md", "| statement | on |") {
+	for _, cells := range append(docpage.Rows(t, "aws.md", "| statement | on |"), docpage.Rows(t, "aws.md", "| statement of reports | on |")...) {
 		sid := quoted(cells[0])[0]
 		got[sid], resources[sid] = quoted(cells[2]), quoted(cells[1])
 		slices.Sort(got[sid])
 	}
-	for _, name := range []string{"defaults", "prefixes", "record_bucket", "tags", "cloudtrail"} {
+	for _, name := range pipelines {
 		r := readRendered(t, name)
 		policy, err := awsenv.ParsePolicy(r.Documents.WorkerPolicy)
 		if err != nil {

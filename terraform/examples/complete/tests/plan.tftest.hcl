@@ -22,6 +22,19 @@ run "pod_identity" {
     error_message = output.helm_values
   }
   assert {
+    condition = (yamldecode(output.helm_values).reports == "s3://acme-inbox-reports?region=eu-central-1" && yamldecode(output.helm_values).audit == {
+      enabled        = true
+      reports        = "s3://acme-inbox-reports?region=eu-central-1"
+      serviceAccount = { name = "bucketsum-audit", annotations = {} }
+    } && yamldecode(output.helm_values).pass == { serviceAccount = { create = false, name = "bucketsum" } })
+    error_message = output.helm_values
+  }
+  assert {
+    condition = (contains(output.documents.names.created, "acme-inbox-reports") &&
+    output.documents.trust_policies.audit.Statement[0].Condition.StringEquals["aws:RequestTag/kubernetes-service-account"] == "bucketsum-audit")
+    error_message = jsonencode(output.documents)
+  }
+  assert {
     condition     = output.documents.trust_policies.worker.Statement[0].Condition.ArnEquals["aws:SourceArn"] == "arn:aws:eks:eu-central-1:123456789012:cluster/bucketsum"
     error_message = jsonencode(output.documents.trust_policies)
   }
@@ -39,6 +52,13 @@ run "irsa_auto_and_state" {
     compute      = "auto"
     keda         = false
     state_bucket = "acme-terraform"
+
+    reports_bucket = "acme-audits"
+  }
+
+  assert {
+    condition     = yamldecode(output.helm_values).audit.serviceAccount.annotations == { "eks.amazonaws.com/role-arn" = "arn:aws:iam::123456789012:role/bucketsum-audit-eu-central-1" } && yamldecode(output.helm_values).reports == "s3://acme-audits?region=eu-central-1"
+    error_message = output.helm_values
   }
 
   assert {

@@ -60,6 +60,23 @@ run "scaled_by_the_queue" {
   }
 }
 
+run "passes" {
+  command = plan
+
+  variables {
+    reports_bucket = { name = "acme-audits" }
+  }
+
+  assert {
+    condition     = yamldecode(output.helm_values).reports == "s3://acme-audits?region=eu-central-1" && yamldecode(output.helm_values).audit.enabled
+    error_message = output.helm_values
+  }
+  assert {
+    condition     = length(output.documents.names.created) == 0 && output.documents.trust_policies.audit != null
+    error_message = jsonencode(output.documents)
+  }
+}
+
 run "region" {
   command = plan
   variables {

@@ -139,3 +139,25 @@ run "cloudtrail" {
     error_message = jsonencode(output.documents.worker_policy)
   }
 }
+
+run "passes" {
+  command = plan
+
+  variables {
+    name           = "passes"
+    buckets        = { inbox = { name = "passes-inbox", enable_eventbridge = true }, versions = { name = "passes-versions", create = true } }
+    create_kms_key = true
+    results_queue  = { arn = "arn:aws:sqs:eu-central-1:123456789012:passes-results", kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/77777777-2222-3333-4444-555555555555" }
+    reports_bucket = { name = "passes-reports", create = true }
+    audit          = { reports_bucket = "passes-reports", results = true }
+  }
+
+  assert {
+    condition     = contains(output.documents.names.created, "passes-reports") && output.documents.keys["arn:aws:s3:::passes-reports"] == output.kms_key_arn
+    error_message = jsonencode(output.documents)
+  }
+  assert {
+    condition     = output.helm_values.pass.serviceAccount == { create = false, name = "bucketsum" }
+    error_message = jsonencode(output.helm_values)
+  }
+}

@@ -89,3 +89,49 @@ run "shared_with_audits" {
     error_message = "${aws_iam_role_policy.worker.policy} ${aws_iam_role_policy.audit[0].policy}"
   }
 }
+
+run "made" {
+  command = plan
+
+  variables {
+    buckets        = { inbox = { name = "acme-inbox", create = true } }
+    reports_bucket = { name = "acme-audits", create = true }
+    create_kms_key = true
+    audit          = { reports_bucket = "acme-audits" }
+  }
+
+  assert {
+    condition = (aws_s3_bucket_versioning.this["reports_bucket"].bucket == "acme-audits" && aws_s3_bucket_public_access_block.this["reports_bucket"].restrict_public_buckets &&
+    one(aws_s3_bucket_server_side_encryption_configuration.this["reports_bucket"].rule).apply_server_side_encryption_by_default[0].kms_master_key_id == aws_kms_key.this[0].arn)
+    error_message = "the bucket of reports is not as the others"
+  }
+  assert {
+    condition     = jsondecode(aws_s3_bucket_policy.this["reports_bucket"].policy).Statement[0].Resource == ["arn:aws:s3:::acme-audits", "arn:aws:s3:::acme-audits/*"]
+    error_message = aws_s3_bucket_policy.this["reports_bucket"].policy
+  }
+  assert {
+    condition = ([for r in aws_s3_bucket_lifecycle_configuration.this["reports_bucket"].rule : r.id] == ["abort-incomplete-uploads"] &&
+    [for r in aws_s3_bucket_lifecycle_configuration.this["inbox"].rule : r.id] == ["abort-incomplete-uploads", "forget-checkpoints"])
+    error_message = "reports are forgotten, or checkpoints are not"
+  }
+  assert {
+    condition     = keys(aws_s3_bucket_notification.eventbridge) == ["inbox"]
+    error_message = "reports cause events"
+  }
+  assert {
+    condition = alltrue([for policy in [aws_iam_role_policy.worker.policy, aws_iam_role_policy.audit[0].policy] :
+    [for s in jsondecode(policy).Statement : s.Resource if s.Sid == "KeyOfReportsBucket"] == [[aws_kms_key.this[0].arn]]])
+    error_message = "${aws_iam_role_policy.worker.policy} ${aws_iam_role_policy.audit[0].policy}"
+  }
+}
+
+run "made_twice" {
+  command = plan
+
+  variables {
+    buckets        = { inbox = { name = "acme-inbox", create = true } }
+    reports_bucket = { name = "acme-inbox", create = true }
+  }
+
+  expect_failures = [var.reports_bucket]
+}
