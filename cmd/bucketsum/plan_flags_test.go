@@ -59,8 +59,9 @@ func TestResumedPassIsTheSame(t *testing.T) {
 		"shard": {value: "1", with: []string{"--shards", "2"}},
 		// What is shown.
 		"format": free("json"), "quiet": free(""), "log-level": free("error"), "log-format": free("json"),
-		// They name the pass.
-		"reports": {}, "pass": {}, "versions": {},
+		// They name the pass, and its form.
+		"reports-format": compared("parquet"),
+		"reports":        {}, "pass": {}, "versions": {},
 	}
 	verify := map[string]planned{
 		"records-only": compared(""), "sample": compared("99%"), "older-than": compared("90d"), "budget": compared("1GiB"), "versions": compared(""),
