@@ -19,6 +19,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
 
+	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/pipeline/sweep"
 )
@@ -187,7 +188,10 @@ func TestTableOfManyRows(t *testing.T) {
 	w.options.Parquet = true
 	w.examine = func(ctx context.Context, i sweep.Item) (sweep.Row, error) {
 		r, err := ok(ctx, i)
-		r.Reason = strings.Repeat(i.At, 100)
+		r.Reason, r.Size = strings.Repeat(i.At, 100), nil
+		if n := int64(after(i.At)); n%3 > 0 {
+			r.Size, r.Checksums = &n, map[string]string{[]string{1: "md5", 2: "sha1"}[n%3]: i.At}
+		}
 		return r, err
 	}
 	p := (&process{world: w, kill: func() {}}).pass(new(rows))
@@ -195,8 +199,10 @@ func TestTableOfManyRows(t *testing.T) {
 	var got rows
 	p.Rows = func(rows []sweep.Row) error {
 		for _, r := range rows {
-			if r.Reason != strings.Repeat(r.Key, 100) {
-				t.Fatalf("the reason of %s is %.50q", r.Key, r.Reason)
+			want, _ := w.examine(t.Context(), sweep.Item{At: r.Key, Object: pipeline.Object{Key: r.Key}})
+			want.Bucket = "b"
+			if d := diff.Diff(want, r); d != "" {
+				t.Fatalf("%s (-want +got):\n%.1000s", r.Key, d)
 			}
 		}
 		return got.add(rows)
@@ -330,18 +336,22 @@ func TestHostileTables(t *testing.T) {
 	copy(number, append(bytes.Repeat([]byte{0x80}, n-1), 0))
 	number[0] |= 2 * 9
 	refused("a page that lies", lying)
-	front := []struct {
-		Key string `parquet:"key,delta"`
-	}{{strings.Repeat("a", 1000)}, {strings.Repeat("a", 1000) + "b"}}
-	refused("an encoding that unpacks to more", tableOf(t, totals, front, form...))
-	dictionary := []struct {
-		Key string `parquet:"key,dict"`
-	}{{"a"}}
-	refused("a dictionary", tableOf(t, totals, dictionary, form...))
+	refused("an encoding that unpacks to more", tableOf(t, totals, []struct {
+		Bucket string `parquet:"bucket"`
+		Key    string `parquet:"key,delta"`
+		State  string `parquet:"state"`
+	}{{"odd", "a", "ok"}}, form...))
+	refused("a dictionary", tableOf(t, totals, []struct {
+		Bucket string `parquet:"bucket"`
+		Key    string `parquet:"key,dict"`
+		State  string `parquet:"state"`
+	}{{"odd", "a", "ok"}}, form...))
 	refused("values in lists", tableOf(t, totals, []struct {
 		Bucket string   `parquet:"bucket"`
-		Key    []string `parquet:"key"`
-	}{{"odd", []string{"a", "b"}}}, form...))
+		Key    string   `parquet:"key"`
+		State  string   `parquet:"state"`
+		Other  []string `parquet:"other"`
+	}{{"odd", "a", "ok", []string{"a", "b"}}}, form...))
 }
 
 // tableOf writes rows as a file with a header.

@@ -350,6 +350,22 @@ func TestWorkerHasNoInventory(t *testing.T) {
 	}
 }
 
+// TestQueueNeedsPlace: a pass that was begun with a list which workers cannot read is not sent to them.
+func TestQueueNeedsPlace(t *testing.T) {
+	w := newWorld(map[string]*store{"b": newStore(5)})
+	p, stop := (&process{world: w, kill: func() {}}).pass(new(rows)), make(chan struct{})
+	close(stop)
+	p.Options.Inventory, p.Stop = "sha256:1", stop
+	if _, err := p.Here(t.Context()); !errors.Is(err, sweep.ErrStopped) {
+		t.Fatal(err)
+	}
+	p.InventoryAt = &sweep.InventoryAt{URL: "s3://lists/keys"} // the plan does not have it
+	_, err := p.ByQueue(t.Context(), func(context.Context, pipeline.Shard) error { return errors.New("a shard was sent") })
+	if err == nil || !strings.Contains(err.Error(), "choose another name by --pass") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestWorkerTurns: a shard is run when its bucket says so. The time that it waits does not count as time of its run, and
 // the end of its delivery ends the wait.
 func TestWorkerTurns(t *testing.T) {
