@@ -68,7 +68,15 @@ func (b *bucket) Open(ctx context.Context, o pipeline.Object, offset int64) (dri
 	if f := faultOf(err); f.code == "InvalidArgument" && o.VersionID != "" {
 		return c, pipeline.Permanent(fmt.Errorf("the store has no versions with ids like %q: %w", o.VersionID, err))
 	}
-	return c, impossible(b.translate(err, reads))
+	return c, impossible(b.unread(ctx, err))
+}
+
+// unread is translate for the error of a reading.
+func (b *bucket) unread(ctx context.Context, err error) error {
+	if faultOf(err).nothing() {
+		return b.whatIsGone(ctx, err)
+	}
+	return b.translate(err, reads)
 }
 
 // begin takes everything about the version from the first answer.
@@ -95,7 +103,7 @@ func (v *version) rangeOf(ctx context.Context, first, end int64) (io.ReadCloser,
 	}
 	body, out, err := v.get(ctx, first, length)
 	if err != nil {
-		return nil, v.bucket.translate(err, reads)
+		return nil, v.bucket.unread(ctx, err)
 	}
 	if err := v.check(out, first, end); err != nil {
 		_ = body.Close() // nothing was read
@@ -162,7 +170,7 @@ func (v *version) head(ctx context.Context) (*s3.GetObjectOutput, error) {
 		in.IfMatch = aws.String(`"` + v.etag + `"`)
 	}
 	out, err := v.bucket.client.HeadObject(ctx, in, withChecksums)
-	if v.id == "null" && faultOf(err).refused() { // it is not the current version
+	if f := faultOf(err); v.id == "null" && (f.refused() || f.nothing()) { // it is not the current version
 		in.VersionId = &v.id
 		out, err = v.bucket.client.HeadObject(ctx, in, withChecksums)
 	}

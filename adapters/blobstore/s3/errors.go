@@ -48,6 +48,11 @@ func (f fault) notFound() bool {
 	return false
 }
 
+// nothing reports that something does not exist, by an answer that does not say what: it has no document of S3.
+func (f fault) nothing() bool {
+	return f.status == http.StatusNotFound && (f.code == "" || f.code == "NotFound")
+}
+
 // refused reports that the condition of a request did not hold, or that another write to the
 // key was under way.
 func (f fault) refused() bool {

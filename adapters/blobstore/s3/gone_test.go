@@ -43,7 +43,14 @@ func TestNotFoundByAProxy(t *testing.T) {
 			_, stat := store.Stat(t.Context(), drivertest.Object("a"))
 			_, _, lookup := store.Bucket().Records.Lookup(t.Context(), drivertest.Object("a"))
 			_, _, page := store.Bucket().Records.Lookup(t.Context(), drivertest.Object("page"))
-			for what, err := range map[string]error{"Stat": stat, "Lookup": lookup, "Lookup with a page": page} {
+			version := pipeline.Object{Bucket: "test", Key: "a", VersionID: "v1", Size: 5}
+			_, open := store.Open(t.Context(), version)
+			_, openAt := store.OpenAt(t.Context(), version, 3)
+			version.Key = "page"
+			_, openPage := store.Open(t.Context(), version)
+			for what, err := range map[string]error{
+				"Stat": stat, "Lookup": lookup, "Lookup with a page": page, "Open": open, "OpenAt": openAt, "Open with a page": openPage,
+			} {
 				if got := errors.Is(err, pipeline.ErrNotFound); got != tc.gone || pipeline.Classify(err) != pipeline.ClassTransient {
 					t.Errorf("%s: got %v, not found: want %v", what, err, tc.gone)
 				}

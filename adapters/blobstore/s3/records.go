@@ -34,8 +34,8 @@ func (b *bucket) Get(ctx context.Context, key string, limit int64) (*driver.Blob
 		return blob, b.translate(err, "")
 	}
 	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key, RequestPayer: b.payer()}, func(o *s3.Options) { o.HTTPClient = g })
-	if f := faultOf(err); f.status == http.StatusNotFound && (f.code == "" || f.code == "NotFound") {
-		return nil, b.whatIsGone(ctx, err) // it has no body that says what is not found
+	if faultOf(err).nothing() {
+		return nil, b.whatIsGone(ctx, err)
 	}
 	if err != nil {
 		err = b.translate(err, permission("s3:GetObject", key))
