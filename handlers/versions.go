@@ -36,9 +36,9 @@ func (x *examiner) verifyVersion(ctx context.Context, t *item) (sweep.Row, error
 	t.bytes = current.bytes
 	listed := t.Object.VersionID
 	switch {
-	case listed == "null":
 	case errors.Is(err, pipeline.ErrMissing), row.VersionID != "" && row.VersionID != listed:
 		return x.noncurrent(ctx, t)
+	case listed == "null": // its row is that of an object without versions
 	case row.State != "":
 		row.VersionID = listed
 	}
@@ -53,6 +53,7 @@ func (x *examiner) noncurrent(ctx context.Context, t *item) (sweep.Row, error) {
 	began := time.Now()
 	c, b := x.Config, t.bucket
 	c.bytesRead = &t.bytes
+	b.Source = versionSource{b.Source, t.Object.VersionID}
 	if b.Checkpoints != nil {
 		b.Checkpoints = versionCheckpoints{b.Checkpoints, t.Object.VersionID}
 	}
@@ -104,6 +105,25 @@ func uncompared(checks []pipeline.Check) string {
 		return "read; its store states no checksum to compare with"
 	}
 	return "read; what its store states could not be compared: " + strings.Join(unchecked, "; ")
+}
+
+// versionSource opens one version, also a second time: an opened object has no id if its version is the one that S3 calls
+// "null", so that it would be taken for the current one.
+type versionSource struct {
+	pipeline.Source
+	version string
+}
+
+// Open implements pipeline.Source.
+func (s versionSource) Open(ctx context.Context, o pipeline.Object) (pipeline.Reader, error) {
+	o.VersionID = s.version
+	return s.Source.Open(ctx, o)
+}
+
+// OpenAt implements pipeline.Source.
+func (s versionSource) OpenAt(ctx context.Context, o pipeline.Object, offset int64) (pipeline.Reader, error) {
+	o.VersionID = s.version
+	return s.Source.OpenAt(ctx, o, offset)
 }
 
 // versionCheckpoints keeps the checkpoints of one version apart from those of other versions of its key, which may be

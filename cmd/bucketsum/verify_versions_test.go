@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,9 +12,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
@@ -276,5 +279,78 @@ func TestVersionsRefused(t *testing.T) {
 		if _, log, status := sweepRun(t, args...); status != exitUsage || !strings.Contains(log, want) {
 			t.Errorf("%v ends with %d, want %q:\n%s", args, status, want, log)
 		}
+	}
+}
+
+// TestVerifyVersionNull: the version from before a bucket had versions is the one that is read, both times, whatever is
+// current by then.
+func TestVerifyVersionNull(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	server.Setenv(t)
+	b := drivertest.MakeS3Bucket(t, server, false)
+	for _, key := range []string{"gone", "other", "same"} {
+		b.Put(t, key, "content")
+	}
+	b.SetVersioning(t, types.BucketVersioningStatusEnabled)
+	b.Delete(t, "gone", "")
+	b.Put(t, "other", "other content")
+	b.Put(t, "same", "content")
+	b = b.Through(server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == http.MethodGet && r.URL.Query().Get("versionId") == "null" {
+			w = upper{w}
+		}
+		next.ServeHTTP(w, r)
+	}))
+	rows, log, _ := versionsVerified(t, b.Address())
+	for _, key := range []string{"gone", "other", "same"} {
+		if row := rows[key+" null"]; row.State != sweep.Mismatch || !row.Noncurrent {
+			t.Errorf("%s: got %+v\n%s", key, row, log)
+		}
+	}
+}
+
+// upper changes the content of an answer.
+type upper struct{ http.ResponseWriter }
+
+func (w upper) Write(p []byte) (int, error) { return w.ResponseWriter.Write(bytes.ToUpper(p)) }
+
+// TestVerifyVersionNullMeanwhile: the current version without an id is replaced or deleted while it is verified.
+func TestVerifyVersionNullMeanwhile(t *testing.T) {
+	server := awsenv.StartVersitygw(t)
+	server.Setenv(t)
+	older := map[string]found{"a null": {sweep.OK, true, "", true}}
+	for name, tc := range map[string]struct {
+		do   func(b drivertest.S3Bucket)
+		want map[string]found
+	}{
+		"with versions, another is current": {func(b drivertest.S3Bucket) {
+			b.SetVersioning(t, types.BucketVersioningStatusEnabled)
+			b.Put(t, "a", "new")
+		}, older},
+		"with versions, the same again": {func(b drivertest.S3Bucket) {
+			b.SetVersioning(t, types.BucketVersioningStatusEnabled)
+			b.Put(t, "a", "old")
+		}, older},
+		"with versions, deleted": {func(b drivertest.S3Bucket) {
+			b.SetVersioning(t, types.BucketVersioningStatusEnabled)
+			b.Delete(t, "a", "")
+		}, older},
+		"deleted": {func(b drivertest.S3Bucket) { b.Delete(t, "a", "") }, map[string]found{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := drivertest.MakeS3Bucket(t, server, false)
+			b.Put(t, "a", "old")
+			var once sync.Once
+			through := b.Through(server.Before(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/a") {
+					once.Do(func() { tc.do(b) })
+				}
+				next.ServeHTTP(w, r)
+			}))
+			rows, log, _ := versionsVerified(t, through.Address())
+			if diff := cmp.Diff(tc.want, rows); diff != "" {
+				t.Errorf("rows (-want +got):\n%s%s", diff, log)
+			}
+		})
 	}
 }

@@ -238,6 +238,19 @@ func TestVersionsOfUnversioned(t *testing.T) {
 	if content, _, err := drivertest.ReadObject(t, store, old); err != nil || content != "1" {
 		t.Errorf("the version null: %q, %v", content, err)
 	}
+	for _, current := range []string{"another", "a delete marker"} {
+		if current == "a delete marker" {
+			b.Delete(t, "a", "")
+		}
+		r, err := store.OpenAt(t.Context(), old, 1)
+		if err != nil {
+			t.Errorf("the version null at an offset, when %s is current: %v", current, err)
+			continue
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // A store that knows no listing of versions is told from an empty bucket.
