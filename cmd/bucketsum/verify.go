@@ -230,7 +230,7 @@ func (f *verifyFlags) validate(args []string) error {
 
 // validateVersions returns what --versions cannot be together with.
 func (f *verifyFlags) validateVersions() (faults []error) {
-	const lacks = "%s: only current versions have a record, which would tell: leave it out, or leave out --versions"
+	const lacks = "%s: only current versions have a record, and the others would not be checked: leave it out, or leave out --versions"
 	given := map[string]bool{"--records-only": f.Options.RecordsOnly, "--older-than": f.olderThan > 0, "--budget": f.Options.Budget > 0}
 	for _, flag := range slices.Sorted(maps.Keys(given)) {
 		if given[flag] {

@@ -45,7 +45,7 @@ func (p Pass) meaning(s sweep.State) (what, next string) {
 	case sweep.Unreadable:
 		return "could not be read", "Remove the causes, then run the pass again."
 	case sweep.Stale:
-		return "changed since they were recorded", record
+		return "changed since they were recorded", "If the change was meant, run bucketsum backfill. If not, restore them from a copy."
 	case sweep.NoRecord:
 		return "without a record", record
 	case sweep.Orphan:
