@@ -129,7 +129,14 @@ func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error
 	})
 	stop()
 	counted.Wait()
-	end := output.End{At: time.Now(), Pass: name}
+	end := output.End{At: time.Now(), Pass: name, Resumed: summary.Resumed.Sum() > 0}
+	if summary.Pass != "" {
+		end.Begun, end.Pass = summary.Created, summary.Pass
+		if summary.Complete {
+			end.At = summary.Ended
+			end.Again = summary.Ended.Before(about.Begun)
+		}
+	}
 	switch {
 	case ctx.Err() != nil && (errors.Is(err, sweep.ErrStopped) || errors.Is(err, context.Cause(ctx))):
 		end.Stopped, err = "interrupted; to resume: "+p.again(name), nil

@@ -1,6 +1,12 @@
 package main
 
-import "testing"
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
 
 // TestAgain: the command that resumes a pass can be pasted into a shell, names the pass, and has no secrets.
 func TestAgain(t *testing.T) {
@@ -24,5 +30,50 @@ func TestAgain(t *testing.T) {
 		if got := p.again("spring"); got != tc.want {
 			t.Errorf("%q: got %s, want %s", tc.args, got, tc.want)
 		}
+	}
+}
+
+// TestShownAgain: a pass that is shown again ended when it ended, and says that nothing was looked at.
+func TestShownAgain(t *testing.T) {
+	dir, bucket := bucketOf(t, map[string]string{"a": "a", "b": "b"})
+	if _, log, status := sweepRun(t, "backfill", bucket); status != 0 {
+		t.Fatal(log)
+	}
+	folder, page := t.TempDir(), filepath.Join(t.TempDir(), "page.html")
+	verify := func() (log, html string) {
+		t.Helper()
+		_, log, status := sweepRun(t, "verify", "--reports", "file://"+filepath.ToSlash(folder), "--pass", "autumn", "--report", page, bucket)
+		if status != 0 {
+			t.Fatal(log)
+		}
+		written, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return log, string(written)
+	}
+	const again = "Pass autumn ended at 2020-02-03T04:05:06Z. This shows its reports again: no object was looked at now."
+	log, _ := verify()
+	if strings.Contains(log, "again") {
+		t.Errorf("the pass itself: %s", log)
+	}
+	var summary map[string]any
+	name := filepath.Join(folder, ".bucketsum", "passes", "summaries", "autumn.json")
+	text, err := os.ReadFile(name)
+	if err != nil || json.Unmarshal(text, &summary) != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	summary["ended"] = "2020-02-03T04:05:06Z"
+	if text, err = json.Marshal(summary); err != nil {
+		t.Fatal(err)
+	}
+	put(t, name, string(text))
+	put(t, filepath.Join(dir, "a"), "changed")
+	log, html := verify()
+	if !strings.Contains(log, again) || strings.Contains(log, "/s\n") {
+		t.Errorf("shown again: %s", log)
+	}
+	if !strings.Contains(html, "2020-02-03") {
+		t.Error("the page does not have the time at which the pass ended")
 	}
 }

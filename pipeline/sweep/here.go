@@ -37,7 +37,7 @@ func (p *Pass) runHere(ctx context.Context, plan Plan, roots []pipeline.Shard) (
 		}
 		todo = slices.DeleteFunc(todo, func(s pipeline.Shard) bool { return s.Bucket == shard.Bucket })
 	}
-	s.Totals, s.Ended, s.Complete = h.totals, time.Now().UTC(), faults == nil
+	s.Totals, s.Resumed, s.Ended, s.Complete = h.totals, h.resumed, time.Now().UTC(), faults == nil
 	if len(faults) == 1 {
 		return s, faults[0]
 	}

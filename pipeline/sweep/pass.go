@@ -64,8 +64,9 @@ type Summary struct {
 	Pass     string    `json:"pass,omitempty"` // empty without Reports
 	Command  Command   `json:"command"`
 	Created  time.Time `json:"created"`
-	Ended    time.Time `json:"ended"`
+	Ended    time.Time `json:"ended"` // of a pass that was complete before: then
 	Totals   Totals    `json:"totals"`
+	Resumed  Totals    `json:"-"` // the part of Totals that was done before
 	Complete bool      `json:"-"` // every object has its row
 }
 
@@ -112,18 +113,28 @@ func (p *Pass) conclude(ctx context.Context, plan Plan, roots []pipeline.Shard) 
 	if err != nil || p.Reports == nil {
 		return s, err
 	}
-	return s, p.writeSummary(ctx, s)
+	return p.writeSummary(ctx, s)
 }
 
-func (p *Pass) writeSummary(ctx context.Context, s Summary) error {
+// writeSummary writes the summary of a complete pass. If the pass was complete before, the end of then stays.
+func (p *Pass) writeSummary(ctx context.Context, s Summary) (Summary, error) {
 	text, err := json.Marshal(s)
 	if err != nil {
-		return err
+		return s, err
 	}
-	if err := p.shards().put(ctx, summaryName(s.Pass), text); err != nil && !errors.Is(err, pipeline.ErrChanged) {
-		return fmt.Errorf("pass %s is complete; write its summary: %w", s.Pass, err)
+	name := summaryName(s.Pass)
+	err = p.shards().put(ctx, name, text)
+	if errors.Is(err, pipeline.ErrChanged) {
+		var first Summary
+		if text, err = p.Reports.Get(ctx, name); err == nil {
+			err = json.Unmarshal(text, &first)
+		}
+		s.Ended = first.Ended
 	}
-	return nil
+	if err != nil {
+		return s, fmt.Errorf("pass %s is complete; write or read its summary %s: %w", s.Pass, name, err)
+	}
+	return s, nil
 }
 
 // plan reads the plan of the pass, or makes one.

@@ -37,8 +37,7 @@ func (p *Pass) ByQueue(ctx context.Context, send Send) (Summary, error) {
 	if err := w.wait(ctx); err != nil {
 		return w.summary(), err
 	}
-	s := w.summary()
-	return s, p.writeSummary(ctx, s)
+	return p.writeSummary(ctx, w.summary())
 }
 
 // watch watches the reports of a pass.
@@ -57,7 +56,7 @@ type watch struct {
 func (w *watch) summary() Summary {
 	return Summary{
 		Pass: w.plan.Pass, Command: w.plan.Command, Created: w.plan.Created, Ended: time.Now().UTC(),
-		Totals: w.totals, Complete: len(w.open) == 0,
+		Totals: w.totals, Resumed: w.resumed, Complete: len(w.open) == 0,
 	}
 }
 

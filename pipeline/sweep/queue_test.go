@@ -128,7 +128,7 @@ func TestShardIsGivenUp(t *testing.T) {
 					worker.work(t, &sweep.Worker{Cut: sweep.Cut{Items: 8}})
 				}
 			}
-			run := func(work func()) (sweep.Summary, error, time.Duration, rows, string) {
+			run := func(work func()) (sweep.Summary, time.Duration, rows, string, error) {
 				var got rows
 				var log bytes.Buffer
 				worked := make(chan struct{})
@@ -139,9 +139,9 @@ func TestShardIsGivenUp(t *testing.T) {
 				s, err := p.ByQueue(t.Context(), worker.Send)
 				<-worked
 				slices.Sort(got)
-				return s, err, time.Since(began), got, log.String()
+				return s, time.Since(began), got, log.String(), err
 			}
-			s, err, took, got, log := run(dead)
+			s, took, got, log, err := run(dead)
 			if !redrive {
 				if err == nil || s.Complete || s.Totals.Sum() != int64(len(got)) || len(got) == 60 {
 					t.Errorf("got %+v, %v and %d rows, want an error", s, err, len(got))
@@ -157,7 +157,7 @@ func TestShardIsGivenUp(t *testing.T) {
 				if n := w.reports.count("summaries/"); n != 0 {
 					t.Errorf("a pass that is not complete has %d summaries", n)
 				}
-				s, err, _, got, _ = run(func() {
+				s, _, got, _, err = run(func() {
 					synctest.Wait()
 					worker.work(t, &sweep.Worker{Cut: sweep.Cut{Items: 8}})
 				})

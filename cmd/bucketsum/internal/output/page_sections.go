@@ -104,7 +104,7 @@ func (s *page) totals(e End) markup.HTML {
 	var (
 		all      = s.tally.objects()
 		by       = s.tally.weighing(s.pass)
-		duration = max(e.At.Sub(s.pass.Begun), 0)
+		duration = s.pass.duration(e)
 		fact     = func(class, name, value markup.HTML) markup.HTML {
 			return markup.Join("<div", class, "><dt>", name, "</dt><dd>", value, "</dd></div>\n")
 		}
@@ -118,7 +118,7 @@ func (s *page) totals(e End) markup.HTML {
 		markup.When(s.tally.uncompared > 0, fact("", "Read without a claim", markup.Count(s.tally.uncompared))),
 		fact("", "Data read", markup.Text(readable.Bytes(s.tally.read))),
 		fact("", "Duration", markup.Text(readable.Duration(duration.Round(time.Second)))),
-		markup.When(s.tally.read > 0 && duration >= time.Second, fact("", "Rate", markup.Text(strings.TrimPrefix(rate(s.tally.read, duration), ", ")))),
+		markup.When(s.tally.read > 0 && !e.Resumed && duration >= time.Second, fact("", "Rate", markup.Text(strings.TrimPrefix(rate(s.tally.read, duration), ", ")))),
 		"</dl>\n")
 }
 
@@ -216,7 +216,7 @@ func (s *page) method(e End) markup.HTML {
 		line("Command", names([]string{"bucketsum " + string(s.pass.Command)})),
 		line("Buckets", names(s.pass.Buckets)),
 		markup.When(name != "", line("Pass", names([]string{name}))),
-		line("Begun", at(s.pass.Begun)),
+		line("Begun", at(s.pass.begun(e))),
 		line("Ended", at(e.At)),
 		markup.When(s.pass.List != "", line("Compared with", names([]string{s.pass.List}))),
 		line("Algorithms", names(o.Algorithms)),

@@ -22,8 +22,13 @@ type Sink interface {
 
 // End says how a pass ended.
 type End struct {
-	At   time.Time
-	Pass string // its name, if it was not known before
+	Begun time.Time // of the pass; zero: Pass.Begun
+	At    time.Time
+	Pass  string // its name, if it was not known before
+	// Resumed: a part was done before this process ran the pass, so that its rate is not known.
+	Resumed bool
+	// Again: all was done before. The pass is only shown again, from its reports.
+	Again bool
 	// Stopped says in one line why it ended early, and how to resume it, as a sentence without a full stop: it may end with
 	// a command. Empty: the pass is complete.
 	Stopped string

@@ -31,6 +31,9 @@ func (s *summary) Row(r sweep.Row) error {
 func (s *summary) Close(e End) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", s.pass.headline(&s.tally, e))
+	if e.Again {
+		fmt.Fprintf(&b, "%s\n", s.pass.again(e))
+	}
 	for _, state := range s.tally.order() {
 		v := s.tally.states[state]
 		what, _ := s.pass.meaning(state)
@@ -55,18 +58,37 @@ func (s *summary) Close(e End) error {
 func (p Pass) headline(t *tally, e End) string {
 	var (
 		all      = t.objects()
-		duration = e.At.Sub(p.Begun)
+		duration = p.duration(e)
 		names    []string
 	)
 	for _, name := range p.Buckets {
 		names = append(names, readable.Name(name))
 	}
 	line := fmt.Sprintf("%s %s: %s, %s, in %s", p.Command, strings.Join(names, ", "), counted(all.objects, p.noun()),
-		readable.Bytes(all.bytes), readable.Duration(max(duration, 0).Round(time.Millisecond)))
+		readable.Bytes(all.bytes), readable.Duration(duration.Round(time.Millisecond)))
 	if t.read > 0 {
-		line += fmt.Sprintf("; %s read%s", readable.Bytes(t.read), rate(t.read, duration))
+		line += fmt.Sprintf("; %s read", readable.Bytes(t.read))
+		if !e.Resumed {
+			line += rate(t.read, duration)
+		}
 	}
 	return line
+}
+
+// begun returns when the pass began, perhaps in another process.
+func (p Pass) begun(e End) time.Time {
+	if e.Begun.IsZero() {
+		return p.Begun
+	}
+	return e.Begun
+}
+
+func (p Pass) duration(e End) time.Duration { return max(e.At.Sub(p.begun(e)), 0) }
+
+// again says that nothing was done.
+func (p Pass) again(e End) string {
+	return fmt.Sprintf("Pass %s ended at %s. This shows its reports again: no object was looked at now. To look at them again, choose another --pass.",
+		readable.Name(e.Pass), e.At.UTC().Format(time.RFC3339))
 }
 
 // column returns a state, as wide as all others.
