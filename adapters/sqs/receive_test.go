@@ -136,3 +136,37 @@ func TestReceivesFewLargeMessages(t *testing.T) {
 		})
 	}
 }
+
+// TestPollIsNotInterrupted: a long poll ends by itself soon after the deadline of its Receive. SQS may have delivered to it, and a
+// message in a connection that is closed stays hidden.
+func TestPollIsNotInterrupted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		url := b.create(sqs.SchemeParallel, "failed", nil)
+		q, err := b.driver().OpenQueue(t.Context(), url, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer q.Close()
+		for _, body := range []string{"", "late"} {
+			began := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+			if body != "" {
+				time.AfterFunc(1800*time.Millisecond, func() { b.send(url, body) })
+			}
+			got, err := q.Receive(ctx, 10)
+			cancel()
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("it took %s, want at most the 2 s of the poll", took)
+			}
+			if body == "" && (len(got) > 0 || err == nil) || body != "" && (len(got) != 1 || string(got[0].Message.Payload) != body) {
+				t.Errorf("a message that comes after the deadline, %q: got %d messages, %v", body, len(got), err)
+			}
+			for _, d := range got {
+				if err := d.Lease.Ack(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+}

@@ -110,12 +110,17 @@ func (q *standard) onDemand(
 		limited.MaxNumberOfMessages = min(int32(d.n), q.affordable.Load())
 		d.visibility = q.visibilityTime() // it may change during the call
 		limited.VisibilityTimeout = seconds(d.visibility)
+		limited.WaitTimeSeconds = seconds(d.wait(q.address.wait))
 		//lint:ignore SA1019 gocloud sets it; the other one replaces it
 		limited.AttributeNames = nil
 		limited.MessageSystemAttributeNames = []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll}
 		in.Parameters = &limited
 		wanted, cancel := context.WithCancel(ctx)
-		stop := context.AfterFunc(d.ctx, cancel)
+		stop := context.AfterFunc(d.ctx, func() {
+			if d.ctx.Err() != context.DeadlineExceeded {
+				cancel()
+			} // else the call ends by itself, see wait
+		})
 		out, metadata, err := next.HandleInitialize(wanted, in)
 		stop()
 		cancel()
@@ -135,6 +140,17 @@ func (q *standard) onDemand(
 			return out, metadata, nil
 		}
 	}
+}
+
+// wait returns how long the long poll of a demand is to be: no longer than until its deadline, rounded up to a second.
+// A call that is interrupted instead may still receive messages at the server. They would be hidden for the time of their
+// visibility, also those that this process has just given back.
+func (d *demand) wait(most time.Duration) time.Duration {
+	deadline, ok := d.ctx.Deadline()
+	if !ok {
+		return most
+	}
+	return min(most, max(time.Second, time.Until(deadline)+time.Second-1))
 }
 
 // affordable returns how many messages of the size of these have batchBytes, from 1 to maxBatch.
