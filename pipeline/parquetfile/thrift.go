@@ -10,19 +10,33 @@ import (
 const (
 	mostElements = 1 << 16 // of a list
 	mostDepth    = 32
+	mostMemory   = 192 << 20 // bytes that a decoder takes: 70,000 columns of groups of rows
+	structMemory = 560       // bytes of the largest struct; in the footer it may have three
+	valueMemory  = 16        // bytes of another element of a list
 )
 
 // checkThrift checks a struct in Thrift's compact protocol: its lists and texts are not longer than what follows, and not
-// deeply nested. Decoders take memory for as many elements as a list announces.
+// deeply nested. Decoders take memory for as many elements as a list announces, and far more than the elements have.
 //
 // https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 func checkThrift(data []byte) error {
-	_, err := (&compact{data}).structure(0)
+	_, err := (&compact{rest: data}).structure(0)
 	return err
 }
 
 // compact is what is left of an encoded struct.
-type compact struct{ rest []byte }
+type compact struct {
+	rest   []byte
+	memory int // that a decoder takes for what has passed
+}
+
+// takes counts memory.
+func (c *compact) takes(n int) error {
+	if c.memory += n; c.memory > mostMemory {
+		return fmt.Errorf("it takes more than %d bytes of memory", mostMemory)
+	}
+	return nil
+}
 
 var errCut = errors.New("it is cut off")
 
@@ -56,6 +70,9 @@ func (c *compact) pass(n uint64) error {
 func (c *compact) structure(depth int) (fields int, err error) {
 	if depth > mostDepth {
 		return 0, fmt.Errorf("it is nested more than %d times", mostDepth)
+	}
+	if err := c.takes(structMemory); err != nil {
+		return 0, err
 	}
 	for ; ; fields++ {
 		head, err := c.byte()
@@ -116,6 +133,9 @@ func (c *compact) list(depth int) error {
 	}
 	if depth > mostDepth {
 		return fmt.Errorf("it is nested more than %d times", mostDepth)
+	}
+	if err := c.takes(int(n) * valueMemory); err != nil {
+		return err
 	}
 	for range n {
 		if err := c.value(head&15, depth+1); err != nil {
