@@ -17,7 +17,7 @@ func (x *examiner) backfill(ctx context.Context, t *item) (sweep.Row, error) {
 		return sweep.Row{}, nil
 	}
 	c, b, start := x.Config, t.bucket, time.Now()
-	c.bytesRead = &t.bytes
+	c.bytesRead, c.keepRecorded = &t.bytes, true
 	event := pipeline.Event{Kind: pipeline.Created, Object: t.Object, ID: x.plan.Pass, Name: string(x.plan.Command), Repeated: true}
 	var before *looked
 	record, seen, err := b.Records.Lookup(ctx, t.Object)
@@ -29,7 +29,7 @@ func (x *examiner) backfill(ctx context.Context, t *item) (sweep.Row, error) {
 		before = &looked{seen}
 	case err != nil:
 		return sweep.Row{}, err
-	case !record.Source.SameVersion(t.Object):
+	case !isUnmodified(b, record.Source, t.Object):
 		before = &looked{seen}
 	case record.Covers(t.Object, c.Algorithms) && (c.RecordMismatches || !record.Mismatched()):
 		result := outcomeOf(record, pipeline.Current)

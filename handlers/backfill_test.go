@@ -47,6 +47,26 @@ func TestBackfill(t *testing.T) {
 			do:    func(s *store) sweep.Item { s.putRecorded("a", "one"); return listed(s.put("a", "two")) },
 			state: sweep.Recorded, sum: "two", recorded: "two", opened: 1, touched: 4, announced: []pipeline.Outcome{pipeline.Recorded},
 		},
+		"changed under the same time and size as its record's": {
+			do: func(s *store) sweep.Item {
+				s.unversioned = true
+				s.put("a", "one")
+				s.record(s.touch("a", "monday-1", "one"), "one")
+				return listed(s.touch("a", "monday-2", "two"))
+			},
+			pass:  folderLike,
+			state: sweep.Mismatch, sum: "two", recorded: "one", opened: 2, touched: 6, announced: []pipeline.Outcome{pipeline.Mismatch},
+		},
+		"left alone, under another time of change": {
+			do: func(s *store) sweep.Item {
+				s.unversioned = true
+				s.put("a", "one")
+				s.record(s.touch("a", "monday-1", "one"), "one")
+				return listed(s.touch("a", "monday-2", "one"))
+			},
+			pass:  folderLike,
+			state: sweep.Recorded, sum: "one", recorded: "one", opened: 1, touched: 6, announced: []pipeline.Outcome{pipeline.Recorded},
+		},
 		"overwritten and recorded since it was listed": {
 			do: func(s *store) sweep.Item {
 				i := listed(s.putRecorded("a", "one"))

@@ -124,7 +124,7 @@ func (v *verification) compare() (sweep.State, string) {
 		return sweep.OK, ""
 	case v.record == nil:
 		return sweep.NoRecord, ""
-	case !v.isUnmodified(v.record.Source, v.object):
+	case !isUnmodified(v.bucket, v.record.Source, v.object):
 		return sweep.Stale, ""
 	}
 	if lacks := missing(*v.record, v.Algorithms); lacks != "" {
@@ -161,8 +161,8 @@ func contradicts(claim pipeline.Claim, source string, digests map[string]string)
 }
 
 // isUnmodified reports whether users have left the object alone between two states.
-func (v *verification) isUnmodified(a, b pipeline.Object) bool {
-	return a.SameVersion(b) || v.bucket.Unmodified != nil && v.bucket.Unmodified(a, b)
+func isUnmodified(bucket pipeline.Bucket, a, b pipeline.Object) bool {
+	return a.SameVersion(b) || bucket.Unmodified != nil && bucket.Unmodified(a, b)
 }
 
 // isFresh reports whether the content was found right so lately that this pass leaves it out.
@@ -198,18 +198,21 @@ func (v *verification) readAndCompare(ctx context.Context, state sweep.State, re
 // known returns what the record says of the version that is verified, and what the files of users say.
 func (v *verification) known() known {
 	var all known
-	add := func(name, algorithm, value string) {
-		all = append(all, pipeline.Check{Name: name, Algorithm: algorithm, Verdict: digest.Verdict{Claimed: value}})
-	}
-	if v.record != nil && v.isUnmodified(v.record.Source, v.object) {
-		for _, alg := range slices.Sorted(maps.Keys(v.record.Digests)) {
-			add(byRecord, alg, v.record.Digests[alg])
-		}
+	if v.record != nil && isUnmodified(v.bucket, v.record.Source, v.object) {
+		all = recordSays(*v.record)
 	}
 	for _, f := range v.files {
 		for _, value := range f.Values {
-			add(f.Key, f.Algorithm, value)
+			all = append(all, pipeline.Check{Name: f.Key, Algorithm: f.Algorithm, Verdict: digest.Verdict{Claimed: value}})
 		}
+	}
+	return all
+}
+
+// recordSays returns what a record says of the content.
+func recordSays(r pipeline.Record) (all known) {
+	for _, alg := range slices.Sorted(maps.Keys(r.Digests)) {
+		all = append(all, pipeline.Check{Name: byRecord, Algorithm: alg, Verdict: digest.Verdict{Claimed: r.Digests[alg]}})
 	}
 	return all
 }
@@ -225,7 +228,7 @@ func (v *verification) confirm(ctx context.Context) error {
 	if v.content != nil {
 		was = v.content.Source
 	}
-	if !v.isUnmodified(was, now) {
+	if !isUnmodified(v.bucket, was, now) {
 		return errAgain
 	}
 	if v.options.Against {

@@ -51,10 +51,11 @@ type Config struct {
 	// superseded.
 	DeadLetterMissing bool
 
-	unsaved     *unsaved
-	unresumable func(context.Context)
-	atMost      int64  // size in bytes of the largest object that is read without a look; 0: any
-	bytesRead   *int64 // grows with each reading; nil: not counted. One goroutine at a time reads.
+	unsaved      *unsaved
+	unresumable  func(context.Context)
+	atMost       int64  // size in bytes of the largest object that is read without a look; 0: any
+	keepRecorded bool   // content that contradicts the record of an object that users left alone is a mismatch, and not recorded
+	bytesRead    *int64 // grows with each reading; nil: not counted. One goroutine at a time reads.
 }
 
 // Validate returns all faults of the configuration.

@@ -170,9 +170,13 @@ func (w *work) look(ctx, late context.Context) (pipeline.Result, error) {
 	case w.hasRead && !isKept && s.object.Size > lookFirst:
 		return pipeline.Result{}, fmt.Errorf("%s changed while it was read: it is tried again", w.key)
 	}
+	var says known
+	if w.keepRecorded && s.record != nil && isUnmodified(w.bucket, s.record.Source, s.object) {
+		says = recordSays(*s.record)
+	}
 	if !isKept {
 		w.hasRead = true
-		record, err = w.read(ctx, w.bucket, s.object, nil)
+		record, err = w.read(ctx, w.bucket, s.object, says)
 	}
 	if errors.Is(err, pipeline.ErrNotFound) {
 		err = errors.Join(errAgain, err)
@@ -186,6 +190,11 @@ func (w *work) look(ctx, late context.Context) (pipeline.Result, error) {
 	case err != nil:
 		w.drop(ctx, s.object, err)
 		return pipeline.Result{}, err
+	}
+	if failed := says.failed(record.Digests); failed != nil {
+		record.Checks = append(slices.Clone(record.Checks), failed...)
+		s.record = nil // it stays: it shows what the content once was
+		return w.refuse(ctx, late, s, record)
 	}
 	if record.Mismatched() {
 		w.Log.LogAttrs(ctx, slog.LevelError, "content is not what its store claims", append(attrs(record.Source),

@@ -8,8 +8,8 @@ var passMutants = []mutant{
 		what: "a record of another version counts as that of the object",
 		changes: []change{{
 			file: "handlers/fixity.go",
-			old:  `	case !v.isUnmodified(v.record.Source, v.object):`,
-			new:  `	case !v.isUnmodified(v.record.Source, v.record.Source):`,
+			old:  `	case !isUnmodified(v.bucket, v.record.Source, v.object):`,
+			new:  `	case !isUnmodified(v.bucket, v.record.Source, v.record.Source):`,
 		}},
 	},
 	{
@@ -52,7 +52,7 @@ var passMutants = []mutant{
 		what: "in a folder, content that changed under the same modification time and size is of another version",
 		changes: []change{{
 			file: "handlers/fixity.go",
-			old:  `	return a.SameVersion(b) || v.bucket.Unmodified != nil && v.bucket.Unmodified(a, b)`,
+			old:  `	return a.SameVersion(b) || bucket.Unmodified != nil && bucket.Unmodified(a, b)`,
 			new:  `	return a.SameVersion(b)`,
 		}},
 	},
@@ -93,8 +93,8 @@ var passMutants = []mutant{
 		what: "a backfill reads an object that has its record",
 		changes: []change{{
 			file: "handlers/backfill.go",
-			old:  `	case !record.Source.SameVersion(t.Object):`,
-			new:  `	case record.Source.SameVersion(t.Object) || !record.Source.SameVersion(t.Object):`,
+			old:  `	case !isUnmodified(b, record.Source, t.Object):`,
+			new:  `	case isUnmodified(b, record.Source, t.Object) || !isUnmodified(b, record.Source, t.Object):`,
 		}},
 	},
 	{
@@ -111,9 +111,9 @@ var passMutants = []mutant{
 		what: "a backfill forgets what it saw of the record, so that it cannot replace one of an older version at once",
 		changes: []change{{
 			file: "handlers/backfill.go",
-			old: `	case !record.Source.SameVersion(t.Object):
+			old: `	case !isUnmodified(b, record.Source, t.Object):
 		before = &looked{seen}`,
-			new: `	case !record.Source.SameVersion(t.Object):
+			new: `	case !isUnmodified(b, record.Source, t.Object):
 		before = &looked{}`,
 		}},
 	},

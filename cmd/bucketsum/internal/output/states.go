@@ -34,7 +34,7 @@ func (p Pass) meaning(s sweep.State) (what, next string) {
 		case list:
 			return "other content than listed", "Restore them from a copy, or correct the list."
 		case p.Command == sweep.Backfill:
-			return "other content than claimed", "Restore them from a copy. If the content is right, correct or delete the checksum that contradicts it."
+			return "other content than recorded or claimed", "Restore them from a copy. If the content is right, correct or delete the checksum or the record that contradicts it."
 		}
 		if p.Options.Versions {
 			return "other content than recorded or claimed", "Restore them from a copy. If the content of a current version is right, delete the record and run bucketsum backfill."
