@@ -35,10 +35,12 @@ func (v *verification) filesFound(reason string) string {
 		switch {
 		case len(f.Values) == 0:
 			text = "states no " + f.Algorithm + " of the object: move it away"
+		case !f.Adoptable && v.content == nil:
+			text = "was not compared, and has more in it, so that backfill leaves it alone: move it away, then run backfill"
 		case v.content == nil:
 			text = "was not compared, because nothing was read: backfill adopts it if it is right"
 		case !f.Adoptable:
-			text = "is right, and has more in it: backfill leaves it alone"
+			text = "is right, and has more in it, so that backfill leaves it alone: move it away, then run backfill"
 		}
 		all = append(all, fmt.Sprintf("%q, which bucketsum did not write, %s", f.Key, text))
 	}

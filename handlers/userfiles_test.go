@@ -28,7 +28,7 @@ func TestVerifyUserFiles(t *testing.T) {
 				s.files["a"][0].Adoptable = false
 				return listed(s.put("a", "one"))
 			},
-			state: sweep.NoRecord, sum: "one", reason: "leaves it alone", opened: 1, touched: 4,
+			state: sweep.NoRecord, sum: "one", reason: "is right, and has more in it, so that backfill leaves it alone: move it away, then run backfill", opened: 1, touched: 4,
 		},
 		"with a user's file that states nothing": {
 			do:    func(s *store) sweep.Item { s.userFile("a", "md5"); return listed(s.put("a", "one")) },
@@ -61,6 +61,15 @@ func TestVerifyUserFiles(t *testing.T) {
 				return listed(s.put("a", "one"))
 			},
 			state: sweep.NoRecord, sum: "one", reason: "is right", opened: 3, touched: 10,
+		},
+		"by records only, with a user's file that has more in it": {
+			pass: []func(*pass){recordsOnly},
+			do: func(s *store) sweep.Item {
+				s.userFile("a", "md5", md5sum("one"))
+				s.files["a"][0].Adoptable = false
+				return listed(s.put("a", "one"))
+			},
+			state: sweep.NoRecord, reason: "backfill leaves it alone: move it away, then run backfill", touched: 3,
 		},
 		"by records only, with a user's file": {
 			pass:  []func(*pass){recordsOnly},
