@@ -126,7 +126,7 @@ func TestSplit(t *testing.T) {
 // Splits that go on and on end, and each key is in one part.
 func TestSplitUntilNothingIsLeft(t *testing.T) {
 	for name, key := range map[string]func(i int) string{
-		"runes":        func(i int) string { return string([]rune{rune(0xd000 + i*3), rune(1 + i)}) },
+		"runes":        func(i int) string { return string([]rune{rune(0xd000 + i*3), rune('0' + i)}) },
 		"repeated":     func(i int) string { return strings.Repeat("a", i%1024+1) },
 		"high":         func(i int) string { return "a" + strings.Repeat("\U0010FFFD", i%200) },
 		"not UTF-8":    func(i int) string { return fmt.Sprintf("\xff%c\xfe%d", byte(i), i) },
