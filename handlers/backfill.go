@@ -26,7 +26,9 @@ func (x *examiner) backfill(ctx context.Context, t *item) (sweep.Row, error) {
 		if t.Archived {
 			return t.row(t.Object, sweep.Archived, ""), nil
 		}
-		before = &looked{seen}
+		if len(stray(record.UserFiles)) == 0 {
+			before = &looked{seen}
+		}
 	case err != nil:
 		return sweep.Row{}, err
 	case !isUnmodified(b, record.Source, t.Object):

@@ -201,12 +201,7 @@ func (v *verification) known() known {
 	if v.record != nil && isUnmodified(v.bucket, v.record.Source, v.object) {
 		all = recordSays(*v.record)
 	}
-	for _, f := range v.files {
-		for _, value := range f.Values {
-			all = append(all, pipeline.Check{Name: f.Key, Algorithm: f.Algorithm, Verdict: digest.Verdict{Claimed: value}})
-		}
-	}
-	return all
+	return append(all, filesSay(v.files)...)
 }
 
 // recordSays returns what a record says of the content.

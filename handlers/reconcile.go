@@ -43,7 +43,8 @@ type looked struct{ seen pipeline.Seen }
 
 // sight is what a look showed.
 type sight struct {
-	record *pipeline.Record // nil: none
+	record *pipeline.Record    // nil: none
+	files  []pipeline.UserFile // in the place of records
 	seen   pipeline.Seen
 	object pipeline.Object
 	gone   error // why there is no object; nil: there is one
@@ -171,8 +172,11 @@ func (w *work) look(ctx, late context.Context) (pipeline.Result, error) {
 		return pipeline.Result{}, fmt.Errorf("%s changed while it was read: it is tried again", w.key)
 	}
 	var says known
-	if w.keepRecorded && s.record != nil && isUnmodified(w.bucket, s.record.Source, s.object) {
-		says = recordSays(*s.record)
+	if w.keepRecorded {
+		says = filesSay(stray(s.files))
+		if s.record != nil && isUnmodified(w.bucket, s.record.Source, s.object) {
+			says = append(says, recordSays(*s.record)...)
+		}
 	}
 	if !isKept {
 		w.hasRead = true
@@ -210,9 +214,9 @@ func (w *work) look(ctx, late context.Context) (pipeline.Result, error) {
 func (w *work) record(ctx context.Context) (s sight, err error) {
 	record, seen, err := w.bucket.Records.Lookup(ctx, w.key)
 	if errors.Is(err, pipeline.ErrNotFound) {
-		return sight{seen: seen}, nil
+		return sight{files: record.UserFiles, seen: seen}, nil
 	}
-	return sight{record: &record, seen: seen}, err
+	return sight{record: &record, files: record.UserFiles, seen: seen}, err
 }
 
 // current looks at the object.

@@ -2,8 +2,27 @@ package handlers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
+
+// filesSay returns what files in the place of records say of the content.
+func filesSay(files []pipeline.UserFile) (all known) {
+	for _, f := range files {
+		for _, value := range f.Values {
+			all = append(all, pipeline.Check{Name: f.Key, Algorithm: f.Algorithm, Verdict: digest.Verdict{Claimed: value}})
+		}
+	}
+	return all
+}
+
+// stray returns the files that bucketsum wrote.
+func stray(files []pipeline.UserFile) []pipeline.UserFile {
+	return slices.DeleteFunc(slices.Clone(files), func(f pipeline.UserFile) bool { return !f.Stray })
+}
 
 // contradictedFiles names, in one line, the claims of the listing that contradict a user's file in the place of a record.
 func (v *verification) contradictedFiles() string {
@@ -42,7 +61,11 @@ func (v *verification) filesFound(reason string) string {
 		case !f.Adoptable:
 			text = "is right, and has more in it, so that backfill leaves it alone: move it away, then run backfill"
 		}
-		all = append(all, fmt.Sprintf("%q, which bucketsum did not write, %s", f.Key, text))
+		whose := "which bucketsum did not write"
+		if f.Stray {
+			whose = "a record that does not tell its version"
+		}
+		all = append(all, fmt.Sprintf("%q, %s, %s", f.Key, whose, text))
 	}
 	return strings.Join(all, "; ")
 }

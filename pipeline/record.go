@@ -29,6 +29,7 @@ type UserFile struct {
 	Algorithm string
 	Values    []string // as package digest prints them; none: it states nothing about the object
 	Adoptable bool     // it states one value and nothing else: Recorder.Save adopts it if the value is right
+	Stray     bool     // bucketsum wrote it, and what it was computed from is no longer known: Recorder.Save replaces it
 }
 
 // Mismatched reports whether the content differs from a claim of its store.

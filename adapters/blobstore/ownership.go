@@ -45,10 +45,14 @@ func names(name, base string) bool {
 	return path.Base(name) == base || path.Base(strings.TrimSpace(name)) == base
 }
 
-// userFile tells what a file states that bucketsum did not write.
+// isStray reports whether bucketsum wrote the file, and all of its metadata is lost, as when a folder was restored without
+// the notes of its records.
+func (s *sidecar) isStray() bool { return s.blob != nil && s.blob.Detached && s.blob.Metadata == nil }
+
+// userFile tells what a file states that is in the place of a record, and is none.
 func (s *sidecar) userFile(o pipeline.Object, key, alg string) pipeline.UserFile {
 	values, alone := stated(s.line, o.Key, alg)
-	return pipeline.UserFile{Key: key, Algorithm: alg, Values: values, Adoptable: alone}
+	return pipeline.UserFile{Key: key, Algorithm: alg, Values: values, Adoptable: alone, Stray: s.isStray()}
 }
 
 // compare decides about a file that bucketsum did not write, and that is in the place of a record. It reports whether

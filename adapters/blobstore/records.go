@@ -143,7 +143,7 @@ func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Recor
 			return pipeline.Record{}, nil, fmt.Errorf("read the %s record of %s: %w", alg, printable(o), readable.Error(err))
 		}
 		saw[alg] = s
-		if !s.ours() && !s.archived {
+		if (!s.ours() || s.isStray()) && !s.archived {
 			files = append(files, s.userFile(o, r.key(o, alg), alg))
 		}
 		record, ok := s.record(o, alg)
