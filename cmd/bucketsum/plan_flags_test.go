@@ -97,7 +97,7 @@ func TestResumedPassIsTheSame(t *testing.T) {
 					flag = fmt.Sprintf("%s=%s", flag, is.value)
 				}
 				_, log, status := sweepRun(t, append(begun, flag)...)
-				const refused = "pass p exists, with another command, other options, or other buckets or places of records"
+				const refused = "pass p exists, with another command, other options, another form of reports, or other buckets or places of records"
 				ended := status == exitOK || status == exitFailed
 				if got := strings.Contains(log, refused); got != is.compared || !ended && !is.compared {
 					t.Errorf("with %s: %d, %s", flag, status, log)

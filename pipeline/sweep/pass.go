@@ -197,7 +197,7 @@ func (p *Pass) keep(ctx context.Context, made, wanted Plan) (Plan, error) {
 			return Plan{}, fmt.Errorf("pass %s: write the plan: %w", made.Pass, err)
 		}
 		found, err := p.find(ctx, wanted)
-		if p.Name != "" || !errors.Is(err, errOther) || n > mostNames {
+		if p.Name != "" || !errors.Is(err, ErrOther) || n > mostNames {
 			return found, err
 		}
 		made.Pass = fmt.Sprintf("%s-%d", begun, n)
@@ -205,14 +205,14 @@ func (p *Pass) keep(ctx context.Context, made, wanted Plan) (Plan, error) {
 	}
 }
 
-// errOther: a name is that of a pass which does something else.
-var errOther = errors.New("exists, with another command, other options, or other buckets or places of records: choose another name")
+// ErrOther: a name is that of a pass which does something else. The command that was given it cannot resume that pass.
+var ErrOther = errors.New("exists, with another command, other options, another form of reports, or other buckets or places of records: choose another name")
 
 // find returns the plan of the name that is wanted.
 func (p *Pass) find(ctx context.Context, wanted Plan) (Plan, error) {
 	found, err := readPlan(ctx, p.Reports, planName(wanted.Pass))
 	if err == nil && (found.Pass != wanted.Pass || !found.isLike(wanted)) {
-		return found, fmt.Errorf("pass %s %w", wanted.Pass, errOther)
+		return found, fmt.Errorf("pass %s %w", wanted.Pass, ErrOther)
 	}
 	return found, err
 }

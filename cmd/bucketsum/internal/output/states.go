@@ -43,7 +43,7 @@ func (p Pass) meaning(s sweep.State) (what, next string) {
 	case sweep.Missing:
 		return "listed, but not in the bucket", "Upload them again, or take them off the list."
 	case sweep.Unreadable:
-		return "could not be read", "Remove the causes, then run the pass again."
+		return "could not be read", "Remove the causes, then begin a new pass."
 	case sweep.Stale:
 		return "changed since they were recorded", "If the change was meant, run bucketsum backfill. If not, restore them from a copy."
 	case sweep.NoRecord:
@@ -55,7 +55,7 @@ func (p Pass) meaning(s sweep.State) (what, next string) {
 	case sweep.New:
 		return "not in the list", "Add them to the list if they belong there."
 	case sweep.Archived:
-		return "cannot be read before they are restored", "Restore them from the archive, then run the pass again."
+		return "cannot be read before they are restored", "Restore them from the archive, then begin a new pass."
 	}
 	return "of a state that this version does not know", "Use the version of bucketsum that ran the pass."
 }
