@@ -39,7 +39,7 @@ func (p Pass) meaning(s sweep.State) (what, next string) {
 		if p.Options.Versions {
 			return "other content than recorded or claimed", "Restore them from a copy. If the content of a current version is right, delete the record and run bucketsum backfill."
 		}
-		return "other content than recorded or claimed", "Restore them from a copy. If the content is right, delete the record and run bucketsum backfill."
+		return "other content than recorded or claimed", "Restore them from a copy. If the content is right, delete the record or checksum file that contradicts it, and run bucketsum backfill."
 	case sweep.Missing:
 		return "listed, but not in the bucket", "Upload them again, or take them off the list."
 	case sweep.Unreadable:
@@ -47,6 +47,9 @@ func (p Pass) meaning(s sweep.State) (what, next string) {
 	case sweep.Stale:
 		return "changed since they were recorded", "If the change was meant, run bucketsum backfill. If not, restore them from a copy."
 	case sweep.NoRecord:
+		if p.Command == sweep.Backfill {
+			return "without a record", "Do what the lines above say, then run bucketsum backfill again."
+		}
 		return "without a record", record
 	case sweep.Orphan:
 		return "records without their object", "Restore the objects if they are missed, or delete the records."
