@@ -137,7 +137,7 @@ func TestVerifyFinds(t *testing.T) {
 		t.Errorf("verify --records-only ends with %d: %s", status, diff)
 	}
 	out, log, status := sweepRun(t, "verify", bucket)
-	for _, line := range []string{"mismatch    flipped: md5 is ", "stale       truncated", "orphan      deleted", "no-record   record removed"} {
+	for _, line := range []string{"mismatch    flipped: its record says md5 ", "stale       truncated", "orphan      deleted", "no-record   record removed"} {
 		if !strings.Contains(out, line) {
 			t.Errorf("the text lacks %q:\n%s", line, out)
 		}
@@ -328,7 +328,7 @@ func TestUsersChecksumFiles(t *testing.T) {
 	}
 	out, _, _ := sweepRun(t, "verify", bucket)
 	for _, text := range []string{
-		"md5 is f1290186a5d0b1ceab27f4e77c0c5d68, expected " + strings.Repeat("0", 32), `"right.md5", which bucketsum did not write, is right: backfill adopts it`,
+		"wrong.md5 says md5 " + strings.Repeat("0", 32) + ", the content has f1290186a5d0b1ceab27f4e77c0c5d68", `"right.md5", which bucketsum did not write, is right: backfill adopts it`,
 	} {
 		if !strings.Contains(out, text) {
 			t.Errorf("verify does not say %q:\n%s", text, out)

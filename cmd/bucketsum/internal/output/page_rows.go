@@ -1,9 +1,6 @@
 package output
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/bucketsum/bucketsum/handlers/web/markup"
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 	"github.com/bucketsum/bucketsum/pipeline/sweep"
@@ -73,7 +70,7 @@ func (s *page) row(r sweep.Row, rank int64) markup.HTML {
 
 // why says what is wrong with an object.
 func why(r sweep.Row) markup.HTML {
-	sums := markup.Each(slices.Sorted(maps.Keys(r.Expected)), func(algorithm string) markup.HTML {
+	sums := markup.Each(unsaid(r), func(algorithm string) markup.HTML {
 		found := r.Checksums[algorithm]
 		return markup.Join(`<b>`, markup.Foreign(algorithm), `</b>`,
 			markup.When(found != "", `<span>found</span><code>`, markup.Foreign(found), `</code>`),

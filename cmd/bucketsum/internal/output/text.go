@@ -81,13 +81,22 @@ func details(r sweep.Row) []string {
 	if r.From != "" {
 		all = append(all, "listed as "+readable.Name(r.From))
 	}
-	for _, algorithm := range slices.Sorted(maps.Keys(r.Expected)) {
+	for _, algorithm := range unsaid(r) {
 		all = append(all, expectation(algorithm, r.Checksums[algorithm], r.Expected[algorithm]))
 	}
 	if r.Reason != "" {
 		all = append(all, readable.Text(clip(r.Reason)))
 	}
 	return all
+}
+
+// unsaid returns the algorithms of which the reason does not show both values, the found and the expected one.
+func unsaid(r sweep.Row) []string {
+	reason := clip(r.Reason)
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(r.Expected)), func(algorithm string) bool {
+		found, expected := r.Checksums[algorithm], r.Expected[algorithm]
+		return found != "" && expected != "" && strings.Contains(reason, found) && strings.Contains(reason, expected)
+	})
 }
 
 func expectation(algorithm, found, expected string) string {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +32,27 @@ func TestText(t *testing.T) {
 	var b bytes.Buffer
 	run(t, output.Text(&b, pass(sweep.Verify)), ended(), slices.Concat(good(3, sweep.OK), faults(), listed())...)
 	golden(t, "rows.txt", b.String())
+}
+
+// TestValuesOnce expects no value twice that the reason of a mismatch has.
+func TestValuesOnce(t *testing.T) {
+	r := faults()[0]
+	r.Reason = "its record says md5 " + otherMD5 + ", the content has " + helloMD5
+	var b bytes.Buffer
+	run(t, output.Text(&b, pass(sweep.Verify)), ended(), r)
+	if want := "mismatch    a/mismatch & more.jpg: crc32c is aabbccdd, expected 00bbccdd; " + r.Reason + "\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+	path := filepath.Join(t.TempDir(), "page.html")
+	page, err := output.Page(path, pass(sweep.Verify))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, page, ended(), r)
+	html, err := os.ReadFile(path)
+	if n := strings.Count(string(html), otherMD5); err != nil || n != 1 || !strings.Contains(string(html), "00bbccdd") {
+		t.Errorf("the page has the expected md5 %d times, %v; want once", n, err)
+	}
 }
 
 // TestTextBuckets expects the bucket in front of the key if there are several.
