@@ -54,7 +54,8 @@ dead-lettered again meanwhile is not sent a second time. It needs the permission
 receive and delete at --from and to send to --to. It creates no queue, unless the URL
 of --to says create=true.
 
-The exit status is 1 if a message that matched was not sent or not deleted.`,
+The exit status is 1 if a message that matched was not sent or not deleted, or if the
+queue delivers nothing and says that it has messages: others hold them, so try again later.`,
 		Example: `
   bucketsum redrive --dry-run --from 'awssqs://sqs.eu-central-1.amazonaws.com/123456789012/failed'
   bucketsum redrive --from 'jetstream://nats/FAILED?consumer=redrive' --to jetstream://nats/OBJECTS
@@ -177,7 +178,7 @@ func runRedrive(ctx context.Context, p process, f redriveFlags) error {
 	switch {
 	case err != nil:
 		return err
-	case f.dryRun && s.End != redrive.Interrupted, s.Done():
+	case f.dryRun && s.End != redrive.Interrupted && !s.Hidden(), s.Done():
 		return nil
 	default:
 		return errReported

@@ -52,7 +52,12 @@ type Summary struct {
 
 // Done reports whether everything that matched was sent or deleted, as far as the limit permits.
 func (s Summary) Done() bool {
-	return s.Total.Failed == 0 && s.Total.CameBack == 0 && (s.End == Empty || s.End == Limited)
+	return s.Total.Failed == 0 && s.Total.CameBack == 0 && (s.End == Empty || s.End == Limited) && !s.Hidden()
+}
+
+// Hidden reports whether the queue delivered nothing and says that it has messages: others hold them.
+func (s Summary) Hidden() bool {
+	return s.Total.Found == 0 && s.After != nil && s.After.Waiting+s.After.Held > 0
 }
 
 // run is the state of one run. Only the fields below mu are used by several goroutines.
