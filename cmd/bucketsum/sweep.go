@@ -147,7 +147,7 @@ func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error
 			end.Stopped = "interrupted; with --reports, a pass can be resumed. To begin again: " + p.again(name)
 		}
 	case errors.Is(err, sweep.ErrOther):
-		end.Stopped = "no object was looked at"
+		end.Refused = true // this command can never resume it
 	case err != nil:
 		end.Stopped = "not all objects were looked at; to resume when the cause is removed: " + p.again(name)
 	case open.Skipped() > 0:

@@ -77,3 +77,25 @@ func TestShownAgain(t *testing.T) {
 		t.Error("the page does not have the time at which the pass ended")
 	}
 }
+
+// TestRefusedPass: a command that can never resume the pass prints only why, and leaves reports as they are.
+func TestRefusedPass(t *testing.T) {
+	_, bucket := bucketOf(t, map[string]string{"a": "1"})
+	reports, page := "file://"+filepath.ToSlash(t.TempDir()), filepath.Join(t.TempDir(), "page.html")
+	same := []string{"--reports", reports, "--pass", "p", bucket}
+	if out, log, status := sweepRun(t, append([]string{"backfill"}, same...)...); status != exitOK {
+		t.Fatalf("it ends with %d: %s%s", status, out, log)
+	}
+	put(t, page, "the last one")
+	out, log, status := sweepRun(t, append([]string{"verify", "--report", page, "--sample", "99%", "--records-only"}, same...)...)
+	want := "pass p exists, and differs in the command, --records-only, --sample: choose another name by --pass\n"
+	if status != 2 || out != "" || !strings.HasSuffix(log, want) || strings.Count(log, "\n") != 1 {
+		t.Errorf("it ends with %d: %s%s", status, out, log)
+	}
+	if files, err := os.ReadDir(filepath.Dir(page)); err != nil || len(files) != 1 {
+		t.Errorf("beside the page: %v, %v", files, err)
+	}
+	if got, err := os.ReadFile(page); err != nil || string(got) != "the last one" {
+		t.Errorf("the page is %q, %v", got, err)
+	}
+}

@@ -95,7 +95,7 @@ func TestInventoryShards(t *testing.T) {
 		t.Errorf("verify ends with %d and %d rows", status, len(states))
 	}
 	other := s3Inventory(t, t.TempDir(), "inbox", keys[:5], 70)
-	if _, log, status := sweepRun(t, append([]string{"backfill", "--inventory", other}, args[2:]...)...); status != exitFailed || !strings.Contains(log, "other options") {
+	if _, log, status := sweepRun(t, append([]string{"backfill", "--inventory", other}, args[2:]...)...); status != exitFailed || !strings.Contains(log, "differs in --inventory") {
 		t.Errorf("with another inventory it ends with %d: %s", status, log)
 	}
 }

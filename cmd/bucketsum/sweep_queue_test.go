@@ -38,7 +38,7 @@ func TestBackfillByQueue(t *testing.T) {
 	if err != nil || len(tables) == 0 {
 		t.Errorf("found the reports %q, %v; want files of Parquet", tables, err)
 	}
-	if _, log, status := sweepRun(t, "verify", "--queue", topic, "--reports", reports, "--pass", "table", "photos="+url); status != 2 || !strings.Contains(log, "other options") {
+	if _, log, status := sweepRun(t, "verify", "--queue", topic, "--reports", reports, "--pass", "table", "photos="+url); status != 2 || !strings.Contains(log, "differs in --reports-format") {
 		t.Errorf("the pass in the other form ends with %d: %s", status, log)
 	}
 	if _, log, status := sweepRun(t, "verify", "photos="+url); status != exitOK || !strings.Contains(log, "All 300 objects are as recorded.") {

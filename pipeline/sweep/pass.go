@@ -205,16 +205,19 @@ func (p *Pass) keep(ctx context.Context, made, wanted Plan) (Plan, error) {
 	}
 }
 
-// ErrOther: a name is that of a pass which does something else. The command that was given it cannot resume that pass.
-var ErrOther = errors.New("exists, with another command, other options, another form of reports, or other buckets or places of records: choose another name")
+// ErrOther: a pass of this name does something else, so that this command cannot resume it.
+var ErrOther = errors.New("choose another name by --pass")
 
 // find returns the plan of the name that is wanted.
 func (p *Pass) find(ctx context.Context, wanted Plan) (Plan, error) {
 	found, err := readPlan(ctx, p.Reports, planName(wanted.Pass))
-	if err == nil && (found.Pass != wanted.Pass || !found.isLike(wanted)) {
-		return found, fmt.Errorf("pass %s %w", wanted.Pass, ErrOther)
+	if err != nil {
+		return found, err
 	}
-	return found, err
+	if others := found.differences(wanted); len(others) > 0 {
+		return found, fmt.Errorf("pass %s exists, and differs in %s: %w", wanted.Pass, strings.Join(others, ", "), ErrOther)
+	}
+	return found, nil
 }
 
 // newest returns the plan of the newest unfinished pass that is like the wanted one; a zero one if there is none.
@@ -238,7 +241,7 @@ func (p *Pass) newest(ctx context.Context, wanted Plan) (newest Plan, _ error) {
 			p.shards().log.Warn("a pass was left out of the search for an unfinished one", "plan", name, "err", err)
 			continue
 		}
-		if found.isLike(wanted) && !found.Created.Before(newest.Created) {
+		if len(found.differences(wanted)) == 0 && !found.Created.Before(newest.Created) {
 			newest = found
 		}
 	}

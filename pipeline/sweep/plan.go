@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -97,17 +99,40 @@ func (p Plan) has(s pipeline.Shard) bool {
 	return slices.ContainsFunc(p.Buckets[s.Bucket], func(r Range) bool { return r.has(rangeOf(s)) })
 }
 
-// isLike reports whether a plan does the same as another one: its command, buckets, their places and options are equal.
-// VerifiedBefore may differ, because the time has passed since then.
-func (p Plan) isLike(other Plan) bool {
-	same := func(a, b any) bool {
-		x, errX := json.Marshal(a)
-		y, errY := json.Marshal(b)
-		return errX == nil && errY == nil && bytes.Equal(x, y)
+// differences names what makes a pass of this plan another one than that of the other plan. VerifiedBefore is not
+// compared, because the time has passed since then.
+func (p Plan) differences(other Plan) (all []string) {
+	differs := func(is bool, what string) {
+		if is {
+			all = append(all, what)
+		}
 	}
+	differs(p.Command != other.Command, "the command")
+	differs(!slices.Equal(slices.Sorted(maps.Keys(p.Buckets)), slices.Sorted(maps.Keys(other.Buckets))), "the buckets")
+	differs(!maps.Equal(p.Places, other.Places), "the places of records")
 	p.Options.VerifiedBefore, other.Options.VerifiedBefore = time.Time{}, time.Time{}
-	return p.Command == other.Command && same(p.Options, other.Options) && maps.Equal(p.Places, other.Places) &&
-		slices.Equal(slices.Sorted(maps.Keys(p.Buckets)), slices.Sorted(maps.Keys(other.Buckets)))
+	mine, others := p.Options.fields(), other.Options.fields()
+	names := maps.Clone(mine)
+	maps.Copy(names, others)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		differs(!bytes.Equal(mine[name], others[name]), "--"+cmp.Or(flagOf[name], strings.ReplaceAll(name, "_", "-")))
+	}
+	return all
+}
+
+// flagOf has the flags of options that have another name in a plan.
+var flagOf = map[string]string{"ignore_claims": "native-checks", "parquet": "reports-format", "record_mismatches": "on-mismatch"}
+
+// fields returns the options that are set, by their names in a plan.
+func (o Options) fields() (fields map[string]json.RawMessage) {
+	text, err := json.Marshal(o)
+	if err == nil {
+		err = json.Unmarshal(text, &fields)
+	}
+	if err != nil {
+		return map[string]json.RawMessage{"options": json.RawMessage(err.Error())}
+	}
+	return fields
 }
 
 // mostRanges bounds what is read from a plan.

@@ -28,7 +28,7 @@ func (p *Pass) ByQueue(ctx context.Context, send Send) (Summary, error) {
 		return none, err
 	}
 	if plan.Options.Inventory != "" && plan.InventoryAt == nil {
-		return none, fmt.Errorf("pass %s was begun with an inventory that workers cannot read, because it has no URL: choose another name by --pass", plan.Pass)
+		return none, fmt.Errorf("pass %s was begun with an inventory that workers cannot read, because it has no URL: %w", plan.Pass, ErrOther)
 	}
 	w := &watch{Pass: p, shards: p.shards(), plan: plan, open: make(map[string]pipeline.Shard)}
 	if err := w.begin(ctx, send); err != nil {

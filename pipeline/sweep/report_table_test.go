@@ -227,7 +227,7 @@ func TestFormStays(t *testing.T) {
 	p := passOf(reports, true)
 	p.Stop = stop
 	_, _ = p.Here(t.Context())
-	if _, err := passOf(reports, false).Here(t.Context()); err == nil || !strings.Contains(err.Error(), "other options") {
+	if _, err := passOf(reports, false).Here(t.Context()); err == nil || !strings.Contains(err.Error(), "differs in --reports-format") {
 		t.Errorf("with the other form: got %v", err)
 	}
 	p = passOf(reports, false)

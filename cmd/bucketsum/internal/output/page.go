@@ -88,6 +88,10 @@ func (s *page) keep(r sweep.Row) {
 }
 
 func (s *page) Close(e End) error {
+	if e.Refused {
+		s.file.abort()
+		return nil
+	}
 	for _, part := range s.render(e) {
 		if _, err := io.WriteString(s.file, string(part)); err != nil {
 			s.file.abort()

@@ -188,6 +188,10 @@ func digestName(algorithm string) string {
 
 func (s *premis) Close(e End) error {
 	defer s.events.close()
+	if e.Refused {
+		s.file.abort()
+		return nil
+	}
 	if s.err == nil {
 		s.err = s.events.copyTo(s.file)
 	}

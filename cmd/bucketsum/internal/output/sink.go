@@ -29,6 +29,8 @@ type End struct {
 	Resumed bool
 	// Again: all was done before. The pass is only shown again, from its reports.
 	Again bool
+	// Refused: the pass did not begin. Nothing is shown or written; what is in the place of a file stays.
+	Refused bool
 	// Stopped says in one line why it ended early, and how to resume it, as a sentence without a full stop: it may end with
 	// a command. Empty: the pass is complete.
 	Stopped string

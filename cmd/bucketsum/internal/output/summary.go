@@ -29,6 +29,9 @@ func (s *summary) Row(r sweep.Row) error {
 }
 
 func (s *summary) Close(e End) error {
+	if e.Refused {
+		return nil
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", s.pass.headline(&s.tally, e))
 	if e.Again {
