@@ -188,7 +188,7 @@ func (q *standard) Close() error {
 	// A goroutine of gocloud's (v0.49) that brought messages waits without end until
 	// a Receive notices, and one that found them in the buffer did not. This one
 	// notices, and brings nothing, since there is no demand.
-	brief, stop := context.WithTimeout(ctx, 10*time.Millisecond)
+	brief, stop := context.WithTimeout(ctx, 200*time.Millisecond) // 10 ms were too few on a busy machine
 	defer stop()
 	_, _ = q.sub.Receive(brief)
 	err := q.sub.Shutdown(ctx)
