@@ -99,7 +99,7 @@ func (a *announcing) isMismatch(t *testing.T, pass string) {
 	}
 }
 
-// rotten returns a bucket with records, of which the content of b is no longer what was recorded.
+// rotten returns a bucket with records in which the content of b is no longer what was recorded.
 func rotten(t *testing.T) (bucket, reports string) {
 	t.Helper()
 	dir, bucket := bucketOf(t, map[string]string{"a": "content a", "b": "content b", "c": "content c"})

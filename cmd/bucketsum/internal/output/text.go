@@ -90,7 +90,7 @@ func details(r sweep.Row) []string {
 	return all
 }
 
-// unsaid returns the algorithms of which the reason does not show both values, the found and the expected one.
+// unsaid returns the algorithms whose two values, the found and the expected one, are not both in the reason.
 func unsaid(r sweep.Row) []string {
 	reason := clip(r.Reason)
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(r.Expected)), func(algorithm string) bool {
