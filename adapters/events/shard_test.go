@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 	"github.com/bucketsum/bucketsum/adapters/events"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
@@ -57,16 +58,19 @@ func TestShard(t *testing.T) {
 	refuses(t, []byte(`{"eventType":"io.bucketsum.sweep.shard.v1","data":{"pass":"p","bucket":"b"}}`), nil, `Event Grid: events of the type "io.bucketsum.sweep.shard.v1" are not read`)
 }
 
+// FuzzShard: what cloudevents.ShardMessage sends is decoded as it was, also if a position is not UTF-8.
 func FuzzShard(f *testing.F) {
 	f.Add("photos", "2025/a b.jpg", "2026/ü.jpg")
 	f.Add("b", "\x00\"\\", "\uFFFD")
+	f.Add("b", "\a\xe1", "\xef\xef\xbd")
+	f.Add("\\ud800", "a\xff\\ud800", "")
 	f.Fuzz(func(t *testing.T, bucket, after, through string) {
 		want := pipeline.Shard{Pass: "p", Bucket: bucket, After: after, Through: through}
-		if want.Validate() != nil {
+		msg, err := cloudevents.ShardMessage(t.Context(), want)
+		if err != nil {
 			return
 		}
-		got, err := events.Decode([]byte(mustJSON(t, object{"specversion": "1.0", "type": "io.bucketsum.sweep.shard.v1",
-			"data": object{"pass": "p", "bucket": bucket, "after": after, "through": through}})), nil)
+		got, err := events.Decode(msg.Payload, msg.Metadata)
 		if err != nil || len(got) != 1 || *got[0].Shard != want {
 			t.Errorf("%+v came out as %+v, %v", want, got, err)
 		}
