@@ -22,6 +22,7 @@ var rooms = map[string][]string{
 	"cmd/bucketsum/internal/pass":     {"handlers", "adapters", "pipeline", "cmd/bucketsum/internal/app"},
 	"cmd/bucketsum/internal/handover": {"pipeline", "cmd/bucketsum/internal/output"},
 	"handlers":                        {"pipeline"},
+	"handlers/web":                    {"pipeline", "handlers/web"},
 	"adapters":                        {"pipeline"},
 	"adapters/blobstore":              {"pipeline", "adapters/blobstore/driver"},
 	"adapters/blobstore/drivertest":   {"adapters/blobstore", "pipeline", "testenv/awsenv"},

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
+	"github.com/bucketsum/bucketsum/handlers/web/live/livetest"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
@@ -23,7 +25,7 @@ import (
 func TestPageStatus(t *testing.T) {
 	status := sample(t)
 	s := start(t, web.Config{
-		Status:  func() web.Status { return status },
+		Status:  func() live.Status { return status },
 		Records: map[string]web.Records{"inbox": records{}},
 	})
 	response, html := s.get(t, "/")
@@ -69,12 +71,12 @@ func TestPageHostileNames(t *testing.T) {
 		"private plane":    {"\U000f0000", `<span class="esc">\U000f0000</span>`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := web.NewActivity()
+			a := live.NewActivity()
 			o := pipeline.Object{Bucket: tc.key, Key: tc.key, Size: 1}
-			publish(t, a, result(pipeline.Recorded, o))
+			livetest.Publish(t, a, livetest.Result(pipeline.Recorded, o))
 			a.Fail(pipeline.Object{Bucket: "b", Key: "other"}, tc.key)
-			end(t, a, pipeline.Delivery{MessageID: tc.key, Fate: pipeline.DeadLettered, Err: errors.New("x")})
-			if _, err := a.Observer().Bucket(pipeline.Bucket{Source: source{}}).Source.Open(t.Context(), o); err != nil {
+			livetest.End(t, a, pipeline.Delivery{MessageID: tc.key, Fate: pipeline.DeadLettered, Err: errors.New("x")})
+			if _, err := a.Observer().Bucket(pipeline.Bucket{Source: livetest.Source{}}).Source.Open(t.Context(), o); err != nil {
 				t.Fatal(err)
 			}
 			s := start(t, web.Config{Status: a.Status, Records: map[string]web.Records{"inbox": records{}}})
@@ -98,7 +100,7 @@ func TestPageHostileNames(t *testing.T) {
 // TestPagePolicy shows that the policy of the page permits only its own style and script, and that the page
 // needs nothing else.
 func TestPagePolicy(t *testing.T) {
-	s := start(t, web.Config{Status: web.NewActivity().Status, Records: map[string]web.Records{"inbox": records{}}})
+	s := start(t, web.Config{Status: live.NewActivity().Status, Records: map[string]web.Records{"inbox": records{}}})
 	response, html := s.get(t, "/")
 	want := "default-src 'none'; script-src " + inlineHash(t, html, "script") + "; style-src " + inlineHash(t, html, "style") +
 		"; connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -138,13 +140,13 @@ func TestPageInBrowser(t *testing.T) {
 		}
 		t.Skip("no chromium")
 	}
-	a := web.NewActivity()
+	a := live.NewActivity()
 	key := "later <b>&\u202e.txt"
 	var asked atomic.Int32
 	s := start(t, web.Config{
-		Status: func() web.Status {
+		Status: func() live.Status {
 			if asked.Add(1) == 2 {
-				publish(t, a, result(pipeline.Recorded, object(key, 5)))
+				livetest.Publish(t, a, livetest.Result(pipeline.Recorded, livetest.Object(key, 5)))
 			}
 			return a.Status()
 		},

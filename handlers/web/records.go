@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
@@ -60,7 +61,7 @@ func (s *service) records(w http.ResponseWriter, r *http.Request) {
 	default:
 		answerDocument(w, r, recordAnswer{
 			Bucket: bucket, Key: key, VersionID: record.Source.VersionID, ETag: record.Source.ETag,
-			Size: record.Source.Size, Digests: record.Digests, ComputedAt: stamp(record.ComputedAt),
+			Size: record.Source.Size, Digests: record.Digests, ComputedAt: live.Stamp(record.ComputedAt),
 		})
 	}
 }

@@ -18,28 +18,30 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
+	"github.com/bucketsum/bucketsum/handlers/web/live/livetest"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
 // sample is a status with every field set.
-func sample(t *testing.T) web.Status {
+func sample(t *testing.T) live.Status {
 	t.Helper()
-	var s web.Status
+	var s live.Status
 	synctest.Test(t, func(t *testing.T) { // the clock of the bubble starts at midnight, 2000-01-01 UTC
-		a := web.NewActivity()
+		a := live.NewActivity()
 		time.Sleep(1234567 * time.Microsecond)
-		o := object("photos/a b.jpg", 5)
+		o := livetest.Object("photos/a b.jpg", 5)
 		o.VersionID = "3HL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY"
-		publish(t, a, result(pipeline.Recorded, o))
-		publish(t, a, result(pipeline.Removed, object("old", 7)))
-		publish(t, a, result(pipeline.Current, object("<&>\x01\u202e\u009b\U000e0041é\xff", 0)))
-		end(t, a, delivery(pipeline.Nacked, "secret", errors.New("permission denied")))
-		end(t, a, pipeline.Delivery{MessageID: "m", Attempt: 1, Fate: pipeline.DeadLettered, Err: errors.New("not JSON")})
+		livetest.Publish(t, a, livetest.Result(pipeline.Recorded, o))
+		livetest.Publish(t, a, livetest.Result(pipeline.Removed, livetest.Object("old", 7)))
+		livetest.Publish(t, a, livetest.Result(pipeline.Current, livetest.Object("<&>\x01\u202e\u009b\U000e0041é\xff", 0)))
+		livetest.End(t, a, livetest.Delivery(pipeline.Nacked, "secret", errors.New("permission denied")))
+		livetest.End(t, a, pipeline.Delivery{MessageID: "m", Attempt: 1, Fate: pipeline.DeadLettered, Err: errors.New("not JSON")})
 		for _, size := range []int64{1 << 40, pipeline.UnknownSize} {
 			time.Sleep(time.Second)
-			r, err := a.Observer().Bucket(pipeline.Bucket{Source: source{}}).Source.Open(t.Context(), object("big", size))
+			r, err := a.Observer().Bucket(pipeline.Bucket{Source: livetest.Source{}}).Source.Open(t.Context(), livetest.Object("big", size))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -95,14 +97,14 @@ func golden(t *testing.T, name, got string) {
 // TestStatus compares the bytes of the answer with a golden file, because scripts read it.
 func TestStatus(t *testing.T) {
 	full := sample(t)
-	var empty web.Status
-	synctest.Test(t, func(*testing.T) { empty = web.NewActivity().Status() })
-	for name, status := range map[string]web.Status{"status.json": full, "status_empty.json": empty} {
+	var empty live.Status
+	synctest.Test(t, func(*testing.T) { empty = live.NewActivity().Status() })
+	for name, status := range map[string]live.Status{"status.json": full, "status_empty.json": empty} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, web.Config{Status: func() web.Status { return status }})
+			s := start(t, web.Config{Status: func() live.Status { return status }})
 			response, body := s.get(t, "/status")
 			golden(t, name, body)
-			var read web.Status
+			var read live.Status
 			if err := json.Unmarshal([]byte(body), &read); err != nil {
 				t.Fatal(err)
 			}
@@ -150,7 +152,7 @@ func TestRecords(t *testing.T) {
 	longest := strings.Repeat("k", 4096)
 	computed := time.Date(2024, 9, 12, 8, 30, 1, 123456789, time.FixedZone("", 7200))
 	record := func(key string) pipeline.Record {
-		o := object(key, 5)
+		o := livetest.Object(key, 5)
 		o.VersionID, o.ETag = "v1", "etag"
 		return pipeline.Record{Source: o, ComputedAt: computed, Digests: map[string]string{"md5": "5d41", "crc32c": "9a71"}}
 	}
@@ -214,7 +216,7 @@ func TestAbsent(t *testing.T) {
 
 // TestReadOnly shows that methods that would change something are refused.
 func TestReadOnly(t *testing.T) {
-	s := start(t, web.Config{Status: func() web.Status { return web.Status{} }, Records: map[string]web.Records{"inbox": records{}}})
+	s := start(t, web.Config{Status: func() live.Status { return live.Status{} }, Records: map[string]web.Records{"inbox": records{}}})
 	for _, path := range []string{"/status", "/records"} {
 		response, err := s.client.Post(s.url(path), "text/plain", nil)
 		if err != nil {
@@ -229,7 +231,7 @@ func TestReadOnly(t *testing.T) {
 
 // TestHosts shows that names that a web site could resolve to this server are not answered.
 func TestHosts(t *testing.T) {
-	config := web.Config{Status: func() web.Status { return web.Status{} }, Records: map[string]web.Records{"inbox": records{}}}
+	config := web.Config{Status: func() live.Status { return live.Status{} }, Records: map[string]web.Records{"inbox": records{}}}
 	open := start(t, config)
 	config.Hosts = []string{"localhost"}
 	closed := start(t, config)

@@ -1,7 +1,7 @@
 // Package web is the HTTP side of bucketsum:
 //
 //	POST /md5      the MD5 checksum of an uploaded file
-//	GET /status    what the process does and has done; see [Activity]
+//	GET /status    what the process does and has done; see [live.Status]
 //	GET /records   the record of an object
 //	GET /          a page for people with all of the above
 //	GET /livez     whether the process is healthy; also GET /health
@@ -22,6 +22,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
@@ -52,7 +53,7 @@ type Config struct {
 	Metrics http.Handler
 	// Status returns the answer of GET /status and the content of the page. It must be quick and safe
 	// for concurrent use. nil: there is no such route, and the page shows only forms.
-	Status func() Status
+	Status func() live.Status
 	// Records are, by bucket name, the records that GET /records and the page look up. They must be
 	// safe for concurrent use. None: there is no such route.
 	Records map[string]Records
@@ -106,7 +107,6 @@ func Handler(config Config) (http.Handler, error) {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	s := &service{config: config.withDefaults(), uploads: make(chan struct{}, maxUploads)}
-	page := newPage(s.config)
 
 	mux := http.NewServeMux()
 	// The mux's own answers to other methods and paths would not be JSON.
@@ -119,7 +119,7 @@ func Handler(config Config) (http.Handler, error) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { answerError(w, http.StatusNotFound, "Not found") })
 	get("/health", s.health)
 	get("/livez", s.health)
-	get("/{$}", s.named(page.serve))
+	get("/{$}", s.named(s.page))
 	if s.config.Status != nil {
 		get("/status", s.named(s.status))
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/sns"
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/pipeline/keyglob"
@@ -79,7 +80,7 @@ type Config struct {
 	Profiles  string   // loopback address that serves Go's profiles; empty: none
 
 	Observer pipeline.Observer // called beside metrics and Activity; nil Result: results are logged
-	Activity *web.Activity     // nil: the worker makes one
+	Activity *live.Activity    // nil: the worker makes one
 	Version  string
 	// wrap changes how the handlers use a bucket; nil: it does not.
 	wrap func(pipeline.Bucket) pipeline.Bucket
@@ -129,7 +130,7 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Activity == nil {
-		c.Activity = web.NewActivity()
+		c.Activity = live.NewActivity()
 	}
 	if c.Observer.Result == nil {
 		c.Observer.Result = func(ctx context.Context, r pipeline.Result, _ error) {

@@ -19,7 +19,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
 	"github.com/bucketsum/bucketsum/adapters/events"
 	"github.com/bucketsum/bucketsum/adapters/watch"
-	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/backoff"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
@@ -58,7 +58,7 @@ type local struct {
 	dir, name string // the folder without symbolic links, and its name as a bucket
 	store     *blobstore.Store
 	calm      folder.Calm
-	activity  *web.Activity
+	activity  *live.Activity
 	report    *report
 	waiting   *backlog
 	letters   message.Subscriber

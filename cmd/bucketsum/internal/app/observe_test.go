@@ -9,7 +9,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
 	"github.com/bucketsum/bucketsum/adapters/telemetry"
-	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
@@ -32,7 +32,7 @@ func TestWorkerReadsWhatIsAtHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer measured.Close()
-	activity := web.NewActivity()
+	activity := live.NewActivity()
 	read := func(b pipeline.Bucket) (string, error) {
 		r, err := b.Source.Open(context.Background(), pipeline.Object{Bucket: "inbox", Key: "a", Size: pipeline.UnknownSize})
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
-	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
@@ -70,7 +70,7 @@ func (r *report) clear() {
 
 // statusLine returns the progress of an object in at most so many cells of a terminal:
 // a longer line would wrap, and clear could not erase it.
-func statusLine(w web.Work, others, cells int) string {
+func statusLine(w live.Work, others, cells int) string {
 	const barWidth = 20
 	bar, share, more := "", "", ""
 	if w.Size != nil && *w.Size > 0 {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
-	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
 )
 
 // TestStatusLine expects that the line never wraps, whatever the name and the width, and
@@ -28,7 +28,7 @@ func TestStatusLine(t *testing.T) {
 		"tiny":       {"films/a.mkv", &size, 2, 10, " 25 % of 4"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := statusLine(web.Work{Key: tc.key, Size: tc.size, Read: 1 << 30}, tc.others, tc.cells)
+			got := statusLine(live.Work{Key: tc.key, Size: tc.size, Read: 1 << 30}, tc.others, tc.cells)
 			if width := runewidth.StringWidth(got); width > tc.cells {
 				t.Errorf("%q has %d cells of %d", got, width, tc.cells)
 			}

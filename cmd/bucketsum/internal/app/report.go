@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
@@ -26,13 +26,13 @@ type report struct {
 	out       io.Writer
 	terminal  *os.File // out if it is a terminal; else nil
 	algorithm string   // of the checksums in lines
-	activity  *web.Activity
+	activity  *live.Activity
 
 	mu    sync.Mutex
 	drawn bool // the status line is on the screen
 }
 
-func newReport(out io.Writer, algorithm string, activity *web.Activity) *report {
+func newReport(out io.Writer, algorithm string, activity *live.Activity) *report {
 	r := &report{out: out, algorithm: algorithm, activity: activity}
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		r.terminal = f

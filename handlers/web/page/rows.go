@@ -1,8 +1,9 @@
-package web
+package page
 
 import (
 	"time"
 
+	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/handlers/web/markup"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
@@ -21,7 +22,7 @@ func total(class, name, value markup.HTML) markup.HTML {
 	return markup.Join(`<div`, class, `><dt>`, name, `</dt><dd>`, value, "</dd></div>\n")
 }
 
-func totals(t Totals) markup.HTML {
+func totals(t live.Totals) markup.HTML {
 	return markup.Join(
 		total("", "Summed", markup.Count(t.Summed)),
 		total("", "Data read", markup.Text(readable.Bytes(t.Bytes))),
@@ -32,7 +33,7 @@ func totals(t Totals) markup.HTML {
 	)
 }
 
-func workRow(w Work) markup.HTML {
+func workRow(w live.Work) markup.HTML {
 	bar := markup.HTML(`<progress`)
 	if w.Size != nil {
 		bar = markup.Join(bar, ` max="`, markup.Number(*w.Size), `" value="`, markup.Number(w.Read), `"`)
@@ -42,7 +43,7 @@ func workRow(w Work) markup.HTML {
 		"\n", bar, ` aria-label="read so far"></progress></li>`)
 }
 
-func failureRow(f Failure) markup.HTML {
+func failureRow(f live.Failure) markup.HTML {
 	name := markup.Name(f.Bucket, f.Key)
 	if f.Key == "" {
 		name = markup.Join(`<span class="name">message `, markup.Foreign(f.MessageID), `</span>`)
@@ -55,7 +56,7 @@ func failureRow(f Failure) markup.HTML {
 		"\n", `<p class="reason">`, markup.Foreign(f.Reason), `</p></li>`)
 }
 
-func resultRow(d Done) markup.HTML {
+func resultRow(d live.Done) markup.HTML {
 	var facts markup.HTML
 	bytes := size("<span>", d.Size, "</span>")
 	switch d.Outcome {

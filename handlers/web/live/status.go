@@ -1,16 +1,7 @@
-package web
+package live
 
 import (
-	"bytes"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"hash/fnv"
-	"net/http"
 	"time"
-	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/bucketsum/bucketsum/pipeline"
 )
@@ -78,51 +69,4 @@ type Failure struct {
 	Attempt   int       `json:"attempt,omitempty"` // deliveries so far
 	Reason    string    `json:"reason"`
 	Final     bool      `json:"final"` // not retried
-}
-
-// status answers with the Status.
-func (s *service) status(w http.ResponseWriter, r *http.Request) {
-	answerDocument(w, r, s.config.Status())
-}
-
-// answerDocument answers with v as JSON, or with status 304 if the client has it already.
-func answerDocument(w http.ResponseWriter, r *http.Request, v any) {
-	body, err := json.Marshal(v)
-	if err != nil { // cannot happen: every field can be encoded
-		answerError(w, http.StatusInternalServerError, "The answer cannot be written")
-		return
-	}
-	serve(w, r, "application/json", append(escaped(body), '\n'))
-}
-
-// escaped replaces characters that a terminal would interpret, such as a change of direction, by JSON escapes.
-// They only occur in strings.
-func escaped(body []byte) []byte {
-	printable := func(r rune) bool { return r < utf8.RuneSelf || unicode.IsPrint(r) }
-	if bytes.IndexFunc(body, func(r rune) bool { return !printable(r) }) < 0 {
-		return body
-	}
-	out := make([]byte, 0, len(body)+64)
-	for _, r := range string(body) {
-		if printable(r) {
-			out = utf8.AppendRune(out, r)
-			continue
-		}
-		for _, unit := range utf16.AppendRune(nil, r) {
-			out = fmt.Appendf(out, `\u%04x`, unit)
-		}
-	}
-	return out
-}
-
-// serve answers with a body and its ETag. Caches must not keep it, because it names objects.
-func serve(w http.ResponseWriter, r *http.Request, contentType string, body []byte) {
-	sum := fnv.New128a()
-	_, _ = sum.Write(body) // never fails
-	h := w.Header()
-	h.Set("Content-Type", contentType)
-	h.Set("Cache-Control", "no-store")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("ETag", `"`+hex.EncodeToString(sum.Sum(nil))+`"`)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 }

@@ -1,4 +1,5 @@
-package web
+// Package live records what a worker does now and did last: for the page, for GET /status and for the terminal.
+package live
 
 import (
 	"cmp"
@@ -21,7 +22,7 @@ const (
 	maxKeptReason = 1000
 )
 
-// Activity records what a worker does, for Config.Status and other displays. Its methods are safe for
+// Activity records what a worker does, for the page, GET /status and a terminal. Its methods are safe for
 // concurrent use and never block. Its memory is limited.
 type Activity struct {
 	begun chan struct{}
@@ -36,7 +37,7 @@ type Activity struct {
 
 // NewActivity returns an Activity that starts now.
 func NewActivity() *Activity {
-	return &Activity{begun: make(chan struct{}, 1), started: stamp(time.Now()), reads: make(map[*pipeline.Reading]Work)}
+	return &Activity{begun: make(chan struct{}, 1), started: Stamp(time.Now()), reads: make(map[*pipeline.Reading]Work)}
 }
 
 // Observer returns the observer that feeds the activity.
@@ -47,7 +48,7 @@ func (a *Activity) Observer() pipeline.Observer {
 func (a *Activity) result(_ context.Context, r pipeline.Result, _ error) {
 	o := r.Record.Source
 	done := Done{
-		At: stamp(time.Now()), Outcome: r.Outcome,
+		At: Stamp(time.Now()), Outcome: r.Outcome,
 		Bucket: readable.Cut(o.Bucket, maxKeptKey), Key: readable.Cut(o.Key, maxKeptKey), VersionID: readable.Cut(o.VersionID, maxKeptKey),
 		Digests: map[string]string{}, Seconds: r.Duration.Seconds(),
 	}
@@ -141,7 +142,7 @@ func (a *Activity) observed(d pipeline.Delivery, o pipeline.Object, err error) {
 
 func failureOf(o pipeline.Object, reason string, final bool) Failure {
 	return Failure{
-		At: stamp(time.Now()), Bucket: readable.Cut(o.Bucket, maxKeptKey), Key: readable.Cut(o.Key, maxKeptKey),
+		At: Stamp(time.Now()), Bucket: readable.Cut(o.Bucket, maxKeptKey), Key: readable.Cut(o.Key, maxKeptKey),
 		VersionID: readable.Cut(o.VersionID, maxKeptKey), Reason: readable.Cut(reason, maxKeptReason), Final: final,
 	}
 }
@@ -196,7 +197,7 @@ func (a *Activity) opened(r *pipeline.Reading) {
 	o := r.Object
 	work := Work{
 		Bucket: readable.Cut(o.Bucket, maxKeptKey), Key: readable.Cut(o.Key, maxKeptKey), VersionID: readable.Cut(o.VersionID, maxKeptKey),
-		Size: known(o.Size), StartedAt: stamp(time.Now()),
+		Size: known(o.Size), StartedAt: Stamp(time.Now()),
 	}
 	a.mu.Lock()
 	a.reads[r] = work
@@ -229,5 +230,5 @@ func known(size int64) *int64 {
 	return &size
 }
 
-// stamp returns a time as it is shown: in UTC, to the millisecond.
-func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+// Stamp returns a time as it is shown: in UTC, to the millisecond.
+func Stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

@@ -1,6 +1,9 @@
-package web
+package page
 
-import "github.com/bucketsum/bucketsum/handlers/web/markup"
+import (
+	"github.com/bucketsum/bucketsum/handlers/web/live"
+	"github.com/bucketsum/bucketsum/handlers/web/markup"
+)
 
 // The constant parts of the page, and its sections.
 
@@ -24,17 +27,17 @@ const pageUpload markup.HTML = `<section>
 <ol id="uploads" class="rows" aria-live="polite"></ol>
 </section>`
 
-func (p *page) header(live bool, status Status) markup.HTML {
-	return markup.Join("<header>\n<h1>bucketsum</h1>\n", `<p class="meta">`, markup.Text(p.config.Version),
-		markup.When(live, `<span class="since"> · since `, markup.Time(status.StartedAt), `</span>`), "</p>",
-		markup.When(live, `
+func header(c Config, status live.Status) markup.HTML {
+	return markup.Join("<header>\n<h1>bucketsum</h1>\n", `<p class="meta">`, markup.Text(c.Version),
+		markup.When(c.Live, `<span class="since"> · since `, markup.Time(status.StartedAt), `</span>`), "</p>",
+		markup.When(c.Live, `
 <p id="live" role="status"></p>
 <noscript><p class="note">Reload the page to see newer results.</p></noscript>`),
 		"\n</header>\n")
 }
 
 // work shows what the program does. The script updates the elements marked data-live.
-func work(status Status) markup.HTML {
+func work(status live.Status) markup.HTML {
 	results := markup.Each(status.Results, resultRow)
 	if results == "" {
 		results = "\n" + `<li class="none">Nothing yet. Checksums of new objects will appear here.</li>`

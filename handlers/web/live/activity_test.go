@@ -1,4 +1,4 @@
-package web_test
+package live_test
 
 import (
 	"context"
@@ -13,76 +13,31 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
+	"github.com/bucketsum/bucketsum/handlers/web/live/livetest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-func object(key string, size int64) pipeline.Object {
-	return pipeline.Object{Bucket: "inbox", Key: key, Size: size}
-}
-
-func result(outcome pipeline.Outcome, o pipeline.Object) pipeline.Result {
-	r := pipeline.Result{Outcome: outcome, Record: pipeline.Record{Source: o}, Duration: 1500 * time.Millisecond}
-	if outcome == pipeline.Recorded || outcome == pipeline.Current {
-		r.Record.Digests = map[string]string{"md5": sumOf([]byte(o.Key))}
-	}
-	return r
-}
-
-func publish(t testing.TB, a *web.Activity, r pipeline.Result) {
-	a.Observer().Result(t.Context(), r, nil)
-}
-
-func end(t testing.TB, a *web.Activity, d pipeline.Delivery) { a.Observer().End(t.Context(), d) }
-
-// delivery returns a delivery of a message with one failed event.
-func delivery(fate pipeline.Fate, key string, err error) pipeline.Delivery {
-	return pipeline.Delivery{
-		MessageID: "m-" + key, Attempt: 2, Fate: fate, Err: err,
-		Events: []pipeline.Handled{{Event: pipeline.Event{Object: object(key, 1)}, Err: err}},
-	}
-}
-
-// source opens endless objects that report the requested size.
-type source struct{ pipeline.Source }
-
-func (source) Open(_ context.Context, o pipeline.Object) (pipeline.Reader, error) {
-	if o.Key == "" {
-		return nil, pipeline.ErrNotFound
-	}
-	return opened{zeros{}, o}, nil
-}
-
-type opened struct {
-	io.Reader
-	object pipeline.Object
-}
-
-func (r opened) Object() pipeline.Object { return r.object }
-func (opened) Close() error              { return nil }
-
-func (opened) Claims(context.Context) []pipeline.Claim { return nil }
-
 func TestActivityTotals(t *testing.T) {
-	a := web.NewActivity()
+	a := live.NewActivity()
 	for i, outcome := range []pipeline.Outcome{
 		pipeline.Recorded, pipeline.Recorded, pipeline.Current, pipeline.Removed, pipeline.Kept,
 	} {
-		publish(t, a, result(outcome, object(fmt.Sprint(i), 10)))
+		livetest.Publish(t, a, livetest.Result(outcome, livetest.Object(fmt.Sprint(i), 10)))
 	}
 	a.HadRecord()
-	a.Fail(object("odd", pipeline.UnknownSize), "not UTF-8")
+	a.Fail(livetest.Object("odd", pipeline.UnknownSize), "not UTF-8")
 	broken := errors.New("broken")
-	end(t, a, delivery(pipeline.DeadLettered, "dead", pipeline.Permanent(broken)))
-	end(t, a, delivery(pipeline.Nacked, "late", broken))
-	end(t, a, delivery(pipeline.Acked, "gone", pipeline.ErrNotFound))
-	end(t, a, pipeline.Delivery{Fate: pipeline.Acked})
-	end(t, a, delivery(pipeline.Nacked, "stopped", fmt.Errorf("read: %w", pipeline.ErrDrainTimeout)))
-	end(t, a, pipeline.Delivery{MessageID: "garbage", Fate: pipeline.DeadLettered, Err: pipeline.Permanent(broken)})
+	livetest.End(t, a, livetest.Delivery(pipeline.DeadLettered, "dead", pipeline.Permanent(broken)))
+	livetest.End(t, a, livetest.Delivery(pipeline.Nacked, "late", broken))
+	livetest.End(t, a, livetest.Delivery(pipeline.Acked, "gone", pipeline.ErrNotFound))
+	livetest.End(t, a, pipeline.Delivery{Fate: pipeline.Acked})
+	livetest.End(t, a, livetest.Delivery(pipeline.Nacked, "stopped", fmt.Errorf("read: %w", pipeline.ErrDrainTimeout)))
+	livetest.End(t, a, pipeline.Delivery{MessageID: "garbage", Fate: pipeline.DeadLettered, Err: pipeline.Permanent(broken)})
 
 	s := a.Status()
-	want := web.Totals{Summed: 2, Bytes: 20, Current: 2, Removed: 1, Kept: 1, Failed: 3, Returned: 2}
+	want := live.Totals{Summed: 2, Bytes: 20, Current: 2, Removed: 1, Kept: 1, Failed: 3, Returned: 2}
 	if diff := cmp.Diff(want, s.Totals); diff != "" {
 		t.Errorf("totals (-want +got):\n%s", diff)
 	}
@@ -100,12 +55,12 @@ func TestActivityTotals(t *testing.T) {
 
 // TestActivityPartialFailure lists the failed events of a message.
 func TestActivityPartialFailure(t *testing.T) {
-	a := web.NewActivity()
+	a := live.NewActivity()
 	failed := errors.New("denied")
-	end(t, a, pipeline.Delivery{Fate: pipeline.Nacked, Err: failed, Events: []pipeline.Handled{
-		{Event: pipeline.Event{Object: object("done", 1)}},
-		{Event: pipeline.Event{Object: object("gone", 1)}, Err: pipeline.ErrMissing},
-		{Event: pipeline.Event{Object: object("denied", 1)}, Err: failed},
+	livetest.End(t, a, pipeline.Delivery{Fate: pipeline.Nacked, Err: failed, Events: []pipeline.Handled{
+		{Event: pipeline.Event{Object: livetest.Object("done", 1)}},
+		{Event: pipeline.Event{Object: livetest.Object("gone", 1)}, Err: pipeline.ErrMissing},
+		{Event: pipeline.Event{Object: livetest.Object("denied", 1)}, Err: failed},
 	}})
 	if f := a.Status().Failures; len(f) != 1 || f[0].Key != "denied" || f[0].Reason != "denied" {
 		t.Errorf("failures are %+v", f)
@@ -114,14 +69,14 @@ func TestActivityPartialFailure(t *testing.T) {
 
 // TestActivityFailureEnds lists only the last failure of an object, and none after its success.
 func TestActivityFailureEnds(t *testing.T) {
-	a := web.NewActivity()
-	end(t, a, delivery(pipeline.Nacked, "a", errors.New("first")))
-	end(t, a, delivery(pipeline.Nacked, "b", errors.New("other")))
-	end(t, a, delivery(pipeline.DeadLettered, "a", errors.New("second")))
+	a := live.NewActivity()
+	livetest.End(t, a, livetest.Delivery(pipeline.Nacked, "a", errors.New("first")))
+	livetest.End(t, a, livetest.Delivery(pipeline.Nacked, "b", errors.New("other")))
+	livetest.End(t, a, livetest.Delivery(pipeline.DeadLettered, "a", errors.New("second")))
 	if f := a.Status().Failures; len(f) != 2 || f[0].Key != "a" || f[0].Reason != "second" || !f[0].Final {
 		t.Errorf("failures are %+v", f)
 	}
-	publish(t, a, result(pipeline.Recorded, object("a", 1)))
+	livetest.Publish(t, a, livetest.Result(pipeline.Recorded, livetest.Object("a", 1)))
 	if f := a.Status().Failures; len(f) != 1 || f[0].Key != "b" {
 		t.Errorf("failures are %+v", f)
 	}
@@ -132,22 +87,22 @@ func TestActivityFailureEnds(t *testing.T) {
 
 // TestActivityMended counts only objects that still fail.
 func TestActivityMended(t *testing.T) {
-	a := web.NewActivity()
-	a.Fail(object("closed/", pipeline.UnknownSize), "permission denied")
-	a.Fail(object("other/", pipeline.UnknownSize), "permission denied")
-	a.Mended(object("closed/", pipeline.UnknownSize))
+	a := live.NewActivity()
+	a.Fail(livetest.Object("closed/", pipeline.UnknownSize), "permission denied")
+	a.Fail(livetest.Object("other/", pipeline.UnknownSize), "permission denied")
+	a.Mended(livetest.Object("closed/", pipeline.UnknownSize))
 	if s := a.Status(); s.Totals.Failed != 1 || len(s.Failures) != 1 || s.Failures[0].Key != "other/" {
 		t.Errorf("status is %+v", s)
 	}
 }
 
 func TestActivityBounds(t *testing.T) {
-	a := web.NewActivity()
+	a := live.NewActivity()
 	long := strings.Repeat("ä", 100_000)
 	for i := range 250 {
-		publish(t, a, result(pipeline.Recorded, object(fmt.Sprint(i, long), 1)))
-		a.Fail(object(fmt.Sprint("f", i, long), 1), long)
-		if _, err := a.Observer().Bucket(pipeline.Bucket{Source: source{}}).Source.Open(t.Context(), object(fmt.Sprint(i, long), 1)); err != nil {
+		livetest.Publish(t, a, livetest.Result(pipeline.Recorded, livetest.Object(fmt.Sprint(i, long), 1)))
+		a.Fail(livetest.Object(fmt.Sprint("f", i, long), 1), long)
+		if _, err := a.Observer().Bucket(pipeline.Bucket{Source: livetest.Source{}}).Source.Open(t.Context(), livetest.Object(fmt.Sprint(i, long), 1)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -169,8 +124,8 @@ func TestActivityBounds(t *testing.T) {
 
 func TestActivitySource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := web.NewActivity()
-		s := a.Observer().Bucket(pipeline.Bucket{Source: source{}}).Source
+		a := live.NewActivity()
+		s := a.Observer().Bucket(pipeline.Bucket{Source: livetest.Source{}}).Source
 		if _, err := s.Open(t.Context(), pipeline.Object{}); !errors.Is(err, pipeline.ErrNotFound) {
 			t.Errorf("got %v", err)
 		}
@@ -179,12 +134,12 @@ func TestActivitySource(t *testing.T) {
 			t.Error("work has begun")
 		default:
 		}
-		first, err := s.Open(t.Context(), object("z", 4096))
+		first, err := s.Open(t.Context(), livetest.Object("z", 4096))
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second) // the second one begins later
-		second, err := s.Open(t.Context(), object("a", pipeline.UnknownSize))
+		second, err := s.Open(t.Context(), livetest.Object("a", pipeline.UnknownSize))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,25 +163,26 @@ func TestActivitySource(t *testing.T) {
 }
 
 // atHand returns zeros without waiting.
-type atHand struct{ opened }
+type atHand struct{ pipeline.Reader }
 
 func (r atHand) ReadNow(p []byte) (int, error) { return r.Read(p) }
 
-type atHandSource struct{ source }
+type atHandSource struct{ livetest.Source }
 
 func (s atHandSource) Open(ctx context.Context, o pipeline.Object) (pipeline.Reader, error) {
-	return atHand{opened{zeros{}, o}}, nil
+	r, err := s.Source.Open(ctx, o)
+	return atHand{r}, err
 }
 
 // TestActivityReadsNow counts bytes that ReadNow returns.
 func TestActivityReadsNow(t *testing.T) {
-	a := web.NewActivity()
+	a := live.NewActivity()
 	for _, test := range []struct {
 		source pipeline.Source
 		want   int
 		err    error
-	}{{atHandSource{}, 1000, nil}, {source{}, 0, errors.ErrUnsupported}} {
-		r, err := a.Observer().Bucket(pipeline.Bucket{Source: test.source}).Source.Open(t.Context(), object("a", 4096))
+	}{{atHandSource{}, 1000, nil}, {livetest.Source{}, 0, errors.ErrUnsupported}} {
+		r, err := a.Observer().Bucket(pipeline.Bucket{Source: test.source}).Source.Open(t.Context(), livetest.Object("a", 4096))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,21 +197,21 @@ func TestActivityReadsNow(t *testing.T) {
 }
 
 func TestActivityConcurrently(t *testing.T) {
-	a := web.NewActivity()
-	s := a.Observer().Bucket(pipeline.Bucket{Source: source{}}).Source
+	a := live.NewActivity()
+	s := a.Observer().Bucket(pipeline.Bucket{Source: livetest.Source{}}).Source
 	var workers sync.WaitGroup
 	for w := range 8 {
 		workers.Go(func() {
 			for i := range 100 {
-				o := object(fmt.Sprint(w, "/", i), 64)
+				o := livetest.Object(fmt.Sprint(w, "/", i), 64)
 				r, err := s.Open(t.Context(), o)
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				_, _ = io.CopyN(io.Discard, r, 64)
-				end(t, a, delivery(pipeline.Nacked, o.Key, io.ErrUnexpectedEOF))
-				publish(t, a, result(pipeline.Recorded, o))
+				livetest.End(t, a, livetest.Delivery(pipeline.Nacked, o.Key, io.ErrUnexpectedEOF))
+				livetest.Publish(t, a, livetest.Result(pipeline.Recorded, o))
 				_ = r.Close()
 				if got := a.Status(); len(got.Results) > 100 || got.InWorkCount > 8 {
 					t.Errorf("%d results, %d in work", len(got.Results), got.InWorkCount)
@@ -265,17 +221,17 @@ func TestActivityConcurrently(t *testing.T) {
 	}
 	workers.Wait()
 	got := a.Status()
-	want := web.Totals{Summed: 800, Bytes: 800 * 64, Returned: 800}
+	want := live.Totals{Summed: 800, Bytes: 800 * 64, Returned: 800}
 	if got.Totals != want || len(got.Failures) > 0 || got.InWorkCount > 0 {
 		t.Errorf("got %+v, %d failures, %d in work", got.Totals, len(got.Failures), got.InWorkCount)
 	}
 }
 
 func BenchmarkActivity(b *testing.B) {
-	a := web.NewActivity()
-	r := result(pipeline.Recorded, object("a", 1))
+	a := live.NewActivity()
+	r := livetest.Result(pipeline.Recorded, livetest.Object("a", 1))
 	b.ReportAllocs()
 	for b.Loop() {
-		publish(b, a, r)
+		livetest.Publish(b, a, r)
 	}
 }
