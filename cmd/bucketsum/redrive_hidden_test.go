@@ -18,11 +18,10 @@ func TestRedriveAfterLook(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts a server")
 	}
+	t.Parallel()
 	endpoint := awsenv.StartMoto(t).URL
-	t.Setenv("AWS_ACCESS_KEY_ID", "test")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
 	client := sqsclient.New(sqsclient.Options{
-		Region: awsenv.Region, BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+		Region: awsenv.Region, BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider(awsenv.AccessKey, awsenv.SecretKey, ""),
 	})
 	var urls [2]string
 	for i, name := range []string{"failed", "objects"} {
