@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -285,40 +287,60 @@ func TestNoSecretOfAWorker(t *testing.T) {
 }
 
 // TestListsNameNoServers: the author of a list of checksums cannot have the user's requests,
-// with the tokens in them, sent to a server of theirs.
+// with the tokens in them, sent to a server of theirs, and without --check-urls cannot have any sent.
 func TestListsNameNoServers(t *testing.T) {
-	asked := make(chan string, 100)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked <- r.Header.Get("X-Amz-Security-Token")
-		w.WriteHeader(http.StatusNotFound)
-	}))
-	defer server.Close()
-	host := strings.TrimPrefix(server.URL, "http://")
-	environ := environmentOfSecrets(t)
-	const value = "d41d8cd98f00b204e9800998ecf8427e  "
-	for _, url := range []string{
-		"s3://photos/a?endpoint=" + server.URL + "&use_path_style=true", "s3://photos/a?region=us-east-1&profile=other",
-		"gs://photos/a?anonymous=true&endpoint=" + server.URL, "azblob://photos/a?storage_account=example&protocol=http&domain=" + host,
-	} {
+	connected := make(chan string, 100)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			connected <- c.RemoteAddr().String()
+			c.Close()
+		}
+	}()
+	host := listener.Addr().String()
+	server := "http://" + host
+	// Everything that the program may ask is at the listener: stores, proxies, and services of metadata.
+	environ := append(environmentOfSecrets(t), "AWS_EC2_METADATA_DISABLED=false", "AWS_EC2_METADATA_SERVICE_ENDPOINT="+server, "AWS_ENDPOINT_URL="+server,
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI="+server, "GCE_METADATA_HOST="+host, "STORAGE_EMULATOR_HOST="+host,
+		"IDENTITY_ENDPOINT="+server, "HTTPS_PROXY="+server, "HTTP_PROXY="+server)
+	named := []string{
+		"s3://photos/a?endpoint=" + server + "&use_path_style=true", "s3://photos/a?region=us-east-1&profile=other", "s3://photos/a?region=us.east.example",
+		"s3://user@photos/a", "gs://photos/a?anonymous=true&endpoint=" + server, "azblob://photos/a?storage_account=example&protocol=http&domain=" + host,
+		"azblob://photos/a?storage_account=" + url.QueryEscape(host+"/"),
+	}
+	check := func(flags []string, says string, names ...string) {
+		t.Helper()
 		list := filepath.Join(t.TempDir(), "list")
-		if err := os.WriteFile(list, []byte(value+url+"\n"), 0o600); err != nil {
+		text := ""
+		for _, name := range names {
+			text += "d41d8cd98f00b204e9800998ecf8427e  " + name + "\n"
+		}
+		if err := os.WriteFile(list, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out := runWithSecrets(t, environ, "sum", "--check", list)
-		if !strings.Contains(out, "a list may not set the parameter") || !strings.Contains(out, "FAILED open or read") {
-			t.Errorf("%s: %s", url, out)
+		out := runWithSecrets(t, environ, append(append([]string{"sum", "--check"}, flags...), list)...)
+		if strings.Count(out, says) != len(names) || strings.Count(out, "FAILED open or read") != len(names) {
+			t.Errorf("%q, %q: %s", flags, names, out)
 		}
 	}
-	select {
-	case token := <-asked:
-		t.Errorf("the server of the list was asked, with the token %q", token)
-	default:
+	check(nil, "names a URL; add --check-urls", append(named, "s3://photos/a", "S3://photos/a", "gs://photos/a", "azblob://photos/a", "mem://photos/a")...)
+	check([]string{"--check-urls"}, "a list may", named...)
+	if n := len(connected); n > 0 {
+		t.Fatalf("the program connected %d times, first from %s", n, <-connected)
 	}
-	// The user may name any server.
-	runWithSecrets(t, environ, "sum", "s3://photos/a?endpoint="+server.URL+"&use_path_style=true")
-	select {
-	case <-asked:
-	default:
-		t.Error("the server of the command line was not asked")
+	// The user may name any server, and may let a list name objects on their own.
+	runWithSecrets(t, environ, "sum", named[0])
+	fromUser := len(connected)
+	check([]string{"--check-urls"}, "s3://photos/a: open", "s3://photos/a")
+	if fromUser == 0 || len(connected) == fromUser {
+		t.Errorf("%d connections for the URL of the user, then %d for that of a list: this test shows nothing", fromUser, len(connected)-fromUser)
 	}
 }

@@ -37,6 +37,10 @@ is the one of --algorithms whose values have that length; without --algorithms, 
 length decides between md5, sha1, sha256 and sha512. With --algorithms, --check does
 not accept lines of other algorithms.
 
+A list can come from a stranger, so a line that names the URL of an object fails, and
+nothing is sent, unless you give --check-urls. Even then the line cannot choose a
+server, credentials or a profile: the environment does.
+
 The exit status is 1 if any file could not be read or did not match.`,
 		Example: `
   bucketsum sum *.iso > MD5SUMS
@@ -74,6 +78,7 @@ func (o *sumFlags) define(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.Status, "status", false, "with --check: print nothing; the exit status is the result")
 	fs.BoolVar(&o.Strict, "strict", false, "with --check: fail on improperly formatted lines too")
 	fs.BoolVarP(&o.Warn, "warn", "w", false, "with --check: print a warning for each improperly formatted line")
+	fs.BoolVar(&o.CheckURLs, "check-urls", false, "with --check: read what URLs in a list name from the network, with your credentials; without it, such a line fails")
 }
 
 func runSum(ctx context.Context, p process, o sumFlags, names []string) error {

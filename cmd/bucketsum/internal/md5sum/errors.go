@@ -13,6 +13,9 @@ var (
 	errNoObject  = errors.New("no such object")
 	errNoFile    = errors.New("not a regular file")
 	errOutside   = errors.New("the link leads out of the folder")
+
+	errNamesURL   = errors.New("names a URL; add --check-urls to read it from the network")
+	errNamesShare = errors.New("names a share of the network or a device; add --check-urls to read it")
 )
 
 // isMissing reports whether err says that a file or object does not exist.

@@ -32,7 +32,7 @@ func (c *checker) tasks(in io.Reader, yield func(checkTask) bool) error {
 		if t.improper != nil {
 			parser = before
 		} else {
-			t.object, t.err = c.r.schemes.parseListed(t.line.Name)
+			t.object, t.err = c.r.schemes.parseListed(t.line.Name, c.o.CheckURLs)
 		}
 		if !yield(t) {
 			return nil

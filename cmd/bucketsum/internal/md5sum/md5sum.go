@@ -32,6 +32,7 @@ type Options struct {
 	Status        bool
 	Strict        bool
 	Warn          bool
+	CheckURLs     bool // the URLs of buckets in a list may be read
 
 	Concurrency int               // files read at once
 	Memory      *blobstore.Memory // of all that is read ahead
@@ -77,6 +78,7 @@ func (o *Options) Validate(names []string) error {
 		{"--status", o.Status, true},
 		{"--strict", o.Strict, true},
 		{"--warn", o.Warn, true},
+		{"--check-urls", o.CheckURLs, true},
 	} {
 		switch {
 		case f.set && f.checking && !o.Check:

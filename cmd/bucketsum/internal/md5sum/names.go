@@ -1,6 +1,7 @@
 package md5sum
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
@@ -81,24 +83,51 @@ func (s schemes) parse(name string) (object, error) {
 // with whose credentials.
 var harmless = []string{"region", "use_path_style", "anonymous", "storage_account"}
 
-// parseListed is parse for a name in a list of checksums, whose author need not be the user.
-// The list may name buckets, but the environment alone decides which servers get requests
-// and the tokens in them.
-func (s schemes) parseListed(name string) (object, error) {
+// harmlessValue is the form of their values, which become parts of the names of hosts.
+var harmlessValue = regexp.MustCompile(`^[A-Za-z0-9-]{0,63}$`)
+
+// parseListed is parse for a name in a list of checksums, whose author need not be the user. It
+// refuses what is not on this machine unless the user allows URLs. Even then the environment
+// alone decides which servers get requests and the tokens in them.
+func (s schemes) parseListed(name string, urls bool) (object, error) {
+	m := urlForm.FindStringSubmatch(name)
+	if m != nil && slices.Contains(s, strings.ToLower(m[1])) && !strings.EqualFold(m[1], "file") && !urls {
+		return object{name: name}, errNamesURL
+	}
 	o, err := s.parse(name)
-	if err != nil || o.bucket == "" {
+	switch {
+	case err != nil:
 		return o, err
+	case o.bucket == "" && isShare(filepath.VolumeName(o.file)) && !urls:
+		return o, errNamesShare
+	case o.bucket == "":
+		return o, nil
 	}
 	u, err := redact.Parse(o.bucket)
 	if err != nil {
 		return o, err // cannot happen: parse has made it
 	}
-	for parameter := range u.Query() {
+	if u.User != nil {
+		return o, errors.New("a list may not name a user; set credentials in the environment")
+	}
+	parameters, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return o, errors.New("the parameters of the URL are malformed")
+	}
+	for parameter, values := range parameters {
 		if !slices.Contains(harmless, parameter) {
-			return o, fmt.Errorf("a list may not set the parameter %s; set it in the environment", parameter)
+			return o, fmt.Errorf("a list may not set the parameter %s; set it in the environment", readable.Name(parameter))
+		}
+		if slices.ContainsFunc(values, func(value string) bool { return !harmlessValue.MatchString(value) }) {
+			return o, fmt.Errorf("a list may set the parameter %s only to letters, digits and hyphens", parameter)
 		}
 	}
 	return o, nil
+}
+
+// isShare reports whether the volume of a path on Windows is a folder of another machine, or a device.
+func isShare(volume string) bool {
+	return strings.HasPrefix(volume, `\`) || strings.HasPrefix(volume, "/")
 }
 
 // fileOf returns the path of a file:// URL.
