@@ -69,7 +69,7 @@ func (c Config) Validate() error {
 			faults = append(faults, fmt.Errorf("bucket %q has no source or no records", name))
 		}
 	}
-	if _, err := digest.New(c.Algorithms...); err != nil {
+	if err := digest.CheckNames(c.Algorithms...); err != nil {
 		faults = append(faults, err)
 	}
 	if err := c.Resume.validate(); err != nil {

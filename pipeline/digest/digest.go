@@ -23,11 +23,11 @@ type Digest struct {
 	size   int64
 }
 
-// New returns a Digest of the named algorithms, see [Names]. A name that occurs twice
+// New returns a Digest of the named algorithms, see [Computable]. A name that occurs twice
 // counts once. An unknown name, or none, is an error that lists the valid ones.
 func New(names ...string) (*Digest, error) {
 	if len(names) == 0 {
-		return nil, errors.New("no algorithm is named; valid are " + strings.Join(Names(), ", "))
+		return nil, errors.New("no algorithm is named; valid are " + strings.Join(Computable(), ", "))
 	}
 	d := &Digest{}
 	for _, name := range names {

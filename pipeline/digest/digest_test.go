@@ -126,11 +126,11 @@ func mustNew(t testing.TB, names ...string) *digest.Digest {
 func TestOnePassEqualsSeparatePasses(t *testing.T) {
 	content := xxhashInput(200_001)
 	want := make(map[string]string)
-	for _, name := range digest.Names() {
+	for _, name := range digest.Computable() {
 		maps.Copy(want, sumAll(t, content, name))
 	}
 	for _, chunk := range []int{1, 63, 64, 65, 4096, 65_536, len(content)} {
-		d := mustNew(t, digest.Names()...)
+		d := mustNew(t, digest.Computable()...)
 		for part := range slices.Chunk(content, chunk) {
 			d.Write(part)
 		}
@@ -144,15 +144,15 @@ func TestOnePassEqualsSeparatePasses(t *testing.T) {
 }
 
 func TestWriteAfterSums(t *testing.T) {
-	d := mustNew(t, digest.Names()...)
+	d := mustNew(t, digest.Computable()...)
 	for i := range 100 {
-		if diff := cmp.Diff(sumAll(t, xxhashInput(i*10), digest.Names()...), d.Sums()); diff != "" {
+		if diff := cmp.Diff(sumAll(t, xxhashInput(i*10), digest.Computable()...), d.Sums()); diff != "" {
 			t.Fatalf("after %d bytes:\n%s", i*10, diff)
 		}
 		d.Write(xxhashInput(i*10 + 10)[i*10:])
 	}
 	d.Reset()
-	if diff := cmp.Diff(sumAll(t, nil, digest.Names()...), d.Sums()); diff != "" || d.Size() != 0 {
+	if diff := cmp.Diff(sumAll(t, nil, digest.Computable()...), d.Sums()); diff != "" || d.Size() != 0 {
 		t.Errorf("after Reset, %d bytes:\n%s", d.Size(), diff)
 	}
 }
@@ -271,7 +271,7 @@ func (e endless) Read(p []byte) (int, error) {
 func BenchmarkDigest(b *testing.B) {
 	content := xxhashInput(1 << 20)
 	sets := [][]string{{"md5", "sha256"}, {"md5", "sha256", "crc64nvme"}}
-	for _, name := range digest.Names() {
+	for _, name := range digest.Computable() {
 		sets = append(sets, []string{name})
 	}
 	for _, names := range sets {

@@ -37,7 +37,7 @@ func FormatTag(algorithm, value, name string) string {
 	if escaped != name {
 		prefix = `\`
 	}
-	return prefix + strings.ToUpper(algorithm) + " (" + escaped + ") = " + value + "\n"
+	return prefix + Tag(algorithm) + " (" + escaped + ") = " + value + "\n"
 }
 
 // ParseLine reads one line, without its newline, in every form that md5sum -c reads: two
@@ -141,9 +141,13 @@ func cutTag(s string) (a algorithm, rest string, ok bool) {
 		return a, s, false
 	}
 	for _, a := range algorithms {
-		if tag := s[:end]; tag == a.tag() || otherTags[tag] == a.name {
+		if tag := s[:end]; tag == a.tag || otherTags[tag] == a.name {
 			return a, s[end:], true
 		}
+	}
+	if bits, ok := strings.CutPrefix(s[:end], "BLAKE2b-"); ok {
+		a, err := shortBLAKE2b(bits)
+		return a, s[end:], err == nil
 	}
 	return a, s, false
 }
@@ -163,7 +167,7 @@ func parseTagged(a algorithm, s string, escaped bool) (Line, error) {
 	s, ok := strings.CutPrefix(strings.TrimPrefix(s, " "), "(")
 	end := strings.LastIndexByte(s, ')')
 	if !ok || end < 0 {
-		return Line{}, errors.New("expected a name in parentheses after " + a.tag())
+		return Line{}, errors.New("expected a name in parentheses after " + a.tag)
 	}
 	name := s[:end]
 	value, ok := strings.CutPrefix(strings.TrimLeft(s[end+1:], " \t"), "=")

@@ -5,19 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"hash/crc32"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 )
-
-// claimed holds the algorithms that stores state checksums of and that bucketsum does not
-// record.
-var claimed = []algorithm{
-	{"crc32", crc32.Size, func() hash.Hash { return crc32.NewIEEE() }},
-}
 
 // Claim is a checksum that a store or a user states of some content.
 type Claim struct {
@@ -82,13 +74,16 @@ type check struct {
 }
 
 // NewVerifier returns a Verifier that computes the named algorithms, if any, and checks the
-// claims. An unknown name is an error. A claim that cannot be checked is not: its verdict
+// claims. A name that is not one of [Names] is an error. A claim that cannot be checked is not: its verdict
 // says so.
 func NewVerifier(names []string, claims []Claim) (*Verifier, error) {
 	whole := &Digest{}
 	if len(names) > 0 {
-		var err error
-		if whole, err = New(names...); err != nil {
+		err := CheckNames(names...)
+		if err == nil {
+			whole, err = New(names...)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -224,10 +219,11 @@ func (c check) verdict(got string, err error) Verdict {
 	return v
 }
 
+// lookupClaimed returns an algorithm of which stores state checksums.
 func lookupClaimed(name string) (algorithm, error) {
-	for _, a := range claimed {
-		if a.name == name {
-			return a, nil
+	if name != "crc32" {
+		if err := CheckNames(name); err != nil {
+			return algorithm{}, err
 		}
 	}
 	return lookup(name)

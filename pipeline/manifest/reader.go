@@ -147,14 +147,14 @@ func algorithmOf(f Form, name string) string {
 	return ""
 }
 
-// known returns the name that package digest has for an algorithm that other programs may name otherwise, or an empty
-// string.
+// known returns the name that package digest has for an algorithm of records, which other programs may name
+// otherwise, or an empty string.
 func known(name string) string {
 	name = strings.ToLower(name)
 	if name == "xxhash3" { // copyrite
 		name = "xxh3"
 	}
-	if digest.Size(name) == 0 {
+	if !digest.Recorded(name) {
 		return ""
 	}
 	return name

@@ -74,10 +74,11 @@ func (c *Comparison) Add(name string, size int64, checksums map[string]string) e
 	data := []byte(name)
 	for _, algorithm := range slices.Sorted(maps.Keys(checksums)) {
 		value := strings.ToLower(checksums[algorithm])
-		if !digest.Valid(algorithm, value) {
+		number := slices.Index(algorithms, algorithm)
+		if number < 0 || !digest.Valid(algorithm, value) {
 			return fmt.Errorf("%q is no value of %s", checksums[algorithm], algorithm)
 		}
-		data = append(data, byte(slices.Index(algorithms, algorithm)))
+		data = append(data, byte(number))
 		data, _ = hex.AppendDecode(data, []byte(value)) // it is valid
 	}
 	if len(data) == len(name) {

@@ -91,7 +91,7 @@ type Config struct {
 // of its setting.
 func (c Config) Validate() error {
 	var faults []error
-	if _, err := digest.New(c.Algorithms...); err != nil && c.Algorithms != nil {
+	if err := digest.CheckNames(c.Algorithms...); err != nil && c.Algorithms != nil {
 		faults = append(faults, fmt.Errorf("--algorithms: %w", err))
 	}
 	if c.Concurrency < 0 {

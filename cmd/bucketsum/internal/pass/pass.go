@@ -63,7 +63,7 @@ type Config struct {
 // Validate returns all mistakes that show without opening anything. Each names the flag of its setting.
 func (c Config) Validate() error {
 	var faults []error
-	if _, err := digest.New(c.Options.Algorithms...); err != nil {
+	if err := digest.CheckNames(c.Options.Algorithms...); err != nil {
 		faults = append(faults, fmt.Errorf("--algorithms: %w", err))
 	}
 	if c.Concurrency < 0 {
