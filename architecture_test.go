@@ -28,7 +28,7 @@ var rooms = map[string][]string{
 	"adapters/blobstore/drivertest":   {"adapters/blobstore", "pipeline", "testenv/awsenv"},
 	"testenv":                         {"handlers", "adapters", "pipeline", "testenv"},
 	"pipeline":                        {"pipeline/digest"},
-	"pipeline/digest":                 {"pipeline/digest"},
+	"pipeline/digest":                 {"pipeline/digest", "pipeline/suggest"},
 	"pipeline/queue":                  {"pipeline"},
 	"pipeline/manifest":               {"pipeline"},
 	"pipeline/pipelinetest":           {"pipeline"},

@@ -14,6 +14,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
+	"github.com/bucketsum/bucketsum/pipeline/suggest"
 )
 
 // Config says how objects are read and records are kept. The zero value is the default.
@@ -106,7 +107,7 @@ func (d Drivers) open(ctx context.Context, rawURL, name string, c Config) (drive
 	}
 	i := d.index(u.Scheme)
 	if i < 0 {
-		return nil, fmt.Errorf("bucket URL %q: unknown scheme %q; valid are %s", redact.URL(u.String()), u.Scheme, strings.Join(d.Schemes(), ", "))
+		return nil, fmt.Errorf("bucket URL %q: %w", redact.URL(u.String()), suggest.Unknown("scheme", u.Scheme, d.Schemes()))
 	}
 	bucket, err := d[i].Open(ctx, u, driver.Options{Log: c.log(), Records: c.Records.RecordOptions})
 	if err != nil {

@@ -23,7 +23,7 @@ func printOverview(w io.Writer, root *cobra.Command) {
 Try it:%s
 
 Every flag is an environment variable too: --drain-timeout is BUCKETSUM_DRAIN_TIMEOUT.
-bucketsum COMMAND --help shows the flags of a command.
+bucketsum COMMAND --help shows the flags of a command, bucketsum --version the version.
 `, root.Example)
 }
 

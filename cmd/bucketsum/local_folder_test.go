@@ -27,7 +27,7 @@ func TestLocalBroadFolders(t *testing.T) {
 		"//.": "the whole file system",
 	} {
 		status, _, stderr := call(t, nil, "local", "--listen", "off", dir)
-		if status != exitUsage || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, want) || (dir != "") != strings.Contains(stderr, "--yes") {
+		if status != exitUsage || strings.Count(stderr, "\n") != 2 || !strings.Contains(stderr, want) || (dir != "") != strings.Contains(stderr, "--yes") {
 			t.Errorf("local %q: status %d, %q; want %q", dir, status, stderr, want)
 		}
 	}

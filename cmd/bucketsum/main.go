@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +18,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/memory"
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
+	"github.com/bucketsum/bucketsum/pipeline/suggest"
 )
 
 // Exit statuses.
@@ -48,7 +51,7 @@ func run() int {
 		fmt.Fprintf(os.Stderr, "bucketsum: %v\n", err)
 		return exitUsage
 	}
-	p := process{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
+	p := process{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, environ: os.Environ()}
 	return dispatch(ctx, p, os.Args[1:])
 }
 
@@ -57,6 +60,7 @@ type process struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
+	environ        []string // what getenv reads
 	args           []string // without the name of the program
 }
 
@@ -87,61 +91,78 @@ func usageErrorf(format string, args ...any) error {
 // flagError returns the usageError of an error of pflag.
 func flagError(c *cobra.Command, err error) error {
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		err = fmt.Errorf("--%s: %w", invalid.GetFlag().Name, errors.Unwrap(err))
+		return usageErrorf("--%s: %w", invalid.GetFlag().Name, flagvalue.Fault(err))
+	}
+	if without, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return usageErrorf("--%s needs a value", without.GetFlag().Name)
 	}
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
-		if meant := similarFlags(c.Flags(), unknown.GetSpecifiedName()); len(meant) > 0 {
-			err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(meant, " or "))
-		}
+		return unknownFlag(c.Flags(), unknown)
 	}
 	return usageError{err}
 }
 
-// similarFlags returns the flags that a misspelt name may mean, as cobra does for
-// commands.
-func similarFlags(fs *pflag.FlagSet, name string) []string {
-	names := cobra.Command{SuggestionsMinimumDistance: 2}
+func unknownFlag(fs *pflag.FlagSet, err *pflag.NotExistError) error {
+	given, meant := "--"+err.GetSpecifiedName(), ""
+	var names []string
 	fs.VisitAll(func(f *pflag.Flag) {
-		names.AddCommand(&cobra.Command{Use: "--" + f.Name, Run: func(*cobra.Command, []string) {}})
+		if !f.Hidden || !flagvalue.HasVariable(f.Name) {
+			names = append(names, "--"+f.Name)
+		}
 	})
-	return names.SuggestionsFor("--" + name)
+	if letters := err.GetSpecifiedShortnames(); letters != "" {
+		given = "-" + letters
+		if slices.Contains(names, "-"+given) { // as Go's own flags are written
+			meant = "; did you mean -" + given + "?"
+		}
+	} else {
+		meant = suggest.Or(given, names)
+	}
+	return usageErrorf("unknown flag %s%s", given, meant)
 }
 
 // errUsageShown ends a command with exitUsage after it has printed how to use it.
 var errUsageShown = errors.New("the usage is printed already")
 
+// errVersionShown ends a command with exitOK after it has printed the version.
+var errVersionShown = errors.New("the version is printed already")
+
 // errReported ends a command with exitFailed after it has printed what went wrong.
 var errReported = errors.New("the failures are printed already")
 
-// exitStatus turns a command's error into one line on stderr and the exit status.
+// exitStatus prints a command's error to stderr and returns the exit status.
 func exitStatus(p process, c *cobra.Command, err error) int {
 	var usage usageError
-	if exit, ok := errors.AsType[exitError](err); ok {
-		if text := oneLine(err); text != "" {
-			fmt.Fprintf(p.stderr, "%s: %s\n", c.CommandPath(), text)
-		}
-		return exit.status
-	}
+	exit, _ := errors.AsType[exitError](err)
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, errVersionShown):
 		return exitOK
 	case errors.Is(err, errReported):
 		return exitFailed
 	case errors.Is(err, errUsageShown):
 		return exitUsage
-	case !c.HasParent():
-		fmt.Fprintf(p.stderr, "bucketsum: %v\n", oneLine(err))
+	case errors.As(err, &usage) || !c.HasParent():
+		complain(p, c, err)
 		return exitUsage
-	case errors.As(err, &usage):
-		fmt.Fprintf(p.stderr, "%s: %v; see %s --help\n", c.CommandPath(), oneLine(err), c.CommandPath())
-		return exitUsage
-	default:
-		fmt.Fprintf(p.stderr, "%s: %v\n", c.CommandPath(), oneLine(err))
-		return exitFailed
+	case exit.status != 0 && err.Error() == "":
+		return exit.status
 	}
+	faults := strings.Split(err.Error(), "\n")
+	for i, f := range faults {
+		faults[i] = flagvalue.Given(c.Flags(), f)
+	}
+	fmt.Fprintf(p.stderr, "%s: %s\n", c.CommandPath(), strings.Join(faults, "; ")) // one line of a log
+	return cmp.Or(exit.status, exitFailed)
 }
 
-// oneLine joins the lines of a joined error.
-func oneLine(err error) string {
-	return strings.ReplaceAll(err.Error(), "\n", "; ")
+// complain prints each mistake of a joined error, and where help is. The lines of a list are indented.
+func complain(p process, c *cobra.Command, err error) {
+	for line := range strings.Lines(err.Error()) {
+		line = strings.TrimSuffix(line, "\n")
+		if !strings.HasPrefix(line, " ") {
+			line = c.CommandPath() + ": " + flagvalue.Given(c.Flags(), line)
+		}
+		fmt.Fprintln(p.stderr, line)
+	}
+	fmt.Fprintf(p.stderr, "Help: %s --help\n", c.CommandPath())
 }

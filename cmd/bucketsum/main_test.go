@@ -14,6 +14,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/jetstream/jetstreamtest"
 	"github.com/bucketsum/bucketsum/adapters/kafka/kafkatest"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/memory"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
 	"github.com/bucketsum/bucketsum/testenv/program"
@@ -30,6 +31,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	if os.Getenv(asBucketsum) != "" {
+		os.Unsetenv(asBucketsum) // it stands for no flag
 		os.Exit(run())
 	}
 	// Tests that run in parallel wait for servers most of the time. They cannot set variables themselves.
@@ -80,7 +82,7 @@ func call(t *testing.T, env map[string]string, args ...string) (status int, stdo
 	return status, out.String(), errs.String()
 }
 
-// TestUsage expects one clear line and exit status 2 for every mistake.
+// TestUsage expects one clear line, where help is, and exit status 2 for every mistake.
 func TestUsage(t *testing.T) {
 	dir := t.TempDir()
 	for name, tc := range map[string]struct {
@@ -88,13 +90,13 @@ func TestUsage(t *testing.T) {
 		args []string
 		want []string // in the line
 	}{
-		"command":            {args: []string{"sreve"}, want: []string{`unknown command "sreve"`, "serve, sum"}},
+		"command":            {args: []string{"sreve"}, want: []string{`unknown command "sreve"`, "did you mean serve?"}},
 		"misspelt command":   {args: []string{"serv"}, want: []string{`unknown command "serv"`, "did you mean serve?"}},
 		"help of no command": {args: []string{"help", "sreve"}, want: []string{`unknown command "sreve"`}},
-		"flag first":         {args: []string{"--queue", "x"}, want: []string{`unknown command "--queue"`}},
+		"flag first":         {args: []string{"--queue", "x"}, want: []string{"the command comes first"}},
 		"shell":              {args: []string{"completion", "csh"}, want: []string{`unknown shell "csh"`, "bash, fish, powershell, zsh"}},
 		"no shell":           {args: []string{"completion"}, want: []string{"no shell is named"}},
-		"flag":               {args: []string{"serve", "--queu", "x"}, want: []string{"unknown flag: --queu; did you mean --queue?"}},
+		"flag":               {args: []string{"serve", "--queu", "x"}, want: []string{"unknown flag --queu; did you mean --queue?"}},
 		"nothing given":      {args: []string{"serve"}, want: []string{"--queue is missing", "--bucket is missing"}},
 		"algorithm":          {args: []string{"local", "--algorithms", "md5,md6", dir}, want: []string{`unknown algorithm "md6"`, "sha256"}},
 		"algorithm from env": {env: map[string]string{"BUCKETSUM_ALGORITHMS": "md6"}, args: []string{"local", dir}, want: []string{`unknown algorithm "md6"`}},
@@ -122,8 +124,8 @@ func TestUsage(t *testing.T) {
 			if status != exitUsage {
 				t.Errorf("status is %d", status)
 			}
-			if stdout != "" || strings.Count(stderr, "\n") != 1 {
-				t.Errorf("stdout %q, stderr %q; want one line on stderr", stdout, stderr)
+			if stdout != "" || !strings.HasSuffix(stderr, " --help\n") {
+				t.Errorf("stdout %q, stderr %q; want mistakes and help on stderr", stdout, stderr)
 			}
 			for _, want := range tc.want {
 				if !strings.Contains(stderr, want) {
@@ -201,8 +203,36 @@ func TestCompletion(t *testing.T) {
 
 // TestVersion expects the versions of bucketsum and Go, which bug reports need.
 func TestVersion(t *testing.T) {
-	status, stdout, _ := call(t, nil, "--version")
-	if status != exitOK || !strings.HasPrefix(stdout, "bucketsum ") || !strings.Contains(stdout, " go1.") {
-		t.Errorf("status %d, %q", status, stdout)
+	for _, args := range []string{"--version", "-v", "version", "serve --version", "sum -v", "help --version", "completion bash -v"} {
+		status, stdout, stderr := call(t, map[string]string{"BUCKETSUM_VERSION": "1"}, strings.Fields(args)...)
+		if status != exitOK || !strings.HasPrefix(stdout, "bucketsum ") || !strings.Contains(stdout, " go1.") || stderr != "" {
+			t.Errorf("%s: status %d, %q, %q", args, status, stdout, stderr)
+		}
+	}
+}
+
+// TestVariables: each flag has a variable that Kubernetes never sets for a Service. Another variable gets a warning, which
+// is a line of the log where that is JSON.
+func TestVariables(t *testing.T) {
+	root := newRoot(process{})
+	for _, f := range flagNames(root) {
+		if got := flagvalue.UnknownVariables([]string{flagvalue.Variable(f) + "=x"}, nil); len(got) != 1 {
+			t.Errorf("--%s has the variable %s, which Kubernetes may set", f, flagvalue.Variable(f))
+		}
+	}
+	for args, want := range map[string]string{
+		"sum":                         "bucketsum sum: warning: BUCKETSUM_QUEU in the environment stands for no flag; did you mean BUCKETSUM_QUEUE?\n",
+		"redrive":                     "bucketsum redrive: warning: BUCKETSUM_QUEU in",
+		"redrive --log-format json":   `"level":"WARN","msg":"BUCKETSUM_QUEU in the environment`,
+		"completion bash":             "BUCKETSUM_QUEU",
+		"__complete serve --log-form": "Completion ended",
+		"sum --version":               "",
+	} {
+		var out, errs bytes.Buffer
+		p := process{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, getenv: func(string) string { return "" }, environ: []string{"BUCKETSUM_QUEU=x"}}
+		dispatch(t.Context(), p, strings.Fields(args))
+		if got := errs.String(); !strings.Contains(got, want) || want == "" && got != "" || strings.HasPrefix(args, "__") && strings.Contains(got, "BUCKETSUM") {
+			t.Errorf("%s: stderr is %q, want %q", args, got, want)
+		}
 	}
 }

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
+	"github.com/bucketsum/bucketsum/pipeline/suggest"
 )
 
 // newRoot returns the command bucketsum with all subcommands.
@@ -23,13 +28,8 @@ func newRoot(p process) *cobra.Command {
 		Args:                       cobra.ArbitraryArgs,
 		DisableFlagParsing:         true, // runRoot reads --help and --version
 		SuggestionsMinimumDistance: 2,
-		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
-			if err := flagvalue.SetFromEnvironment(c.Flags(), p.getenv); err != nil {
-				return usageError{err}
-			}
-			return nil
-		},
-		RunE: func(root *cobra.Command, args []string) error { return runRoot(p, root, args) },
+		PersistentPreRunE:          func(c *cobra.Command, _ []string) error { return prepare(p, c) },
+		RunE:                       func(root *cobra.Command, args []string) error { return runRoot(p, root, args) },
 	}
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
@@ -37,6 +37,8 @@ func newRoot(p process) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { printHelp(p.stdout, c) })
 	root.SetHelpCommand(newHelp())
+	root.PersistentFlags().BoolP("version", "v", false, "print the version")
+	_ = root.PersistentFlags().MarkHidden("version") // cannot fail: the flag exists
 	for _, c := range []*cobra.Command{newLocal(p), newServe(p), newBackfill(p), newVerify(p), newManifest(p), newRedrive(p), newSum(p), newVersion(p)} {
 		c.Args = cobra.ArbitraryArgs // each command reports surplus ones together with other mistakes
 		c.Flags().SortFlags = false
@@ -46,7 +48,57 @@ func newRoot(p process) *cobra.Command {
 		root.AddCommand(c)
 	}
 	addCompletion(root)
+	for name, others := range otherNames {
+		if c, _, err := root.Find([]string{name}); err == nil {
+			c.SuggestFor = others
+		}
+	}
 	return root
+}
+
+// otherNames are what other programs call the work of the commands.
+var otherNames = map[string][]string{
+	"local":    {"watch", "demo", "init"},
+	"serve":    {"worker", "run", "start", "server", "daemon"},
+	"backfill": {"scan", "sync", "batch"},
+	"verify":   {"check", "audit", "fixity", "validate", "scrub"},
+	"manifest": {"export", "list", "ls", "bagit"},
+	"redrive":  {"retry", "replay", "dlq"},
+	"sum":      {"md5sum", "sha1sum", "sha256sum", "sha512sum", "b3sum", "hash", "checksum", "md5", "sha256"},
+}
+
+// prepare completes the flags of a command before it runs.
+func prepare(p process, c *cobra.Command) error {
+	if shows, _ := c.Flags().GetBool("version"); shows {
+		return errors.Join(printVersion(p), errVersionShown)
+	}
+	if err := flagvalue.SetFromEnvironment(c.Flags(), p.getenv); err != nil {
+		return usageError{err}
+	}
+	if strings.HasPrefix(c.Name(), "__") {
+		return nil // a shell asks for completions
+	}
+	warn := func(text string) { fmt.Fprintf(p.stderr, "%s: warning: %s\n", c.CommandPath(), text) }
+	if f := c.Flags().Lookup("log-format"); f != nil && f.Value.String() == "json" {
+		warn = func(text string) { slog.New(slog.NewJSONHandler(p.stderr, nil)).Warn(text) }
+	}
+	for _, text := range flagvalue.UnknownVariables(p.environ, flagNames(c.Root())) {
+		warn(text)
+	}
+	return nil
+}
+
+// flagNames returns the names of the flags of all commands.
+func flagNames(root *cobra.Command) []string {
+	var names []string
+	for _, c := range root.Commands() {
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden && !slices.Contains(names, f.Name) {
+				names = append(names, f.Name)
+			}
+		})
+	}
+	return names
 }
 
 // runRoot runs bucketsum without a command, or with an unknown one.
@@ -59,8 +111,18 @@ func runRoot(p process, root *cobra.Command, args []string) error {
 	case "--help", "-h":
 		printOverview(p.stdout, root)
 		return nil
-	case "--version":
+	case "--version", "-v":
 		return printVersion(p)
+	}
+	if strings.HasPrefix(args[0], "-") {
+		return usageErrorf("the command comes first, then its flags: bucketsum COMMAND %s", args[0])
+	}
+	if info, err := os.Stat(args[0]); err == nil {
+		use := "local"
+		if !info.IsDir() {
+			use = "sum"
+		}
+		return usageErrorf("%q is no command; did you mean bucketsum %s %s?", args[0], use, quote(args[0]))
 	}
 	return unknownCommand(root, args[0])
 }
@@ -84,7 +146,7 @@ func addCompletion(root *cobra.Command) {
 		if len(args) == 0 {
 			return usageErrorf("no shell is named; valid are %s", strings.Join(shells, ", "))
 		}
-		return usageErrorf("unknown shell %q; valid are %s", args[0], strings.Join(shells, ", "))
+		return usageError{suggest.Unknown("shell", args[0], shells)}
 	}
 	for _, s := range c.Commands() {
 		s.Short = "print the completion script of " + s.Name()
@@ -122,11 +184,10 @@ func newHelp() *cobra.Command {
 }
 
 func unknownCommand(root *cobra.Command, name string) error {
-	meant := ""
 	if names := root.SuggestionsFor(name); len(names) > 0 {
-		meant = "did you mean " + strings.Join(names, " or ") + "? "
+		return usageErrorf("unknown command %q; did you mean %s?", name, strings.Join(names, " or "))
 	}
-	return usageErrorf("unknown command %q; %sthe commands are %s", name, meant, strings.Join(commandNames(root), ", "))
+	return usageErrorf("unknown command %q; the commands are %s", name, strings.Join(commandNames(root), ", "))
 }
 
 func commandNames(root *cobra.Command) []string {

@@ -10,6 +10,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
+	"github.com/bucketsum/bucketsum/pipeline/suggest"
 )
 
 // storeFlags are the flags about buckets and their records.
@@ -36,7 +37,7 @@ func (c *storeFlags) validate(buckets []app.BucketURL) error {
 	var faults []error
 	for _, form := range c.records.To {
 		if form != blobstore.ToSidecar && form != blobstore.ToTags {
-			faults = append(faults, fmt.Errorf("--record-to: unknown %q; valid are sidecar, tags", form))
+			faults = append(faults, fmt.Errorf("--record-to: %w", suggest.Unknown("value", form, []string{blobstore.ToSidecar, blobstore.ToTags})))
 		}
 	}
 	if c.records.Bucket != "" {

@@ -24,6 +24,7 @@ import (
 	"golang.org/x/crypto/blake2b"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
+	"github.com/bucketsum/bucketsum/pipeline/suggest"
 )
 
 // algorithm is one way to digest bytes.
@@ -175,7 +176,7 @@ func lookup(name string) (algorithm, error) {
 	if bits, ok := strings.CutPrefix(name, "blake2b-"); ok {
 		return shortBLAKE2b(bits)
 	}
-	return algorithm{}, fmt.Errorf("unknown algorithm %q; valid are %s", name, strings.Join(Computable(), ", "))
+	return algorithm{}, suggest.Unknown("algorithm", name, Computable())
 }
 
 // shortBLAKE2b returns BLAKE2b with values of so many bits.

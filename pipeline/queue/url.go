@@ -6,9 +6,9 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/bucketsum/bucketsum/pipeline/redact"
+	"github.com/bucketsum/bucketsum/pipeline/suggest"
 )
 
 // ParseURL parses the URL of a queue or topic. A parameter that is not in valid
@@ -25,7 +25,7 @@ func ParseURL(raw string, valid ...string) (*url.URL, url.Values, error) {
 	}
 	for name, values := range query {
 		if !slices.Contains(valid, name) {
-			return nil, nil, fmt.Errorf("unknown parameter %q; valid are %s", name, strings.Join(valid, ", "))
+			return nil, nil, suggest.Unknown("parameter", name, valid)
 		}
 		if len(values) > 1 {
 			return nil, nil, fmt.Errorf("parameter %q comes %d times", name, len(values))

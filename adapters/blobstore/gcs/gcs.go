@@ -28,6 +28,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
+	"github.com/bucketsum/bucketsum/pipeline/suggest"
 )
 
 // Driver opens buckets with the application default credentials. Parameters: anonymous=true
@@ -54,7 +55,7 @@ func open(ctx context.Context, u *url.URL, _ driver.Options) (driver.Bucket, err
 	}
 	for parameter := range query {
 		if parameter != "anonymous" && parameter != "endpoint" {
-			return nil, fmt.Errorf("bucket URL %q: unknown parameter %q; valid are anonymous, endpoint", redact.URL(u.String()), parameter)
+			return nil, fmt.Errorf("bucket URL %q: %w", redact.URL(u.String()), suggest.Unknown("parameter", parameter, []string{"anonymous", "endpoint"}))
 		}
 	}
 	endpoint := query.Get("endpoint")

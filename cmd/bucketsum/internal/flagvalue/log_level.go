@@ -1,9 +1,10 @@
 package flagvalue
 
 import (
-	"fmt"
 	"log/slog"
 	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline/suggest"
 )
 
 // LogLevel is a level as slog names them.
@@ -11,7 +12,7 @@ type LogLevel slog.Level
 
 func (l *LogLevel) Set(text string) error {
 	if err := (*slog.Level)(l).UnmarshalText([]byte(text)); err != nil {
-		return fmt.Errorf("unknown %q; valid are %s", text, strings.Join(l.Choices(), ", "))
+		return suggest.Unknown("level", text, l.Choices())
 	}
 	return nil
 }

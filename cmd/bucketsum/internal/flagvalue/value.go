@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/bucketsum/bucketsum/pipeline/suggest"
 )
 
 // Choices is a flag with few valid words, which shells complete.
@@ -79,7 +80,7 @@ type either struct {
 func (e *either) Set(text string) error {
 	i := slices.Index(e.words[:], text)
 	if i < 0 {
-		return fmt.Errorf("unknown %q; valid are %s", text, strings.Join(e.words[:], ", "))
+		return suggest.Unknown("value", text, e.words[:])
 	}
 	*e.value = i == 1
 	return nil
@@ -106,7 +107,7 @@ type oneOf struct {
 
 func (o *oneOf) Set(text string) error {
 	if !slices.Contains(o.words, text) {
-		return fmt.Errorf("unknown %q; valid are %s", text, strings.Join(o.words, ", "))
+		return suggest.Unknown("value", text, o.words)
 	}
 	*o.value = text
 	return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 	"github.com/bucketsum/bucketsum/adapters/inventory"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
+	"github.com/bucketsum/bucketsum/pipeline/suggest"
 	"github.com/bucketsum/bucketsum/pipeline/sweep"
 )
 
@@ -89,7 +90,7 @@ func (c Config) splitInventory() (bucket, name string, err error) {
 	case err != nil:
 		return "", "", err
 	case !slices.Contains(c.BucketDrivers.Schemes(), u.Scheme):
-		return "", "", fmt.Errorf("unknown scheme %q; valid are %s", u.Scheme, strings.Join(c.BucketDrivers.Schemes(), ", "))
+		return "", "", suggest.Unknown("scheme", u.Scheme, c.BucketDrivers.Schemes())
 	case u.Scheme == "file" && u.Host == "":
 		return "", filepath.FromSlash(u.Path), nil
 	}
