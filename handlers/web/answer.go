@@ -3,16 +3,11 @@ package web
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"hash/fnv"
 	"maps"
 	"net/http"
 	"slices"
 	"time"
-	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/handlers/web/page"
@@ -38,32 +33,12 @@ func (s *service) page(w http.ResponseWriter, r *http.Request) {
 
 // answerDocument answers with v as JSON, or with status 304 if the client has it already.
 func answerDocument(w http.ResponseWriter, r *http.Request, v any) {
-	body, err := json.Marshal(v)
+	body, err := live.JSON(v)
 	if err != nil { // cannot happen: every field can be encoded
 		answerError(w, http.StatusInternalServerError, "The answer cannot be written")
 		return
 	}
-	serve(w, r, "application/json", append(escaped(body), '\n'))
-}
-
-// escaped replaces characters that a terminal would interpret, such as a change of direction, by JSON escapes.
-// They only occur in strings.
-func escaped(body []byte) []byte {
-	printable := func(r rune) bool { return r < utf8.RuneSelf || unicode.IsPrint(r) }
-	if bytes.IndexFunc(body, func(r rune) bool { return !printable(r) }) < 0 {
-		return body
-	}
-	out := make([]byte, 0, len(body)+64)
-	for _, r := range string(body) {
-		if printable(r) {
-			out = utf8.AppendRune(out, r)
-			continue
-		}
-		for _, unit := range utf16.AppendRune(nil, r) {
-			out = fmt.Appendf(out, `\u%04x`, unit)
-		}
-	}
-	return out
+	serve(w, r, "application/json", append(body, '\n'))
 }
 
 // serve answers with a body and its ETag. Caches must not keep it, because it names objects.

@@ -22,7 +22,11 @@ func (s *service) named(next http.HandlerFunc) http.HandlerFunc {
 		}
 		_, err := netip.ParseAddr(strings.Trim(host, "[]"))
 		if err != nil && !slices.ContainsFunc(s.config.Hosts, func(name string) bool { return strings.EqualFold(name, host) }) {
-			answerError(w, http.StatusMisdirectedRequest, "This server does not answer under that name")
+			if isV1(r) {
+				problemHost.answer(w, r, "Use an IP address or localhost")
+			} else {
+				answerError(w, problemHost.status, problemHost.title)
+			}
 			return
 		}
 		next(w, r)

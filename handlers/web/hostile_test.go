@@ -12,22 +12,26 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
 )
 
 // TestOtherSitesReadNothing: a page of another site may send a request through the browser of
 // a visitor, but no answer allows it to read what comes back, and none has a cookie.
 func TestOtherSitesReadNothing(t *testing.T) {
-	h, err := web.Handler(web.Config{})
+	a := live.NewActivity()
+	h, err := web.Handler(web.Config{Status: a.Status, Watch: a.Watch})
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // streams end at once
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodOptions} {
-		for _, path := range []string{"/", "/md5", "/status", "/records", "/livez"} {
+		for _, path := range []string{"/", "/md5", "/status", "/records", "/livez", "/v1/status", "/v1/events", "/v1/nowhere"} {
 			r := httptest.NewRequest(method, path, nil)
 			r.Header.Set("Origin", "https://evil.example")
 			r.Header.Set("Access-Control-Request-Method", "POST")
 			w := httptest.NewRecorder()
-			h.ServeHTTP(w, r)
+			h.ServeHTTP(w, r.WithContext(ctx))
 			for name := range w.Header() {
 				if strings.HasPrefix(name, "Access-Control-") || name == "Set-Cookie" {
 					t.Errorf("%s %s has %s", method, path, name)

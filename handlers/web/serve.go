@@ -30,6 +30,8 @@ const (
 // contexts cancelled. Serve waits for their handlers. It returns nil if every request was answered, else why
 // the listener or the shutdown failed.
 //
+// Streams of events end when drained is closed.
+//
 // It answers on 512 connections at once; a connection that does not send a request is closed after 10 seconds,
 // after 2 minutes if it has sent one before. The head of a request may have 64 KiB.
 //
@@ -42,6 +44,9 @@ func Serve(ctx context.Context, drained <-chan struct{}, l net.Listener, h http.
 	// Requests may continue after the end of ctx, for the grace time.
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
+	stopping, stop := context.WithCancel(requests) // ends streams
+	defer stop()
+	base := context.WithValue(requests, stoppingKey{}, stopping)
 	var conns sync.WaitGroup
 	srv := &http.Server{
 		Handler:           h,
@@ -50,7 +55,7 @@ func Serve(ctx context.Context, drained <-chan struct{}, l net.Listener, h http.
 		IdleTimeout:       keepAliveTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		BaseContext:       func(net.Listener) context.Context { return requests },
+		BaseContext:       func(net.Listener) context.Context { return base },
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateNew:
@@ -76,9 +81,10 @@ func Serve(ctx context.Context, drained <-chan struct{}, l net.Listener, h http.
 		}
 	}
 
-	stopping, cancel := context.WithTimeout(requests, max(time.Until(end), min(grace, lastAnswers)))
+	stop()
+	shutdown, cancel := context.WithTimeout(requests, max(time.Until(end), min(grace, lastAnswers)))
 	defer cancel()
-	stopErr := srv.Shutdown(stopping)
+	stopErr := srv.Shutdown(shutdown)
 	if stopErr != nil {
 		cut()
 		stopErr = errors.Join(fmt.Errorf("HTTP requests that were not finished within %s were cut off: %w", grace, stopErr), srv.Close())

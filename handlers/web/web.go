@@ -2,6 +2,7 @@
 //
 //	POST /md5      the MD5 checksum of an uploaded file
 //	GET /status    what the process does and has done; see [live.Status]
+//	GET /v1/…      the same and more, with problems as in RFC 9457
 //	GET /records   the record of an object
 //	GET /          a page for people with all of the above
 //	GET /livez     whether the process is healthy; also GET /health
@@ -20,6 +21,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bucketsum/bucketsum/handlers/web/live"
@@ -54,6 +56,9 @@ type Config struct {
 	// Status returns the answer of GET /status and the content of the page. It must be quick and safe
 	// for concurrent use. nil: there is no such route, and the page shows only forms.
 	Status func() live.Status
+	// Watch returns a watch of events for GET /v1/events, or false if there are too many. nil: there is no
+	// such route.
+	Watch func(live.Kinds) (*live.Watch, bool)
 	// Records are, by bucket name, the records that GET /records and the page look up. They must be
 	// safe for concurrent use. None: there is no such route.
 	Records map[string]Records
@@ -132,26 +137,34 @@ func Handler(config Config) (http.Handler, error) {
 	if s.config.Metrics != nil {
 		get("/metrics", s.named(s.config.Metrics.ServeHTTP))
 	}
-	s.routes = mux
+	s.routes, s.routesV1 = mux, s.named(s.v1().ServeHTTP)
 	return s, nil
 }
 
 type service struct {
-	config  Config
-	routes  http.Handler
-	uploads chan struct{} // has an item for each upload in work
+	config   Config
+	routes   http.Handler
+	routesV1 http.Handler
+	uploads  chan struct{} // has an item for each upload in work
 }
 
 // ServeHTTP prepares every request and routes it.
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'") // the page has another
 	if r.Body != http.NoBody {
 		// The server reads the rest of a body before it answers, even if the handler needs no
 		// body. The deadline ends that. A writer without deadlines has no connection.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.config.IdleTimeout))
 	}
+	if isV1(r) {
+		s.routesV1.ServeHTTP(w, r)
+		return
+	}
 	s.routes.ServeHTTP(w, r)
 }
+
+func isV1(r *http.Request) bool { return r.URL.Path == "/v1" || strings.HasPrefix(r.URL.Path, "/v1/") }
 
 func (s *service) health(w http.ResponseWriter, _ *http.Request) {
 	if err := s.config.Health(); err != nil {

@@ -33,11 +33,15 @@ type Activity struct {
 	reads    map[*pipeline.Reading]Work
 	results  []Done    // oldest first
 	failures []Failure // oldest first
+
+	hub hub
 }
 
 // NewActivity returns an Activity that starts now.
 func NewActivity() *Activity {
-	return &Activity{begun: make(chan struct{}, 1), started: Stamp(time.Now()), reads: make(map[*pipeline.Reading]Work)}
+	a := &Activity{begun: make(chan struct{}, 1), started: Stamp(time.Now()), reads: make(map[*pipeline.Reading]Work)}
+	a.hub.pulse = a.pulse
+	return a
 }
 
 // Observer returns the observer that feeds the activity.
@@ -73,6 +77,9 @@ func (a *Activity) result(_ context.Context, r pipeline.Result, _ error) {
 		a.totals.Mismatched++
 	}
 	a.results = remember(a.results, done)
+	if a.hub.active.Load() {
+		a.hub.publish(eventResult, done)
+	}
 	a.forget(done.Bucket, done.Key)
 }
 
@@ -157,6 +164,9 @@ func (a *Activity) fail(f Failure) {
 		a.forget(f.Bucket, f.Key)
 	}
 	a.failures = remember(a.failures, f)
+	if a.hub.active.Load() {
+		a.hub.publish(eventFailure, f)
+	}
 }
 
 // forget removes the failure of an object from the list. The caller holds a.mu.
@@ -186,6 +196,17 @@ func (a *Activity) Status() Status {
 	})
 	s.InWork = s.InWork[:min(len(s.InWork), maxListed)]
 	return s
+}
+
+// pulse returns the part of the Status that changes often.
+func (a *Activity) pulse() Pulse {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p := Pulse{Totals: a.totals, InWorkCount: len(a.reads)}
+	for r := range a.reads {
+		p.InWorkRead += r.Offset()
+	}
+	return p
 }
 
 // Begun contains an element if work has begun since the last receive, so that one listener can sleep while

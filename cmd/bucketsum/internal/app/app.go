@@ -308,6 +308,7 @@ func (a *App) newPage(ready *web.Readiness, drained <-chan struct{}) (http.Handl
 	return web.Handler(web.Config{
 		MaxUpload: a.config.MaxUpload,
 		Status:    a.config.Activity.Status,
+		Watch:     a.config.Activity.Watch,
 		Records:   records,
 		Hosts:     a.config.Hosts,
 		Ready:     ready,
