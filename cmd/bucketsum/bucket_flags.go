@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/meant"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
@@ -27,15 +29,15 @@ func parseBuckets(flag string, args []string) ([]app.BucketURL, error) {
 		if name, rest, ok := strings.Cut(arg, "="); ok && !strings.ContainsAny(name, ":/?") {
 			b = app.BucketURL{Name: name, URL: rest}
 		}
-		if !strings.Contains(b.URL, "://") {
+		if bucket, _ := meant.Object(b.URL); bucket == "" && !strings.Contains(b.URL, "://") {
 			folder, err := folderURL(b.URL)
 			if err != nil {
-				faults = append(faults, fmt.Errorf("%s: %q is neither a URL, such as file:///srv/inbox, nor an existing folder: %w", flag, redact.URL(b.URL), err))
+				faults = append(faults, fmt.Errorf("%s: %w", flag, err))
 				continue
 			}
 			b.URL = folder
 		}
-		if err := checkURL(flag, b.URL, bucketSchemes()); err != nil {
+		if err := checkBucket(flag, b.URL); err != nil {
 			faults = append(faults, err)
 			continue
 		}
@@ -59,17 +61,22 @@ func parseBuckets(flag string, args []string) ([]app.BucketURL, error) {
 	return buckets, errors.Join(faults...)
 }
 
-// folderURL returns the URL of the folder at a path.
+// folderURL returns the URL of the folder at a path. The path may be what the user takes for the URL of a bucket.
 func folderURL(path string) (string, error) {
 	full, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
 	}
+	shown := redact.URL(path)
 	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist) && meant.IsBucketName(path):
+		return "", fmt.Errorf("%q is neither a URL nor an existing folder; did you mean s3://%s?", shown, path)
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("%q is neither a URL nor an existing folder; %s", shown, listed(bucketSchemes()))
 	case err != nil:
-		return "", errors.Unwrap(err) // without the path
+		return "", fmt.Errorf("%q: %w", shown, errors.Unwrap(err)) // without the path
 	case !info.IsDir():
-		return "", errors.New("it is a file")
+		return "", fmt.Errorf("%q is a file; name the folder that it is in, or a bucket by its URL", shown)
 	}
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(full)}).String(), nil
 }

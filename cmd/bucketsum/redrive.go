@@ -106,13 +106,13 @@ func (f *redriveFlags) validate(args []string) error {
 	if f.From == "" {
 		faults = append(faults, errors.New("--from is missing"))
 	} else {
-		faults = append(faults, checkURL("--from", f.From, queueSchemes()))
+		faults = append(faults, checkQueue("--from", f.From))
 	}
 	switch {
 	case f.To != "" && f.discard:
 		faults = append(faults, errors.New("--discard excludes --to"))
 	case f.To != "":
-		faults = append(faults, checkURL("--to", f.To, queueSchemes()))
+		faults = append(faults, checkQueue("--to", f.To))
 	case f.Action == redrive.Send:
 		faults = append(faults, errors.New("--to is missing"))
 	}

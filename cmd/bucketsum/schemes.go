@@ -20,9 +20,11 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/servicebus"
 	"github.com/bucketsum/bucketsum/adapters/sqs"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/meant"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
+	"github.com/bucketsum/bucketsum/pipeline/suggest"
 )
 
 // queueDrivers returns the technologies of queues that the program supports. This list and
@@ -112,21 +114,88 @@ func warnOfHeldFor(c app.Config, log *slog.Logger) {
 	}
 }
 
+// checkQueue reports why a URL is not that of a queue or topic, as far as its scheme tells.
+func checkQueue(flag, raw string) error {
+	switch topic := strings.HasPrefix(raw, "arn:") && strings.Contains(raw, ":sns:"); {
+	case meant.Queue(raw) != "":
+		return fmt.Errorf("%s: write the queue as %s", flag, quote(meant.Queue(raw)))
+	case topic:
+		return fmt.Errorf("%s: an SNS topic is no queue: subscribe an SQS queue to it, and name that one", flag)
+	case redact.Scheme(raw) == "nats":
+		return fmt.Errorf("%s: nats:// delivers at most once, so a message is lost when its worker stops; use jetstream://", flag)
+	case redact.Scheme(raw) == "rabbitmq", redact.Scheme(raw) == "rabbit":
+		return fmt.Errorf("%s: the scheme of RabbitMQ is amqp://, or amqps:// with TLS", flag)
+	case isOneOf(bucketSchemes(), redact.Scheme(raw)) && !isOneOf(queueSchemes(), redact.Scheme(raw)):
+		return fmt.Errorf("%s: %s:// is a bucket and no queue; %s", flag, redact.Scheme(raw), listed(queueSchemes()))
+	}
+	return checkURL(flag, raw, queueSchemes())
+}
+
+// checkBucket reports why a URL is not that of a bucket, as far as its scheme and its form tell.
+func checkBucket(flag, raw string) error {
+	bucket, key := meant.Object(raw)
+	u, err := redact.Parse(raw)
+	switch {
+	case bucket != "":
+		return fmt.Errorf("%s: write the bucket as %s%s", flag, quote(bucket), selects(flag, key))
+	case err == nil && isOneOf(queueSchemes(), u.Scheme) && !isOneOf(bucketSchemes(), u.Scheme):
+		return fmt.Errorf("%s: %s:// is a queue and no bucket; %s", flag, u.Scheme, listed(bucketSchemes()))
+	case err != nil || u.User != nil || redact.Misplaced(u) || !slices.Contains([]string{"s3", "gs", "azblob"}, u.Scheme):
+	case u.Host == "":
+		return fmt.Errorf("%s: the name of the bucket is missing: %s://NAME", flag, u.Scheme)
+	case len(u.Path) > 1:
+		return fmt.Errorf("%s: write the bucket as %s://%s%s", flag, u.Scheme, u.Host, selects(flag, u.Path[1:]))
+	}
+	return checkURL(flag, raw, bucketSchemes())
+}
+
+// selects says how a part of a bucket is selected, if a flag or argument allows that.
+func selects(flag, key string) string {
+	if i := strings.LastIndex(key, "/"); i >= 0 {
+		key = key[:i+1]
+	} else {
+		return ""
+	}
+	switch flag {
+	case "--bucket":
+		return " and select what is in it with --include " + quote(key+"**")
+	case bucketArgument:
+		return " and select what is in it with --prefix " + quote(key)
+	}
+	return ""
+}
+
+// bucketArgument is how help and messages call an argument that is a bucket.
+const bucketArgument = "BUCKET-URL"
+
 // checkURL reports why a URL cannot be opened, as far as its scheme tells.
 func checkURL(flag, raw string, valid []queue.Scheme) error {
-	examples := make([]string, len(valid))
-	for i, s := range valid {
-		examples[i] = s.Example
-	}
 	u, err := redact.Parse(raw)
 	if err != nil || u.Scheme == "" || u.Opaque != "" || redact.Misplaced(u) {
-		return fmt.Errorf("%s: %q is not a URL; valid are for example %s", flag, redact.URL(raw), strings.Join(examples, ", "))
+		return fmt.Errorf("%s: %q is not a URL; %s", flag, redact.URL(raw), listed(valid))
 	}
-	if slices.ContainsFunc(valid, func(s queue.Scheme) bool { return s.Name == u.Scheme }) {
+	if isOneOf(valid, u.Scheme) {
 		return nil
 	}
-	if u.Scheme == "nats" {
-		return fmt.Errorf("%s: nats:// delivers at most once, so a message is lost when its worker stops; use jetstream://", flag)
+	var names []string
+	for _, s := range valid {
+		names = append(names, s.Name)
 	}
-	return fmt.Errorf("%s: unknown scheme %q; valid are for example %s", flag, u.Scheme, strings.Join(examples, ", "))
+	if similar := suggest.Similar(u.Scheme, names); len(similar) > 0 {
+		return fmt.Errorf("%s: unknown scheme %q; did you mean %s://?", flag, u.Scheme, strings.Join(similar, ":// or "))
+	}
+	return fmt.Errorf("%s: unknown scheme %q; %s", flag, u.Scheme, listed(valid))
+}
+
+func isOneOf(schemes []queue.Scheme, name string) bool {
+	return slices.ContainsFunc(schemes, func(s queue.Scheme) bool { return s.Name == name })
+}
+
+// listed returns examples of URLs, one a line.
+func listed(schemes []queue.Scheme) string {
+	list := "valid are for example"
+	for _, s := range schemes {
+		list += "\n  " + s.Example
+	}
+	return list
 }

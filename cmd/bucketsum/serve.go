@@ -92,11 +92,11 @@ func (f *serveFlags) validate(args []string) ([]app.BucketURL, error) {
 	if f.Queue == "" {
 		faults = append(faults, errors.New("--queue is missing"))
 	} else {
-		faults = append(faults, checkURL("--queue", f.Queue, queueSchemes()), f.checkpoints.validateQueue(f.Queue))
+		faults = append(faults, checkQueue("--queue", f.Queue), f.checkpoints.validateQueue(f.Queue))
 	}
 	faults = append([]error{f.workerFlags.validate()}, faults...)
 	if f.DeadLetter != "" {
-		faults = append(faults, checkURL("--dead-letter", f.DeadLetter, queueSchemes()))
+		faults = append(faults, checkQueue("--dead-letter", f.DeadLetter))
 		if samePlace(f.Queue, f.DeadLetter) {
 			faults = append(faults, errors.New("--dead-letter is the same as --queue: a message that always fails would go round without limit"))
 		}
@@ -128,7 +128,7 @@ func (f *serveFlags) validatePasses() error {
 	faults = append(faults, checkURL("--reports", f.Reports, bucketSchemes()))
 	switch {
 	case f.Shards != "":
-		faults = append(faults, checkURL("--shards-to", f.Shards, queueSchemes()))
+		faults = append(faults, checkQueue("--shards-to", f.Shards))
 	case traitsOf(f.Queue).OwnTopic:
 		f.Shards = f.Queue
 	case f.Queue != "":

@@ -41,7 +41,7 @@ func (c *storeFlags) validate(buckets []app.BucketURL) error {
 		}
 	}
 	if c.records.Bucket != "" {
-		faults = append(faults, checkURL("--record-bucket", c.records.Bucket, bucketSchemes()))
+		faults = append(faults, checkBucket("--record-bucket", c.records.Bucket))
 		for _, b := range buckets {
 			if bucketDrivers(c.s3).Same(b.URL, c.records.Bucket) {
 				faults = append(faults, fmt.Errorf("--record-bucket is also the --bucket %s, so that records would be objects to sum", b.Name))

@@ -94,7 +94,7 @@ func (c *sweepFlags) validate(args []string) error {
 	if len(args) == 0 {
 		faults = append(faults, errors.New("no bucket is named; name one by its URL, for example s3://photos, or a folder by its path"))
 	}
-	if c.Buckets, err = parseBuckets("BUCKET-URL", args); err != nil {
+	if c.Buckets, err = parseBuckets(bucketArgument, args); err != nil {
 		faults = append(faults, err)
 	}
 	faults = append(faults, c.store.validate(c.Buckets))
@@ -103,10 +103,10 @@ func (c *sweepFlags) validate(args []string) error {
 		faults = append(faults, fmt.Errorf("--record: %w", err))
 	}
 	if c.Results != "" {
-		faults = append(faults, checkURL("--results", c.Results, queueSchemes()))
+		faults = append(faults, checkQueue("--results", c.Results))
 	}
 	if c.Queue != "" {
-		faults = append(faults, checkURL("--queue", c.Queue, queueSchemes()))
+		faults = append(faults, checkQueue("--queue", c.Queue))
 	}
 	if c.Reports != "" {
 		faults = append(faults, checkURL("--reports", c.Reports, bucketSchemes()))

@@ -54,7 +54,7 @@ func (c *workerFlags) validate() error {
 		faults = append(faults, fmt.Errorf("--record: %w", err))
 	}
 	if c.Results != "" {
-		faults = append(faults, checkURL("--results", c.Results, queueSchemes()))
+		faults = append(faults, checkQueue("--results", c.Results))
 	}
 	if c.DrainTimeout == 0 {
 		faults = append(faults, errors.New("--drain-timeout: 0s is not more than 0"))

@@ -80,10 +80,10 @@ func secretsOf(u *url.URL) []string {
 	} else {
 		secrets = append(secrets, u.User.Username()) // a token
 	}
-	// A switch is no secret, and errors name it in their advice.
+	// A switch or a region is no secret, and errors name it in their advice.
 	secrets = slices.DeleteFunc(secrets, func(s string) bool {
-		_, value, _ := strings.Cut(s, "=")
-		return value == "true" || value == "false"
+		name, value, _ := strings.Cut(s, "=")
+		return value == "true" || value == "false" || name == "region"
 	})
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	return secrets
