@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net"
 	"net/http"
@@ -38,7 +39,8 @@ func Reserved(key string) string {
 // ErrUnknownLength is the error of an answer without the length of an object.
 var ErrUnknownLength = errors.New("the store does not say how long the object is")
 
-// Denied marks an error as the store's refusal of access, see IsDenied. It stays transient.
+// Denied marks an error as the store's refusal of access, see IsDenied. It is an [fs.ErrPermission], as in a folder,
+// and stays transient.
 func Denied(err error) error { return &deniedError{err} }
 
 // IsDenied reports whether an error is marked by Denied.
@@ -49,7 +51,8 @@ func IsDenied(err error) bool {
 
 type deniedError struct{ error }
 
-func (e *deniedError) Unwrap() error { return e.error }
+func (e *deniedError) Unwrap() error        { return e.error }
+func (e *deniedError) Is(target error) bool { return target == fs.ErrPermission }
 
 // FolderMark returns ErrFiltered for the empty object that consoles and tools create for a
 // folder: its key ends with a slash. Any other empty object is summed, and so is an object

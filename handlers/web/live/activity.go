@@ -5,8 +5,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"maps"
+	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +36,8 @@ type Activity struct {
 	reads    map[*pipeline.Reading]Work
 	results  []Done    // oldest first
 	failures []Failure // oldest first
+	history  history
+	flow     flow
 
 	hub hub
 }
@@ -50,9 +55,9 @@ func (a *Activity) Observer() pipeline.Observer {
 }
 
 func (a *Activity) result(_ context.Context, r pipeline.Result, _ error) {
-	o := r.Record.Source
+	o, now := r.Record.Source, time.Now()
 	done := Done{
-		At: Stamp(time.Now()), Outcome: r.Outcome,
+		At: Stamp(now), Outcome: r.Outcome,
 		Bucket: readable.Cut(o.Bucket, maxKeptKey), Key: readable.Cut(o.Key, maxKeptKey), VersionID: readable.Cut(o.VersionID, maxKeptKey),
 		Digests: map[string]string{}, Seconds: r.Duration.Seconds(),
 	}
@@ -62,6 +67,11 @@ func (a *Activity) result(_ context.Context, r pipeline.Result, _ error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	step := a.history.at(now)
+	step.results++
+	if !r.Event.Time.IsZero() {
+		step.age = max(step.age, now.Sub(r.Event.Time))
+	}
 	switch r.Outcome {
 	case pipeline.Recorded:
 		a.totals.Summed++
@@ -75,6 +85,7 @@ func (a *Activity) result(_ context.Context, r pipeline.Result, _ error) {
 		a.totals.Kept++
 	case pipeline.Mismatch:
 		a.totals.Mismatched++
+		step.failed++
 	}
 	a.results = remember(a.results, done)
 	if a.hub.active.Load() {
@@ -107,7 +118,11 @@ func (a *Activity) HadRecord() {
 
 // Fail counts an object that gets no checksum and has no delivery.
 func (a *Activity) Fail(o pipeline.Object, reason string) {
-	a.fail(failureOf(o, reason, true))
+	f := failureOf(o, reason, true)
+	if strings.Contains(reason, fs.ErrPermission.Error()) {
+		f.Kind = KindPermission
+	}
+	a.fail(f)
 }
 
 // Mended reverts [Activity.Fail]: the object no longer fails.
@@ -120,12 +135,16 @@ func (a *Activity) Mended(o pipeline.Object) {
 
 // end counts what failed in a delivery.
 func (a *Activity) end(_ context.Context, d pipeline.Delivery) {
+	interrupted := errors.Is(d.Err, pipeline.ErrDrainTimeout)
 	if d.Fate == pipeline.Nacked {
 		a.mu.Lock()
 		a.totals.Returned++
+		if !interrupted {
+			a.history.at(time.Now()).returned++
+		}
 		a.mu.Unlock()
 	}
-	if d.Fate == pipeline.Acked || d.Fate == pipeline.Continued || d.Err == nil || errors.Is(d.Err, pipeline.ErrDrainTimeout) {
+	if d.Fate == pipeline.Acked || d.Fate == pipeline.Continued || d.Err == nil || interrupted {
 		return // done, or interrupted by the shutdown
 	}
 	failed := false
@@ -143,6 +162,7 @@ func (a *Activity) end(_ context.Context, d pipeline.Delivery) {
 
 func (a *Activity) observed(d pipeline.Delivery, o pipeline.Object, err error) {
 	f := failureOf(o, err.Error(), d.Fate == pipeline.DeadLettered)
+	f.Kind = kindOf(o, err)
 	f.MessageID, f.Attempt = readable.Cut(d.MessageID, maxKeptReason), d.Attempt
 	a.fail(f)
 }
@@ -159,6 +179,9 @@ func (a *Activity) fail(f Failure) {
 	defer a.mu.Unlock()
 	if f.Final {
 		a.totals.Failed++
+		if f.Kind != KindMismatch { // its result has counted
+			a.history.at(f.At).failed++
+		}
 	}
 	if f.Key != "" {
 		a.forget(f.Bucket, f.Key)
@@ -178,8 +201,11 @@ func (a *Activity) forget(bucket, key string) {
 func (a *Activity) Status() Status {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	now := time.Now()
+	a.measure(now)
 	s := Status{
 		StartedAt: a.started, Totals: a.totals, InWorkCount: len(a.reads),
+		BytesPerSecond: a.rate(), LastHour: a.history.hour(now),
 		InWork: make([]Work, 0, len(a.reads)),
 		// Never nil, so that an empty list is [] in JSON.
 		Results:  append([]Done{}, a.results...),
@@ -187,9 +213,18 @@ func (a *Activity) Status() Status {
 	}
 	slices.Reverse(s.Results)
 	slices.Reverse(s.Failures)
+	left := int64(0)
 	for r, w := range a.reads {
 		w.Read = r.Offset()
 		s.InWork = append(s.InWork, w)
+		if w.Size == nil {
+			left = math.MinInt64
+		} else {
+			left += max(*w.Size-w.Read, 0)
+		}
+	}
+	if left >= 0 {
+		s.BytesLeft = &left
 	}
 	slices.SortFunc(s.InWork, func(a, b Work) int {
 		return cmp.Or(a.StartedAt.Compare(b.StartedAt), cmp.Compare(a.Bucket, b.Bucket), cmp.Compare(a.Key, b.Key))
@@ -215,12 +250,15 @@ func (a *Activity) Begun() <-chan struct{} { return a.begun }
 
 // opened lists an object as in work until its reader is closed.
 func (a *Activity) opened(r *pipeline.Reading) {
-	o := r.Object
+	o, now := r.Object, time.Now()
 	work := Work{
 		Bucket: readable.Cut(o.Bucket, maxKeptKey), Key: readable.Cut(o.Key, maxKeptKey), VersionID: readable.Cut(o.VersionID, maxKeptKey),
-		Size: known(o.Size), StartedAt: Stamp(time.Now()),
+		Size: known(o.Size), StartedAt: Stamp(now),
 	}
 	a.mu.Lock()
+	if now.Sub(a.flow.at) >= sampleEvery || len(a.reads) == 0 {
+		a.measure(now)
+	}
 	a.reads[r] = work
 	a.mu.Unlock()
 	select {
@@ -230,9 +268,14 @@ func (a *Activity) opened(r *pipeline.Reading) {
 }
 
 func (a *Activity) closed(r *pipeline.Reading) {
+	now := time.Now()
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	delete(a.reads, r)
-	a.mu.Unlock()
+	a.flow.closed += r.Offset() - r.From
+	if now.Sub(a.flow.at) >= sampleEvery || len(a.reads) == 0 { // bytes must not count into a time without work
+		a.measure(now)
+	}
 }
 
 // remember appends v to a list, and drops the first element of a full list.

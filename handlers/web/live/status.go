@@ -1,6 +1,8 @@
 package live
 
 import (
+	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -14,11 +16,34 @@ type Status struct {
 	Totals      Totals    `json:"totals"`        // since StartedAt
 	InWork      []Work    `json:"in_work"`       // the objects that are being read; the 100 that began first
 	InWorkCount int       `json:"in_work_count"` // number of objects that are being read
-	Results     []Done    `json:"results"`       // the last 100, newest first
+	// BytesPerSecond is how fast objects are read now; BytesLeft is what the objects in work still have to be read,
+	// null if the size of one is unknown.
+	BytesPerSecond int64    `json:"bytes_per_second"`
+	BytesLeft      *int64   `json:"bytes_left"`
+	Waiting        *Waiting `json:"waiting"` // what the queue has for a worker; null: it does not tell
+	LastHour       Hour     `json:"last_hour"`
+	Results        []Done   `json:"results"` // the last 100, newest first
 	// Failures are the failures among the last 100 whose object has not succeeded since, one for
 	// each object, newest first.
 	Failures []Failure `json:"failures"`
 }
+
+// Waiting is what waits for a worker.
+type Waiting struct {
+	Count  int64  `json:"count"`            // messages
+	Bound  Bound  `json:"bound"`            // how sure that is
+	Reason string `json:"reason,omitempty"` // why no work is done; empty: it is
+}
+
+// Bound says how a number is to be read.
+type Bound string
+
+// The bounds.
+const (
+	Exactly Bound = "exactly"
+	About   Bound = "about" // the queue tells its number late
+	AtLeast Bound = "at least"
+)
 
 // Totals counts the work since the start.
 type Totals struct {
@@ -67,6 +92,40 @@ type Failure struct {
 	VersionID string    `json:"version_id,omitempty"`
 	MessageID string    `json:"message_id,omitempty"`
 	Attempt   int       `json:"attempt,omitempty"` // deliveries so far
+	Kind      Kind      `json:"kind,omitempty"`
 	Reason    string    `json:"reason"`
 	Final     bool      `json:"final"` // not retried
+}
+
+// Kind is a class of failures that call for the same remedy.
+type Kind string
+
+// The kinds. Other reasons have none.
+const (
+	KindPermission    Kind = "permission"     // the store refuses access
+	KindMissing       Kind = "missing"        // there is no such object
+	KindArchived      Kind = "archived"       // the object must be restored before it can be read
+	KindMismatch      Kind = "mismatch"       // the content is not what its store, or a file of the user's, claims
+	KindUnknownBucket Kind = "unknown_bucket" // the bucket is not configured
+	KindUndecodable   Kind = "undecodable"    // the message is not an event that is known
+)
+
+// kindOf returns the kind of an error of an object, or of a message as a whole if the object has no key.
+func kindOf(o pipeline.Object, err error) Kind {
+	switch {
+	case errors.Is(err, pipeline.ErrMismatch):
+		return KindMismatch
+	case errors.Is(err, pipeline.ErrUnknownBucket):
+		return KindUnknownBucket
+	case errors.Is(err, pipeline.ErrArchived):
+		return KindArchived
+	case errors.Is(err, fs.ErrPermission):
+		return KindPermission
+	case errors.Is(err, pipeline.ErrMissing), errors.Is(err, pipeline.ErrNotFound):
+		return KindMissing
+	case o.Key == "" && pipeline.Classify(err) == pipeline.ClassPermanent:
+		return KindUndecodable
+	default:
+		return ""
+	}
 }
