@@ -19,6 +19,9 @@ const (
 	readyWait = 3 * time.Second
 )
 
+// Draining is the name of the fault of a process that ends.
+const Draining = "draining"
+
 var errNoAnswer = fmt.Errorf("no answer within %s", readyWait)
 
 // Readiness reports whether a process can do its work: it can reach its dependencies, and it is not
@@ -73,12 +76,10 @@ func (r *Readiness) Close() {
 // Faults returns why the process cannot do its work, by the name of the check or "draining". It returns an empty
 // map if the process is ready. It waits for 3 s at most, or until ctx ends.
 func (r *Readiness) Faults(ctx context.Context) map[string]string {
-	faults := make(map[string]string)
-	if r.draining.Err() != nil || r.base.Err() != nil {
-		// A draining process no longer depends on anything.
-		faults["draining"] = "takes no more messages, and ends when the messages in work are finished"
-		return faults
+	if r.drains() {
+		return drainFault()
 	}
+	faults := make(map[string]string)
 	ctx, cancel := context.WithTimeout(ctx, readyWait)
 	defer cancel()
 	for _, n := range r.needs {
@@ -90,6 +91,30 @@ func (r *Readiness) Faults(ctx context.Context) map[string]string {
 		}
 	}
 	return faults
+}
+
+// Last returns the faults as the last answers have them, at once. It starts the checks that Faults would wait for.
+func (r *Readiness) Last() map[string]string {
+	if r.drains() {
+		return drainFault()
+	}
+	faults := make(map[string]string)
+	for name, n := range r.needs {
+		r.ask(n)
+		n.mu.Lock()
+		if n.answer != nil {
+			faults[name] = n.answer.Error()
+		}
+		n.mu.Unlock()
+	}
+	return faults
+}
+
+// drains reports whether the process no longer depends on anything.
+func (r *Readiness) drains() bool { return r.draining.Err() != nil || r.base.Err() != nil }
+
+func drainFault() map[string]string {
+	return map[string]string{Draining: "takes no more messages, and ends when the messages in work are finished"}
 }
 
 // ask starts a check unless one is in progress or the last answer is still valid.

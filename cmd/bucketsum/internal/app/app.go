@@ -21,6 +21,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/telemetry"
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
@@ -247,13 +248,18 @@ func (a *App) Run(ctx context.Context, parts ...func(context.Context) error) err
 func (a *App) show(ctx context.Context, drained <-chan struct{}, checks map[string]func(context.Context) error) (hide func(), err error) {
 	ready := web.NewReadiness(ctx, checks)
 	a.ready.Store(ready)
-	page, err := a.newPage(ready, drained)
-	if err != nil {
+	waiting, end := a.waiting(ctx)
+	hide = func() {
 		ready.Close()
+		end()
+	}
+	page, err := a.newPage(ready, waiting, drained)
+	if err != nil {
+		hide()
 		return func() {}, err
 	}
 	a.page.Store(&page)
-	return ready.Close, nil
+	return hide, nil
 }
 
 // slice says after which time work continues in a new message, if it does at all.
@@ -300,19 +306,23 @@ func (a *App) runPipeline(ctx context.Context) error {
 
 // newPage returns a handler of the HTTP side, which has the records of the buckets that
 // are open. The pipeline has ended when drained is closed.
-func (a *App) newPage(ready *web.Readiness, drained <-chan struct{}) (http.Handler, error) {
+func (a *App) newPage(ready *web.Readiness, waiting func() *live.Waiting, drained <-chan struct{}) (http.Handler, error) {
 	records := make(map[string]web.Records)
 	for name, s := range a.config.Stores {
 		records[name] = s.Bucket().Records
 	}
 	return web.Handler(web.Config{
 		MaxUpload: a.config.MaxUpload,
-		Status:    a.config.Activity.Status,
-		Watch:     a.config.Activity.Watch,
-		Records:   records,
-		Hosts:     a.config.Hosts,
-		Ready:     ready,
-		Metrics:   a.measured.Metrics(),
+		Status: func() live.Status {
+			status := a.config.Activity.Status()
+			status.Waiting = waiting()
+			return status
+		},
+		Watch:   a.config.Activity.Watch,
+		Records: records,
+		Hosts:   a.config.Hosts,
+		Ready:   ready,
+		Metrics: a.measured.Metrics(),
 		Health: func() error {
 			select {
 			case <-drained:

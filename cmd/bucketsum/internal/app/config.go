@@ -81,7 +81,9 @@ type Config struct {
 
 	Observer pipeline.Observer // called beside metrics and Activity; nil Result: results are logged
 	Activity *live.Activity    // nil: the worker makes one
-	Version  string
+	// Waiting tells what waits for the worker. It must be quick. nil: the queue is asked, if it can tell.
+	Waiting func() *live.Waiting
+	Version string
 	// wrap changes how the handlers use a bucket; nil: it does not.
 	wrap func(pipeline.Bucket) pipeline.Bucket
 	Log  *slog.Logger // nil: discarded

@@ -254,6 +254,7 @@ func (l *local) worker() Config {
 	c.Stores = map[string]*blobstore.Store{l.name: l.store}
 	c.Sources = map[string]string{l.name: (&url.URL{Scheme: "file", Path: filepath.ToSlash(l.dir)}).String()}
 	c.Activity, c.Observer.Result = l.activity, l.report.result
+	c.Waiting = l.waits
 	c.Observer.End = func(_ context.Context, d pipeline.Delivery) { l.waiting.handled(d) }
 	c.wrap = l.patience.of
 	c.Retry = pipeline.Retry{Max: 2, Initial: 200 * time.Millisecond}
@@ -263,6 +264,16 @@ func (l *local) worker() Config {
 		c.Log = slog.New(slog.DiscardHandler) // the report has a line for every object
 	}
 	return c
+}
+
+// waits tells what waits for the worker, and why if it is a fault that passes.
+func (l *local) waits() *live.Waiting {
+	all := len(l.waiting.slots)
+	w := &live.Waiting{Count: int64(max(all-l.activity.Status().InWorkCount, 0)), Bound: live.Exactly, Reason: l.patience.faultsNow()}
+	if all >= localBacklog {
+		w.Bound = live.AtLeast
+	}
+	return w
 }
 
 // greet prints where the files go and where the page is.
