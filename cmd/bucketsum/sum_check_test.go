@@ -122,8 +122,8 @@ func TestSumCheckAlgorithms(t *testing.T) {
 	}{
 		{name: "by length", list: line("md5") + line("sha1") + line("sha256") + line("sha512"), ok: 4},
 		{name: "by tag", list: tagged("md5") + tagged("crc32c") + tagged("crc64nvme") + tagged("blake3") + tagged("xxh3"), ok: 5},
-		{name: "a length of two", list: line("xxh3"), fails: true, say: "16 digits needs one of --algorithms crc64nvme, xxh3"},
-		{name: "a length of ours alone", list: line("crc32c"), fails: true, say: "8 digits needs one of --algorithms crc32c"},
+		{name: "a length of two", list: line("xxh3"), fails: true, say: "values of 16 digits were taken for xxh64; if they are of crc64nvme or xxh3, say so with --algorithms"},
+		{name: "8 digits", list: line("crc32c"), fails: true, say: "values of 8 digits were taken for crc32"},
 		{name: "named", algorithms: "xxh3", list: line("xxh3"), ok: 1},
 		{name: "named for the length", algorithms: "blake3", list: line("blake3"), ok: 1},
 		{name: "length of another", list: line("blake3"), fails: true, say: "1 computed checksum did NOT match"},

@@ -1,13 +1,17 @@
 package digest
 
 import (
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"hash/crc64"
 	"regexp"
-	"slices"
 	"strings"
+
+	"golang.org/x/crypto/blake2b"
 )
 
 // Line is one line of a checksum file as md5sum and its relatives print it.
@@ -43,9 +47,9 @@ func FormatTag(algorithm, value, name string) string {
 // ParseLine reads one line, without its newline, in every form that md5sum -c reads: two
 // spaces, a space and an asterisk, or a single space or tab before the name; escaped
 // names; upper-case values; BSD-style lines; a carriage return at the end. It also reads the
-// tags of OpenSSL 3 ("SHA2-256(name)= value") and of uutils ("BLAKE3-256 (name) = value"),
+// tags of OpenSSL ("SHA2-256(name)= value") and of uutils ("BLAKE3-256 (name) = value"),
 // xxhsum's "XXH3_value  name", and values in base64, as cksum --base64 prints them. Its errors
-// wrap [ErrNoLine]. For the lines of one file use a [Parser].
+// wrap [ErrNoLine], and [UnknownError] if the line names an algorithm that is not known. For the lines of one file use a [Parser].
 func ParseLine(s string) (Line, error) {
 	var p Parser
 	return p.Parse(s)
@@ -94,9 +98,9 @@ func (p *Parser) parse(s string) (Line, error) {
 		value, algorithm = v, "xxh3"
 	}
 	value, ok := parseValue(value)
-	switch {
-	case !ok && unknownTag.MatchString(s):
-		return Line{}, fmt.Errorf("the algorithm is none of %s", strings.Join(Names(), ", "))
+	switch tag := taggedLine.FindStringSubmatch(s); {
+	case !ok && tag != nil:
+		return Line{}, UnknownError(tag[1])
 	case !ok:
 		return Line{}, errors.New("the value is not hexadecimal")
 	case !isSize(len(value)):
@@ -125,14 +129,28 @@ func (p *Parser) parse(s string) (Line, error) {
 	return Line{Value: value, Name: name, Algorithm: algorithm}, nil
 }
 
-// otherTags are tags that other programs than coreutils print.
-var otherTags = map[string]string{
-	"SHA2-256": "sha256", "SHA2-512": "sha512", // OpenSSL 3
-	"BLAKE3-256": "blake3", // uutils coreutils
-}
+// UnknownError is the name of an algorithm that a line has, and that this package does not.
+type UnknownError string
 
-// unknownTag is the beginning of a tagged line.
-var unknownTag = regexp.MustCompile(`^[A-Z][A-Za-z0-9/_-]* ?\(`)
+func (e UnknownError) Error() string { return string(e) + " is not known" }
+
+// taggedLine is a tagged line of any algorithm.
+var taggedLine = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9/_-]{0,31}) ?\(.*\)[ \t]*=[ \t]*[0-9A-Za-z+/]{8,}=*$`)
+
+// tags are the names of algorithms in tagged lines: those of coreutils, and those that other programs print.
+var tags = func() map[string]string {
+	names := map[string]string{
+		"SHA2-224": "sha224", "SHA2-256": "sha256", "SHA2-384": "sha384", "SHA2-512": "sha512", "SHA2-512/256": "sha512-256", // OpenSSL 3
+		"SHA512-256": "sha512-256", "BLAKE2b512": "blake2b", // OpenSSL 1.1
+		"SHA512t256": "sha512-256", // FreeBSD
+		"BLAKE3-256": "blake3",     // uutils coreutils
+		"BLAKE2B":    "blake2b",    // rhash
+	}
+	for _, a := range algorithms {
+		names[a.tag] = a.name
+	}
+	return names
+}()
 
 // cutTag cuts the tag of a known algorithm off a line.
 func cutTag(s string) (a algorithm, rest string, ok bool) {
@@ -140,26 +158,23 @@ func cutTag(s string) (a algorithm, rest string, ok bool) {
 	if end < 0 {
 		return a, s, false
 	}
-	for _, a := range algorithms {
-		if tag := s[:end]; tag == a.tag || otherTags[tag] == a.name {
-			return a, s[end:], true
-		}
+	tag := s[:end]
+	name := tags[tag]
+	if bits, ok := strings.CutPrefix(strings.Replace(tag, "BLAKE2B-", "BLAKE2b-", 1), "BLAKE2b-"); ok { // OpenSSL has a large B
+		name = "blake2b-" + bits
 	}
-	if bits, ok := strings.CutPrefix(s[:end], "BLAKE2b-"); ok {
-		a, err := shortBLAKE2b(bits)
-		return a, s[end:], err == nil
-	}
-	return a, s, false
+	a, err := lookup(name)
+	return a, s[end:], err == nil
 }
 
-// parseValue returns a value in lower-case hexadecimal. One in base64 ends with a padding character, because no algorithm
-// has values of a multiple of three bytes.
+// parseValue returns a value in lower-case hexadecimal. One in base64 ends with a padding character, or is of one of the
+// algorithms with 48 bytes.
 func parseValue(s string) (string, bool) {
-	if strings.HasSuffix(s, "=") {
-		raw, err := base64.StdEncoding.Strict().DecodeString(s)
-		return hex.EncodeToString(raw), err == nil
+	if isHex(s) {
+		return strings.ToLower(s), true
 	}
-	return strings.ToLower(s), isHex(s)
+	raw, err := base64.StdEncoding.Strict().DecodeString(s)
+	return hex.EncodeToString(raw), err == nil && (strings.HasSuffix(s, "=") || len(raw) == sha512.Size384)
 }
 
 // parseTagged reads what follows the tag of a BSD-style line.
@@ -198,9 +213,10 @@ func isHex(s string) bool {
 	return err == nil
 }
 
-// isSize reports whether an algorithm has values of that many digits.
+// isSize reports whether an algorithm has values of that many digits. BLAKE2b has values of each length, but the short ones
+// look like other numbers, such as the decimal ones of cksum.
 func isSize(digits int) bool {
-	return slices.ContainsFunc(algorithms, func(a algorithm) bool { return 2*a.size == digits })
+	return digits == 2*crc32.Size || digits >= 2*crc64.Size && digits <= 2*blake2b.Size
 }
 
 var escaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`)

@@ -172,7 +172,14 @@ func TestParseOtherTools(t *testing.T) {
 		{"cksum --base64", "SHA256 (a) = LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=", "sha256", sha256OfX, "a"},
 		{"cksum --base64 --untagged", "ndTkYSaMgDT1yFZOFVxnpg==  a", "", md5OfX, "a"},
 
-		{"OpenSSL 3", "SHA2-512/256(a)= " + sha256OfX, "", "", ""},
+		{"OpenSSL 3", "SHA2-512/256(a)= " + sha256OfX, "sha512-256", sha256OfX, "a"},
+		{"OpenSSL 3", "BLAKE2B-512(a)= " + sha256OfX + sha256OfX, "blake2b", sha256OfX + sha256OfX, "a"},
+		{"OpenSSL 1.1", "BLAKE2b512(a)= " + sha256OfX + sha256OfX, "blake2b", sha256OfX + sha256OfX, "a"},
+		{"FreeBSD", "SHA512t256 (a) = " + sha256OfX, "sha512-256", sha256OfX, "a"},
+		{"b2sum --length 256 --tag", "BLAKE2b-256 (a) = " + sha256OfX, "blake2b-256", sha256OfX, "a"},
+		{"b2sum --length 256", sha256OfX[:48] + "  a", "", sha256OfX[:48], "a"},
+		{"cksum -a sha384 --base64", "SHA384 (a) = " + strings.Repeat("/0aZ", 16), "sha384", strings.Repeat("ff4699", 16), "a"},
+
 		{"OpenSSL 3", "HMAC-SHA256(a)= " + sha256OfX, "", "", ""},
 		{"OpenSSL 3", "SHAKE-256(a)= " + sha256OfX, "", "", ""},
 		{"xxhsum --little-endian --tag", "XXH3_LE (a) = " + xxh3OfX, "", "", ""},

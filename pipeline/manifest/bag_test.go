@@ -206,6 +206,9 @@ func TestSpellings(t *testing.T) {
 		{"a bag below its place", manifest.BagIt, "bags/1/manifest-md5.txt", names("data/a"), []string{"bags/1/data/a"}, manifest.Spelling{Add: "bags/1/"}},
 		{"its payload beside the list", manifest.BagIt, "q/manifest-md5.txt", names("data/a"), []string{"q/a"}, manifest.Spelling{Strip: "data/", Add: "q/"}},
 		{"most of them", manifest.BagIt, "", names("data/a", "data/b", "data/c"), []string{"data/a", "b", "c"}, manifest.Spelling{Strip: "data/"}},
+		{"paths of Windows", manifest.Hashes, "", names("a", `d\b`), []string{"a", "d/b"}, manifest.Spelling{Slashes: true}},
+		{"paths of Windows beside the list", manifest.Sums, "p/list", names(`d\b`, `d\c`), []string{"p/d/b"}, manifest.Spelling{Add: "p/", Slashes: true}},
+		{"keys with backslashes", manifest.Sums, "", names(`d\b`), []string{"d/b", `d\b`}, manifest.Spelling{}},
 		{"OCFL content", manifest.OCFL, "", append(names("v1/content/a"), manifest.Entry{Name: "a", Logical: true}), []string{"v1/content/a"}, manifest.Spelling{}},
 		{"OCFL logical", manifest.OCFL, "", append(names("v1/content/a"), manifest.Entry{Name: "a", Logical: true}), []string{"a"}, manifest.Spelling{Logical: true}},
 	} {
@@ -219,7 +222,7 @@ func TestSpellings(t *testing.T) {
 		}
 	}
 	broken := errors.New("no answer")
-	if _, err := manifest.Choose(manifest.Spellings(manifest.Sums, ""), names("a"), func(string) (bool, error) { return false, broken }); !errors.Is(err, broken) {
+	if _, err := manifest.Choose(manifest.Spellings(manifest.BagIt, ""), names("a"), func(string) (bool, error) { return false, broken }); !errors.Is(err, broken) {
 		t.Errorf("the error of a question is %v", err)
 	}
 	many := names()

@@ -39,7 +39,7 @@ func (r *Reader) row(s string) (Entry, bool, error) {
 			return Entry{}, false, err
 		}
 	}
-	return e, len(e.Checksums) > 0, nil
+	return r.whole(e, strings.Join(slices.Sorted(maps.Keys(row.Checksums)), ","), nil)
 }
 
 // sumsEnding is that of the files of copyrite.
@@ -140,13 +140,13 @@ func (r *Reader) paths(t *tokens, algorithm string, logical bool, yield func(Ent
 	}
 	return t.object(func(value string) error {
 		return t.strings(func(name string) error {
-			e, ok, err := r.entry(name, pipeline.UnknownSize, algorithm, value)
+			e, _, err := r.entry(name, pipeline.UnknownSize, algorithm, value)
 			e.Logical, e.Line = logical, t.line()
 			switch {
+			case errors.Is(err, ErrLeftOut):
+				return nil
 			case err == nil && name == "":
 				err = errors.New("the path is empty")
-			case err == nil && !ok:
-				return nil
 			}
 			if err != nil {
 				e, err = Entry{Line: e.Line}, &LineError{Line: e.Line, Err: err}

@@ -25,6 +25,9 @@ const (
 	Hashdeep Form = "hashdeep list"    // version 1.0
 	OCFL     Form = "OCFL inventory"   // versions 1.0 and 1.1
 	Copyrite Form = "copyrite .sums"   // JSON for one object
+	SFV      Form = "SFV list"         // a CRC-32 behind each name
+	Hashes   Form = "PowerShell list"  // as Get-FileHash prints it: a list, a table or CSV
+	Certutil Form = "certutil output"  // of certutil -hashfile
 	Rows     Form = "bucketsum's rows" // JSON lines as [sweep.Row] has them
 )
 
@@ -34,6 +37,10 @@ type Options struct {
 	Name string
 	// Algorithms are those that the user chose. Checksums of others are left out. Empty: all.
 	Algorithms []string
+	// Known are those that the caller can compute. Empty: [digest.Names].
+	Known []string
+	// Paths: names stay as they are in the list, because they are those of files. Otherwise ./ is cut off, because no key begins with it.
+	Paths bool
 	// Logical: of an OCFL inventory, yield also the logical paths of its newest version, with Entry.Logical.
 	Logical bool
 }
@@ -41,7 +48,7 @@ type Options struct {
 // Entry is what a list says about one name. Several entries may have one name.
 type Entry struct {
 	Line      int               // of the list, from 1
-	Name      string            // as in the list, without its escapes and without ./ before it
+	Name      string            // as in the list, without its escapes
 	Checksums map[string]string // by algorithm, as package digest prints them; at least one
 	Size      int64             // bytes, or pipeline.UnknownSize
 	// Logical: in an OCFL inventory, the name is that of a file in its newest version, not of the file that has the content.
@@ -58,6 +65,10 @@ func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e
 
 func (e *LineError) Unwrap() error { return e.Err }
 
+// ErrLeftOut is wrapped by the [LineError] of a line whose checksums are all of algorithms that are not known, or that the user did
+// not choose. [Reader.Notes] count them.
+var ErrLeftOut = errors.New("left out")
+
 // Reader reads one list. It is not safe for concurrent use.
 type Reader struct {
 	in     *bufio.Reader
@@ -71,9 +82,12 @@ type Reader struct {
 // NewReader recognises the form of a list by its beginning and its name. Errors: ErrRead; a JSON document of an unknown form;
 // a BagIt manifest of an unknown algorithm.
 func NewReader(r io.Reader, o Options) (*Reader, error) {
+	if len(o.Known) == 0 {
+		o.Known = digest.Names()
+	}
 	l := &Reader{in: text(r), o: o, others: make(map[string]int)}
-	beginning, err := l.in.Peek(sniff)
-	if err != nil && err != io.EOF {
+	beginning, err := l.beginning()
+	if err != nil {
 		return nil, &readError{err}
 	}
 	name := path.Base(o.Name)
@@ -81,19 +95,50 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 		return nil, err
 	}
 	l.named = algorithmOf(l.form, name)
-	if l.form == BagIt && l.named == "" {
-		return nil, fmt.Errorf("a BagIt manifest of an algorithm that is none of %s", strings.Join(digest.Names(), ", "))
+	if l.form == BagIt && l.known(l.named) == "" {
+		return nil, fmt.Errorf("a BagIt manifest of %s, which is none of %s", l.named, strings.Join(o.Known, ", "))
 	}
 	return l, nil
 }
 
-// sniff is how much of a list decides its form, in bytes.
+// sniff is how much of a list decides its form at most, in bytes.
 const sniff = 16 << 10
+
+// beginning returns the first line with content and what was read with it, because more may not have been written yet. Of JSON
+// it returns more.
+func (r *Reader) beginning() (string, error) {
+	for most := 1; ; {
+		b, err := r.in.Peek(most)
+		if err != nil && err != io.EOF {
+			return "", err
+		}
+		if err == nil {
+			b, _ = r.in.Peek(min(r.in.Buffered(), sniff)) // they are there
+		}
+		s := string(b)
+		if err != nil || len(s) == sniff || !strings.HasPrefix(strings.TrimLeft(s, space), "{") && strings.Contains(firstLine(s), "\n") {
+			return s, nil
+		}
+		most = len(s) + 1
+	}
+}
+
+const space = " \t\r\n"
+
+// firstLine returns the first line that is not blank and no comment, with its newline.
+func firstLine(s string) string {
+	for line := range strings.Lines(s) {
+		if trimmed := strings.TrimLeft(line, space); trimmed != "" && line[0] != '#' && line[0] != ';' {
+			return line
+		}
+	}
+	return ""
+}
 
 var bagName = regexp.MustCompile(`(?i)(?:^|[^a-z0-9])(?:tag)?manifest-([a-z0-9]+)\.txt$`)
 
-func recognise(beginning []byte, name string) (Form, error) {
-	trimmed := strings.TrimLeft(string(beginning), " \t\r\n")
+func recognise(beginning, name string) (Form, error) {
+	trimmed := strings.TrimLeft(beginning, space)
 	switch {
 	case strings.HasPrefix(trimmed, "%%%% HASHDEEP-"):
 		return Hashdeep, nil
@@ -101,6 +146,16 @@ func recognise(beginning []byte, name string) (Form, error) {
 		return recogniseJSON(trimmed, name)
 	case bagName.MatchString(name):
 		return BagIt, nil
+	case strings.HasSuffix(strings.ToLower(name), ".sfv"):
+		return SFV, nil
+	}
+	switch line := strings.TrimRight(firstLine(beginning), space); {
+	case hashesBegin.MatchString(line):
+		return Hashes, nil
+	case certutilHead.MatchString(line):
+		return Certutil, nil
+	case isSFV(line):
+		return SFV, nil
 	}
 	return Sums, nil
 }
@@ -122,51 +177,23 @@ func recogniseJSON(beginning, name string) (Form, error) {
 	return "", errors.New("it is JSON, but neither an OCFL inventory, nor a .sums file of copyrite, nor rows of this program")
 }
 
-// confusable are algorithms that are not known here, and whose values look like those of one that is.
-var confusable = []string{"b2", "blake2", "blake2b", "blake2s", "sha3", "sm3", "crc32", "crc64", "xxh64"}
-
-// algorithmOf returns the algorithm that the name of a list tells, as manifest-md5.txt, SHA256SUMS, md5sums.txt and
-// photos.sha1 do.
-func algorithmOf(f Form, name string) string {
-	name = strings.ToLower(name)
-	if f == BagIt {
-		return known(bagName.FindStringSubmatch(name)[1])
-	}
-	for word := range strings.FieldsFuncSeq(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
-		word = strings.TrimSuffix(strings.TrimSuffix(word, "s"), "sum")
-		if word == "b3" {
-			word = "blake3"
-		}
-		if a := known(word); a != "" {
-			return a
-		}
-		if slices.Contains(confusable, word) {
-			return word
-		}
-	}
-	return ""
-}
-
-// known returns the name that package digest has for an algorithm of records, which other programs may name
-// otherwise, or an empty string.
-func known(name string) string {
-	name = strings.ToLower(name)
-	if name == "xxhash3" { // copyrite
-		name = "xxh3"
-	}
-	if !digest.Recorded(name) {
-		return ""
-	}
-	return name
-}
+// Beside reports whether the names of a form are relative to the folder of the list. Those of others are relative to the
+// folder in which a program checks them.
+func (f Form) Beside() bool { return f == BagIt || f == OCFL || f == Copyrite || f == SFV }
 
 // Form returns the form of the list.
 func (r *Reader) Form() Form { return r.form }
 
 // Notes returns what the user should know about the entries that were read so far: assumptions, and what was left out. Each is one
 // sentence without a full stop.
-func (r *Reader) Notes() []string {
-	notes := slices.Clone(r.notes)
+func (r *Reader) Notes() []string { return append(r.Assumptions(), r.LeftOut()...) }
+
+// Assumptions are the part of Notes that tells which algorithms values were taken for. An object that matches proves it.
+func (r *Reader) Assumptions() []string { return slices.Clone(r.notes) }
+
+// LeftOut is the part of Notes that counts checksums of other algorithms.
+func (r *Reader) LeftOut() []string {
+	var notes []string
 	for _, name := range slices.Sorted(maps.Keys(r.others)) {
 		notes = append(notes, fmt.Sprintf("checksums of %s were left out: %d", name, r.others[name]))
 	}
@@ -194,20 +221,22 @@ func (r *Reader) Entries() iter.Seq2[Entry, error] {
 		return r.copyrite
 	case Rows:
 		return r.each(r.row)
+	case SFV:
+		return r.each(r.sfvLine)
+	case Hashes:
+		return r.each((&hashesReader{Reader: r}).line)
+	case Certutil:
+		return r.each((&certutilReader{Reader: r}).line)
 	}
 	return r.each((&sumsReader{Reader: r}).line)
 }
 
-// each yields what parse makes of each line. parse returns false for a line that needs no entry.
+// each yields what parse makes of each line, and of a blank one at the end, which ends an entry of several lines. parse returns
+// false for a line that needs no entry.
 func (r *Reader) each(parse func(string) (Entry, bool, error)) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		number := 0
-		for line, err := range lines(r.in) {
-			number++
-			if errors.Is(err, ErrRead) {
-				yield(Entry{}, err)
-				return
-			}
+		one := func(line string, err error) bool {
 			var e Entry
 			ok := true
 			if err == nil {
@@ -215,14 +244,23 @@ func (r *Reader) each(parse func(string) (Entry, bool, error)) iter.Seq2[Entry, 
 			}
 			switch {
 			case err != nil:
-				err = &LineError{Line: number, Err: err}
+				e, err = Entry{}, &LineError{Line: number, Err: err}
 			case !ok:
-				continue
+				return true
 			}
 			e.Line = number
-			if !yield(e, err) {
+			return yield(e, err)
+		}
+		for line, err := range lines(r.in) {
+			number++
+			if errors.Is(err, ErrRead) {
+				yield(Entry{}, err)
+				return
+			}
+			if !one(line, err) {
 				return
 			}
 		}
+		one("", nil)
 	}
 }

@@ -107,7 +107,7 @@ func TestForms(t *testing.T) {
 		{
 			name: "64 digits are of SHA-256", text: "SHA256VALUE  a\nSHA256VALUE  b\n", form: manifest.Sums,
 			entries: []string{`1 "a" sha256=3c3c`, `2 "b" sha256=3c3c`},
-			notes:   []string{"values of 64 digits were taken for sha256; if they are of blake3, say so with --algorithms blake3"},
+			notes:   []string{"values of 64 digits were taken for sha256; if they are of blake3, say so with --algorithms"},
 		},
 		{
 			name: "64 digits in B3SUMS", list: "x/B3SUMS", text: "SHA256VALUE  a\n", form: manifest.Sums, entries: []string{`1 "a" blake3=3c3c`},
@@ -120,7 +120,7 @@ func TestForms(t *testing.T) {
 		},
 		{
 			name: "64 digits, two chosen", text: "SHA256VALUE  a\n", algorithms: []string{"blake3", "sha256"}, form: manifest.Sums,
-			faults: map[int]string{1: "a value of 64 digits may be of sha256 or blake3; name one with --algorithms"},
+			faults: map[int]string{1: "a value of 64 digits may be of blake3 or sha256; name one with --algorithms"},
 		},
 		{
 			name: "other length than chosen", text: "SHA256VALUE  a\n", algorithms: []string{"md5"}, form: manifest.Sums,
@@ -138,11 +138,11 @@ func TestForms(t *testing.T) {
 		},
 		{
 			name: "the name says BLAKE2", list: "B2SUMS", text: "SHA512VALUE  b\n", form: manifest.Sums,
-			faults: map[int]string{1: "the name of the list says b2, which is none of md5, sha1, sha256, sha512, crc32c, crc64nvme, blake3, xxh3; if it is one of these, name it with --algorithms"},
+			faults: map[int]string{1: "the name of the list says blake2b, which is none of md5, sha1, sha256, sha512, crc32c, crc64nvme, blake3, xxh3; if it is one of these, name it with --algorithms"},
 		},
 		{
 			name: "tags of several algorithms, one chosen", text: "MD5 (a) = MD5VALUE\nSHA1 (a) = SHA1VALUE\n", algorithms: []string{"sha1"}, form: manifest.Sums,
-			entries: []string{`2 "a" sha1=2b2b`}, notes: []string{"checksums of md5 were left out: 1"},
+			entries: []string{`2 "a" sha1=2b2b`}, faults: map[int]string{1: "md5 is not one of --algorithms"}, notes: []string{"checksums of md5 were left out: 1"},
 		},
 
 		{
@@ -159,7 +159,7 @@ func TestForms(t *testing.T) {
 				5: "there is no name", 6: "expected a value, spaces and a name", 7: "expected 32 hexadecimal digits for md5", 8: "expected 32 hexadecimal digits for md5",
 			},
 		},
-		{name: "BagIt of an unknown algorithm", list: "manifest-sha384.txt", text: "", err: "a BagIt manifest of an algorithm that is none of md5,"},
+		{name: "BagIt of an unknown algorithm", list: "manifest-sha384.txt", text: "", err: "a BagIt manifest of sha384, which is none of md5,"},
 		{name: "not BagIt", list: "mymanifest-md5.txt", text: "MD5VALUE  100%25\n", form: manifest.Sums, entries: []string{`1 "100%25" md5=1a1a`}},
 
 		{

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -9,11 +10,15 @@ import (
 type Spelling struct {
 	Strip   string // is cut from names, which must begin with it
 	Add     string // is put before them
+	Slashes bool   // names are paths of Windows, and keys have slashes for their backslashes
 	Logical bool   // of an OCFL inventory, the logical paths count, not those of content
 }
 
 // Key returns the key that an entry is about. It is not ok if the spelling leaves the entry out.
 func (s Spelling) Key(e Entry) (string, bool) {
+	if s.Slashes {
+		e.Name = strings.ReplaceAll(e.Name, `\`, "/")
+	}
 	name, ok := strings.CutPrefix(e.Name, s.Strip)
 	return s.Add + name, ok && name != "" && e.Logical == s.Logical
 }
@@ -27,6 +32,8 @@ func Spellings(f Form, place string) []Spelling {
 		names = append(names, Spelling{Strip: "data/"})
 	case OCFL:
 		names = append(names, Spelling{Logical: true})
+	case Sums, Hashdeep, SFV, Hashes, Certutil:
+		names = append(names, Spelling{Slashes: true})
 	}
 	folders := []string{""}
 	if dir := path.Dir(place); place != "" && dir != "." {
@@ -47,8 +54,14 @@ func Spellings(f Form, place string) []Spelling {
 const Samples = 20
 
 // Choose returns the spelling with which the most of some entries have an object, the first one if there is no
-// difference.
+// difference. It asks about nothing if only one is possible.
 func Choose(spellings []Spelling, entries []Entry, exists func(key string) (bool, error)) (Spelling, error) {
+	if !slices.ContainsFunc(entries, func(e Entry) bool { return strings.Contains(e.Name, `\`) }) {
+		spellings = slices.DeleteFunc(slices.Clone(spellings), func(s Spelling) bool { return s.Slashes })
+	}
+	if len(spellings) == 1 {
+		return spellings[0], nil
+	}
 	best, most := Spelling{}, -1
 	for _, s := range spellings {
 		asked, found := 0, 0

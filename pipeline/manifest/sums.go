@@ -3,6 +3,8 @@ package manifest
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,72 +19,105 @@ type sumsReader struct {
 	parser digest.Parser
 }
 
-// line reads one line. Like md5sum -c it skips comments.
-func (r *sumsReader) line(s string) (Entry, bool, error) {
+// line reads one line. Like md5sum -c it skips comments. A line that cannot be used does not decide the separator.
+func (r *sumsReader) line(s string) (e Entry, ok bool, err error) {
 	if strings.HasPrefix(s, "#") || strings.TrimSuffix(s, "\r") == "" {
 		return Entry{}, false, nil
 	}
+	before := r.parser
+	defer func() {
+		if err != nil {
+			r.parser = before
+		}
+	}()
 	line, err := r.parser.Parse(s)
 	if err != nil {
 		return Entry{}, false, err
 	}
 	algorithm := line.Algorithm
 	if algorithm == "" {
+		if len(line.Value) == crcDigits && !crcLine.MatchString(s) {
+			return Entry{}, false, errors.New("a value of 8 digits needs two spaces before the name, because it may be a word or a date")
+		}
 		if algorithm, err = r.untagged(line.Value); err != nil {
 			return Entry{}, false, err
 		}
 	}
-	return r.entry(relative(line.Name), pipeline.UnknownSize, algorithm, line.Value)
+	return r.entry(r.relative(line.Name), pipeline.UnknownSize, algorithm, line.Value)
 }
 
-// relative returns a name without the ./ that find and hashdeep put before it, and that no key begins with.
-func relative(name string) string {
-	for {
+// crcDigits is how many digits a CRC-32 has.
+const crcDigits = 2 * crc32.Size
+
+var crcLine = regexp.MustCompile(`^[ \t]*\\?[0-9A-Fa-f]{8} [ *]`)
+
+// relative returns a name without the ./ that find and hashdeep put before it, unless names are those of files.
+func (r *Reader) relative(name string) string {
+	for !r.o.Paths {
 		cut, ok := strings.CutPrefix(name, "./")
 		if !ok || cut == "" {
-			return name
+			break
 		}
 		name = cut
 	}
+	return name
 }
 
-// untagged returns the algorithm of a value without a tag.
-func (r *Reader) untagged(value string) (string, error) {
-	fitting := slices.DeleteFunc(digest.Names(), func(a string) bool { return !digest.Valid(a, value) })
-	switch {
-	case len(r.o.Algorithms) > 0:
-		chosen := slices.DeleteFunc(slices.Clone(fitting), func(a string) bool { return !slices.Contains(r.o.Algorithms, a) })
-		if len(chosen) == 1 {
-			return chosen[0], nil
-		}
-		if len(chosen) == 0 {
-			return "", fmt.Errorf("no algorithm of --algorithms has values of %d digits; of that length are those of %s", len(value), strings.Join(fitting, ", "))
-		}
-	case slices.Contains(fitting, r.named):
-		return r.named, nil
-	case slices.Contains(confusable, r.named):
-		return "", fmt.Errorf("the name of the list says %s, which is none of %s; if it is one of these, name it with --algorithms", r.named, strings.Join(digest.Names(), ", "))
-	case len(fitting) == 1 && len(value) > 8: // 8 digits are more often those of a CRC-32, which is not known here
-		return fitting[0], nil
-	case slices.Contains(fitting, "sha256"):
-		r.note("values of %d digits were taken for sha256; if they are of blake3, say so with --algorithms blake3", len(value))
-		return "sha256", nil
+var sfv = regexp.MustCompile(`^(.*\S)[ \t]+([0-9A-Fa-f]{8})[ \t]*$`)
+
+// isSFV reports whether a line is one of an SFV list and not one of md5sum.
+func isSFV(s string) bool {
+	_, err := digest.ParseLine(s)
+	return err != nil && sfv.MatchString(s)
+}
+
+// sfvLine reads a line of an SFV list: a name and its CRC-32. Comments begin with a semicolon.
+func (r *Reader) sfvLine(s string) (Entry, bool, error) {
+	s = strings.TrimSuffix(s, "\r")
+	if strings.HasPrefix(s, ";") || s == "" {
+		return Entry{}, false, nil
 	}
-	return "", fmt.Errorf("a value of %d digits may be of %s; name one with --algorithms", len(value), strings.Join(fitting, " or "))
+	parts := sfv.FindStringSubmatch(s)
+	if parts == nil {
+		return Entry{}, false, errors.New("expected a name and 8 hexadecimal digits")
+	}
+	return r.entry(r.relative(parts[1]), pipeline.UnknownSize, "crc32", parts[2])
 }
 
-// entry returns an entry of one checksum. It is not ok if the user did not choose the algorithm.
+// entry returns an entry of one checksum.
 func (r *Reader) entry(name string, size int64, algorithm, value string) (Entry, bool, error) {
 	e := Entry{Name: name, Size: size, Checksums: make(map[string]string, 1)}
-	err := r.add(&e, algorithm, value)
-	return e, len(e.Checksums) > 0, err
+	return r.whole(e, algorithm, r.add(&e, algorithm, value))
 }
+
+// whole returns an entry to which all checksums of these algorithms were added.
+func (r *Reader) whole(e Entry, algorithms string, err error) (Entry, bool, error) {
+	if err == nil && len(e.Checksums) == 0 {
+		err = &leftOutError{algorithms, r.known(algorithms) != ""}
+	}
+	return e, err == nil, err
+}
+
+// leftOutError wraps [ErrLeftOut].
+type leftOutError struct {
+	algorithms string
+	known      bool
+}
+
+func (e *leftOutError) Error() string {
+	if e.known {
+		return e.algorithms + " is not one of --algorithms"
+	}
+	return fmt.Sprintf("%.100q is not known, or not one of --algorithms", e.algorithms)
+}
+
+func (e *leftOutError) Unwrap() error { return ErrLeftOut }
 
 // add adds a checksum to an entry unless its algorithm is unknown, or not among those that the user chose.
 func (r *Reader) add(e *Entry, algorithm, value string) error {
-	a, value := known(algorithm), strings.ToLower(value)
+	a, value := r.known(algorithm), strings.ToLower(value)
 	switch {
-	case a == "" || len(r.o.Algorithms) > 0 && !slices.Contains(r.o.Algorithms, a):
+	case a == "" || !r.isChosen(a):
 		r.leaveOut(algorithm)
 	case !digest.Valid(a, value):
 		return fmt.Errorf("expected %d hexadecimal digits for %s", 2*digest.Size(a), a)
@@ -113,7 +148,7 @@ func (r *Reader) bagLine(s string) (Entry, bool, error) {
 	}
 	// Programs that print binary lines as md5sum does put an asterisk there, which no name in a bag begins with.
 	name := strings.TrimPrefix(strings.TrimLeft(s[end:], " \t"), "*")
-	name = bagUnescaper.Replace(relative(name))
+	name = bagUnescaper.Replace(r.relative(name))
 	if name == "" {
 		return Entry{}, false, errors.New("there is no name")
 	}
@@ -161,7 +196,7 @@ func (r *hashdeepReader) line(s string) (Entry, bool, error) {
 	if err != nil || size < 0 {
 		return Entry{}, false, errors.New("the size is not a number")
 	}
-	name := relative(values[len(values)-1])
+	name := r.relative(values[len(values)-1])
 	if name == "" {
 		return Entry{}, false, errors.New("there is no name")
 	}
@@ -171,5 +206,5 @@ func (r *hashdeepReader) line(s string) (Entry, bool, error) {
 			return Entry{}, false, err
 		}
 	}
-	return e, len(e.Checksums) > 0, nil
+	return r.whole(e, strings.Join(r.columns[1:len(values)-1], ","), nil)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest"
@@ -57,7 +59,23 @@ type checker struct {
 	unread     int // files that could not be read
 	mismatched int
 	matched    int
-	ambiguous  error // of the first line with an unknown algorithm
+	respelled  string // how the first path of Windows was read
+
+	// Those below belong to the goroutine that reads the list.
+	remarks     []string              // what the user should know about the list
+	assumptions []string              // which algorithms values were taken for
+	unknown     []digest.UnknownError // that remarks have
+	reason      error                 // why the first checksum that cannot be compared is improper
+}
+
+// mostRemarks bounds what is said about one list.
+const mostRemarks = 20
+
+// remark keeps a remark.
+func (c *checker) remark(s string) {
+	if len(c.remarks) < mostRemarks && !slices.Contains(c.remarks, s) {
+		c.remarks = append(c.remarks, s)
+	}
 }
 
 // run reports whether the list passed. An error means that the list itself cannot be
@@ -71,10 +89,10 @@ func (c *checker) run(ctx context.Context) (bool, error) {
 	var broke error
 	work := ordered.Work[checkTask]{
 		Width: c.o.Concurrency,
-		Alone: func(t checkTask) bool { return t.object.isStream() },
+		Alone: func(t checkTask) bool { return slices.ContainsFunc(t.places, object.isStream) },
 		Do: func(t checkTask) checkTask {
 			if t.improper == nil && t.err == nil {
-				t.sums, t.err = c.r.sums(ctx, t.object, []string{t.line.Algorithm})
+				c.compute(ctx, &t)
 			}
 			return t
 		},
@@ -96,14 +114,18 @@ func (c *checker) run(ctx context.Context) (bool, error) {
 	return c.conclude(), nil
 }
 
-// checkTask is a line of a list, and the result.
-type checkTask struct {
-	number   int
-	improper error // why the line cannot be used
-	line     digest.Line
-	object   object
-	err      error // why the object cannot be read
-	sums     map[string]string
+// compute reads the object of a task at the first place where there is one.
+func (c *checker) compute(ctx context.Context, t *checkTask) {
+	algorithms := slices.Sorted(maps.Keys(t.want))
+	for i, place := range t.places {
+		sums, err := c.r.sums(ctx, place, algorithms)
+		if i == 0 || err == nil || !isMissing(err) {
+			t.found, t.got, t.err = i, sums, err
+		}
+		if t.err == nil || !isMissing(err) {
+			return
+		}
+	}
 }
 
 // tell prints and counts the outcome of one line.
@@ -116,23 +138,25 @@ func (c *checker) tell(done checkTask) error {
 		return nil
 	}
 	c.proper++
-	line := done.line
+	if c.respelled == "" && done.found > 0 && !strings.HasSuffix(done.places[done.found].file, done.name) {
+		c.respelled = fmt.Sprintf("names are paths of Windows; the first one, %s, was read as %s", visibleName(done.name), visibleName(done.places[done.found].file))
+	}
 	switch {
 	case done.err != nil && c.o.IgnoreMissing && isMissing(done.err):
 		return nil
 	case done.err != nil:
-		complain(c.std, line.Name, done.err)
+		complain(c.std, done.name, done.err)
 		c.unread++
-		return c.print(line.Name, "FAILED open or read")
-	case done.sums[line.Algorithm] != line.Value:
+		return c.print(done.name, "FAILED open or read")
+	case !maps.Equal(done.got, done.want):
 		c.mismatched++
-		return c.print(line.Name, "FAILED")
+		return c.print(done.name, "FAILED")
 	default:
 		c.matched++
 		if c.o.Quiet {
 			return nil
 		}
-		return c.print(line.Name, "OK")
+		return c.print(done.name, "OK")
 	}
 }
 
@@ -152,13 +176,27 @@ func (c *checker) print(name, outcome string) error {
 
 // conclude prints the counts and reports whether the list passed.
 func (c *checker) conclude() bool {
+	if c.respelled != "" {
+		c.remark(c.respelled)
+	}
+	if c.mismatched > 0 {
+		c.remarks = append(c.remarks, c.assumptions...)
+	}
 	if c.proper == 0 {
+		if len(c.remarks) == 0 && c.reason != nil {
+			c.remark(c.reason.Error())
+		}
 		fmt.Fprintf(c.std.Err, "bucketsum sum: %s: no properly formatted checksum lines found", c.listName())
-		if c.ambiguous != nil {
-			fmt.Fprintf(c.std.Err, ": %v", c.ambiguous)
+		if len(c.remarks) > 0 {
+			fmt.Fprintf(c.std.Err, ": %s", strings.Join(c.remarks, "; "))
 		}
 		fmt.Fprintln(c.std.Err)
 		return false
+	}
+	if !c.o.Status && !c.o.Quiet {
+		for _, remark := range c.remarks {
+			fmt.Fprintf(c.std.Err, "bucketsum sum: %s: %s\n", c.listName(), remark)
+		}
 	}
 	if !c.o.Status {
 		warn := func(n int, one, many string) {

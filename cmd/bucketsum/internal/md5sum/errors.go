@@ -15,6 +15,7 @@ var (
 	errOutside   = errors.New("the link leads out of the folder")
 
 	errNamesURL   = errors.New("names a URL; add --check-urls to read it from the network")
+	errInBucket   = errors.New("is in the bucket of the list; add --check-urls to read it from the network")
 	errNamesShare = errors.New("names a share of the network or a device; add --check-urls to read it")
 )
 

@@ -2,8 +2,11 @@ package md5sum
 
 import (
 	"errors"
-	"fmt"
 	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -11,28 +14,58 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/manifest"
 )
 
-// tasks yields the lines of a list without empty lines and comments. An error means that
+// checkTask is an entry of a list or an improper line, and the result.
+type checkTask struct {
+	number   int
+	improper error // why the line cannot be used
+	name     string
+	want     map[string]string // checksums
+	places   []object          // where the object may be, the likeliest first
+	err      error             // why the object cannot be read
+	found    int               // index of the place where it is
+	got      map[string]string
+}
+
+// tasks yields the entries of a list, and the lines that have none. An error means that
 // the list cannot be read.
 func (c *checker) tasks(in io.Reader, yield func(checkTask) bool) error {
-	var parser digest.Parser
-	number := 0
-	for s, err := range manifest.Lines(in) {
-		number++
-		if errors.Is(err, manifest.ErrRead) {
+	o := manifest.Options{Known: digest.Computable(), Paths: true}
+	if c.list.file != "-" {
+		o.Name = filepath.ToSlash(c.list.file) + c.list.key // one of them is empty
+	}
+	if c.o.Chosen {
+		o.Algorithms = c.o.Algorithms
+	}
+	list, err := manifest.NewReader(in, o)
+	switch {
+	case errors.Is(err, manifest.ErrRead):
+		return err
+	case err != nil:
+		c.remark(err.Error())
+		return nil
+	}
+	defer func() {
+		c.assumptions = list.Assumptions()
+		for _, note := range list.LeftOut() {
+			c.remark(note)
+		}
+	}()
+	for e, err := range list.Entries() {
+		line, improper := errors.AsType[*manifest.LineError](err)
+		if err != nil && !improper {
 			return err
 		}
-		if err == nil && (strings.HasPrefix(s, "#") || strings.TrimSuffix(s, "\r") == "") {
-			continue
+		t := checkTask{number: e.Line, name: e.Name, want: e.Checksums}
+		if improper {
+			t.number, t.improper = line.Line, line.Err
 		}
-		before := parser
-		t := checkTask{number: number, improper: err}
-		if err == nil {
-			t.line, t.improper = c.parse(&parser, s)
+		if t.name == "-" && c.list.file == "-" {
+			t.improper = errors.New("standard input cannot hold its own checksum")
 		}
-		if t.improper != nil {
-			parser = before
+		if t.improper == nil {
+			t.places, t.err = c.places(e.Name, list.Form())
 		} else {
-			t.object, t.err = c.r.schemes.parseListed(t.line.Name, c.o.CheckURLs)
+			c.explain(t)
 		}
 		if !yield(t) {
 			return nil
@@ -41,61 +74,59 @@ func (c *checker) tasks(in io.Reader, yield func(checkTask) bool) error {
 	return nil
 }
 
-// parse reads a line and determines its algorithm.
-func (c *checker) parse(parser *digest.Parser, s string) (digest.Line, error) {
-	line, err := parser.Parse(s)
-	if err != nil {
-		return line, err
+// explain keeps a remark about the first line of each algorithm that is not known, and why the first line that has a checksum
+// cannot be used.
+func (c *checker) explain(t checkTask) {
+	line := &manifest.LineError{Line: t.number, Err: t.improper}
+	unknown, ok := errors.AsType[digest.UnknownError](t.improper)
+	switch {
+	case ok && !slices.Contains(c.unknown, unknown) && len(c.unknown) < mostRemarks:
+		c.unknown = append(c.unknown, unknown)
+		line.Err = unknown
+		c.remark(line.Error())
+	case !errors.Is(t.improper, digest.ErrNoLine) && c.reason == nil:
+		c.reason = line
 	}
-	if line.Name == "-" && c.list.file == "-" {
-		return line, errors.New("standard input cannot hold its own checksum")
-	}
-	line.Algorithm, err = c.o.algorithm(line)
-	if _, ok := errors.AsType[ambiguousError](err); ok && c.ambiguous == nil {
-		c.ambiguous = err
-	}
-	return line, err
 }
 
-// algorithm returns the algorithm of a line.
-func (o *Options) algorithm(line digest.Line) (string, error) {
-	if line.Algorithm != "" {
-		if o.Chosen && !slices.Contains(o.Algorithms, line.Algorithm) {
-			return "", fmt.Errorf("%s is not one of --algorithms", line.Algorithm)
+// places returns where an object that a list names may be. A list of a form whose names are
+// relative to its own folder may have been moved, and a list from Windows has paths of Windows.
+func (c *checker) places(name string, form manifest.Form) ([]object, error) {
+	o, err := c.r.schemes.parseListed(name, c.o.CheckURLs)
+	if err != nil || o.file != name {
+		return []object{o}, err // a URL
+	}
+	if form.Beside() && c.list.bucket != "" {
+		if !c.o.CheckURLs {
+			return []object{o}, errInBucket
 		}
-		return line.Algorithm, nil
+		o.file, o.bucket, o.key = "", c.list.bucket, path.Join(path.Dir(c.list.key), name)
+		return []object{o}, nil
 	}
-	candidates := []string{"md5", "sha1", "sha256", "sha512"}
-	if o.Chosen {
-		candidates = o.Algorithms
-	}
-	var fitting []string
-	for _, name := range candidates {
-		if digest.Valid(name, line.Value) {
-			fitting = append(fitting, name)
+	var places []object
+	for _, spelling := range pathSpellings(name) {
+		if form.Beside() && c.list.file != "-" && !filepath.IsAbs(spelling) {
+			o.file = filepath.Join(filepath.Dir(c.list.file), spelling)
+			places = append(places, o)
 		}
+		o.file = spelling
+		places = append(places, o)
 	}
-	if len(fitting) != 1 {
-		return "", ambiguousError{len(line.Value), fitting}
-	}
-	return fitting[0], nil
+	return places, nil
 }
 
-// ambiguousError means that the length of a value fits no algorithm, or several.
-type ambiguousError struct {
-	digits  int
-	fitting []string
-}
+// windowsRoot is the beginning of a path of Windows that is not relative.
+var windowsRoot = regexp.MustCompile(`^([A-Za-z]:)?\\`)
 
-func (e ambiguousError) Error() string {
-	if len(e.fitting) > 1 {
-		return fmt.Sprintf("a value of %d digits may be of %s; name one with --algorithms", e.digits, strings.Join(e.fitting, " or "))
+// pathSpellings returns the paths of this system that a name may stand for: the name as it is; elsewhere than on Windows also
+// with slashes for its backslashes; and the last part of an absolute path of Windows, which no other system has.
+func pathSpellings(name string) []string {
+	if !strings.Contains(name, `\`) || os.PathSeparator == '\\' {
+		return []string{name}
 	}
-	var of []string
-	for _, name := range digest.Names() {
-		if 2*digest.Size(name) == e.digits {
-			of = append(of, name)
-		}
+	slashes := strings.ReplaceAll(name, `\`, "/")
+	if windowsRoot.MatchString(name) {
+		slashes = path.Base(slashes)
 	}
-	return fmt.Sprintf("a value of %d digits needs one of --algorithms %s", e.digits, strings.Join(of, ", "))
+	return []string{name, slashes}
 }

@@ -47,11 +47,11 @@ func ReadList(in io.Reader, r Reading) (*List, error) {
 	}
 	l := &listReader{Reading: r, List: new(List)}
 	spellings := manifest.Spellings(reader.Form(), r.Place)
-	if len(spellings) == 1 {
-		l.decide(spellings[0])
-	}
 	var waiting []manifest.Entry
 	for e, err := range reader.Entries() {
+		if errors.Is(err, manifest.ErrLeftOut) {
+			continue // the reader's notes count them
+		}
 		if line := (*manifest.LineError)(nil); errors.As(err, &line) {
 			l.improper(line)
 			continue
