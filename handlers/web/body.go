@@ -17,8 +17,8 @@ const (
 	noBound  = math.MaxInt64
 )
 
-// body is the body of a request for the multipart parser. It limits the size of the whole body and of what
-// the parser may read next, and fails when the client makes no progress.
+// body is the body of an upload. It limits the size of the whole body and of what the multipart parser may read
+// next, and fails when the client makes no progress.
 type body struct {
 	buffered *bufio.Reader
 	left     int64 // bytes to the bound
@@ -40,6 +40,11 @@ func newBody(w http.ResponseWriter, r *http.Request, c Config) *body {
 		idle: c.IdleTimeout,
 	}, readSize)
 	return b
+}
+
+// tee also writes every byte of the body to w. It must be called before the first read.
+func (b *body) tee(w io.Writer) {
+	b.buffered = bufio.NewReaderSize(io.TeeReader(b.buffered, w), readSize)
 }
 
 // bound makes reads fail with errTooMuchBefore after n more bytes. The parser reads up to 4 KiB ahead, so

@@ -1,200 +1,26 @@
 package web
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"mime"
-	"mime/multipart"
 	"net/http"
-	"os"
-	"time"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
-const (
-	algorithm = "md5"
-	fileField = "file"
-
-	// Limits of the parts before the file, which are skipped.
-	maxParts      = 1000
-	maxPartHeader = 64 << 10 // bytes of each part
-	maxSkipped    = 64 << 20 // bytes of all parts together
-
-	// maxUploads limits the uploads at the same time, so that they leave connections for probes.
-	maxUploads = 256
-
-	// lingerTime is how long a client may continue to send after its upload was refused, before
-	// the connection is closed.
-	lingerTime = 2 * time.Second
-)
-
-// fault is why an upload gets no checksum. Its text contains nothing that the client sent.
-type fault struct {
-	status  int
-	message string
-}
-
-func (f *fault) Error() string { return f.message }
-
-// The texts of the first two are a contract with clients.
-var (
-	errNoFilePart     = &fault{http.StatusBadRequest, "No file part in the request"}
-	errNoFileSelected = &fault{http.StatusBadRequest, "No file selected for uploading"}
-	errTruncated      = &fault{http.StatusBadRequest, "The upload ended before it was complete"}
-	errMalformed      = &fault{http.StatusBadRequest, "The request body is not valid multipart/form-data"}
-	errTooMuchBefore  = &fault{http.StatusBadRequest, "Too much precedes the file part in the request"}
-	errBusy           = &fault{http.StatusServiceUnavailable, "Too many uploads at the same time"}
-	errInternal       = &fault{http.StatusInternalServerError, "The checksum cannot be computed"}
-)
+const algorithm = "md5"
 
 // md5 answers with the checksum of the file in an upload.
 func (s *service) md5(w http.ResponseWriter, r *http.Request) {
-	start := time.Now()
 	b := newBody(w, r, s.config)
-	sum, size, err := s.admit(r, b)
-	extendWriteDeadline(w, r)
-	if err != nil {
-		f := s.faultOf(err, b)
-		s.config.Log.WarnContext(r.Context(), "upload refused", "status", f.status, "duration", time.Since(start), "err", f)
-		refuse(w, r, b, f)
-		return
-	}
-	s.config.Log.InfoContext(r.Context(), "upload digested", "bytes", size, "duration", time.Since(start))
-	answer(w, http.StatusOK, map[string]string{"md5_checksum": sum})
-}
-
-// admit is sum for a limited number of uploads at the same time.
-func (s *service) admit(r *http.Request, b *body) (string, int64, error) {
-	select {
-	case s.uploads <- struct{}{}:
-		defer func() { <-s.uploads }()
-		return s.sum(r, b)
-	default:
-		return "", 0, errBusy
-	}
-}
-
-// sum reads the whole upload and returns the checksum and the size of its file.
-func (s *service) sum(r *http.Request, b *body) (string, int64, error) {
-	if s.config.MaxUpload != Unlimited && r.ContentLength > s.config.MaxUpload {
-		return "", 0, &http.MaxBytesError{Limit: s.config.MaxUpload}
-	}
-	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" || r.ContentLength == 0 {
-		return "", 0, errNoFilePart
-	}
-	file, err := findFile(multipart.NewReader(b, params["boundary"]), b)
-	if err != nil {
-		return "", 0, err
-	}
-	d, err := digest.New(algorithm)
-	if err != nil {
-		return "", 0, errInternal // cannot happen: Handler has tried it
-	}
-	b.bound(noBound)
-	// A read of the body fails when the client is gone. The context of the request would also end for
-	// a client that has sent everything and closed its side of the connection.
-	size, err := digest.Copy(context.WithoutCancel(r.Context()), d, file)
-	if err != nil {
-		return "", 0, err
-	}
-	// The rest of the body is read, too: many clients read the answer only after they have sent
-	// everything, and an incomplete upload is an error.
-	if _, err := io.Copy(io.Discard, b); err != nil {
-		return "", 0, err
-	}
-	return d.Sums()[algorithm], size, nil
-}
-
-// findFile returns the first part that is a file in the field "file". It skips the parts before it, within
-// limits.
-func findFile(parts *multipart.Reader, b *body) (*multipart.Part, error) {
-	skip := int64(maxSkipped)
-	for range maxParts {
-		b.bound(maxPartHeader)
-		// Raw, because the checksum covers the bytes that were sent: forms have no transfer
-		// encoding (RFC 7578, section 4.7).
-		part, err := parts.NextRawPart()
-		if err == io.EOF { // a wrapped io.EOF is a truncated body
-			return nil, errNoFilePart
-		}
+	d, f := s.upload(w, r, b, func() (*digest.Digest, error) {
+		file, err := fileOf(r, b)
 		if err != nil {
 			return nil, err
 		}
-		_, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
-		if err != nil {
-			return nil, errMalformed
-		}
-		// A part without a file name is a value. A part with an empty file name comes from a
-		// browser form without a chosen file.
-		name, isFile := params["filename"]
-		if isFile && params["name"] == fileField {
-			if name == "" {
-				return nil, errNoFileSelected
-			}
-			return part, nil
-		}
-		b.bound(skip)
-		n, err := io.Copy(io.Discard, part)
-		if err != nil {
-			return nil, err
-		}
-		skip -= n
-	}
-	return nil, errTooMuchBefore
-}
-
-// faultOf returns the fault that the client reads for an error of sum.
-func (s *service) faultOf(err error, b *body) *fault {
-	if b.err != nil {
-		err = b.err // the cause, which the parser may hide
-	}
-	if f, ok := errors.AsType[*fault](err); ok {
-		return f
-	}
-	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &fault{http.StatusRequestEntityTooLarge, fmt.Sprintf("The upload is larger than %d bytes", e.Limit)}
-	}
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &fault{http.StatusRequestTimeout, fmt.Sprintf("The upload made no progress for %v", s.config.IdleTimeout)}
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return errTruncated
-	default:
-		return errMalformed
-	}
-}
-
-// refuse answers with a fault. The client may still be sending. If the server closes a connection with
-// unread data, TCP resets it and the client loses the answer. So refuse reads for a moment after the answer.
-func refuse(w http.ResponseWriter, r *http.Request, b *body, f *fault) {
-	if b.ended {
-		answerError(w, f.status, f.message)
+		return readAll(r, b, file, []string{algorithm})
+	})
+	if f != nil {
+		refuse(w, r, b, f, func() { answerError(w, f.kind.status, f.message) })
 		return
 	}
-	conn := http.NewResponseController(w)
-	w.Header().Set("Connection", "close")
-	if f == errBusy {
-		w.Header().Set("Retry-After", "5")
-	}
-	// Without full duplex, the server would read the body before it answers. A writer without these
-	// methods has no connection.
-	_ = conn.EnableFullDuplex()
-	answerError(w, f.status, f.message)
-	if conn.Flush() != nil || conn.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
-		return
-	}
-	_, _ = io.Copy(io.Discard, r.Body) // ends when the client stops, or at the deadline
-}
-
-// extendWriteDeadline gives the answer to an upload the write timeout of the server. The server counts it from
-// the head of the request, and an upload may take longer.
-func extendWriteDeadline(w http.ResponseWriter, r *http.Request) {
-	srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
-	if ok && srv.WriteTimeout > 0 {
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(srv.WriteTimeout))
-	}
+	answer(w, http.StatusOK, map[string]string{"md5_checksum": d.Sums()[algorithm]})
 }

@@ -22,6 +22,11 @@ var (
 	problemMethod         = problem{"method-not-allowed", http.StatusMethodNotAllowed, "The route does not take this method"}
 	problemHost           = problem{"unknown-host", http.StatusMisdirectedRequest, "This server does not answer under that name"}
 	problemQuery          = problem{"invalid-query", http.StatusBadRequest, "The query is not valid"}
+	problemName           = problem{"invalid-name", http.StatusBadRequest, "The path does not name an object"}
+	problemNoBucket       = problem{"no-bucket", http.StatusNotFound, "The bucket is not configured"}
+	problemNoRecord       = problem{"no-record", http.StatusNotFound, "The object has no record"}
+	problemStore          = problem{"store-failed", http.StatusBadGateway, "The record cannot be read"}
+	problemInternal       = problem{"internal", http.StatusInternalServerError, "The server failed"}
 	problemTooManyStreams = problem{"too-many-streams", http.StatusServiceUnavailable, "Too many clients receive events"}
 )
 
@@ -34,14 +39,25 @@ type problemAnswer struct {
 	Instance string `json:"instance"`
 }
 
-// answer answers a request with the problem. detail says what is wrong with this request and what to do.
+// body returns the body of the problem as the answer to a request. detail says what is wrong with this request and
+// what to do.
+func (p problem) body(r *http.Request, detail string) problemAnswer {
+	return problemAnswer{problemTypes + p.name, p.title, p.status, detail, r.URL.EscapedPath()}
+}
+
+// answer answers a request with the problem.
 func (p problem) answer(w http.ResponseWriter, r *http.Request, detail string) {
-	body, err := live.JSON(problemAnswer{problemTypes + p.name, p.title, p.status, detail, r.URL.EscapedPath()})
+	answerOnce(w, p.status, "application/problem+json", p.body(r, detail))
+}
+
+// answerOnce answers with a document that has no ETag.
+func answerOnce(w http.ResponseWriter, status int, contentType string, v any) {
+	body, err := live.JSON(v)
 	if err != nil { // cannot happen: every field can be encoded
-		body = []byte("{}")
+		status, body = http.StatusInternalServerError, []byte("{}")
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(p.status)
+	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n')) // a client that is gone needs no answer
 }

@@ -42,27 +42,38 @@ func (s *service) records(w http.ResponseWriter, r *http.Request) {
 		answerError(w, http.StatusBadRequest, wrong)
 		return
 	}
+	record, fault := s.lookup(r, bucket, key)
+	if fault != nil {
+		answerError(w, fault.status, fault.title)
+		return
+	}
+	answerDocument(w, r, answerOf(bucket, key, record))
+}
+
+// lookup returns the record of an object, or why there is none.
+func (s *service) lookup(r *http.Request, bucket, key string) (pipeline.Record, *problem) {
 	records, ok := s.config.Records[bucket]
 	if !ok {
-		answerError(w, http.StatusNotFound, "The bucket is not configured")
-		return
+		return pipeline.Record{}, &problemNoBucket
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
 	defer cancel()
 	record, _, err := records.Lookup(ctx, pipeline.Object{Bucket: bucket, Key: key, Size: pipeline.UnknownSize})
 	switch {
 	case errors.Is(err, pipeline.ErrNotFound), pipeline.Classify(err) == pipeline.ClassPermanent:
-		// There is no record, or no object can have that key.
-		answerError(w, http.StatusNotFound, "The object has no record")
+		return record, &problemNoRecord // or no object can have that key
 	case err != nil:
 		// The error is for the log of the operator, not for the client.
 		s.config.Log.WarnContext(r.Context(), "record not read", "bucket", bucket, "key", key, "err", err)
-		answerError(w, http.StatusBadGateway, "The record cannot be read")
-	default:
-		answerDocument(w, r, recordAnswer{
-			Bucket: bucket, Key: key, VersionID: record.Source.VersionID, ETag: record.Source.ETag,
-			Size: record.Source.Size, Digests: record.Digests, ComputedAt: live.Stamp(record.ComputedAt),
-		})
+		return record, &problemStore
+	}
+	return record, nil
+}
+
+func answerOf(bucket, key string, record pipeline.Record) recordAnswer {
+	return recordAnswer{
+		Bucket: bucket, Key: key, VersionID: record.Source.VersionID, ETag: record.Source.ETag,
+		Size: record.Source.Size, Digests: record.Digests, ComputedAt: live.Stamp(record.ComputedAt),
 	}
 }
 
@@ -75,12 +86,19 @@ func recordQuery(r *http.Request) (bucket, key, wrong string) {
 		return "", "", "The query is malformed"
 	case len(query["bucket"]) != 1 || len(query["key"]) != 1 || bucket == "" || key == "":
 		return "", "", "Name one object: /records?bucket=NAME&key=KEY"
-	case len(bucket) > pipeline.MaxBucketName:
-		return "", "", fmt.Sprintf("The bucket's name is longer than %d bytes", pipeline.MaxBucketName)
-	case len(key) > pipeline.MaxKey:
-		return "", "", fmt.Sprintf("The key is longer than %d bytes", pipeline.MaxKey)
-	case !utf8.ValidString(bucket + key):
-		return "", "", "The name is not UTF-8"
 	}
-	return bucket, key, ""
+	return bucket, key, wrongName(bucket, key)
+}
+
+// wrongName returns why no object can have these names, if that is so.
+func wrongName(bucket, key string) string {
+	switch {
+	case len(bucket) > pipeline.MaxBucketName:
+		return fmt.Sprintf("The bucket's name is longer than %d bytes", pipeline.MaxBucketName)
+	case len(key) > pipeline.MaxKey:
+		return fmt.Sprintf("The key is longer than %d bytes", pipeline.MaxKey)
+	case !utf8.ValidString(bucket + key):
+		return "The name is not UTF-8"
+	}
+	return ""
 }

@@ -14,11 +14,15 @@ type routesV1 map[string]map[string]http.HandlerFunc
 // v1 returns the routes that are configured.
 func (s *service) v1() routesV1 {
 	routes := routesV1{}
+	routes["/v1/checksums"] = map[string]http.HandlerFunc{http.MethodPost: s.checksums}
 	if s.config.Status != nil {
 		routes.get("/v1/status", s.status)
 	}
 	if s.config.Watch != nil {
 		routes.get("/v1/events", s.events)
+	}
+	if len(s.config.Records) > 0 {
+		routes.get("/v1/records/", s.record)
 	}
 	return routes
 }

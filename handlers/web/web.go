@@ -2,7 +2,7 @@
 //
 //	POST /md5      the MD5 checksum of an uploaded file
 //	GET /status    what the process does and has done; see [live.Status]
-//	GET /v1/…      the same and more, with problems as in RFC 9457
+//	/v1/…          the same and more, with problems as in RFC 9457
 //	GET /records   the record of an object
 //	GET /          a page for people with all of the above
 //	GET /livez     whether the process is healthy; also GET /health
