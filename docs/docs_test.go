@@ -122,7 +122,8 @@ func TestLinks(t *testing.T) {
 
 // foreignFlags are flags of other programs that the prose names.
 var foreignFlags = []string{
-	"--build-arg", "--destination-arn", "--event-kafka-url", "--event-rabbitmq-url", "--manifest", "--platform", "--set",
+	"--build-arg", "--data-binary", "--destination-arn", "--event-kafka-url", "--event-rabbitmq-url", "--manifest", "--path-as-is",
+	"--platform", "--set",
 	"--time", "--timestamp", "--type",
 }
 
