@@ -31,7 +31,7 @@ var (
 	// command finds bucketsum where a command begins, and the word after it.
 	command  = regexp.MustCompile(`(?m)(?:^|[$|&] |cmd/)bucketsum +([a-z][a-z-]*)`)
 	flag     = regexp.MustCompile(`^--[a-z][a-z0-9-]*`)
-	variable = regexp.MustCompile(`BUCKETSUM_[A-Z_]+[A-Z]`)
+	variable = regexp.MustCompile(`BUCKETSUM_[A-Z0-9_]+[A-Z0-9]`)
 	// test finds the names of tests, but not those of other modules, such as tests.TestPubSub.
 	test = regexp.MustCompile(`(?:^|[^.\w])((?:Test|Fuzz|Example)[A-Z]\w+)`)
 )

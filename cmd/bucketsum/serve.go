@@ -143,7 +143,7 @@ func runServe(ctx context.Context, p process, f serveFlags, buckets []app.Bucket
 	warnOfHeldFor(f.Config, log)
 	f.memory.Warn(log)
 	worker := f.Config
-	worker.Buckets, worker.BucketDrivers, worker.Wait = buckets, bucketDrivers(f.store.s3), !f.check
+	worker.Buckets, worker.BucketDrivers, worker.Wait = buckets, bucketDrivers(f.store.s3.Options), !f.check
 	worker.BucketConfig = blobstore.Config{
 		Layout: f.layout, Algorithms: f.Algorithms, Records: f.store.records, Memory: f.memory.Budget(), Log: log,
 		CallerVerifies: !f.IgnoreClaims,

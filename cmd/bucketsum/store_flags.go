@@ -16,10 +16,33 @@ import (
 // storeFlags are the flags about buckets and their records.
 type storeFlags struct {
 	records blobstore.RecordOptions
-	s3      s3.Options
+	s3      s3Flags
 
-	tags    []string
+	tags []string
+}
+
+// s3Flags are the flags about reading objects on S3.
+type s3Flags struct {
+	s3.Options
 	keyFile string
+}
+
+func (c *s3Flags) define(fs *pflag.FlagSet) {
+	fs.BoolVar(&c.RequesterPays, "requester-pays", false, "pay for requests to requester-pays buckets")
+	fs.StringVar(&c.keyFile, "sse-c-key-file", "", "file with the key of objects that are encrypted with SSE-C: 32 bytes, raw or in base64")
+}
+
+// validate reads the key file.
+func (c *s3Flags) validate() error {
+	if c.keyFile == "" {
+		return nil
+	}
+	key, err := s3.ReadCustomerKey(c.keyFile)
+	if err != nil {
+		return fmt.Errorf("--sse-c-key-file: %w", err)
+	}
+	c.CustomerKey = key
+	return nil
 }
 
 func (c *storeFlags) define(fs *pflag.FlagSet) {
@@ -28,8 +51,7 @@ func (c *storeFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&c.records.KMSKey, "record-kms-key", "", "id or ARN of the KMS key that encrypts records on S3")
 	fs.StringVar(&c.records.StorageClass, "record-storage-class", "", "storage class of records on S3, for example STANDARD_IA")
 	fs.StringArrayVar(&c.tags, "record-tag", nil, "NAME=VALUE tag of records on S3; may be repeated, at most ten times")
-	fs.BoolVar(&c.s3.RequesterPays, "requester-pays", false, "pay for requests to requester-pays buckets")
-	fs.StringVar(&c.keyFile, "sse-c-key-file", "", "file with the key of objects that are encrypted with SSE-C: 32 bytes, raw or in base64")
+	c.s3.define(fs)
 }
 
 // validate reads the key file and returns all mistakes.
@@ -43,7 +65,7 @@ func (c *storeFlags) validate(buckets []app.BucketURL) error {
 	if c.records.Bucket != "" {
 		faults = append(faults, checkBucket("--record-bucket", c.records.Bucket))
 		for _, b := range buckets {
-			if bucketDrivers(c.s3).Same(b.URL, c.records.Bucket) {
+			if bucketDrivers(c.s3.Options).Same(b.URL, c.records.Bucket) {
 				faults = append(faults, fmt.Errorf("--record-bucket is also the --bucket %s, so that records would be objects to sum", b.Name))
 			}
 		}
@@ -62,12 +84,5 @@ func (c *storeFlags) validate(buckets []app.BucketURL) error {
 	if len(c.records.Tags) > 10 {
 		faults = append(faults, fmt.Errorf("--record-tag: S3 allows 10 tags, not %d", len(c.records.Tags)))
 	}
-	if c.keyFile != "" {
-		key, err := s3.ReadCustomerKey(c.keyFile)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("--sse-c-key-file: %w", err))
-		}
-		c.s3.CustomerKey = key
-	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, c.s3.validate())...)
 }

@@ -4,16 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/md5sum"
-	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
 func newSum(p process) *cobra.Command {
@@ -22,10 +19,16 @@ func newSum(p process) *cobra.Command {
 		Use:   "sum [flags] [PATH-or-URL]...",
 		Short: "print or check checksums of files and objects, as md5sum does",
 		Long: `
-sum prints what md5sum, sha256sum and their relatives print. With --check, it reads
-such lines and verifies the files that they name. Without an argument, or for -, it
-reads standard input. With several algorithms, it reads each file once and prints a
-BSD-style line for each algorithm, which names the algorithm.
+sum prints what md5sum, sha256sum, b2sum and their relatives print. With --check, it
+reads such lines and verifies the files that they name. Without an argument, or for -,
+it reads standard input. With several algorithms, it reads each file once and prints a
+BSD-style line for each algorithm, which names the algorithm. So do the lines of CRCs,
+XXH3 and its relatives and SM3, whose values other programs print for other
+algorithms too.
+
+--recursive reads folders. It leaves out links to folders, and what is no file: pipes,
+devices, sockets. A link to a file is read if the file is in the same folder. While
+standard error is a terminal, a bar appears after two seconds.
 
 An argument with :// is the URL of an object. A URL that ends in / stands for all
 objects under it, in lexical order; their lines have the keys. file:///path/ is a
@@ -46,6 +49,8 @@ The exit status is 1 if any file could not be read or did not match.`,
   bucketsum sum *.iso > MD5SUMS
   bucketsum sum --check MD5SUMS
   bucketsum sum --algorithms md5,sha256 backup.tar
+  bucketsum sum -a blake2b --length 256 backup.tar
+  bucketsum sum -a sha256 -C /srv/archive -r . > SHA256SUMS
   bucketsum sum file:///srv/inbox/photos/
   curl -s https://example.org/x | bucketsum sum -a sha256`,
 	}
@@ -62,29 +67,21 @@ type sumFlags struct {
 	md5sum.Options
 	concurrency flagvalue.Slots
 	memory      flagvalue.Memory
+	stores      s3Flags
 }
 
 func (o *sumFlags) define(fs *pflag.FlagSet) {
-	fs.StringSliceVarP(&o.Algorithms, "algorithms", "a", digest.Names()[:1], "checksums to compute in one pass: "+strings.Join(digest.Names(), ", "))
-	fs.BoolVar(&o.Tag, "tag", false, "print BSD-style lines, which name the algorithm")
-	fs.BoolVarP(&o.Binary, "binary", "b", false, "mark names with an asterisk; this does not change how files are read")
-	fs.BoolVarP(&o.Text, "text", "t", false, "do not mark names (the default)")
-	fs.BoolVarP(&o.Zero, "zero", "z", false, "end lines with NUL, and do not escape names")
+	o.Options.Define(fs)
 	fs.Var(&o.concurrency, "concurrency", "how many files are read at the same time, at most; a disk that must seek is fastest with 1")
 	fs.Var(&o.memory, "memory", "memory for reading ahead in large objects, for example 256MiB; auto: a quarter of the memory, at most 128MiB")
-	fs.BoolVarP(&o.Check, "check", "c", false, "read checksums from the arguments and verify them")
-	fs.BoolVar(&o.IgnoreMissing, "ignore-missing", false, "with --check: skip files that do not exist")
-	fs.BoolVar(&o.Quiet, "quiet", false, "with --check: do not print OK for files that match")
-	fs.BoolVar(&o.Status, "status", false, "with --check: print nothing; the exit status is the result")
-	fs.BoolVar(&o.Strict, "strict", false, "with --check: fail on improperly formatted lines too")
-	fs.BoolVarP(&o.Warn, "warn", "w", false, "with --check: print a warning for each improperly formatted line")
-	fs.BoolVar(&o.CheckURLs, "check-urls", false, "with --check: read what URLs in a list name from the network, with your credentials; without it, such a line fails")
+	o.stores.define(fs)
 }
 
 func runSum(ctx context.Context, p process, o sumFlags, names []string) error {
 	o.Concurrency = cmp.Or(int(o.concurrency), app.DefaultConcurrency)
-	o.Buckets = bucketDrivers(s3.Options{})
-	if err := o.Validate(names); err != nil {
+	stores := o.stores.validate()
+	o.Buckets = bucketDrivers(o.stores.Options)
+	if err := errors.Join(o.Validate(names), stores); err != nil {
 		return usageError{err}
 	}
 	o.Memory = o.memory.Budget()

@@ -86,7 +86,7 @@ func TestSumCheckSeveralLists(t *testing.T) {
 	got := sumRun(t, sumMD5OfX+"  a\n", "-c", "1", "nosuch", "2", "-", "3")
 	want := sumResult{
 		Stdout: "a: OK\na: OK\na: OK\n",
-		Stderr: "bucketsum sum: nosuch: no such file or directory\n" +
+		Stderr: "bucketsum sum: nosuch: No such file or directory\n" +
 			"bucketsum sum: 2: no properly formatted checksum lines found\n",
 		Status: exitFailed,
 	}
@@ -107,7 +107,7 @@ func TestSumCheckAlgorithms(t *testing.T) {
 	t.Chdir(t.TempDir())
 	sumWrite(t, map[string]string{"a": "x"})
 	line := func(algorithm string) string {
-		return sumRun(t, "", "-a", algorithm, "a").Stdout
+		return sumRun(t, "", "--untagged", "-a", algorithm, "a").Stdout
 	}
 	tagged := func(algorithm string) string {
 		return sumRun(t, "", "--tag", "-a", algorithm, "a").Stdout

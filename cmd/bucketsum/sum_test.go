@@ -169,12 +169,12 @@ func TestSumMessages(t *testing.T) {
 	got := sumRun(t, "", "nosuch", "a", "folder", "a/b", "no\nsuch", "--", "-x", "")
 	want := sumResult{
 		Stdout: sumMD5OfX + "  a\n",
-		Stderr: "bucketsum sum: nosuch: no such file or directory\n" +
-			"bucketsum sum: folder: is a directory\n" +
-			"bucketsum sum: a/b: not a directory\n" +
-			"bucketsum sum: \"no\\nsuch\": no such file or directory\n" +
-			"bucketsum sum: -x: no such file or directory\n" +
-			"bucketsum sum: '': no such file or directory\n",
+		Stderr: "bucketsum sum: nosuch: No such file or directory\n" +
+			"bucketsum sum: folder: Is a directory\n" +
+			"bucketsum sum: a/b: Not a directory\n" +
+			"bucketsum sum: \"no\\nsuch\": No such file or directory\n" +
+			"bucketsum sum: -x: No such file or directory\n" +
+			"bucketsum sum: '': No such file or directory\n",
 		Status: exitFailed,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -186,7 +186,7 @@ func TestSumMessages(t *testing.T) {
 	if err := os.Chmod("a", 0); err != nil {
 		t.Fatal(err)
 	}
-	if got := sumRun(t, "", "a"); got.Stderr != "bucketsum sum: a: permission denied\n" || got.Status != exitFailed {
+	if got := sumRun(t, "", "a"); got.Stderr != "bucketsum sum: a: Permission denied\n" || got.Status != exitFailed {
 		t.Errorf("unreadable: %+v", got)
 	}
 }

@@ -42,13 +42,13 @@ func TestSumURLs(t *testing.T) {
 		{"path that looks like a URL", []string{"./https://a"}, sumResult{Stdout: sumMD5OfX + "  ./https://a\n"}},
 		{"missing", []string{base + "/bucket/nosuch", base + "/nosuch/a", base + "/nosuch/", "bucket/a"}, sumResult{
 			Stdout: sumMD5OfX + "  bucket/a\n",
-			Stderr: "bucketsum sum: " + base + "/bucket/nosuch: no such file or directory\n" +
-				"bucketsum sum: " + base + "/nosuch/a: no such file or directory\n" +
-				"bucketsum sum: " + filepath.ToSlash(dir) + "/nosuch/: no such file or directory\n",
+			Stderr: "bucketsum sum: " + base + "/bucket/nosuch: No such file or directory\n" +
+				"bucketsum sum: " + base + "/nosuch/a: No such file or directory\n" +
+				"bucketsum sum: " + filepath.ToSlash(dir) + "/nosuch/: No such file or directory\n",
 			Status: exitFailed,
 		}},
 		{"folder without a slash", []string{base + "/bucket"}, sumResult{
-			Stderr: "bucketsum sum: " + base + "/bucket: is a directory\n", Status: exitFailed,
+			Stderr: "bucketsum sum: " + base + "/bucket: Is a directory\n", Status: exitFailed,
 		}},
 		{"empty bucket", []string{"mem://nothing/"}, sumResult{
 			Stderr: "bucketsum sum: mem://nothing/: no objects are there\n", Status: exitFailed,
@@ -104,7 +104,7 @@ func TestSumFolderURL(t *testing.T) {
 	if diff := cmp.Diff(want.Stdout, list.Stdout); diff != "" {
 		t.Error(diff)
 	}
-	say := "bucketsum sum: sub/link: no such file or directory\nbucketsum sum: sub/loop: not a regular file\n" +
+	say := "bucketsum sum: sub/link: No such file or directory\nbucketsum sum: sub/loop: not a regular file\n" +
 		"bucketsum sum: sub/out: the link leads out of the folder\n"
 	if list.Stderr != say || list.Status != exitFailed {
 		t.Errorf("status %d, stderr %s", list.Status, list.Stderr)

@@ -116,7 +116,7 @@ func (c *sweepFlags) validate(args []string) error {
 	}
 	c.Options.Newer, c.Options.Larger = time.Time(c.newer), int64(c.larger)
 	c.Concurrency, c.Version = int(c.concurrency), version()
-	c.BucketDrivers = bucketDrivers(c.store.s3)
+	c.BucketDrivers = bucketDrivers(c.store.s3.Options)
 	c.BucketConfig = blobstore.Config{
 		Layout: layout, Algorithms: c.Options.Algorithms, Records: c.store.records, CallerVerifies: !c.Options.IgnoreClaims,
 	}

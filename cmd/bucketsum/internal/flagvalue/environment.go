@@ -30,9 +30,13 @@ const isSet = "bucketsum-from-environment"
 // environment, where spaces separate the values of a flag that may be repeated. It
 // returns all mistakes.
 func SetFromEnvironment(fs *pflag.FlagSet, getenv func(string) string) error {
-	var faults []error
+	var (
+		faults []error
+		given  []string // flags on the command line
+	)
+	fs.Visit(func(f *pflag.Flag) { given = append(given, f.Name) })
 	fs.VisitAll(func(f *pflag.Flag) {
-		if f.Changed || !HasVariable(f.Name) {
+		if f.Changed || !HasVariable(f.Name) || overridesOne(f, given) {
 			return
 		}
 		value := getenv(Variable(f.Name))

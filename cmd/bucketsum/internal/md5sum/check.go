@@ -44,7 +44,7 @@ func check(ctx context.Context, std Streams, o *Options, r *reader, lists []stri
 // writeError means that results cannot be printed. It stops Run.
 type writeError struct{ error }
 
-func (e writeError) Error() string { return "write error: " + e.error.Error() }
+func (e writeError) Error() string { return "write error: " + reasonOf(e.error) }
 func (e writeError) Unwrap() error { return e.error }
 
 // checker verifies the files of one list and counts the outcomes.

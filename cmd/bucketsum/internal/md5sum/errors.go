@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/bucketsum/bucketsum/pipeline"
 )
@@ -24,10 +25,15 @@ func isMissing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, pipeline.ErrNotFound)
 }
 
-// reasonOf returns an error as coreutils print it: without the name and the operation.
+// reasonOf returns an error as coreutils print it: without the name and the operation, and what the system says with a
+// capital letter, because scripts look for "No such file or directory".
 func reasonOf(err error) string {
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
-		return failed.Err.Error()
+		said := failed.Err.Error()
+		if _, ok := failed.Err.(syscall.Errno); ok && said != "" {
+			return strings.ToUpper(said[:1]) + said[1:]
+		}
+		return said
 	}
 	if errors.Is(err, pipeline.ErrNotFound) {
 		return errNoObject.Error()

@@ -11,11 +11,11 @@ import (
 )
 
 // listFolder yields the files of the folder root, which ends with a slash, in the lexical
-// order of their keys, and an error for each part that cannot be read. It reports whether
-// it yielded anything, and whether the caller wants more.
+// order of their keys, and an error for each part that cannot be read. Their names are their keys after
+// a prefix. It reports whether it yielded anything, and whether the caller wants more.
 //
 // It does not follow symbolic links to folders, and skips bucketsum's own files.
-func listFolder(ctx context.Context, root string, yield func(object, error) bool) (found, more bool) {
+func listFolder(ctx context.Context, root, prefix string, yield func(object, error) bool) (found, more bool) {
 	open := func(dir string) (*os.File, error) { return os.Open(root + dir) }
 	tell := func(o object, err error) error {
 		found = true
@@ -27,15 +27,15 @@ func listFolder(ctx context.Context, root string, yield func(object, error) bool
 	err := filebucket.Walk(open, func(e filebucket.Entry) error {
 		switch {
 		case ctx.Err() != nil:
-			_ = tell(object{name: e.Key}, context.Cause(ctx)) // nothing more in any case
+			_ = tell(object{name: prefix + e.Key}, context.Cause(ctx)) // nothing more in any case
 			return fs.SkipAll
 		case e.Err != nil:
-			return tell(object{name: cmp.Or(e.Key, root)}, e.Err)
+			return tell(object{name: cmp.Or(prefix+e.Key, root)}, e.Err)
 		case e.Type.IsDir():
 			return nil
 		}
 		file, err := fileIn(root, root+e.Key, e.Type)
-		return tell(object{name: e.Key, file: file}, err)
+		return tell(object{listed: true, name: prefix + e.Key, file: file}, err)
 	})
 	return found, err == nil
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
-	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
@@ -21,10 +20,17 @@ import (
 type Options struct {
 	Algorithms []string // computed in one pass
 	Chosen     bool     // the user named the algorithms
+	Length     int      // bits of the values of blake2b, sha2 and sha3; 0: as usual
 	Tag        bool     // BSD-style lines
+	Untagged   bool     // lines without the algorithm, also where these are ambiguous
 	Binary     bool     // an asterisk before names
 	Text       bool     // no asterisk before names; excludes Tag
 	Zero       bool     // NUL ends lines, names are not escaped
+	Base64     bool     // values are in base64
+	Raw        bool     // the bytes of one value
+	Format     string   // one of the constants below; empty: lines
+	Recursive  bool     // folders are read
+	Directory  string   // that names of files are relative to; empty: the current one
 
 	Check         bool // verify the files that lists name; the options below need it
 	IgnoreMissing bool
@@ -39,6 +45,13 @@ type Options struct {
 	Buckets     blobstore.Drivers // that URLs can name
 }
 
+// How checksums are printed.
+const (
+	FormatLines = "lines"
+	FormatJSON  = "json"
+	FormatSFV   = "sfv"
+)
+
 // Streams are the standard streams of Run.
 type Streams struct {
 	In       io.Reader
@@ -49,55 +62,6 @@ type Streams struct {
 // what.
 var ErrFailed = errors.New("some checksums failed")
 
-// Validate puts the algorithms into their usual form, and returns all mistakes in the
-// options and the names.
-func (o *Options) Validate(names []string) error {
-	var faults []error
-	if o.Concurrency < 1 {
-		faults = append(faults, fmt.Errorf("--concurrency: %d is less than 1", o.Concurrency))
-	}
-	for i, name := range o.Algorithms {
-		o.Algorithms[i] = strings.TrimSpace(name)
-	}
-	if d, err := digest.New(o.Algorithms...); err != nil {
-		faults = append(faults, fmt.Errorf("--algorithms: %w", err))
-	} else {
-		o.Algorithms = d.Algorithms()
-	}
-	for _, f := range []struct {
-		name     string
-		set      bool
-		checking bool // it belongs to --check
-	}{
-		{"--tag", o.Tag, false},
-		{"--binary", o.Binary, false},
-		{"--text", o.Text, false},
-		{"--zero", o.Zero, false},
-		{"--ignore-missing", o.IgnoreMissing, true},
-		{"--quiet", o.Quiet, true},
-		{"--status", o.Status, true},
-		{"--strict", o.Strict, true},
-		{"--warn", o.Warn, true},
-		{"--check-urls", o.CheckURLs, true},
-	} {
-		switch {
-		case f.set && f.checking && !o.Check:
-			faults = append(faults, fmt.Errorf("%s has a meaning only with --check", f.name))
-		case f.set && !f.checking && o.Check:
-			faults = append(faults, fmt.Errorf("%s has no meaning with --check", f.name))
-		}
-	}
-	if o.Tag && o.Text {
-		faults = append(faults, errors.New("--tag and --text exclude each other"))
-	}
-	for _, name := range names {
-		if err := schemes(o.Buckets.Schemes()).check(name); err != nil {
-			faults = append(faults, err)
-		}
-	}
-	return errors.Join(faults...)
-}
-
 // Run prints the checksums of the named files and objects or, with Check, verifies the
 // lists with these names. Without a name it reads standard input. After ErrFailed all
 // other files were done; any other error stops Run. When ctx ends, Run returns within
@@ -105,9 +69,13 @@ func (o *Options) Validate(names []string) error {
 func Run(ctx context.Context, std Streams, o *Options, names []string) error {
 	if len(names) == 0 {
 		names = []string{"-"}
+		if o.Recursive {
+			names = []string{"."}
+		}
 	}
 	return interruptibly(ctx, func() (err error) {
 		r := newReader(std.In, o.Memory, o.Buckets)
+		r.dir, r.recursive = o.Directory, o.Recursive
 		defer func() { err = errors.Join(err, r.close()) }()
 		if o.Check {
 			return check(ctx, std, o, r, names)

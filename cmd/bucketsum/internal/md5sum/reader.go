@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -21,6 +23,9 @@ type reader struct {
 	memory  *blobstore.Memory
 	drivers blobstore.Drivers
 	schemes schemes // of drivers
+
+	dir       string // that paths of files are relative to; empty: the current one
+	recursive bool   // the path of a folder stands for the files in it
 
 	mu      sync.Mutex
 	buckets map[string]*blobstore.Store // by URL; opened when first needed
@@ -39,6 +44,26 @@ func (r *reader) close() error {
 	return errors.Join(errs...)
 }
 
+// path returns where a file that was named is. What is found in a folder has its place already.
+func (r *reader) path(o object) string {
+	if r.dir == "" || o.listed || o.file == "" || o.file == "-" || filepath.IsAbs(o.file) {
+		return o.file
+	}
+	return strings.TrimSuffix(r.dir, "/") + "/" + o.file // filepath.Join would make other names of some
+}
+
+// whole returns an argument in the form that names all objects of a bucket, if it names the bucket.
+func (o *Options) whole(arg string) string {
+	if !o.Recursive || !urlForm.MatchString(arg) {
+		return arg
+	}
+	if u, err := redact.Parse(arg); err == nil && u.Path == "" && u.Host != "" {
+		u.Path = "/"
+		return u.String()
+	}
+	return arg
+}
+
 // expand yields the object that an argument names, or the objects under a prefix in the
 // lexical order of keys. With an error, only the name of the object is set.
 func (r *reader) expand(ctx context.Context, arg string) iter.Seq2[object, error] {
@@ -46,24 +71,53 @@ func (r *reader) expand(ctx context.Context, arg string) iter.Seq2[object, error
 		object, err := r.schemes.parse(arg)
 		switch {
 		case err == nil && object.bucket != "" && (object.key == "" || strings.HasSuffix(object.key, "/")):
-			r.listBucket(ctx, object, yield)
-		case err == nil && object.file != arg && strings.HasSuffix(object.file, "/"):
-			if found, more := listFolder(ctx, object.file, yield); more && !found {
+			if found, more := r.listBucket(ctx, object, yield); more && !found {
 				yield(object, errNoObjects)
 			}
+		case err == nil && object.bucket != "" && r.recursive:
+			prefix := object
+			prefix.key += "/"
+			if found, more := r.listBucket(ctx, prefix, yield); more && !found {
+				yield(object, nil) // an object, or nothing
+			}
+		case err == nil && object.file != arg && strings.HasSuffix(object.file, "/"):
+			if found, more := listFolder(ctx, r.path(object), "", yield); more && !found {
+				yield(object, errNoObjects)
+			}
+		case err == nil && r.recursive && r.isFolder(object):
+			r.listNamed(ctx, object, yield)
 		default:
 			yield(object, err)
 		}
 	}
 }
 
-func (r *reader) listBucket(ctx context.Context, prefix object, yield func(object, error) bool) {
+func (r *reader) isFolder(o object) bool {
+	if o.bucket != "" || o.file == "-" || o.file == "" {
+		return false
+	}
+	info, err := os.Stat(r.path(o))
+	return err == nil && info.IsDir()
+}
+
+// listNamed yields the files in a folder with names that begin with the folder's. As grep -r does, it leaves out what
+// is no file: links to folders, pipes, devices and sockets.
+func (r *reader) listNamed(ctx context.Context, folder object, yield func(object, error) bool) {
+	root, prefix := strings.TrimRight(r.path(folder), "/")+"/", strings.TrimRight(folder.name, "/")+"/"
+	if folder.file != folder.name || prefix == "./" {
+		prefix = "" // the names in a URL's folder are keys
+	}
+	listFolder(ctx, root, prefix, func(o object, err error) bool {
+		return errors.Is(err, errNoFile) || yield(o, err)
+	})
+}
+
+// listBucket yields the objects under a prefix. It reports whether it yielded anything, and whether the caller wants more.
+func (r *reader) listBucket(ctx context.Context, prefix object, yield func(object, error) bool) (found, more bool) {
 	bucket, err := r.open(ctx, prefix.bucket)
 	if err != nil {
-		yield(prefix, err)
-		return
+		return true, yield(prefix, err)
 	}
-	found := false
 	for key, err := range bucket.Keys(ctx, prefix.key) {
 		found = true
 		object := object{name: key, bucket: prefix.bucket, key: key, listed: true}
@@ -71,34 +125,39 @@ func (r *reader) listBucket(ctx context.Context, prefix object, yield func(objec
 			object = prefix
 		}
 		if !yield(object, err) {
-			return
+			return true, false
 		}
 	}
-	if !found {
-		yield(prefix, errNoObjects)
-	}
+	return found, true
 }
 
 // sums returns the checksums of one object by algorithm.
 func (r *reader) sums(ctx context.Context, o object, algorithms []string) (map[string]string, error) {
+	sums, _, err := r.digest(ctx, o, algorithms)
+	return sums, err
+}
+
+// digest returns the checksums of one object by algorithm, and its size.
+func (r *reader) digest(ctx context.Context, o object, algorithms []string) (map[string]string, int64, error) {
+	o.file = r.path(o)
 	in, err := r.content(ctx, o)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer in.Close() // was only read
 	pool := r.pool(algorithms)
 	d, ok := pool.Get().(*digest.Digest)
 	if !ok {
 		if d, err = digest.New(algorithms...); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	defer pool.Put(d)
 	d.Reset()
 	if _, err := digest.Copy(ctx, d, in); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return d.Sums(), nil
+	return d.Sums(), d.Size(), nil
 }
 
 // pool returns the pool of digests with these algorithms.

@@ -40,7 +40,7 @@ func TestURLsInLists(t *testing.T) {
 		"file://host/a":                   {"a path follows file://", "a path follows file://"},
 		local + "?x=y":                    {"file:// takes no parameters", "file:// takes no parameters"},
 		"remote:/b":                       {"OK", "OK"},
-		"other://b/k":                     {"no such file", "no such file"},
+		"other://b/k":                     {"No such file", "No such file"},
 		"remote://b/k":                    {"add --check-urls", "OK"},
 		"REMOTE://b/k":                    {"add --check-urls", "OK"},
 		"remote://":                       {"add --check-urls", "names a bucket and no object"},

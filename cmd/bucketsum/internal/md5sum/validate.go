@@ -1,0 +1,121 @@
+package md5sum
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+)
+
+// Validate puts the algorithms into their usual form, and returns all mistakes in the
+// options and the names.
+func (o *Options) Validate(names []string) error {
+	var faults []error
+	if o.Concurrency < 1 {
+		faults = append(faults, fmt.Errorf("--concurrency: %d is less than 1", o.Concurrency))
+	}
+	faults = append(faults, o.validateAlgorithms(), o.validateFlags(), o.validateForm(names))
+	for _, name := range names {
+		faults = append(faults, schemes(o.Buckets.Schemes()).check(o.whole(name)))
+	}
+	return errors.Join(faults...)
+}
+
+func (o *Options) validateAlgorithms() error {
+	if o.Format == FormatSFV && !o.Chosen {
+		o.Algorithms = []string{"crc32"}
+	}
+	var faults []error
+	sized := false // one of them has values of --length
+	for i, name := range o.Algorithms {
+		name = strings.TrimSpace(name)
+		o.Algorithms[i] = name
+		switch {
+		case name == "sha2" || name == "sha3":
+			sized = true
+			if !slices.Contains([]int{224, 256, 384, 512}, o.Length) {
+				faults = append(faults, fmt.Errorf("--algorithms %s needs a --length of 224, 256, 384 or 512", name))
+				continue
+			}
+			o.Algorithms[i] = "sha" + strconv.Itoa(o.Length)
+			if name == "sha3" {
+				o.Algorithms[i] = "sha3-" + strconv.Itoa(o.Length)
+			}
+		case name == "blake2b" && o.Length != 0:
+			sized = true
+			o.Algorithms[i] = "blake2b-" + strconv.Itoa(o.Length)
+		case name == "blake2b":
+			sized = true
+		}
+	}
+	if len(faults) > 0 {
+		return errors.Join(faults...)
+	}
+	if o.Length != 0 && !sized {
+		faults = append(faults, errors.New("--length is only for --algorithms blake2b, sha2 and sha3"))
+	}
+	d, err := digest.New(o.Algorithms...)
+	if err != nil {
+		return errors.Join(append(faults, fmt.Errorf("--algorithms: %w", err))...)
+	}
+	o.Algorithms = d.Algorithms()
+	return errors.Join(faults...)
+}
+
+// validateFlags returns the flags that have no meaning with or without --check.
+func (o *Options) validateFlags() error {
+	var faults []error
+	for _, f := range []struct {
+		name     string
+		set      bool
+		checking bool // it belongs to --check
+	}{
+		{"--tag", o.Tag, false},
+		{"--untagged", o.Untagged, false},
+		{"--binary", o.Binary, false},
+		{"--text", o.Text, false},
+		{"--zero", o.Zero, false},
+		{"--base64", o.Base64, false},
+		{"--raw", o.Raw, false},
+		{"--format " + o.Format, o.Format != "" && o.Format != FormatLines, false},
+		{"--recursive", o.Recursive, false},
+		{"--ignore-missing", o.IgnoreMissing, true},
+		{"--quiet", o.Quiet, true},
+		{"--status", o.Status, true},
+		{"--strict", o.Strict, true},
+		{"--warn", o.Warn, true},
+		{"--check-urls", o.CheckURLs, true},
+	} {
+		switch {
+		case f.set && f.checking && !o.Check:
+			faults = append(faults, fmt.Errorf("%s has a meaning only with --check", f.name))
+		case f.set && !f.checking && o.Check:
+			faults = append(faults, fmt.Errorf("%s has no meaning with --check", f.name))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// validateForm returns the contradictions in how checksums are to be printed.
+func (o *Options) validateForm(names []string) error {
+	var faults []error
+	if o.Tag && o.Text {
+		faults = append(faults, errors.New("--tag and --text exclude each other"))
+	}
+	if o.Raw && (len(names) > 1 || len(o.Algorithms) > 1) {
+		faults = append(faults, errNotOne)
+	}
+	switch lines := o.Tag || o.Untagged || o.Binary || o.Text || o.Zero || o.Base64 || o.Raw; {
+	case lines && o.Format == FormatJSON, lines && o.Format == FormatSFV:
+		faults = append(faults, fmt.Errorf("--format %s has its own form; leave out --tag, --untagged, --binary, --text, --zero, --base64 and --raw", o.Format))
+	case o.Format == FormatSFV && !slices.Equal(o.Algorithms, []string{"crc32"}):
+		faults = append(faults, errors.New("--format sfv has only crc32; leave out --algorithms"))
+	}
+	return errors.Join(faults...)
+}
+
+// errNotOne: lines tell checksums apart, raw bytes do not.
+var errNotOne = errors.New("--raw prints one checksum of one file; give one name and one algorithm")
