@@ -4,31 +4,15 @@ import (
 	"bytes"
 	"encoding/hex"
 	"hash/fnv"
-	"maps"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/bucketsum/bucketsum/handlers/web/live"
-	"github.com/bucketsum/bucketsum/handlers/web/page"
 )
 
 // status answers with the Status.
 func (s *service) status(w http.ResponseWriter, r *http.Request) {
 	answerDocument(w, r, s.config.Status())
-}
-
-// page answers with the page for people.
-func (s *service) page(w http.ResponseWriter, r *http.Request) {
-	var status live.Status
-	if s.config.Status != nil {
-		status = s.config.Status()
-	}
-	w.Header().Set("Content-Security-Policy", page.Policy)
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	serve(w, r, "text/html; charset=utf-8", page.Render(page.Config{
-		Version: s.config.Version, Live: s.config.Status != nil, Buckets: slices.Sorted(maps.Keys(s.config.Records)),
-	}, status))
 }
 
 // answerDocument answers with v as JSON, or with status 304 if the client has it already.

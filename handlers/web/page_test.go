@@ -1,17 +1,12 @@
 package web_test
 
 import (
-	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"net/http"
-	"os"
-	"os/exec"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,8 +44,13 @@ func TestPageStatus(t *testing.T) {
 		t.Errorf("asked again: %d", again.StatusCode)
 	}
 	status.Totals.Summed++
-	if again, _ := s.get(t, "/", "If-None-Match", tag); again.StatusCode != http.StatusOK {
-		t.Errorf("asked after a change: %d", again.StatusCode)
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) { // it is kept for a moment
+		if again, _ := s.get(t, "/", "If-None-Match", tag); again.StatusCode == http.StatusOK {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the page does not change with the status")
+		}
 	}
 }
 
@@ -128,62 +128,4 @@ func inlineHash(t *testing.T, html, tag string) string {
 	}
 	sum := sha256.Sum256([]byte(parts[0][1]))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
-}
-
-// TestPageInBrowser loads the page in a real browser, which must show a result from after the loading, and no
-// error of the script or the policy.
-func TestPageInBrowser(t *testing.T) {
-	browser, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("no chromium")
-	}
-	a := live.NewActivity()
-	key := "later <b>&\u202e.txt"
-	var asked atomic.Int32
-	s := start(t, web.Config{
-		Status: func() live.Status {
-			if asked.Add(1) == 2 {
-				livetest.Publish(t, a, livetest.Result(pipeline.Recorded, livetest.Object(key, 5)))
-			}
-			return a.Status()
-		},
-		Records: map[string]web.Records{"inbox": records{}},
-		Hosts:   []string{"localhost"},
-	})
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	// The browser writes errors of the page to its standard error.
-	cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-		"--disable-background-networking", "--disable-component-update", "--no-first-run", "--user-data-dir="+t.TempDir(),
-		"--enable-logging=stderr", "--virtual-time-budget=5000", "--dump-dom", s.url("/"))
-	var dom, log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &dom, &log
-	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%v\n%s", err, log.String())
-	}
-	if asked.Load() < 2 {
-		t.Errorf("page was asked for %d times", asked.Load())
-	}
-	for _, want := range []string{
-		`later &lt;b&gt;&amp;<span class="esc">\u202e</span>.txt`,
-		`<button class="copy" type="button" title="Copy">` + sumOf([]byte(key)) + `</button>`,
-		`role="status" class="on"`,
-		`Drop files here`,
-	} {
-		if !strings.Contains(dom.String(), want) {
-			t.Errorf("browser does not show %s", want)
-		}
-	}
-	for line := range strings.Lines(log.String()) {
-		if strings.Contains(line, "CONSOLE") {
-			t.Errorf("browser says: %s", line)
-		}
-	}
-	if t.Failed() {
-		t.Logf("browser shows:\n%s", dom.String())
-	}
 }

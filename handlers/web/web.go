@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/handlers/web/live"
+	"github.com/bucketsum/bucketsum/handlers/web/page"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
@@ -56,6 +57,8 @@ type Config struct {
 	// Status returns the answer of GET /status and the content of the page. It must be quick and safe
 	// for concurrent use. nil: there is no such route, and the page shows only forms.
 	Status func() live.Status
+	// Flow is how the worker is wired, for the page.
+	Flow page.Flow
 	// Watch returns a watch of events for GET /v1/events, or false if there are too many. nil: there is no
 	// such route.
 	Watch func(live.Kinds) (*live.Watch, bool)
@@ -145,6 +148,7 @@ type service struct {
 	config   Config
 	routes   http.Handler
 	routesV1 http.Handler
+	pages    pages
 	uploads  chan struct{} // has an item for each upload in work
 }
 

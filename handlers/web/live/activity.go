@@ -20,7 +20,7 @@ import (
 
 // Limits of the memory of an Activity.
 const (
-	maxListed     = 100
+	MaxListed     = 100  // elements of each list
 	maxKeptKey    = 4096 // the longest path of a file on Linux; keys in buckets have 1,024
 	maxKeptReason = 1000
 )
@@ -229,7 +229,7 @@ func (a *Activity) Status() Status {
 	slices.SortFunc(s.InWork, func(a, b Work) int {
 		return cmp.Or(a.StartedAt.Compare(b.StartedAt), cmp.Compare(a.Bucket, b.Bucket), cmp.Compare(a.Key, b.Key))
 	})
-	s.InWork = s.InWork[:min(len(s.InWork), maxListed)]
+	s.InWork = s.InWork[:min(len(s.InWork), MaxListed)]
 	return s
 }
 
@@ -280,7 +280,7 @@ func (a *Activity) closed(r *pipeline.Reading) {
 
 // remember appends v to a list, and drops the first element of a full list.
 func remember[T any](list []T, v T) []T {
-	if len(list) == maxListed {
+	if len(list) == MaxListed {
 		list = slices.Delete(list, 0, 1)
 	}
 	return append(list, v)

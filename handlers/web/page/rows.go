@@ -1,6 +1,8 @@
 package page
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/bucketsum/bucketsum/handlers/web/live"
@@ -10,27 +12,76 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
+// outcomes are the values of Query.Outcome.
+var outcomes = []struct {
+	value, name markup.HTML
+	has         []pipeline.Outcome
+}{
+	{"", "all", nil},
+	{"recorded", "new checksum", []pipeline.Outcome{pipeline.Recorded}},
+	{"current", "already recorded", []pipeline.Outcome{pipeline.Current}},
+	{"mismatch", "not as claimed", []pipeline.Outcome{pipeline.Mismatch}},
+	{"deleted", "deleted", []pipeline.Outcome{pipeline.Removed, pipeline.Kept}},
+}
+
+// of returns the results that the query selects.
+func (q Query) of(results []live.Done) []live.Done {
+	var has []pipeline.Outcome
+	for _, o := range outcomes {
+		if string(o.value) == q.Outcome {
+			has = o.has
+		}
+	}
+	text := strings.ToLower(strings.TrimSpace(q.Text))
+	var shown []live.Done
+	for _, d := range results {
+		if has != nil && !slices.Contains(has, d.Outcome) {
+			continue
+		}
+		found := strings.Contains(strings.ToLower(d.Bucket+"/"+d.Key), text)
+		for _, value := range d.Digests {
+			found = found || strings.HasPrefix(value, text)
+		}
+		if found {
+			shown = append(shown, d)
+		}
+	}
+	return shown
+}
+
+// resultRows shows results. Deletions are one row, where the newest of them is.
+func resultRows(q Query, results []live.Done) markup.HTML {
+	var gone []live.Done
+	var rows []markup.HTML
+	at := -1
+	for _, d := range q.of(results) {
+		if d.Outcome == pipeline.Removed || d.Outcome == pipeline.Kept {
+			if at < 0 {
+				at = len(rows)
+				rows = append(rows, "")
+			}
+			gone = append(gone, d)
+			continue
+		}
+		rows = append(rows, resultRow(d))
+	}
+	switch {
+	case at < 0:
+	case len(gone) == 1 || q.Outcome == "deleted":
+		rows[at] = markup.Each(gone, resultRow)
+	case len(gone) > 1:
+		rows[at] = markup.Join("\n", `<li><details id="deleted"><summary class="line"><span class="name">`, markup.Count(int64(len(gone))),
+			` deleted</span> <span class="facts">`, markup.Time(gone[0].At), `</span></summary><ul class="rows">`, markup.Each(gone, resultRow), `</ul></details></li>`)
+	}
+	return markup.Join(rows...)
+}
+
 // size returns the size between before and after, or nothing if the size is unknown.
 func size(before markup.HTML, bytes *int64, after markup.HTML) markup.HTML {
 	if bytes == nil {
 		return ""
 	}
 	return markup.Join(before, markup.Text(readable.Bytes(*bytes)), after)
-}
-
-func total(class, name, value markup.HTML) markup.HTML {
-	return markup.Join(`<div`, class, `><dt>`, name, `</dt><dd>`, value, "</dd></div>\n")
-}
-
-func totals(t live.Totals) markup.HTML {
-	return markup.Join(
-		total("", "Summed", markup.Count(t.Summed)),
-		total("", "Data read", markup.Text(readable.Bytes(t.Bytes))),
-		total("", "Had a checksum", markup.Count(t.Current)),
-		total("", "Records removed", markup.Count(t.Removed)),
-		markup.When(t.Mismatched != 0, total(` class="bad"`, "Not as claimed", markup.Count(t.Mismatched))),
-		total(markup.When(t.Failed != 0, ` class="bad"`), "Failed", markup.Count(t.Failed)),
-	)
 }
 
 func workRow(w live.Work) markup.HTML {
@@ -41,19 +92,6 @@ func workRow(w live.Work) markup.HTML {
 	return markup.Join("\n", `<li><div class="line">`, markup.Name(w.Bucket, w.Key),
 		`<span class="facts">`, markup.Text(readable.Bytes(w.Read)), size(" of ", w.Size, ""), `</span></div>`,
 		"\n", bar, ` aria-label="read so far"></progress></li>`)
-}
-
-func failureRow(f live.Failure) markup.HTML {
-	name := markup.Name(f.Bucket, f.Key)
-	if f.Key == "" {
-		name = markup.Join(`<span class="name">message `, markup.Foreign(f.MessageID), `</span>`)
-	}
-	fate := markup.HTML(`<span class="badge wait">will be retried</span>`)
-	if f.Final {
-		fate = `<strong class="badge">given up</strong>`
-	}
-	return markup.Join("\n", `<li><div class="line">`, name, `<span class="facts">`, fate, " ", markup.Time(f.At), `</span></div>`,
-		"\n", `<p class="reason">`, markup.Foreign(f.Reason), `</p></li>`)
 }
 
 func resultRow(d live.Done) markup.HTML {

@@ -319,6 +319,7 @@ func (a *App) newPage(ready *web.Readiness, waiting func() *live.Waiting, draine
 			return status
 		},
 		Watch:   a.config.Activity.Watch,
+		Flow:    a.config.flow(),
 		Records: records,
 		Hosts:   a.config.Hosts,
 		Ready:   ready,

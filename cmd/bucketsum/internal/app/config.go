@@ -80,6 +80,8 @@ type Config struct {
 	Profiles  string   // loopback address that serves Go's profiles; empty: none
 
 	Observer pipeline.Observer // called beside metrics and Activity; nil Result: results are logged
+	Folder   string            // the path of the folder that is the bucket, for the page; empty: the page shows Buckets
+	First    string            // the command that makes the first object, for the page
 	Activity *live.Activity    // nil: the worker makes one
 	// Waiting tells what waits for the worker. It must be quick. nil: the queue is asked, if it can tell.
 	Waiting func() *live.Waiting

@@ -10,8 +10,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -255,6 +257,7 @@ func (l *local) worker() Config {
 	c.Sources = map[string]string{l.name: (&url.URL{Scheme: "file", Path: filepath.ToSlash(l.dir)}).String()}
 	c.Activity, c.Observer.Result = l.activity, l.report.result
 	c.Waiting = l.waits
+	c.Folder, c.First, c.BucketConfig.Layout = l.dir, "cp FILE "+shellPath(l.Dir), l.Layout
 	c.Observer.End = func(_ context.Context, d pipeline.Delivery) { l.waiting.handled(d) }
 	c.wrap = l.patience.of
 	c.Retry = pipeline.Retry{Max: 2, Initial: 200 * time.Millisecond}
@@ -264,6 +267,17 @@ func (l *local) worker() Config {
 		c.Log = slog.New(slog.DiscardHandler) // the report has a line for every object
 	}
 	return c
+}
+
+// shellPath returns the path of a folder for a command line.
+func shellPath(dir string) string {
+	dir = strings.TrimSuffix(dir, "/") + "/"
+	if strings.ContainsFunc(dir, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-", r)
+	}) {
+		return "'" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
+	}
+	return dir
 }
 
 // waits tells what waits for the worker, and why if it is a fault that passes.

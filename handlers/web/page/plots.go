@@ -1,0 +1,67 @@
+package page
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bucketsum/bucketsum/handlers/web/live"
+	"github.com/bucketsum/bucketsum/handlers/web/markup"
+	"github.com/bucketsum/bucketsum/pipeline/readable"
+)
+
+// plots shows the last hour. Each plot has its numbers as text, too: a picture alone says nothing to a screen reader.
+func plots(h live.Hour) markup.HTML {
+	failures := make([]int64, len(h.Failed))
+	for i := range failures {
+		failures[i] = h.Failed[i] + h.Returned[i]
+	}
+	number := func(n int64) string { return string(markup.Count(n)) }
+	return markup.Join(`<section class="plots" id="plots" data-live aria-label="The last hour">`,
+		plot(h, "Read each minute", h.Bytes, readable.Bytes, true, ""),
+		plot(h, "Longest wait of an event", h.AgeSeconds, seconds, false, ""),
+		plot(h, "Failed attempts each minute", failures, number, true, " bad"),
+		"\n</section>\n")
+}
+
+// plot draws a bar for each minute.
+func plot(h live.Hour, title markup.HTML, values []int64, show func(int64) string, sums bool, class markup.HTML) markup.HTML {
+	if len(values) == 0 {
+		return ""
+	}
+	most, sum := slices.Max(values), int64(0)
+	const width, height = 4, 40
+	var bars strings.Builder
+	for i, v := range values {
+		sum += v
+		if v > 0 {
+			y := max(float64(v)/float64(most)*height, 1.5)
+			fmt.Fprintf(&bars, "M%d %dv-%.1fh3v%.1fz", i*width, height, y, y)
+		}
+	}
+	text := "nothing in the last hour"
+	if most > 0 {
+		at := h.Until.Add(-time.Duration(len(values)-slices.Index(values, most)) * time.Duration(h.StepSeconds) * time.Second)
+		text = fmt.Sprintf("most %s at %s UTC, last %s", show(most), at.Format("15:04"), show(values[len(values)-1]))
+		if sums {
+			text = fmt.Sprintf("%s in the last hour; %s", show(sum), text)
+		}
+	}
+	return markup.Join("\n", `<figure class="plot`, markup.When(most > 0, class), `"><figcaption>`, title, `</figcaption>`,
+		`<svg viewBox="0 0 240 40" preserveAspectRatio="none" role="img" aria-label="`, title, ": ", markup.Text(text), `">`,
+		`<path class="base" d="M0 39.5h240"/><path class="bars" d="`, markup.HTML(bars.String()), `"/></svg>`,
+		`<p class="note" aria-hidden="true">`, markup.Text(text), `</p></figure>`)
+}
+
+// seconds shows a time in its largest unit.
+func seconds(n int64) string {
+	switch {
+	case n < 120:
+		return fmt.Sprintf("%d s", n)
+	case n < 7200:
+		return fmt.Sprintf("%d min", n/60)
+	default:
+		return fmt.Sprintf("%d h", n/3600)
+	}
+}
