@@ -18,7 +18,6 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/events"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/deadletters"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
-	"github.com/bucketsum/bucketsum/pipeline/keyglob"
 	"github.com/bucketsum/bucketsum/pipeline/redrive"
 )
 
@@ -43,7 +42,8 @@ if it is killed, no message is lost, and one may be sent twice, which does no ha
 --match selects messages. The same kind twice means either; different kinds must
 all hold. reason=TEXT is a part of the reason, in any case, or a reason as the table
 prints it; reason= alone means messages without one. bucket=NAME and key=GLOB are of
-an object that the message names. A glob is as in serve --include. All other
+an object that the message names, and so is object=BUCKET/KEY, the exact name of one.
+A glob is as in serve --include. All other
 messages are held back until the end and then given back unchanged.
 
 --dry-run shows what lies there and gives everything back. Some queues count that as
@@ -76,7 +76,7 @@ queue delivers nothing and says that it has messages: others hold them, so try a
 func (f *redriveFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&f.From, "from", "", "URL of the queue with the dead letters; needed")
 	fs.StringVar(&f.To, "to", "", "URL of the queue or topic to send them to; needed, except with --dry-run or --discard")
-	fs.StringArrayVar(&f.match, "match", nil, "reason=TEXT, bucket=NAME or key=GLOB: leave other messages alone; may be repeated")
+	fs.StringArrayVar(&f.match, "match", nil, "reason=TEXT, bucket=NAME, key=GLOB or object=BUCKET/KEY: leave other messages alone; may be repeated")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "only show what lies there")
 	fs.BoolVar(&f.discard, "discard", false, "delete the messages instead of sending them; asks at a terminal")
 	fs.BoolVar(&f.yes, "yes", false, "with --discard: do not ask")
@@ -122,29 +122,15 @@ func (f *redriveFlags) validate(args []string) error {
 	if f.Concurrency < 1 || f.Hold < 1 || f.Limit < 0 || f.Wait <= 0 {
 		faults = append(faults, errors.New("--concurrency, --hold and --wait must be more than 0, and --limit not negative"))
 	}
-	for _, m := range f.match {
-		faults = append(faults, f.addMatch(m))
+	var err error
+	if f.Match, err = redrive.ParseMatch(f.match); err != nil {
+		faults = append(faults, fmt.Errorf("--match: %w", err))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
 	f.Drivers = queueDrivers(nil)
 	return f.Config.Validate()
-}
-
-func (f *redriveFlags) addMatch(text string) error {
-	kind, value, ok := strings.Cut(text, "=")
-	switch {
-	case ok && kind == "reason":
-		f.Match.Reasons = append(f.Match.Reasons, value)
-	case ok && kind == "bucket" && value != "":
-		f.Match.Buckets = append(f.Match.Buckets, value)
-	case ok && kind == "key" && keyglob.Valid(value):
-		f.Match.Keys = append(f.Match.Keys, value)
-	default:
-		return fmt.Errorf("--match: %q is not reason=TEXT, bucket=NAME or key=GLOB", text)
-	}
-	return nil
 }
 
 func runRedrive(ctx context.Context, p process, f redriveFlags) error {
@@ -187,7 +173,7 @@ func runRedrive(ctx context.Context, p process, f redriveFlags) error {
 
 func (f redriveFlags) report(s redrive.Summary) deadletters.Report {
 	return deadletters.Report{
-		Summary: s, From: f.From, To: f.To, Action: f.Action, Filtered: len(f.match) > 0, Now: time.Now(),
+		Report: redrive.Report{Summary: s, From: f.From, To: f.To, Action: f.Action}, Filtered: len(f.match) > 0, Now: time.Now(),
 	}
 }
 

@@ -49,6 +49,11 @@ const (
 	Discard               // they are deleted
 )
 
+// String returns the action as reports name it.
+func (a Action) String() string {
+	return [...]string{Look: "look", Send: "send", Discard: "discard"}[a]
+}
+
 // Validate returns everything that is wrong with the configuration.
 func (c Config) Validate() error {
 	var faults []error

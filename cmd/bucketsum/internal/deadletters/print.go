@@ -2,23 +2,18 @@
 package deadletters
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
-	"github.com/bucketsum/bucketsum/pipeline/queue"
 	"github.com/bucketsum/bucketsum/pipeline/readable"
-	"github.com/bucketsum/bucketsum/pipeline/redact"
 	"github.com/bucketsum/bucketsum/pipeline/redrive"
 )
 
 // Report is the outcome of a run.
 type Report struct {
-	redrive.Summary
-	From, To string // URLs; To may be empty
-	Action   redrive.Action
+	redrive.Report
 	Filtered bool // only some of the messages were to match
 	Now      time.Time
 }
@@ -111,39 +106,6 @@ func age(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%dd", int(d.Hours()/24))
 	}
-}
-
-// JSON prints the report as one JSON object.
-func (r Report) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(struct {
-		From   string      `json:"from"`
-		To     string      `json:"to,omitempty"`
-		Action string      `json:"action"`
-		End    redrive.End `json:"end"`
-		redrive.Tally
-		Left   int             `json:"left"`
-		After  *after          `json:"queue_counts,omitempty"`
-		Groups []redrive.Group `json:"groups"`
-	}{redact.URL(r.From), redact.URL(r.To), action(r.Action), r.End, r.Total, r.Total.Left(), afterOf(r.After), r.Groups})
-}
-
-type after struct {
-	Waiting int  `json:"waiting"`
-	Held    int  `json:"held"`
-	Exact   bool `json:"exact"`
-}
-
-func afterOf(c *queue.Count) *after {
-	if c == nil {
-		return nil
-	}
-	return (*after)(c)
-}
-
-func action(a redrive.Action) string {
-	return [...]string{redrive.Look: "look", redrive.Send: "send", redrive.Discard: "discard"}[a]
 }
 
 // Sentence sums the report up for people.
