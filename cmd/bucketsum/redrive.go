@@ -122,13 +122,15 @@ func (f *redriveFlags) validate(args []string) error {
 	if f.Concurrency < 1 || f.Hold < 1 || f.Limit < 0 || f.Wait <= 0 {
 		faults = append(faults, errors.New("--concurrency, --hold and --wait must be more than 0, and --limit not negative"))
 	}
-	var err error
-	if f.Match, err = redrive.ParseMatch(f.match); err != nil {
-		faults = append(faults, fmt.Errorf("--match: %w", err))
+	for _, m := range f.match {
+		if _, err := redrive.ParseMatch([]string{m}); err != nil {
+			faults = append(faults, fmt.Errorf("--match: %w", err))
+		}
 	}
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
+	f.Match, _ = redrive.ParseMatch(f.match)
 	f.Drivers = queueDrivers(nil)
 	return f.Config.Validate()
 }

@@ -72,6 +72,8 @@ func (f *serveFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&f.Queue, "queue", "", "URL of the queue that delivers events; needed")
 	fs.StringArrayVar(&f.buckets, "bucket", nil, "[NAME=]URL of a bucket; needed, may be repeated (in the environment: separated by spaces)")
 	fs.StringVar(&f.DeadLetter, "dead-letter", "", "URL of the topic for messages that can never be handled; without it the queue's own policy decides, if it has one")
+	fs.StringVar(&f.RedriveFrom, "redrive-from", "", "URL of the queue that has the dead letters, for GET /v1/dead-letters and the page; without it, --dead-letter, where messages can be received by that URL")
+	fs.StringVar(&f.RedriveTo, "redrive-to", "", "URL of the topic that feeds --queue, for dead letters that are sent again by HTTP; without it, --shards-to or --queue, where messages can be sent to that")
 	fs.Var(flagvalue.Either(&f.DeadLetterMissing, "ack", "dead-letter"), "on-missing", "what happens to an event whose object does not exist under any reading of its key: ack or dead-letter")
 	fs.StringArrayVar(&f.SNS.Topics, "sns-topic", nil, "ARN of an SNS topic; handle only messages that this topic has signed, dead-letter all others; may be repeated")
 	fs.StringVar(&f.Reports, "reports", "", "URL of the bucket with the plans and reports of passes over existing objects; without it, messages of passes are dead-lettered")
@@ -109,11 +111,34 @@ func (f *serveFlags) validate(args []string) ([]app.BucketURL, error) {
 			faults = append(faults, errors.New("--results is the same as --dead-letter: a redrive of the dead letters would send results as events"))
 		}
 	}
-	faults = append(faults, f.validatePasses())
+	faults = append(faults, f.validatePasses(), f.validateRedrive())
 	if len(f.buckets) == 0 {
 		faults = append(faults, errors.New("--bucket is missing"))
 	}
 	return buckets, errors.Join(faults...)
+}
+
+// validateRedrive returns what is wrong with the flags of dead letters by HTTP.
+func (f *serveFlags) validateRedrive() error {
+	var faults []error
+	for _, u := range []struct{ flag, url string }{{"--redrive-from", f.RedriveFrom}, {"--redrive-to", f.RedriveTo}} {
+		switch {
+		case u.url == "":
+		case traitsOf(u.url).InProcess:
+			faults = append(faults, fmt.Errorf("%s: dead letters in memory need no such flag", u.flag))
+		default:
+			faults = append(faults, checkURL(u.flag, u.url, queueSchemes()))
+		}
+	}
+	samePlace := queueDrivers(nil).SamePlace
+	switch {
+	case f.RedriveFrom == "":
+	case samePlace(f.RedriveFrom, f.Queue):
+		faults = append(faults, errors.New("--redrive-from is the same as --queue: name the queue with the dead letters"))
+	case samePlace(f.RedriveFrom, f.RedriveTo):
+		faults = append(faults, errors.New("--redrive-to is the same as --redrive-from: each message would come back without limit"))
+	}
+	return errors.Join(faults...)
 }
 
 // validatePasses decides where the shards of passes go, and returns all mistakes.

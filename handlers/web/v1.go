@@ -24,6 +24,7 @@ func (s *service) v1() routesV1 {
 	if len(s.config.Records) > 0 {
 		routes.get("/v1/records/", s.record)
 	}
+	s.addActions(routes)
 	return routes
 }
 

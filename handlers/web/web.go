@@ -69,6 +69,8 @@ type Config struct {
 	// addresses. A server for the user's own machine needs "localhost" here, because a web site that
 	// the user visits could else read it (DNS rebinding). None: every name is answered.
 	Hosts []string
+	// Actions are the routes that change something. The zero value has none.
+	Actions Actions
 	// Log gets a line for each upload, without names or content, and a line for each record that
 	// could not be read. Default: discarded.
 	Log *slog.Logger

@@ -1,8 +1,8 @@
 package redrive
 
 import (
+	"bytes"
 	"encoding/json"
-	"io"
 
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
@@ -15,11 +15,12 @@ type Report struct {
 	Action   Action
 }
 
-// JSON writes the report as one JSON object.
-func (r Report) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(struct {
+// MarshalJSON implements json.Marshaler.
+func (r Report) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // the caller's encoder decides
+	err := e.Encode(struct {
 		From   string `json:"from"`
 		To     string `json:"to,omitempty"`
 		Action string `json:"action"`
@@ -29,6 +30,7 @@ func (r Report) JSON(w io.Writer) error {
 		After  *after  `json:"queue_counts,omitempty"`
 		Groups []Group `json:"groups"`
 	}{redact.URL(r.From), redact.URL(r.To), r.Action.String(), r.End, r.Total, r.Total.Left(), afterOf(r.After), r.Groups})
+	return b.Bytes(), err
 }
 
 type after struct {

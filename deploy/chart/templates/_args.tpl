@@ -5,7 +5,8 @@
 {{- $args := list "serve" "--listen=:5000" }}
 {{- range $flag, $value := dict "queue" $v.queue.url "dead-letter" $v.deadLetter.url "results" $v.results.url
       "on-delete" $v.onDelete "on-missing" $v.onMissing "on-mismatch" $v.onMismatch "checkpoint-above" $v.checkpointAbove
-      "checkpoint-every" $v.checkpointEvery "slice" $v.slice "pprof" $v.pprof "reports" $v.reports "shards-to" $v.shardsTo }}
+      "checkpoint-every" $v.checkpointEvery "slice" $v.slice "pprof" $v.pprof "reports" $v.reports "shards-to" $v.shardsTo
+      "redrive-from" $v.redrive.from "redrive-to" $v.redrive.to }}
 {{- if ne (toString $value) "" }}
 {{- $args = append $args (printf "--%s=%v" $flag $value) }}
 {{- end }}
@@ -18,6 +19,9 @@
 {{- end }}
 {{- $args = concat $args (include "bucketsum.sharedArgs" . | fromJsonArray) }}
 {{- $args = append $args (printf "--max-upload=%d" (int64 $v.maxUpload)) }}
+{{- if $v.token.existingSecret.name }}
+{{- $args = append $args (printf "--token-file=%s/token" (include "bucketsum.tokenFolder" .)) }}
+{{- end }}
 {{- include "bucketsum.words" (concat $args $v.extraArgs) }}
 {{- end }}
 
@@ -94,6 +98,10 @@
 
 {{- define "bucketsum.sseFolder" -}}
 /run/secrets/bucketsum.io/sse-c
+{{- end }}
+
+{{- define "bucketsum.tokenFolder" -}}
+/run/secrets/bucketsum.io/token
 {{- end }}
 
 {{/* The URLs of a worker that may be in Secrets, by their variable. */}}

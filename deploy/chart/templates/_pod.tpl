@@ -72,29 +72,40 @@ containers:
       readOnlyRootFilesystem: true
       capabilities:
         drop: [ALL]
-    {{- if or $v.sseCustomerKey.existingSecret.name $v.extraVolumeMounts }}
+    {{- $secrets := list }}
+    {{- with $v.sseCustomerKey.existingSecret }}
+    {{- if .name }}
+    {{- $secrets = append $secrets (dict "name" "sse-c" "secret" .name "keys" (dict .key "key") "folder" (include "bucketsum.sseFolder" $.root)) }}
+    {{- end }}
+    {{- end }}
+    {{- if contains "--token-file=" .args }}
+    {{- with $v.token.existingSecret }}
+    {{- $secrets = append $secrets (dict "name" "token" "secret" .name "keys" (dict .key "token") "folder" (include "bucketsum.tokenFolder" $.root)) }}
+    {{- end }}
+    {{- end }}
+    {{- if or $secrets $v.extraVolumeMounts }}
     volumeMounts:
-      {{- if $v.sseCustomerKey.existingSecret.name }}
-      - name: sse-c
-        mountPath: {{ include "bucketsum.sseFolder" .root }}
+      {{- range $secrets }}
+      - name: {{ .name }}
+        mountPath: {{ .folder }}
         readOnly: true
       {{- end }}
       {{- with $v.extraVolumeMounts }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
     {{- end }}
-{{- if or $v.sseCustomerKey.existingSecret.name $v.extraVolumes }}
+{{- if or $secrets $v.extraVolumes }}
 volumes:
-  {{- with $v.sseCustomerKey.existingSecret }}
-  {{- if .name }}
-  - name: sse-c
+  {{- range $secrets }}
+  - name: {{ .name }}
     secret:
-      secretName: {{ .name | quote }}
+      secretName: {{ .secret | quote }}
       defaultMode: 0440
       items:
-        - key: {{ .key | quote }}
-          path: key
-  {{- end }}
+        {{- range $key, $path := .keys }}
+        - key: {{ $key | quote }}
+          path: {{ $path }}
+        {{- end }}
   {{- end }}
   {{- with $v.extraVolumes }}
   {{- toYaml . | nindent 2 }}

@@ -44,6 +44,11 @@ type App struct {
 	handle        pipeline.Handler
 	passes        passes
 
+	token     *web.Token                  // nil: none
+	letters   *letters                    // for the HTTP side; nil: none
+	noLetters string                      // why
+	keep      func(context.Context) error // takes dead letters in memory; nil: there are none
+
 	opening opening
 	page    atomic.Pointer[http.Handler]  // what the HTTP side answers now
 	ready   atomic.Pointer[web.Readiness] // what page says at /readyz
@@ -59,7 +64,7 @@ func New(ctx context.Context, c Config) (*App, error) {
 		return nil, err
 	}
 	a := &App{config: c.withDefaults(), passes: passes{stop: make(chan struct{})}}
-	steps := []func(context.Context) error{a.listen, a.measure}
+	steps := []func(context.Context) error{a.openToken, a.listen, a.measure}
 	if !a.config.Wait {
 		steps = append(steps, a.open)
 	}
@@ -107,6 +112,26 @@ func (a *App) listen(context.Context) error {
 	return nil
 }
 
+func (a *App) openToken(context.Context) (err error) {
+	if a.config.TokenFile != "" {
+		a.token, err = web.OpenToken(a.config.TokenFile, a.config.Log)
+	}
+	return flagError("--token-file", err)
+}
+
+// actions returns what the HTTP side can change.
+func (a *App) actions() web.Actions {
+	to, _ := a.listener.Addr().(*net.TCPAddr)
+	c := web.Actions{Open: to != nil && to.IP.IsLoopback(), Token: a.token, NoDeadLetters: a.noLetters}
+	switch {
+	case a.letters != nil:
+		c.DeadLetters = a.letters
+	case a.noLetters == "":
+		c.NoDeadLetters = "The worker has not opened its queues yet: try again soon"
+	}
+	return c
+}
+
 // openQueues opens the topics of results, dead letters and continuations, then the queue.
 func (a *App) openQueues(ctx context.Context) (err error) {
 	publisher := func(flag, url string) (topic message.Publisher, err error) {
@@ -143,6 +168,11 @@ func (a *App) openQueues(ctx context.Context) (err error) {
 	}
 	if url := a.config.Shards; url != "" && a.config.Reports != "" {
 		if a.passes.shards, err = publisher("--shards-to", url); err != nil {
+			return err
+		}
+	}
+	if a.listener != nil {
+		if err := a.await(ctx, "--redrive-from", a.openLetters); err != nil {
 			return err
 		}
 	}
@@ -233,7 +263,11 @@ func (a *App) Run(ctx context.Context, parts ...func(context.Context) error) err
 		}
 		a.config.Log.Info("serving", "version", a.config.Version, "buckets", a.Buckets(),
 			"algorithms", a.config.Algorithms, "concurrency", a.config.Concurrency, "listen", a.Address(), "slice", a.slice())
-		return runAll(ctx, a.runPipeline, a.sweepCheckpoints)
+		parts := []func(context.Context) error{a.runPipeline, a.sweepCheckpoints}
+		if a.keep != nil {
+			parts = append(parts, a.keep)
+		}
+		return runAll(ctx, parts...)
 	})
 	if a.listener != nil {
 		parts = append(parts, func(ctx context.Context) error {
@@ -307,6 +341,9 @@ func (a *App) runPipeline(ctx context.Context) error {
 // newPage returns a handler of the HTTP side, which has the records of the buckets that
 // are open. The pipeline has ended when drained is closed.
 func (a *App) newPage(ready *web.Readiness, waiting func() *live.Waiting, drained <-chan struct{}) (http.Handler, error) {
+	if a.listener == nil {
+		return http.NotFoundHandler(), nil
+	}
 	records := make(map[string]web.Records)
 	for name, s := range a.config.Stores {
 		records[name] = s.Bucket().Records
@@ -334,6 +371,7 @@ func (a *App) newPage(ready *web.Readiness, waiting func() *live.Waiting, draine
 		},
 		Log:     a.config.Log,
 		Version: a.config.Version,
+		Actions: a.actions(),
 	})
 }
 

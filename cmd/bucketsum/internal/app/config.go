@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/sns"
 	"github.com/bucketsum/bucketsum/handlers"
@@ -43,6 +45,9 @@ type Config struct {
 	Reports string
 	// Shards is the URL of the topic that feeds the queue. The shards of a pass that follow those in work go there.
 	Shards string
+	// RedriveFrom is the URL of the queue from which the HTTP side receives dead letters. Empty: DeadLetter, if messages
+	// can be received from it. RedriveTo is the URL of the topic that feeds the queue. Empty: Shards or Queue.
+	RedriveFrom, RedriveTo string
 	// MaxDeliveries is how often a message may fail or be interrupted before it is
 	// dead-lettered; 0: the queue decides. It is always less than a limit that the queue
 	// is known to have.
@@ -77,6 +82,7 @@ type Config struct {
 	Listen    string   // address of the HTTP side; empty: none
 	Hosts     []string // host names that the page answers to; none: any
 	MaxUpload int64    // bytes; see web.Config
+	TokenFile string   // with the token for what changes something by HTTP; empty: none
 	Profiles  string   // loopback address that serves Go's profiles; empty: none
 
 	Observer pipeline.Observer // called beside metrics and Activity; nil Result: results are logged
@@ -86,6 +92,8 @@ type Config struct {
 	// Waiting tells what waits for the worker. It must be quick. nil: the queue is asked, if it can tell.
 	Waiting func() *live.Waiting
 	Version string
+	// requeue sends messages to Queue again; nil: a publisher of its own.
+	requeue message.Publisher
 	// wrap changes how the handlers use a bucket; nil: it does not.
 	wrap func(pipeline.Bucket) pipeline.Bucket
 	Log  *slog.Logger // nil: discarded

@@ -259,7 +259,7 @@ func (l *local) worker() Config {
 	c.Waiting = l.waits
 	c.Folder, c.First, c.BucketConfig.Layout = l.dir, "cp FILE "+shellPath(l.Dir), l.Layout
 	c.Observer.End = func(_ context.Context, d pipeline.Delivery) { l.waiting.handled(d) }
-	c.wrap = l.patience.of
+	c.wrap, c.requeue = l.patience.of, l.waiting
 	c.Retry = pipeline.Retry{Max: 2, Initial: 200 * time.Millisecond}
 	c.MaxDeliveries = 3
 	c.Hosts = []string{"localhost"}

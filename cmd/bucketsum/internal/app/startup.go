@@ -42,7 +42,7 @@ func (a *App) awaited() map[string]func(context.Context) error {
 	checks := map[string]func(context.Context) error{
 		"start": func(context.Context) error { return errors.New("waits for its queues and buckets") },
 	}
-	names := []string{"--queue", "--results", "--dead-letter", "--slice", "--reports", "--shards-to"}
+	names := []string{"--queue", "--results", "--dead-letter", "--redrive-from", "--slice", "--reports", "--shards-to"}
 	for _, b := range a.config.Buckets {
 		names = append(names, "bucket "+b.Name)
 	}
@@ -79,7 +79,7 @@ func (a *App) await(ctx context.Context, name string, open func(context.Context)
 
 // urls returns all URLs of the configuration, which may contain secrets.
 func (c Config) urls() []string {
-	urls := []string{c.Queue, c.DeadLetter, c.Results, c.Continue, c.Reports, c.Shards}
+	urls := []string{c.Queue, c.DeadLetter, c.Results, c.Continue, c.Reports, c.Shards, c.RedriveFrom, c.RedriveTo}
 	for _, b := range c.Buckets {
 		urls = append(urls, b.URL)
 	}

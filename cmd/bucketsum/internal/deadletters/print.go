@@ -2,6 +2,7 @@
 package deadletters
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -106,6 +107,13 @@ func age(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%dd", int(d.Hours()/24))
 	}
+}
+
+// JSON prints the report as one JSON object.
+func (r Report) JSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(r.Report)
 }
 
 // Sentence sums the report up for people.

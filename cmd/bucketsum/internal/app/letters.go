@@ -1,0 +1,102 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/bucketsum/bucketsum/adapters/events"
+	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
+	"github.com/bucketsum/bucketsum/pipeline/redrive"
+)
+
+const (
+	// A run by HTTP must answer soon, and is one of several things that a worker does.
+	lettersWait        = 3 * time.Second
+	lettersHold        = 2000
+	lettersConcurrency = 8
+)
+
+// letters are the dead letters of a worker, for the HTTP side.
+type letters struct {
+	run      redrive.Config // without action and match
+	activity *live.Activity
+
+	busy sync.Mutex
+}
+
+// Run implements web.DeadLetters. What was discarded is no longer shown as a failure.
+func (l *letters) Run(ctx context.Context, action redrive.Action, match redrive.Match) (redrive.Report, error) {
+	if !l.busy.TryLock() {
+		return redrive.Report{}, web.ErrBusy
+	}
+	defer l.busy.Unlock()
+	c := l.run
+	c.Action, c.Match = action, match
+	if action != redrive.Send {
+		c.To = ""
+	}
+	s, err := redrive.Run(ctx, c)
+	if s.End != "" {
+		switch action {
+		case redrive.Discard:
+			l.activity.Dismiss(match.Selects)
+		case redrive.Send: // a message that names no object is not known again when it succeeds
+			l.activity.Dismiss(func(reason string, objects ...pipeline.Object) bool {
+				return len(objects) == 0 && match.Selects(reason)
+			})
+		}
+	}
+	return redrive.Report{Summary: s, From: c.From, To: c.To, Action: action}, err
+}
+
+// traits returns the traits of a queue; zero if there is none of that URL.
+func (a *App) traits(rawURL string) queue.Traits {
+	if d, err := a.config.Drivers.Of(rawURL); err == nil {
+		return d.Traits()
+	}
+	return queue.Traits{}
+}
+
+// openLetters decides where the dead letters of the HTTP side are, and where they are sent.
+func (a *App) openLetters(ctx context.Context) error {
+	c := &a.config
+	from, to := c.RedriveFrom, c.RedriveTo
+	if from == "" && a.traits(c.DeadLetter).OwnTopic {
+		from = c.DeadLetter
+	}
+	if to == "" {
+		if to = c.Shards; to == "" && a.traits(c.Queue).OwnTopic {
+			to = c.Queue
+		}
+	}
+	switch {
+	case from == "" && c.DeadLetter == "":
+		a.noLetters = "The worker knows no dead letters: start it with --dead-letter, or name the queue that has them with --redrive-from"
+		return nil
+	case from == "":
+		a.noLetters = "What is sent to --dead-letter cannot be received by its URL (" + redact.Scheme(c.DeadLetter) + "://): name the queue, subscription or consumer that receives it with --redrive-from"
+		return nil
+	case to == "":
+		a.noLetters = "Messages cannot be sent to --queue by its URL (" + redact.Scheme(c.Queue) + "://): name the topic that feeds it with --redrive-to"
+		return nil
+	}
+	run := redrive.Config{
+		Drivers: c.Drivers, From: from, To: to,
+		Concurrency: lettersConcurrency, Hold: lettersHold, Wait: lettersWait,
+		Decode: events.Decode, Log: c.Log,
+	}
+	if from == c.DeadLetter && a.traits(from).InProcess {
+		k, err := a.openKeeper(ctx)
+		if err != nil {
+			return err
+		}
+		run.Drivers, run.Wait = append(run.Drivers[:0:0], k), keeperWait
+	}
+	a.letters = &letters{run: run, activity: c.Activity}
+	return nil
+}

@@ -1,0 +1,73 @@
+package web
+
+import (
+	"mime"
+	"net/http"
+)
+
+// Actions are the routes that change something. The zero value has none.
+type Actions struct {
+	// Open lets every client use them. It is for a listener on a loopback address: web sites cannot use them
+	// through the browser of a visitor, and requests that a proxy has forwarded are refused.
+	Open bool
+	// Token is what a client needs, also if Open is set. nil without Open: the routes are off.
+	Token *Token
+	// DeadLetters are what the routes below /v1/dead-letters work on. nil: the routes say NoDeadLetters.
+	DeadLetters   DeadLetters
+	NoDeadLetters string // why there are none, and what to do
+}
+
+// The problems of the guard.
+var (
+	problemOff       = problem{"off", http.StatusNotFound, "This route is off"}
+	problemToken     = problem{"token-needed", http.StatusUnauthorized, "The request has not the token"}
+	problemTries     = problem{"too-many-tries", http.StatusTooManyRequests, "Too many wrong tokens came from this address"}
+	problemNoToken   = problem{"token-unreadable", http.StatusServiceUnavailable, "The server cannot read its token"}
+	problemForeign   = problem{"foreign-origin", http.StatusForbidden, "A page of another site has sent the request"}
+	problemForwarded = problem{"forwarded", http.StatusForbidden, "A proxy has forwarded the request"}
+	problemJSON      = problem{"not-json", http.StatusUnsupportedMediaType, "The Content-Type must be application/json"}
+)
+
+// forwarding are headers of proxies. Behind a proxy, a loopback listener can be reached from elsewhere.
+var forwarding = []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"}
+
+// guarded accepts requests of those who may change something.
+func (s *service) guarded(next http.HandlerFunc) http.HandlerFunc {
+	a := s.config.Actions
+	switch {
+	case a.Token != nil:
+		// A browser does not send the token by itself, so another site cannot send it.
+		return func(w http.ResponseWriter, r *http.Request) {
+			if a.Token.admits(w, r) {
+				next(w, r)
+			}
+		}
+	case !a.Open:
+		return func(w http.ResponseWriter, r *http.Request) {
+			problemOff.answer(w, r, "The server can be reached from other machines, so that it needs a token: start it with --token-file FILE")
+		}
+	}
+	sameOrigin := http.NewCrossOriginProtection()
+	names := &service{config: Config{Hosts: append([]string{"localhost"}, s.config.Hosts...)}}
+	return names.named(func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range forwarding {
+			if r.Header.Get(name) != "" {
+				problemForwarded.answer(w, r, "It has the header "+name+". Start the server with --token-file FILE, and send the token")
+				return
+			}
+		}
+		asked := *r
+		asked.Method = http.MethodPost // a GET has effects, too: it receives dead letters
+		if err := sameOrigin.Check(&asked); err != nil {
+			problemForeign.answer(w, r, "Use the page of this server, or a program")
+			return
+		}
+		next(w, r)
+	})
+}
+
+// isJSON reports whether the body of a request is JSON. A form of another site cannot say so.
+func isJSON(r *http.Request) bool {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && media == "application/json"
+}
