@@ -26,6 +26,8 @@ var rooms = map[string][]string{
 	"handlers/web":                    {"pipeline", "handlers/web"},
 	"adapters":                        {"pipeline"},
 	"adapters/blobstore":              {"pipeline", "adapters/blobstore/driver"},
+	"adapters/blobstore/s3":           {"pipeline", "adapters/blobstore/driver", "adapters/awsfault"},
+	"adapters/sqs":                    {"pipeline", "adapters/awsfault"},
 	"adapters/blobstore/drivertest":   {"adapters/blobstore", "pipeline", "testenv/awsenv"},
 	"testenv":                         {"handlers", "adapters", "pipeline", "testenv"},
 	"pipeline":                        {"pipeline/digest"},

@@ -69,6 +69,9 @@ func (d Driver) connect(a address, name string, lost func()) (*nats.Conn, error)
 		options = append(options, nats.ClientCert(cert, key))
 	}
 	nc, err := nats.Connect(server.String(), append(options, d.Options...)...)
+	if errors.Is(err, nats.ErrNoServers) { // which hides why
+		return nil, fmt.Errorf("nothing answers at %s: start the server, or correct its address: %w", a.url.Host, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", a.url.Host, err)
 	}

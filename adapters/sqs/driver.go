@@ -3,7 +3,6 @@ package sqs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	gcaws "gocloud.dev/aws"
 
+	"github.com/bucketsum/bucketsum/adapters/awsfault"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/backoff"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
@@ -89,7 +89,7 @@ func (d *Driver) client(ctx context.Context, url string) (*client, error) {
 	}
 	cfg, err := d.loadConfig(ctx, a.sdk)
 	if err != nil {
-		return nil, pipeline.Permanent(fmt.Errorf("AWS configuration: %w", err))
+		return nil, pipeline.Permanent(awsfault.Config(err, a.sdk, "visibility", "waittime"))
 	}
 	if cfg.Region == "" {
 		return nil, pipeline.Permanent(errors.New("no region: add region=… to the URL or set AWS_REGION"))

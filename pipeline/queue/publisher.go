@@ -9,6 +9,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/bucketsum/bucketsum/pipeline/redact"
+	"github.com/bucketsum/bucketsum/pipeline/unreached"
 )
 
 // Publisher sends messages to topics; a Watermill topic is the URL of one. Safe
@@ -47,7 +48,7 @@ func (p *Publisher) topic(ctx context.Context, url string) (Topic, error) {
 	}
 	t, err := p.driver.OpenTopic(ctx, url)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", redact.URL(url), redact.Error(err, url))
+		return nil, fmt.Errorf("open %s: %w", redact.URL(url), redact.Error(unreached.Explain(err), url))
 	}
 	p.topics[url] = t
 	return t, nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/pipeline/backoff"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
+	"github.com/bucketsum/bucketsum/pipeline/unreached"
 )
 
 // waitingPerSlot is how many nacked messages wait for their redelivery outside of
@@ -93,7 +94,7 @@ func (s *Subscriber) open(ctx context.Context, url string) (*source, error) {
 	}
 	live, err := s.driver.OpenQueue(ctx, url, s.config.Concurrency)
 	if err != nil {
-		return nil, fmt.Errorf("subscribe to %s: %w", redact.URL(url), redact.Error(err, url))
+		return nil, fmt.Errorf("subscribe to %s: %w", redact.URL(url), redact.Error(unreached.Explain(err), url))
 	}
 	q := &source{
 		url:     url,

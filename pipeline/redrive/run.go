@@ -11,6 +11,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/backoff"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
+	"github.com/bucketsum/bucketsum/pipeline/unreached"
 )
 
 const (
@@ -99,7 +100,7 @@ func Run(ctx context.Context, c Config) (_ Summary, err error) {
 	if c.Action == Send {
 		to, _ := c.Drivers.Of(c.To)
 		if r.topic, err = to.OpenTopic(ctx, c.To); err != nil {
-			return Summary{}, fmt.Errorf("--to: open %s: %w", redact.URL(c.To), redact.Error(err, c.To))
+			return Summary{}, fmt.Errorf("--to: open %s: %w", redact.URL(c.To), redact.Error(unreached.Explain(err), c.To))
 		}
 		defer func() {
 			if closing := r.topic.Close(); closing != nil {
@@ -153,7 +154,7 @@ func (r *run) tell() (stop func()) {
 func (r *run) open(ctx context.Context) (err error) {
 	// Some drivers have a receiver for each message that is in flight.
 	if r.queue, err = r.from.OpenQueue(ctx, r.From, r.Concurrency+r.Hold); err != nil {
-		return fmt.Errorf("--from: open %s: %w", redact.URL(r.From), redact.Error(err, r.From))
+		return fmt.Errorf("--from: open %s: %w", redact.URL(r.From), redact.Error(unreached.Explain(err), r.From))
 	}
 	return nil
 }

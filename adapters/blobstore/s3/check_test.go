@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -67,6 +68,13 @@ func TestCheck(t *testing.T) {
 		})
 	}
 	none := awsenv.Server{URL: "http://127.0.0.1:1"} // port 1 is closed
+	page := func(code int) awsenv.Server {
+		return server.Before(t, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(code)
+			_, _ = io.WriteString(w, "<html><body>Welcome</body></html>")
+		})
+	}
 	gone := b
 	gone.Name = "no-such-bucket"
 	for want, test := range map[string]struct {
@@ -81,6 +89,10 @@ func TestCheck(t *testing.T) {
 		"nothing listens":                                               {source: b.Through(none)},
 		"name is unknown":                                               {source: b.Through(awsenv.Server{URL: "http://no-such-host.invalid"})},
 		"there are no credentials":                                      {source: b, query: "&profile=empty"},
+		"what answers there is no S3: correct endpoint=":                {source: b.Through(page(http.StatusOK))},
+		`there is no bucket "` + b.Name + `": create it`:                {source: b.Through(page(http.StatusNotFound))},
+		"the clock of this machine is wrong":                            {source: b.Through(says(403, "RequestTimeTooSkewed"))},
+		"renew them":                                                    {source: b.Through(says(400, "ExpiredToken"))},
 	} {
 		raw := test.source.Address() + test.query
 		if test.query != "" {
@@ -164,6 +176,23 @@ func TestAccessKeyThatVersitygwDoesNotKnow(t *testing.T) {
 	for what, err := range map[string]error{"Check": store.Check(t.Context()), "Open": err} {
 		if pipeline.Classify(err) != pipeline.ClassTransient || !strings.Contains(err.Error(), "the credentials have expired or are not those of the store") {
 			t.Errorf("%s: got %v, want a transient error that says what to do", what, err)
+		}
+	}
+}
+
+// A web server at the address of the endpoint has no objects: what it sends has no checksum that is printed.
+func TestWebServerIsNoStore(t *testing.T) {
+	page := unreached.Before(t, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		_, _ = io.WriteString(w, "<html><body>Welcome</body></html>")
+	})
+	store := drivertest.S3Bucket{Server: page, Name: "test"}.Open(t, blobstore.Config{})
+	_, openErr := store.Open(t.Context(), pipeline.Object{Bucket: "test", Key: "a", Size: pipeline.UnknownSize})
+	var listErr error
+	for _, listErr = range store.List(t.Context()) {
+	}
+	for name, err := range map[string]error{"Open": openErr, "List": listErr} {
+		if err == nil || !strings.Contains(err.Error(), "what answers there is no S3") {
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }

@@ -84,6 +84,9 @@ func (v *version) begin(out *s3.GetObjectOutput, c *driver.Content) error {
 	if out.ContentLength == nil {
 		return driver.ErrUnknownLength
 	}
+	if out.ETag == nil {
+		return errors.New(notS3) // as a page of HTML
+	}
 	v.etag, v.size = driver.TrimETag(aws.ToString(out.ETag)), *out.ContentLength
 	if id := aws.ToString(out.VersionId); id != "" || v.id != "" {
 		v.id = id // if it is not the one that was asked for, the store compares the objects

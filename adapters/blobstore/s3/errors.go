@@ -13,8 +13,10 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/bucketsum/bucketsum/adapters/awsfault"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/unreached"
 )
 
 // fault is the answer of S3: its error code, and its response. Either may be missing. An answer
@@ -75,7 +77,7 @@ func (b *bucket) translate(err error, needs string) error {
 	}
 	// gocloud's classes are too coarse: it reports a missing bucket as a missing object.
 	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
-		err = op
+		err = awsfault.Brief(op)
 	}
 	f := faultOf(err)
 	switch {
@@ -95,6 +97,12 @@ func (b *bucket) translate(err error, needs string) error {
 		if cache, ok := b.client.Options().Credentials.(*aws.CredentialsCache); ok {
 			cache.Invalidate()
 		}
+	}
+	if none := awsfault.Credentials(err); none != nil {
+		return none
+	}
+	if b.client.Options().Region == "" {
+		return awsfault.Instead("no region is set: add region=… to the bucket's URL, or set AWS_REGION", err)
 	}
 	if why := b.explain(err, f, needs); why != "" {
 		err = fmt.Errorf("%s: %w", why, err)
@@ -131,8 +139,7 @@ func (b *bucket) explain(err error, f fault, needs string) string {
 	case strings.HasPrefix(f.code, "KMS."):
 		return "its KMS key cannot be used: it needs to be enabled, and this program needs kms:Decrypt (to write records: kms:GenerateDataKey)"
 	case f.status == http.StatusForbidden, f.code == "AccessDenied":
-		return fmt.Sprintf("access denied: this program needs %s on the bucket %q (and s3:ListBucket, without which S3 says this of a key that is gone), and kms:Decrypt if a KMS key encrypts it",
-			needs, b.name)
+		return fmt.Sprintf("access denied: this program needs %s on the bucket %q%s", needs, b.name, also(needs))
 	case f.code == "SlowDown", f.status == http.StatusTooManyRequests, f.status == http.StatusServiceUnavailable:
 		return "the store asks for fewer requests"
 	case f.status >= http.StatusInternalServerError:
@@ -141,6 +148,14 @@ func (b *bucket) explain(err error, f fault, needs string) string {
 		return "the store does not understand the request: an object that is encrypted with a key of your own needs --sse-c-key-file with that key; else the credentials may have expired"
 	}
 	return b.unreached(err)
+}
+
+// also names the other permissions for which S3 denies access to an object.
+func also(needs string) string {
+	if needs == "s3:ListBucket" {
+		return ""
+	}
+	return " (and s3:ListBucket, without which S3 says this of a key that is gone), and kms:Decrypt if a KMS key encrypts it"
 }
 
 // explainRecord says which flag is wrong if the store refuses a record; empty if no flag is.
@@ -173,8 +188,8 @@ func shadowed(f fault, key string) string {
 
 // unreached says why a request did not reach the store.
 func (b *bucket) unreached(err error) string {
-	if b.client.Options().Region == "" {
-		return "no region is set: add region=… to the bucket's URL, or set AWS_REGION"
+	if awsfault.Foreign(err) {
+		return notS3
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return "nothing listens at the store's address: start it, or correct endpoint=… in the bucket's URL or AWS_ENDPOINT_URL"
@@ -182,8 +197,11 @@ func (b *bucket) unreached(err error) string {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return "the store's name is unknown: correct region or endpoint; a store that is not AWS mostly needs use_path_style=true in the bucket's URL"
 	}
-	return ""
+	return unreached.Why(err)
 }
+
+// notS3 is what to say of an answer that S3 never gives.
+const notS3 = "what answers there is no S3: correct endpoint=… in the bucket's URL or AWS_ENDPOINT_URL"
 
 func orUnknown(region string) string {
 	if region == "" {

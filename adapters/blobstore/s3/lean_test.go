@@ -90,7 +90,7 @@ func content(r *http.Request) string {
 	return fmt.Sprint(r.Method, " ", r.Host, r.RequestURI, " ", h)
 }
 
-var requestIDs = regexp.MustCompile(`(RequestID|HostID): [^,]*, |dial tcp .*`)
+var requestIDs = regexp.MustCompile(`(RequestID|HostID): [^,]*, | \(request [^)]*\)|dial tcp .*`)
 
 // outcome is what Get returned, without what differs from request to request.
 func outcome(b *driver.Blob, err error) string {

@@ -88,6 +88,9 @@ func (b *bucket) pages(ctx context.Context, l driver.Listing, after string) iter
 	return func(yield func(*s3.ListObjectsV2Output, error) bool) {
 		for {
 			page, err := b.client.ListObjectsV2(ctx, in)
+			if err == nil && isForeign(page) {
+				err = errors.New(notS3)
+			}
 			if err != nil {
 				yield(nil, b.translate(err, "s3:ListBucket"))
 				return
@@ -103,6 +106,11 @@ func (b *bucket) pages(ctx context.Context, l driver.Listing, after string) iter
 			in.ContinuationToken, in.MaxKeys = &next, nil
 		}
 	}
+}
+
+// isForeign reports whether an answer has nothing that a listing has, as a page of HTML.
+func isForeign(page *s3.ListObjectsV2Output) bool {
+	return page.Name == nil && page.KeyCount == nil && page.IsTruncated == nil && len(page.Contents) == 0
 }
 
 // entryOf reads an entry of a listing.

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/bucketsum/bucketsum/adapters/awsfault"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
@@ -109,10 +110,10 @@ func (b *bucket) whatIsGone(ctx context.Context, err error) error {
 	_, there := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &b.name})
 	switch status := faultOf(there).status; {
 	case status == http.StatusNotFound:
-		return fmt.Errorf("%s: %w", b.explain(there, fault{code: "NoSuchBucket"}, ""), there)
+		return fmt.Errorf("%s: %w", b.explain(there, fault{code: "NoSuchBucket"}, ""), awsfault.Brief(there))
 	case there != nil && (status == 0 || status == http.StatusTooManyRequests || status >= http.StatusInternalServerError && status != http.StatusNotImplemented):
 		// A proxy answers "not found" while its store is down, too.
 		return fmt.Errorf("is the object gone, or the store down? %w", b.translate(there, "s3:ListBucket"))
 	}
-	return fmt.Errorf("%w (%w)", pipeline.ErrNotFound, err)
+	return fmt.Errorf("%w (%w)", pipeline.ErrNotFound, awsfault.Brief(err))
 }

@@ -27,6 +27,7 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
 
+	"github.com/bucketsum/bucketsum/adapters/awsfault"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
@@ -114,7 +115,7 @@ func open(ctx context.Context, u *url.URL, options Options, o driver.Options) (*
 	var opener s3blob.URLOpener
 	opened, err := opener.OpenBucketURL(ctx, u)
 	if err != nil {
-		return nil, err
+		return nil, awsfault.Config(err, u.Query(), "use_path_style", "accelerate", "disable_https", "ssetype", "kmskeyid", "awssdk", "s3ForcePathStyle")
 	}
 	defer opened.Close() // only its client is needed
 	b := &bucket{name: u.Host, writes: opener.Options, options: options, records: o.Records, log: o.Log}
@@ -182,10 +183,10 @@ func (b *bucket) Reachable(ctx context.Context) error {
 func (b *bucket) usable(ctx context.Context) error {
 	if c := b.client.Options().Credentials; c != nil {
 		if _, err := c.Retrieve(ctx); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("there are no credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine or pod a role: %w", err)
+			return cmp.Or(awsfault.Credentials(err), fmt.Errorf("the credentials cannot be loaded: %w", err))
 		}
 	}
-	_, err := b.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
+	list, err := b.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
 		Bucket:       &b.name,
 		MaxKeys:      aws.Int32(1),
 		RequestPayer: b.payer(),
@@ -197,6 +198,12 @@ func (b *bucket) usable(ctx context.Context) error {
 				"bucket", b.name, "err", err)
 			return nil
 		}
+	}
+	switch {
+	case faultOf(err).nothing():
+		return b.whatIsGone(ctx, err)
+	case err == nil && isForeign(list):
+		return errors.New(notS3)
 	}
 	return b.translate(err, "s3:ListBucket")
 }
