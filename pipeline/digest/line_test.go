@@ -176,10 +176,16 @@ func TestParseOtherTools(t *testing.T) {
 		{"OpenSSL 3", "BLAKE2B-512(a)= " + sha256OfX + sha256OfX, "blake2b", sha256OfX + sha256OfX, "a"},
 		{"OpenSSL 1.1", "BLAKE2b512(a)= " + sha256OfX + sha256OfX, "blake2b", sha256OfX + sha256OfX, "a"},
 		{"FreeBSD", "SHA512t256 (a) = " + sha256OfX, "sha512-256", sha256OfX, "a"},
+		{"b2sum --length 48 --tag", "BLAKE2b-48 (a) = 171cdfdf84ed", "blake2b-48", "171cdfdf84ed", "a"},
+		{"cksum -a blake2b --length 48 --base64", "BLAKE2b-48 (a) = fc1f97C4", "blake2b-48", "7dcd5ff7b0b8", "a"},
 		{"b2sum --length 256 --tag", "BLAKE2b-256 (a) = " + sha256OfX, "blake2b-256", sha256OfX, "a"},
 		{"b2sum --length 256", sha256OfX[:48] + "  a", "", sha256OfX[:48], "a"},
 		{"cksum -a sha384 --base64", "SHA384 (a) = " + strings.Repeat("/0aZ", 16), "sha384", strings.Repeat("ff4699", 16), "a"},
 
+		{"b2sum --length 8", "6a  a", "", "", ""},
+		{"BLAKE2b of a length that it does not have", "BLAKE2b-257 (a) = " + sha256OfX, "", "", ""},
+		{"BLAKE2b of another length than it says", "BLAKE2b (a) = 171cdfdf84ed", "", "", ""},
+		{"cksum --base64 --tag, cut", "MD5 (a) = ndTkYSaMgDT1yFZOFVxnpg=", "", "", ""},
 		{"OpenSSL 3", "HMAC-SHA256(a)= " + sha256OfX, "", "", ""},
 		{"OpenSSL 3", "SHAKE-256(a)= " + sha256OfX, "", "", ""},
 		{"xxhsum --little-endian --tag", "XXH3_LE (a) = " + xxh3OfX, "", "", ""},
@@ -197,6 +203,14 @@ func TestParseOtherTools(t *testing.T) {
 		if err != nil && !errors.Is(err, digest.ErrNoLine) {
 			t.Errorf("%s: the error of %q is not ErrNoLine: %v", test.tool, test.line, err)
 		}
+	}
+}
+
+// TestParserShort: b2sum --length 8 has values of two digits.
+func TestParserShort(t *testing.T) {
+	p := digest.Parser{Short: true}
+	if line, err := p.Parse("6a  a"); err != nil || line != (digest.Line{Value: "6a", Name: "a"}) {
+		t.Errorf("%+v, error %v", line, err)
 	}
 }
 

@@ -228,7 +228,8 @@ func (r *Reader) Entries() iter.Seq2[Entry, error] {
 	case Certutil:
 		return r.each((&certutilReader{Reader: r}).line)
 	}
-	return r.each((&sumsReader{Reader: r}).line)
+	short := slices.ContainsFunc(r.o.Algorithms, func(a string) bool { return strings.HasPrefix(a, blake2bPrefix) })
+	return r.each((&sumsReader{Reader: r, parser: digest.Parser{Short: short}}).line)
 }
 
 // each yields what parse makes of each line, and of a blank one at the end, which ends an entry of several lines. parse returns

@@ -36,7 +36,7 @@ func (r *sumsReader) line(s string) (e Entry, ok bool, err error) {
 	}
 	algorithm := line.Algorithm
 	if algorithm == "" {
-		if len(line.Value) == crcDigits && !crcLine.MatchString(s) {
+		if len(line.Value) == crcDigits && !crcLine.MatchString(s) && len(r.o.Algorithms) == 0 {
 			return Entry{}, false, errors.New("a value of 8 digits needs two spaces before the name, because it may be a word or a date")
 		}
 		if algorithm, err = r.untagged(line.Value); err != nil {

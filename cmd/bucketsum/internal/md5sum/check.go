@@ -133,7 +133,11 @@ func (c *checker) tell(done checkTask) error {
 	if done.improper != nil {
 		c.improper++
 		if c.o.Warn {
-			fmt.Fprintf(c.std.Err, "bucketsum sum: %s: %d: improperly formatted checksum line: %v\n", c.listName(), done.number, done.improper)
+			kind := ""
+			if c.o.Chosen && len(c.o.Algorithms) == 1 {
+				kind = digest.Tag(c.o.Algorithms[0]) + " "
+			}
+			fmt.Fprintf(c.std.Err, "bucketsum sum: %s: %d: improperly formatted %schecksum line: %v\n", c.listName(), done.number, kind, done.improper)
 		}
 		return nil
 	}
