@@ -137,7 +137,7 @@ func CheckNames(names ...string) error {
 // Size returns the number of bytes of the algorithm's values, which is half the number
 // of their digits. It returns 0 if there is no such algorithm.
 func Size(algorithm string) int {
-	a, _ := lookup(algorithm)
+	a, _ := find(algorithm)
 	return a.size
 }
 
@@ -168,15 +168,29 @@ func Base64(algorithm, value string) (string, error) {
 }
 
 func lookup(name string) (algorithm, error) {
-	for _, a := range algorithms {
-		if a.name == name {
-			return a, nil
-		}
+	if a, ok := find(name); ok {
+		return a, nil
 	}
-	if bits, ok := strings.CutPrefix(name, "blake2b-"); ok {
+	if bits, ok := strings.CutPrefix(name, shortPrefix); ok {
 		return shortBLAKE2b(bits)
 	}
 	return algorithm{}, suggest.Unknown("algorithm", name, Computable())
+}
+
+const shortPrefix = "blake2b-"
+
+// find is lookup without an error, which costs much more than a line of a list.
+func find(name string) (algorithm, bool) {
+	for _, a := range algorithms {
+		if a.name == name {
+			return a, true
+		}
+	}
+	if bits, ok := strings.CutPrefix(name, shortPrefix); ok {
+		a, err := shortBLAKE2b(bits)
+		return a, err == nil
+	}
+	return algorithm{}, false
 }
 
 // shortBLAKE2b returns BLAKE2b with values of so many bits.

@@ -103,10 +103,11 @@ func (p *Parser) parse(s string) (Line, error) {
 		value, algorithm = v, "xxh3"
 	}
 	value, ok := parseValue(value)
-	switch tag := taggedLine.FindStringSubmatch(s); {
-	case !ok && tag != nil:
-		return Line{}, UnknownError(tag[1])
+	switch {
 	case !ok:
+		if tag := taggedLine.FindStringSubmatch(s); tag != nil {
+			return Line{}, UnknownError(tag[1])
+		}
 		return Line{}, errors.New("the value is not hexadecimal")
 	case !p.isSize(len(value)):
 		return Line{}, fmt.Errorf("no algorithm has values of %d digits", len(value))
@@ -168,8 +169,8 @@ func cutTag(s string) (a algorithm, rest string, ok bool) {
 	if bits, ok := strings.CutPrefix(strings.Replace(tag, "BLAKE2B-", "BLAKE2b-", 1), "BLAKE2b-"); ok { // OpenSSL has a large B
 		name = "blake2b-" + bits
 	}
-	a, err := lookup(name)
-	return a, s[end:], err == nil
+	a, ok = find(name)
+	return a, s[end:], ok
 }
 
 // parseValue returns a value in lower-case hexadecimal. One in base64 ends with a padding character, or is of one of the
@@ -224,8 +225,8 @@ func parseTagged(a algorithm, s string, escaped bool) (Line, error) {
 // Valid reports whether value has the form in which this package prints the algorithm's
 // values.
 func Valid(algorithm, value string) bool {
-	a, err := lookup(algorithm)
-	return err == nil && len(value) == 2*a.size && isHex(value) && strings.ToLower(value) == value
+	a, ok := find(algorithm)
+	return ok && len(value) == 2*a.size && isHex(value) && strings.ToLower(value) == value
 }
 
 func isHex(s string) bool {
