@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bucketsum/bucketsum/handlers/web/digestfield"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
@@ -21,9 +22,9 @@ var (
 
 // checksumsAnswer is the answer of POST /v1/checksums. Fields may be added and are never renamed.
 type checksumsAnswer struct {
-	Size    int64             `json:"size"`    // bytes that were digested
-	Digests map[string]string `json:"digests"` // by algorithm
-	Checked []checked         `json:"checked"` // the checksums that the request states
+	Size    int64                 `json:"size"`    // bytes that were digested
+	Digests map[string]string     `json:"digests"` // by algorithm
+	Checked []digestfield.Checked `json:"checked"` // the checksums that the request states
 }
 
 // mismatchAnswer is the problem of content that is not what the request states.
@@ -35,9 +36,9 @@ type mismatchAnswer struct {
 // checksums answers with checksums of the body, or of the file in a form.
 func (s *service) checksums(w http.ResponseWriter, r *http.Request) {
 	names, f := algorithmsOf(r)
-	var stated statements
-	if f == nil {
-		stated, f = statementsOf(r.Header.Values)
+	stated, err := digestfield.Read(r.Header.Values)
+	if f == nil && err != nil {
+		f = &fault{problemField, err.Error()}
 	}
 	if coding := r.Header.Get("Content-Encoding"); f == nil && coding != "" && !strings.EqualFold(coding, "identity") {
 		w.Header().Set("Accept-Encoding", "identity")
@@ -51,12 +52,12 @@ func (s *service) checksums(w http.ResponseWriter, r *http.Request) {
 	form := mediaType == "multipart/form-data"
 	b := newBody(w, r, s.config)
 	var ofBody *digest.Digest // of a form, which is more than its file
-	var ofFile statements
+	var ofFile digestfield.Statements
 	content, f := s.upload(w, r, b, func() (*digest.Digest, error) {
 		if !form {
-			return readAll(r, b, b, slices.Concat(names, stated.algorithms()))
+			return readAll(r, b, b, slices.Concat(names, stated.Algorithms()))
 		}
-		if needed := stated.algorithms(); len(needed) > 0 {
+		if needed := stated.Algorithms(); len(needed) > 0 {
 			var err error
 			if ofBody, err = digest.New(needed...); err != nil {
 				return nil, errInternal
@@ -67,27 +68,26 @@ func (s *service) checksums(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
-		var wrong *fault
-		if ofFile, wrong = statementsOf(file.Header.Values); wrong != nil {
-			return nil, wrong
+		if ofFile, err = digestfield.Read(file.Header.Values); err != nil {
+			return nil, &fault{problemField, err.Error()}
 		}
-		return readAll(r, b, file, slices.Concat(names, ofFile.algorithms()))
+		return readAll(r, b, file, slices.Concat(names, ofFile.Algorithms()))
 	})
 	if f != nil {
 		refuse(w, r, b, f, func() { f.kind.answer(w, r, f.message) })
 		return
 	}
 	sums := content.Sums()
-	answer := checksumsAnswer{Size: content.Size(), Digests: map[string]string{}, Checked: []checked{}}
+	answer := checksumsAnswer{Size: content.Size(), Digests: map[string]string{}, Checked: []digestfield.Checked{}}
 	for _, name := range names {
 		answer.Digests[name] = sums[name]
 	}
 	if ofBody != nil {
-		answer.Checked = append(stated.check("request", ofBody.Sums()), ofFile.check("file", sums)...)
+		answer.Checked = append(stated.Check("request", ofBody.Sums()), ofFile.Check("file", sums)...)
 	} else {
-		answer.Checked = append(stated.check("request", sums), ofFile.check("file", sums)...)
+		answer.Checked = append(stated.Check("request", sums), ofFile.Check("file", sums)...)
 	}
-	if i := slices.IndexFunc(answer.Checked, func(c checked) bool { return c.Outcome == digest.Mismatch }); i >= 0 {
+	if i := slices.IndexFunc(answer.Checked, func(c digestfield.Checked) bool { return c.Outcome == digest.Mismatch }); i >= 0 {
 		c := answer.Checked[i]
 		detail := fmt.Sprintf("%s states the %s %s, and the content has %s", c.Field, c.Algorithm, c.Stated, c.Computed)
 		answerOnce(w, problemMismatch.status, "application/problem+json", mismatchAnswer{problemMismatch.body(r, detail), answer})

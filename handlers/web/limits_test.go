@@ -1,10 +1,15 @@
 package web_test
 
 import (
+	"bufio"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,6 +17,7 @@ import (
 	"time"
 
 	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
 )
 
 // pipes is a listener of connections in memory.
@@ -34,45 +40,168 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { close(p.closed); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-// TestConnectionsAreLimited expects that the server accepts 512 connections, the next one when
-// another ends, and that it closes those that send nothing.
+// connect opens a connection, which is accepted sooner or later.
+func (p *pipes) connect(ctx context.Context) net.Conn {
+	client, server := net.Pipe()
+	go func() {
+		select {
+		case p.clients <- server:
+		case <-ctx.Done():
+		}
+	}()
+	return client
+}
+
+// TestConnectionsAreLimited expects that the server accepts 512 connections with a request, and the next one when
+// another ends.
 func TestConnectionsAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most = 512
 		l := &pipes{clients: make(chan net.Conn), closed: make(chan struct{})}
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- web.Serve(ctx, nil, l, newHandler(t, web.Config{}), time.Second, nil) }()
+		release := make(chan struct{})
+		h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release })
+		go func() { ended <- web.Serve(ctx, nil, l, h, time.Second, nil) }()
 		var conns []net.Conn
-		connect := func() {
-			client, server := net.Pipe()
-			conns = append(conns, client)
-			go func() {
-				select {
-				case l.clients <- server:
-				case <-ctx.Done():
-				}
-			}()
-		}
 		for range most + 1 {
-			connect()
+			conn := l.connect(ctx)
+			go func() { _, _ = fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") }()
+			conns = append(conns, conn)
 		}
 		synctest.Wait()
 		if got := l.accepted.Load(); got != most {
 			t.Errorf("%d connections were accepted, want %d", got, most)
 		}
-		// The clients send nothing, so that their time for a head is over.
-		time.Sleep(11 * time.Second)
+		close(release)
+		for _, c := range conns {
+			go func() { _, _ = io.Copy(io.Discard, c) }()
+		}
 		synctest.Wait()
 		if got := l.accepted.Load(); got != most+1 {
 			t.Errorf("%d connections were accepted after the first ones were closed, want %d", got, most+1)
 		}
-		for _, c := range conns {
-			_ = c.Close() // the server has closed most of them
-		}
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestIdleConnectionsGiveWay: clients that keep connections open without a request do not keep a probe out. Those
+// that have waited longest lose their connection.
+func TestIdleConnectionsGiveWay(t *testing.T) {
+	for name, first := range map[string]string{"silent": "", "after a request": "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := &pipes{clients: make(chan net.Conn), closed: make(chan struct{})}
+				ctx, stop := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() { ended <- web.Serve(ctx, nil, l, newHandler(t, web.Config{}), time.Second, nil) }()
+				var conns []net.Conn
+				for range 600 {
+					conn := l.connect(ctx)
+					conns = append(conns, conn)
+					if first != "" {
+						if _, err := fmt.Fprint(conn, first); err != nil {
+							t.Fatal(err)
+						}
+						response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+						if err != nil {
+							t.Fatal(err)
+						}
+						_, _ = io.Copy(io.Discard, response.Body)
+					}
+					synctest.Wait()
+				}
+				start := time.Now()
+				synctest.Wait()
+				probe := l.connect(ctx)
+				if _, err := fmt.Fprint(probe, "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
+				response, err := http.ReadResponse(bufio.NewReader(probe), nil)
+				if err != nil || response.StatusCode != http.StatusOK || time.Since(start) > time.Second {
+					t.Errorf("the probe got %v, %v after %v", response, err, time.Since(start))
+				}
+				_, _ = io.Copy(io.Discard, response.Body)
+				open := 0
+				for i, c := range conns {
+					_ = c.SetReadDeadline(time.Now())
+					if _, err := c.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+						open++
+					} else if i >= len(conns)-400 {
+						t.Errorf("connection %d was closed: %v", i, err)
+					}
+					_ = c.Close()
+				}
+				if open < 400 || open > 512 {
+					t.Errorf("%d connections are open", open)
+				}
+				stop()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// TestRequestsAreLimited: a client sends 200 requests at once, then 100 a second. Others are not delayed, and probes,
+// metrics and uploads are never refused, nor is this machine.
+func TestRequestsAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := live.NewActivity()
+		h := newHandler(t, web.Config{Status: a.Status})
+		ask := func(from, path string) *httptest.ResponseRecorder {
+			r := httptest.NewRequest(http.MethodGet, path, nil)
+			r.RemoteAddr = from
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			return w
+		}
+		admitted := func(from, path string, n int) (count int) {
+			for range n {
+				if ask(from, path).Code != http.StatusTooManyRequests {
+					count++
+				}
+			}
+			return count
+		}
+		if got := admitted("192.0.2.1:1", "/v1/status", 300); got != 200 {
+			t.Errorf("%d of 300 requests were answered", got)
+		}
+		for path, contentType := range map[string]string{"/v1/nowhere": "application/problem+json", "/": "application/json"} {
+			w := ask("192.0.2.1:2", path)
+			if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "1" || w.Header().Get("Content-Type") != contentType {
+				t.Errorf("%s: %d %v", path, w.Code, w.Header())
+			}
+		}
+		for _, path := range []string{"/livez", "/health", "/readyz", "/metrics", "/md5"} {
+			if got := admitted("192.0.2.1:1", path, 300); got != 300 {
+				t.Errorf("%d of 300 requests to %s were answered", got, path)
+			}
+		}
+		for _, client := range []struct {
+			address string
+			want    int
+		}{
+			{"192.0.2.2:1", 200}, {"[::ffff:192.0.2.1]:1", 0},
+			{"[2001:db8::1]:1", 200}, {"[2001:db8::2]:1", 0}, {"[2001:db8:0:1::1]:1", 200},
+			{"127.0.0.1:1", 300}, {"127.1.2.3:1", 300}, {"[::1]:1", 300}, {"[::ffff:127.0.0.1]:1", 300}, {"@", 300},
+		} {
+			if got := admitted(client.address, "/v1/status", 300); got != client.want {
+				t.Errorf("%d of 300 requests from %s were answered, want %d", got, client.address, client.want)
+			}
+		}
+		time.Sleep(time.Second)
+		if got := admitted("192.0.2.1:1", "/v1/status", 300); got != 100 {
+			t.Errorf("%d of 300 requests were answered a second later", got)
+		}
+		for i := range 20_000 { // more clients than are remembered
+			if w := ask(fmt.Sprintf("10.0.%d.%d:1", i>>8, i&255), "/v1/nowhere"); w.Code != http.StatusNotFound {
+				t.Fatalf("client %d: %d", i, w.Code)
+			}
 		}
 	})
 }

@@ -27,6 +27,7 @@ var (
 	problemNoRecord       = problem{"no-record", http.StatusNotFound, "The object has no record"}
 	problemStore          = problem{"store-failed", http.StatusBadGateway, "The record cannot be read"}
 	problemInternal       = problem{"internal", http.StatusInternalServerError, "The server failed"}
+	problemRate           = problem{"too-many-requests", http.StatusTooManyRequests, "The client sends too many requests"}
 	problemTooManyStreams = problem{"too-many-streams", http.StatusServiceUnavailable, "Too many clients receive events"}
 )
 

@@ -7,10 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"golang.org/x/net/netutil"
+
+	"github.com/bucketsum/bucketsum/handlers/web/bounds"
 )
 
 const (
@@ -18,10 +19,7 @@ const (
 	writeTimeout      = time.Minute     // from the head of a request to the end of its answer
 	keepAliveTimeout  = 2 * time.Minute // longer than in load balancers, which would else send into a closing connection
 	maxHeaderBytes    = 64 << 10
-	// maxConnections is enough for many probes and people, and less than the usual 1,024 files of a
-	// process. Connections beyond it wait in the system's queue.
-	maxConnections = 512
-	lastAnswers    = time.Second // the least time that requests have to finish, after any drain
+	lastAnswers       = time.Second // the least time that requests have to finish, after any drain
 )
 
 // Serve answers requests at l with h until ctx ends and then until drained is closed, so that clients can
@@ -33,7 +31,7 @@ const (
 // Streams of events end when drained is closed.
 //
 // It answers on 512 connections at once; a connection that does not send a request is closed after 10 seconds,
-// after 2 minutes if it has sent one before. The head of a request may have 64 KiB.
+// after 2 minutes if it has sent one before, and earlier if few connections are left. The head of a request may have 64 KiB.
 //
 // An answer must be written within a minute after the head of its request. A handler that needs more time sets
 // its own write deadline with [http.ResponseController]. The server logs to log, if that is not nil.
@@ -47,7 +45,7 @@ func Serve(ctx context.Context, drained <-chan struct{}, l net.Listener, h http.
 	stopping, stop := context.WithCancel(requests) // ends streams
 	defer stop()
 	base := context.WithValue(requests, stoppingKey{}, stopping)
-	var conns sync.WaitGroup
+	conns := bounds.NewConnections()
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -56,18 +54,11 @@ func Serve(ctx context.Context, drained <-chan struct{}, l net.Listener, h http.
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return base },
-		ConnState: func(_ net.Conn, state http.ConnState) {
-			switch state {
-			case http.StateNew:
-				conns.Add(1)
-			case http.StateClosed, http.StateHijacked:
-				conns.Done()
-			}
-		},
+		ConnState:         conns.Changed,
 	}
 
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(netutil.LimitListener(l, maxConnections)) }()
+	go func() { served <- srv.Serve(netutil.LimitListener(l, bounds.MaxConnections)) }()
 	var serveErr error
 	select {
 	case serveErr = <-served:

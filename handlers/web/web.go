@@ -24,6 +24,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bucketsum/bucketsum/handlers/web/bounds"
 	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/handlers/web/page"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
@@ -107,7 +108,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Handler returns the handler of all routes. It is safe for concurrent use and keeps nothing between requests.
+// Handler returns the handler of all routes. It is safe for concurrent use. Between requests, it remembers only how
+// many each client sends.
 // Routes that are not configured answer with 404. The error lists the faults of the configuration.
 func Handler(config Config) (http.Handler, error) {
 	if err := config.Validate(); err != nil {
@@ -151,6 +153,7 @@ type service struct {
 	routes   http.Handler
 	routesV1 http.Handler
 	pages    pages
+	clients  bounds.Clients
 	uploads  chan struct{} // has an item for each upload in work
 }
 
@@ -163,11 +166,34 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// body. The deadline ends that. A writer without deadlines has no connection.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.config.IdleTimeout))
 	}
+	if !s.paced(w, r) {
+		return
+	}
 	if isV1(r) {
 		s.routesV1.ServeHTTP(w, r)
 		return
 	}
 	s.routes.ServeHTTP(w, r)
+}
+
+// paced answers requests of a client that sends too many with status 429. Probes, metrics and uploads to /md5 are
+// never refused, nor is a client on this machine.
+func (s *service) paced(w http.ResponseWriter, r *http.Request) bool {
+	switch r.URL.Path {
+	case "/livez", "/health", "/readyz", "/metrics", "/md5":
+		return true
+	}
+	client, ok := bounds.ClientOf(r)
+	if !ok || s.clients.Admit(client) {
+		return true
+	}
+	w.Header().Set("Retry-After", "1")
+	if isV1(r) {
+		problemRate.answer(w, r, "")
+	} else {
+		answerError(w, problemRate.status, problemRate.title)
+	}
+	return false
 }
 
 func isV1(r *http.Request) bool { return r.URL.Path == "/v1" || strings.HasPrefix(r.URL.Path, "/v1/") }

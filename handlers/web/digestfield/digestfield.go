@@ -1,8 +1,11 @@
-package web
+// Package digestfield reads the headers that state checksums, Content-MD5 and those of RFC 9530, and compares content
+// with them.
+package digestfield
 
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -17,10 +20,11 @@ type statement struct {
 	value     []byte
 }
 
-type statements []statement
+// Statements are the checksums that the headers of a request state.
+type Statements []statement
 
-// checked is the comparison of content with a statement.
-type checked struct {
+// Checked is the comparison of content with a statement.
+type Checked struct {
 	Field     string         `json:"field"`     // Content-MD5, Content-Digest or Repr-Digest
 	Of        string         `json:"of"`        // request or file: whose header it is, and whose bytes were compared
 	Algorithm string         `json:"algorithm"` // the header's name, if there is no such algorithm here
@@ -36,29 +40,30 @@ var fieldNames = []struct{ field, algorithm string }{
 
 const maxStatements = 32
 
-// statementsOf returns what headers state. A malformed one is a fault: a client that sends it wants the check.
-func statementsOf(header func(name string) []string) (statements, *fault) {
-	var all statements
-	for _, text := range header("Content-Md5") {
+// Read returns what headers state; values returns those of a name. A malformed one is an error: a client that sends it
+// wants the check.
+func Read(values func(name string) []string) (Statements, error) {
+	var all Statements
+	for _, text := range values("Content-MD5") {
 		value, err := base64.StdEncoding.Strict().DecodeString(text)
 		if err != nil || len(value) != digest.Size("md5") {
-			return nil, &fault{problemField, "Content-MD5 is not the base64 of 16 bytes"}
+			return nil, errors.New("Content-MD5 is not the base64 of 16 bytes")
 		}
 		all = append(all, statement{"Content-MD5", "md5", true, value})
 	}
 	for _, field := range []string{"Content-Digest", "Repr-Digest"} {
-		for _, text := range header(field) {
+		for _, text := range values(field) {
 			for member := range strings.SplitSeq(text, ",") {
 				s, ok := statementOf(field, strings.Trim(member, " \t"))
 				if !ok {
-					return nil, &fault{problemField, field + " is not in the form of RFC 9530, as sha-256=:BASE64:"}
+					return nil, errors.New(field + " is not in the form of RFC 9530, as sha-256=:BASE64:")
 				}
 				all = append(all, s)
 			}
 		}
 	}
 	if len(all) > maxStatements {
-		return nil, &fault{problemField, fmt.Sprintf("The headers state more than %d checksums", maxStatements)}
+		return nil, fmt.Errorf("the headers state more than %d checksums", maxStatements)
 	}
 	return all, nil
 }
@@ -81,8 +86,8 @@ func statementOf(field, member string) (statement, bool) {
 	return statement{field, name, false, value}, true
 }
 
-// algorithms returns the algorithms that are needed to check the statements.
-func (all statements) algorithms() []string {
+// Algorithms returns the algorithms that are needed to check the statements.
+func (all Statements) Algorithms() []string {
 	var names []string
 	for _, s := range all {
 		if s.known {
@@ -92,11 +97,11 @@ func (all statements) algorithms() []string {
 	return names
 }
 
-// check compares the statements with checksums.
-func (all statements) check(of string, sums map[string]string) []checked {
-	list := []checked{}
+// Check compares the statements with checksums.
+func (all Statements) Check(of string, sums map[string]string) []Checked {
+	list := []Checked{}
 	for _, s := range all {
-		c := checked{s.field, of, s.algorithm, digest.Unchecked, hex.EncodeToString(s.value), ""}
+		c := Checked{s.field, of, s.algorithm, digest.Unchecked, hex.EncodeToString(s.value), ""}
 		if s.known {
 			c.Computed, c.Outcome = sums[s.algorithm], digest.Match
 			if c.Computed != c.Stated {
@@ -108,8 +113,8 @@ func (all statements) check(of string, sums map[string]string) []checked {
 	return list
 }
 
-// digestField returns digests as the value of a field of RFC 9530. Those that it has no name for are left out.
-func digestField(digests map[string]string) string {
+// Format returns digests as the value of a field of RFC 9530. Those that it has no name for are left out.
+func Format(digests map[string]string) string {
 	var members []string
 	for _, name := range fieldNames {
 		if value, err := digest.Base64(name.algorithm, digests[name.algorithm]); err == nil {
