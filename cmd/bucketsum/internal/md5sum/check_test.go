@@ -120,7 +120,7 @@ func TestListsOfOtherPrograms(t *testing.T) {
 		{name: "line ends of Windows", text: md5OfX + "  a\r\n", stdout: ok},
 		{name: "paths of Windows", text: md5OfX + " *dir\\b\r\n" + md5OfX + "  dir\\c\r\n", stdout: "dir\\b: OK\ndir\\c: OK\n", says: `names are paths of Windows; the first one, dir\b, was read as dir/b`},
 		{name: "a name with a backslash", text: md5OfX + "  b\\s\n", stdout: "b\\s: OK\n"},
-		{name: "a path of Windows that is nowhere", text: md5OfX + "  no\\such\r\n", stdout: "no\\such: FAILED open or read\n", says: "no\\such: no such file or directory\n", failed: true},
+		{name: "a path of Windows that is nowhere", text: md5OfX + "  no\\such\r\n", stdout: "no\\such: FAILED open or read\n", says: "no\\such: No such file or directory\n", failed: true},
 
 		{name: "hashdeep", text: "%%%% HASHDEEP-1.0\n%%%% size,md5,sha256,filename\n## Invoked from: /\n## \n1," + md5OfX + "," + sha256OfX + ",./a\n1," + md5OfX + "," + strings.Repeat("0", 64) + ",dir/b\n",
 			stdout: "./a: OK\ndir/b: FAILED\n", says: "1 computed checksum did NOT match", failed: true},

@@ -14,6 +14,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
+	"github.com/bucketsum/bucketsum/pipeline/sweep"
 )
 
 // Options are those of md5sum, and some for objects.
@@ -73,9 +74,17 @@ func Run(ctx context.Context, std Streams, o *Options, names []string) error {
 			names = []string{"."}
 		}
 	}
+	r := newReader(std.In, o.Memory, o.Buckets)
+	r.dir, r.recursive = o.Directory, o.Recursive
+	r.progress = startProgress(ctx, std, o, names, func(ctx context.Context) (sweep.Totals, bool) {
+		if o.Check {
+			return sweep.Totals{}, false // what there is to do is not known before the lists are read
+		}
+		return r.total(ctx, names)
+	})
+	defer r.progress.stop()
+	std = r.progress.streams(std)
 	return interruptibly(ctx, func() (err error) {
-		r := newReader(std.In, o.Memory, o.Buckets)
-		r.dir, r.recursive = o.Directory, o.Recursive
 		defer func() { err = errors.Join(err, r.close()) }()
 		if o.Check {
 			return check(ctx, std, o, r, names)

@@ -26,6 +26,7 @@ type reader struct {
 
 	dir       string // that paths of files are relative to; empty: the current one
 	recursive bool   // the path of a folder stands for the files in it
+	progress  *progress
 
 	mu      sync.Mutex
 	buckets map[string]*blobstore.Store // by URL; opened when first needed
@@ -138,12 +139,14 @@ func (r *reader) sums(ctx context.Context, o object, algorithms []string) (map[s
 }
 
 // digest returns the checksums of one object by algorithm, and its size.
-func (r *reader) digest(ctx context.Context, o object, algorithms []string) (map[string]string, int64, error) {
+func (r *reader) digest(ctx context.Context, o object, algorithms []string) (sums map[string]string, size int64, err error) {
+	defer func() { r.progress.done(err) }()
 	o.file = r.path(o)
 	in, err := r.content(ctx, o)
 	if err != nil {
 		return nil, 0, err
 	}
+	in = r.progress.counted(in)
 	defer in.Close() // was only read
 	pool := r.pool(algorithms)
 	d, ok := pool.Get().(*digest.Digest)

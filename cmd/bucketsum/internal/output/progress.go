@@ -31,6 +31,11 @@ type ProgressOptions struct {
 	// Read returns how many bytes were read until now. Without it, they are counted when an object is done. Safe for
 	// concurrent use.
 	Read func() int64
+	// Now returns what is done until now, parts of objects included. Without it, the rows are counted. Safe for concurrent
+	// use.
+	Now   func() sweep.Totals
+	Since time.Time // when the work began; zero: now
+	Noun  string    // what is counted; empty: as the pass says
 }
 
 // Progress shows how far a pass is: on a terminal as a bar, else as a line every ten seconds. It is a [Sink]. All
@@ -54,11 +59,17 @@ type Progress struct {
 // StartProgress begins to show progress on w. Close ends that.
 func StartProgress(w io.Writer, p Pass, o ProgressOptions) *Progress {
 	s := &Progress{
-		pass: p, o: o, out: w, done: sweep.Totals{Objects: make(map[sweep.State]int64)}, began: time.Now(), stop: make(chan struct{}),
+		pass: p, o: o, out: w, done: sweep.Totals{Objects: make(map[sweep.State]int64)}, began: o.Since, stop: make(chan struct{}),
+	}
+	if s.began.IsZero() {
+		s.began = time.Now()
+	}
+	if s.o.Noun == "" {
+		s.o.Noun = p.noun()
 	}
 	switch {
 	case o.Quiet:
-	case isTerminal(w):
+	case IsTerminal(w):
 		s.startBar()
 		s.told.Go(func() { s.every(drawEvery, s.move) })
 	default:
@@ -81,7 +92,8 @@ func (s *Progress) every(d time.Duration, do func()) {
 	}
 }
 
-func isTerminal(w io.Writer) bool {
+// IsTerminal reports whether w is a terminal that can show a bar.
+func IsTerminal(w any) bool {
 	f, ok := w.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 }
@@ -160,11 +172,19 @@ func (s *Progress) Set(t sweep.Totals) {
 	}
 }
 
+// now returns what is done until now. The caller holds the lock.
+func (s *Progress) now() sweep.Totals {
+	if s.o.Now != nil {
+		return s.o.Now()
+	}
+	return s.done
+}
+
 // move moves the bar. It stops short of the end, where the library would take it for complete: more objects than
 // expected may come.
 func (s *Progress) move() {
 	s.mu.Lock()
-	bar, done, of := s.bar, size(s.done, s.o.Expected), size(s.o.Expected, s.o.Expected)
+	bar, done, of := s.bar, size(s.now(), s.o.Expected), size(s.o.Expected, s.o.Expected)
 	s.mu.Unlock()
 	bar.SetCurrent(min(done, of-1)) // without the lock: the bar waits for its facts
 }
@@ -173,20 +193,21 @@ func (s *Progress) move() {
 func (s *Progress) facts() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	objects := counted(sum(s.done), s.pass.noun())
+	now := s.now()
+	objects := counted(sum(now), s.o.Noun)
 	if all := sum(s.o.Expected); all > 0 {
-		objects = fmt.Sprintf("%d of %s", sum(s.done), counted(all, s.pass.noun()))
+		objects = fmt.Sprintf("%d of %s", sum(now), counted(all, s.o.Noun))
 	}
-	read := s.done.Read
+	read := now.Read
 	if s.o.Read != nil {
 		read = s.o.Read()
 	}
-	parts := []string{objects, readable.Bytes(s.done.Bytes)}
+	parts := []string{objects, readable.Bytes(now.Bytes)}
 	if read > 0 {
 		parts = append(parts, strings.TrimPrefix(rate(read, time.Since(s.began)), ", "))
 	}
 	var faults int64
-	for state, n := range s.done.Objects {
+	for state, n := range now.Objects {
 		if w := s.pass.weigh(state); w == failed || w == unchecked {
 			faults += n
 		}
@@ -201,9 +222,9 @@ func (s *Progress) facts() string {
 func (s *Progress) left() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	expected := s.o.Expected
-	done := size(s.done, expected) - size(s.resumed, expected)
-	rest := size(expected, expected) - size(s.done, expected)
+	expected, now := s.o.Expected, s.now()
+	done := size(now, expected) - size(s.resumed, expected)
+	rest := size(expected, expected) - size(now, expected)
 	if done <= 0 || rest <= 0 {
 		return ""
 	}
@@ -216,7 +237,7 @@ func (s *Progress) tell() { fmt.Fprintf(s.out, "%s: %s%s\n", s.pass.Command, s.f
 // Above returns a writer for whole lines on the same terminal, which appear above the bar. Without a bar, or if w
 // is no terminal, that is w.
 func (s *Progress) Above(w io.Writer) io.Writer {
-	if s.bars == nil || !isTerminal(w) {
+	if s.bars == nil || !IsTerminal(w) {
 		return w
 	}
 	return above{s.bars, w}
