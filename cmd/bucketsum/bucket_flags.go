@@ -61,6 +61,21 @@ func parseBuckets(flag string, args []string) ([]app.BucketURL, error) {
 	return buckets, errors.Join(faults...)
 }
 
+// notLocal reports why local cannot watch what an argument names.
+func notLocal(dir string) error {
+	bucket, _ := meant.Object(dir)
+	info, err := os.Stat(dir)
+	switch {
+	case strings.HasPrefix(dir, "file://"):
+		return fmt.Errorf("%q is a URL: name the folder by its path, %s", redact.URL(dir), quote(strings.TrimPrefix(redact.URL(dir), "file://")))
+	case bucket != "", strings.Contains(dir, "://"):
+		return fmt.Errorf("%q is not a folder of this machine; for a bucket, use serve (from now on) or backfill (what is in it)", redact.URL(dir))
+	case err == nil && !info.IsDir():
+		return fmt.Errorf("%q is a file; name the folder that it is in, or use sum", redact.URL(dir))
+	}
+	return nil
+}
+
 // folderURL returns the URL of the folder at a path. The path may be what the user takes for the URL of a bucket.
 func folderURL(path string) (string, error) {
 	full, err := filepath.Abs(path)

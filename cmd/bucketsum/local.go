@@ -92,6 +92,9 @@ func localFolder(p process, args []string, yes bool) (string, error) {
 	case args[0] == "":
 		return "", usageErrorf("DIR is empty, perhaps from a variable that is not set: name a folder, or name none for ./inbox")
 	}
+	if err := notLocal(args[0]); err != nil {
+		return "", usageError{err}
+	}
 	what, err := app.Broad(args[0])
 	if what == "" || yes || err != nil {
 		return args[0], err

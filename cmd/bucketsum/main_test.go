@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -139,12 +140,17 @@ func TestUsage(t *testing.T) {
 // TestNotThere expects one clear line and exit status 1 for a bucket or an address that
 // cannot be opened.
 func TestNotThere(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
 	for name, tc := range map[string]struct {
 		args []string
 		want []string
 	}{
 		"bucket folder": {[]string{"serve", "--check", "--listen=off", "--queue", "mem://q", "--bucket", "file:///no/such/folder"}, []string{"/no/such/folder", "no such file"}},
-		"listen":        {[]string{"serve", "--listen=127.0.0.1:99999", "--queue", "mem://q", "--bucket", "b=mem://"}, []string{"--listen", "'off'"}},
+		"listen":        {[]string{"serve", "--listen=" + taken.Addr().String(), "--queue", "mem://q", "--bucket", "b=mem://"}, []string{"--listen: another program listens at 127.0.0.1:", "'off'"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, _, stderr := call(t, nil, append(tc.args, "--log-level=error")...)

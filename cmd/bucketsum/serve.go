@@ -179,6 +179,7 @@ func runServe(ctx context.Context, p process, f serveFlags, buckets []app.Bucket
 		worker.Sources[b.Name] = cloudevents.SourceOf(b.Name, b.URL)
 	}
 	if f.check {
+		worker.Listen = "" // a worker may have the port
 		worker.Queue, worker.DeadLetter = queue.WithoutCreate(f.Queue), queue.WithoutCreate(f.DeadLetter)
 		worker.Results, worker.Continue = queue.WithoutCreate(f.Results), queue.WithoutCreate(f.Queue)
 		worker.Shards = queue.WithoutCreate(f.Shards)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // workerFlags are the flags that local and serve share.
@@ -63,6 +66,26 @@ func (c *workerFlags) validate() error {
 	c.Concurrency, c.Resume, c.Version = int(c.concurrency), c.checkpoints.resume(), version()
 	if c.listen != "off" {
 		c.Listen = c.listen
+		faults = append(faults, checkAddress("--listen", c.listen))
 	}
 	return errors.Join(append(faults, c.Config.Validate())...)
+}
+
+// checkAddress reports why nothing can listen at an address.
+func checkAddress(flag, address string) error {
+	host, port, err := net.SplitHostPort(address)
+	_, number := strconv.ParseUint(port, 10, 16)
+	if err == nil && number == nil {
+		return nil
+	}
+	meant := ""
+	switch _, noNumber := strconv.ParseUint(address, 10, 16); {
+	case noNumber == nil:
+		meant = "; did you mean 127.0.0.1:" + address + "?"
+	case err != nil && !strings.ContainsAny(address, ":/"):
+		meant = "; did you mean " + address + ":5000?"
+	case err == nil && host != "" && !strings.ContainsAny(address, "/@"):
+		meant = fmt.Sprintf("; %q is no port from 0 to 65535", port)
+	}
+	return fmt.Errorf("%s: %q is not an address, such as 127.0.0.1:5000 or :5000 for all of this machine%s", flag, redact.URL(address), meant)
 }

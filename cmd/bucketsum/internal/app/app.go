@@ -7,12 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -24,6 +26,7 @@ import (
 	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/pipeline/unreached"
 )
 
 // unlimitedDeliveries is the Config.MaxDeliveries of a queue that could have a limit of its own and has
@@ -101,8 +104,15 @@ func (a *App) listen(context.Context) error {
 		return nil
 	}
 	l, err := net.Listen("tcp", a.config.Listen)
-	if err != nil {
-		return fmt.Errorf("--listen: %w; choose another address, or 'off'", err)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("--listen: another program listens at %s: choose another port, or 'off'", a.config.Listen)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("--listen: this user may not listen at %s: choose a port above 1023, or 'off'", a.config.Listen)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("--listen: this machine does not have the address of %s: choose another, or 'off'", a.config.Listen)
+	case err != nil:
+		return fmt.Errorf("--listen: %w; choose another address, or 'off'", unreached.Explain(err))
 	}
 	a.listener = l
 	a.closes = append(a.closes, func() error {
@@ -135,6 +145,9 @@ func (a *App) actions() web.Actions {
 // openQueues opens the topics of results, dead letters and continuations, then the queue.
 func (a *App) openQueues(ctx context.Context) (err error) {
 	publisher := func(flag, url string) (topic message.Publisher, err error) {
+		if url == a.config.Queue {
+			flag = "--queue" // the user has given no other
+		}
 		err = a.await(ctx, flag, func(ctx context.Context) error {
 			topic, err = a.queues.Publisher(ctx, url)
 			return flagError(flag, err)
