@@ -133,6 +133,21 @@ func TestSumURLsOfHosts(t *testing.T) {
 	}
 }
 
+// TestSumRecursiveURLs: with --recursive, a bucket needs no slash, and a key names an object or all objects under it.
+func TestSumRecursiveURLs(t *testing.T) {
+	t.Parallel()
+	hosts := sumHosts{"b": {"photos/1": "x", "photos/2/3": "x", "photo": "x", "both": "x", "both/1": "x"}}
+	got := hosts.sum(t, "-r", "sumtest://b", "sumtest://b/photos", "sumtest://b/photo", "sumtest://b/both", "sumtest://b/nosuch")
+	var want sumResult
+	for _, name := range []string{"both", "both/1", "photo", "photos/1", "photos/2/3", "photos/1", "photos/2/3", "sumtest://b/photo", "both/1"} {
+		want.Stdout += sumMD5OfX + "  " + name + "\n"
+	}
+	want.Stderr, want.Status = "bucketsum sum: sumtest://b/nosuch: no such object\n", exitFailed
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // sumHosts are buckets in memory: name → key → content.
 type sumHosts map[string]map[string]string
 
@@ -150,13 +165,16 @@ func (h sumHosts) open(ctx context.Context, u *url.URL, _ driver.Options) (drive
 	return inmemory.New(b), nil
 }
 
-// sum runs the command with the buckets behind sumtest://.
+// sum runs the command with the buckets behind sumtest://. The first name may be -r.
 func (h sumHosts) sum(t *testing.T, names ...string) sumResult {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	o := md5sum.Options{
 		Algorithms: []string{"md5"}, Concurrency: 1, Memory: blobstore.NewMemory(0),
 		Buckets: append(bucketDrivers(s3.Options{}), driver.Driver{Scheme: "sumtest", Open: h.open}),
+	}
+	if names[0] == "-r" {
+		o.Recursive, names = true, names[1:]
 	}
 	err := o.Validate(names)
 	if err == nil {
