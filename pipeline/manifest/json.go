@@ -30,16 +30,49 @@ func (r *Reader) row(s string) (Entry, bool, error) {
 	case len(row.Checksums) == 0:
 		return Entry{}, false, errors.New("the row has no checksum")
 	}
-	e := Entry{Name: row.Key, Size: pipeline.UnknownSize, Checksums: make(map[string]string, len(row.Checksums))}
-	if row.Size != nil && *row.Size >= 0 {
-		e.Size = *row.Size
+	return r.measured(row.Key, row.Size, row.Checksums)
+}
+
+// file reads what sum --format json prints for a file.
+func (r *Reader) file(s string) (Entry, bool, error) {
+	if strings.TrimSpace(s) == "" {
+		return Entry{}, false, nil
 	}
-	for _, algorithm := range slices.Sorted(maps.Keys(row.Checksums)) {
-		if err := r.add(&e, algorithm, row.Checksums[algorithm]); err != nil {
+	var file struct {
+		Name      string
+		Bytes     []byte `json:"name_base64"` // of a name that is not UTF-8
+		Size      *int64
+		Checksums map[string]string
+		Error     string
+	}
+	if err := json.Unmarshal([]byte(s), &file); err != nil {
+		return Entry{}, false, errors.New("it is not an object in JSON")
+	}
+	if file.Bytes != nil {
+		file.Name = string(file.Bytes)
+	}
+	switch {
+	case file.Error != "":
+		return Entry{}, false, errors.New("the file could not be read when the list was made")
+	case file.Name == "" || len(file.Checksums) == 0:
+		return Entry{}, false, errors.New("there is no name, or no checksum")
+	}
+	return r.measured(r.relative(file.Name), file.Size, file.Checksums)
+}
+
+// measured returns an entry of several checksums and perhaps a size.
+func (r *Reader) measured(name string, size *int64, checksums map[string]string) (Entry, bool, error) {
+	e := Entry{Name: name, Size: pipeline.UnknownSize, Checksums: make(map[string]string, len(checksums))}
+	if size != nil && *size >= 0 {
+		e.Size = *size
+	}
+	algorithms := slices.Sorted(maps.Keys(checksums))
+	for _, algorithm := range algorithms {
+		if err := r.add(&e, algorithm, checksums[algorithm]); err != nil {
 			return Entry{}, false, err
 		}
 	}
-	return r.whole(e, strings.Join(slices.Sorted(maps.Keys(row.Checksums)), ","), nil)
+	return r.whole(e, strings.Join(algorithms, ","), nil)
 }
 
 // sumsEnding is that of the files of copyrite.

@@ -29,6 +29,7 @@ const (
 	Hashes   Form = "PowerShell list"  // as Get-FileHash prints it: a list, a table or CSV
 	Certutil Form = "certutil output"  // of certutil -hashfile
 	Rows     Form = "bucketsum's rows" // JSON lines as [sweep.Row] has them
+	Files    Form = "JSON of sum"      // JSON lines of bucketsum sum --format json
 )
 
 // Options say how to read a list. The zero value takes everything from its content.
@@ -154,13 +155,14 @@ func recognise(beginning, name string) (Form, error) {
 		return Hashes, nil
 	case certutilHead.MatchString(line):
 		return Certutil, nil
-	case isSFV(line):
+	case isSFV(beginning):
 		return SFV, nil
 	}
 	return Sums, nil
 }
 
 var (
+	ofFile      = regexp.MustCompile(`^\{\s*"name"\s*:\s*"`)
 	ofRow       = regexp.MustCompile(`^\{\s*"bucket"\s*:\s*"[^"]*"\s*,\s*"key"\s*:`)
 	ofInventory = regexp.MustCompile(`"(?:digestAlgorithm|contentDirectory|manifest)"\s*:`)
 )
@@ -169,6 +171,8 @@ func recogniseJSON(beginning, name string) (Form, error) {
 	switch {
 	case ofRow.MatchString(beginning):
 		return Rows, nil
+	case ofFile.MatchString(beginning):
+		return Files, nil
 	case ofInventory.MatchString(beginning):
 		return OCFL, nil
 	case strings.HasSuffix(name, sumsEnding):
@@ -221,6 +225,8 @@ func (r *Reader) Entries() iter.Seq2[Entry, error] {
 		return r.copyrite
 	case Rows:
 		return r.each(r.row)
+	case Files:
+		return r.each(r.file)
 	case SFV:
 		return r.each(r.sfvLine)
 	case Hashes:

@@ -65,10 +65,23 @@ func (r *Reader) relative(name string) string {
 
 var sfv = regexp.MustCompile(`^(.*\S)[ \t]+([0-9A-Fa-f]{8})[ \t]*$`)
 
-// isSFV reports whether a line is one of an SFV list and not one of md5sum.
-func isSFV(s string) bool {
-	_, err := digest.ParseLine(s)
-	return err != nil && sfv.MatchString(s)
+// isSFV reports whether all lines of the beginning of a list, but comments, are of an SFV list and none is of md5sum. The last one may
+// be cut.
+func isSFV(beginning string) bool {
+	found := false
+	for line := range strings.Lines(beginning) {
+		whole := strings.HasSuffix(line, "\n")
+		line = strings.TrimRight(line, space)
+		if line == "" || line[0] == ';' || line[0] == '#' || found && !whole {
+			continue
+		}
+		_, err := digest.ParseLine(line)
+		if _, unknown := errors.AsType[digest.UnknownError](err); err == nil || unknown || !sfv.MatchString(line) {
+			return false
+		}
+		found = true
+	}
+	return found
 }
 
 // sfvLine reads a line of an SFV list: a name and its CRC-32. Comments begin with a semicolon.

@@ -46,6 +46,9 @@ func (c *checker) tasks(in io.Reader, yield func(checkTask) bool) error {
 	}
 	defer func() {
 		c.assumptions = list.Assumptions()
+		if list.Form() == manifest.Sums {
+			return // each checksum that was left out is an improper line
+		}
 		for _, note := range list.LeftOut() {
 			c.remark(note)
 		}
@@ -105,7 +108,7 @@ func (c *checker) places(name string, form manifest.Form) ([]object, error) {
 	}
 	var places []object
 	for _, spelling := range pathSpellings(name) {
-		if form.Beside() && c.list.file != "-" && !filepath.IsAbs(spelling) {
+		if form.Beside() && c.list.file != "-" && c.o.Directory == "" && !filepath.IsAbs(spelling) {
 			o.file = filepath.Join(filepath.Dir(c.list.file), spelling)
 			places = append(places, o)
 		}
