@@ -36,6 +36,8 @@ func (c *workerFlags) define(fs *pflag.FlagSet, listen string, level slog.Level,
 	fs.Var(&c.concurrency, "concurrency", "how many objects are in work at the same time, at most")
 	fs.Var(&c.memory, "memory", "memory for reading ahead in large objects, for example 256MiB; auto: a quarter of the memory, at most 128MiB")
 	fs.StringVar(&c.listen, "listen", listen, "address of the HTTP side: the page, POST /md5, GET /status, /records, /metrics, /livez, /readyz; 'off' for none")
+	fs.StringVar(&c.TLSCert, "tls-cert", "", "file with the certificate of the HTTP side, and the chain after it, in PEM; it is read again when it changes; empty: no TLS")
+	fs.StringVar(&c.TLSKey, "tls-key", "", "file with the key of --tls-cert, in PEM")
 	fs.StringVar(&c.TokenFile, "token-file", "", "file with the token that clients need to change something by HTTP; without it, they can where --listen is a loopback address, and nowhere else")
 	fs.StringVar(&c.Profiles, "pprof", "", "loopback address that serves Go's profiles, for example 127.0.0.1:6060; empty: no profiles")
 	fs.StringArrayVar(&c.Include, "include", nil, "sum only objects whose key matches this glob, for example 'photos/**/*.raw'; without a slash it is the name of an object or folder at any depth, for example '*.raw'; may be repeated")

@@ -26,7 +26,7 @@ func inMemory(t *testing.T, config web.Config) (client *http.Client, drain, end 
 	l := &pipes{clients: make(chan net.Conn), closed: make(chan struct{})}
 	ctx, stop := context.WithCancel(t.Context())
 	drained, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- web.Serve(ctx, drained, l, newHandler(t, config), 30*time.Second, nil) }()
+	go func() { ended <- web.Serve(ctx, drained, l, newHandler(t, config), 30*time.Second, nil, nil) }()
 	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		client, server := net.Pipe()
 		l.clients <- server

@@ -56,7 +56,7 @@ func TestLongHeadIsRefused(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- web.Serve(ctx, nil, l, h, time.Second, nil) }()
+	go func() { ended <- web.Serve(ctx, nil, l, h, time.Second, nil, nil) }()
 	for size, want := range map[int]string{1 << 10: "200 OK", 128 << 10: "431 Request Header Fields Too Large"} {
 		conn, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {

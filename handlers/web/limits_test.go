@@ -62,7 +62,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 		ended := make(chan error, 1)
 		release := make(chan struct{})
 		h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release })
-		go func() { ended <- web.Serve(ctx, nil, l, h, time.Second, nil) }()
+		go func() { ended <- web.Serve(ctx, nil, l, h, time.Second, nil, nil) }()
 		var conns []net.Conn
 		for range most + 1 {
 			conn := l.connect(ctx)
@@ -97,7 +97,7 @@ func TestIdleConnectionsGiveWay(t *testing.T) {
 				l := &pipes{clients: make(chan net.Conn), closed: make(chan struct{})}
 				ctx, stop := context.WithCancel(t.Context())
 				ended := make(chan error, 1)
-				go func() { ended <- web.Serve(ctx, nil, l, newHandler(t, web.Config{}), time.Second, nil) }()
+				go func() { ended <- web.Serve(ctx, nil, l, newHandler(t, web.Config{}), time.Second, nil, nil) }()
 				var conns []net.Conn
 				for range 600 {
 					conn := l.connect(ctx)

@@ -57,7 +57,7 @@ func startHandler(t testing.TB, h http.Handler) *server {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		result <- web.Serve(ctx, nil, l, h, 10*time.Second, slog.New(slog.DiscardHandler))
+		result <- web.Serve(ctx, nil, l, h, 10*time.Second, nil, slog.New(slog.DiscardHandler))
 	}()
 	transport := &http.Transport{}
 	t.Cleanup(func() {

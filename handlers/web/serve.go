@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -35,7 +37,9 @@ const (
 //
 // An answer must be written within a minute after the head of its request. A handler that needs more time sets
 // its own write deadline with [http.ResponseController]. The server logs to log, if that is not nil.
-func Serve(ctx context.Context, drained <-chan struct{}, l net.Listener, h http.Handler, grace time.Duration, log *slog.Logger) error {
+//
+// With a certificate it speaks TLS 1.2 or later, and HTTP/2 with at most 32 requests at once on a connection. nil: no TLS.
+func Serve(ctx context.Context, drained <-chan struct{}, l net.Listener, h http.Handler, grace time.Duration, certificate *Certificate, log *slog.Logger) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -46,19 +50,30 @@ func Serve(ctx context.Context, drained <-chan struct{}, l net.Listener, h http.
 	defer stop()
 	base := context.WithValue(requests, stoppingKey{}, stopping)
 	conns := bounds.NewConnections()
+	var handling sync.WaitGroup
 	srv := &http.Server{
-		Handler:           h,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			handling.Add(1) // a connection of HTTP/2 does not wait for its handlers
+			defer handling.Done()
+			h.ServeHTTP(w, r)
+		}),
 		ReadHeaderTimeout: readHeaderTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       keepAliveTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		HTTP2:             limits(),
+		ErrorLog:          stdlog.New(serverLog{log}, "", 0),
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ConnState:         conns.Changed,
 	}
 
+	serve := srv.Serve
+	if certificate != nil {
+		srv.TLSConfig = certificate.config()
+		serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
+	}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(netutil.LimitListener(l, bounds.MaxConnections)) }()
+	go func() { served <- serve(netutil.LimitListener(l, bounds.MaxConnections)) }()
 	var serveErr error
 	select {
 	case serveErr = <-served:
@@ -75,6 +90,7 @@ func Serve(ctx context.Context, drained <-chan struct{}, l net.Listener, h http.
 	stop()
 	shutdown, cancel := context.WithTimeout(requests, max(time.Until(end), min(grace, lastAnswers)))
 	defer cancel()
+	conns.Drain()
 	stopErr := srv.Shutdown(shutdown)
 	if stopErr != nil {
 		cut()
@@ -84,6 +100,7 @@ func Serve(ctx context.Context, drained <-chan struct{}, l net.Listener, h http.
 		serveErr = <-served
 	}
 	conns.Wait()
+	handling.Wait()
 	if errors.Is(serveErr, http.ErrServerClosed) {
 		return stopErr
 	}

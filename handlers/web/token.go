@@ -53,10 +53,7 @@ func OpenToken(path string, log *slog.Logger) (*Token, error) {
 	if _, err := t.read(); err != nil {
 		return nil, err
 	}
-	// The group may read it: Kubernetes mounts secrets for one.
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o026 != 0 {
-		t.log.Warn("other users can read or change the file of the token: chmod 600", "file", path, "mode", info.Mode().Perm().String())
-	}
+	warnOfMode(path, "the token", t.log)
 	return t, nil
 }
 

@@ -19,6 +19,11 @@
 {{- end }}
 {{- $args = concat $args (include "bucketsum.sharedArgs" . | fromJsonArray) }}
 {{- $args = append $args (printf "--max-upload=%d" (int64 $v.maxUpload)) }}
+{{- if $v.tls.existingSecret.name }}
+{{- range $flag, $file := dict "tls-cert" "tls.crt" "tls-key" "tls.key" }}
+{{- $args = append $args (printf "--%s=%s/%s" $flag (include "bucketsum.tlsFolder" $) $file) }}
+{{- end }}
+{{- end }}
 {{- if $v.token.existingSecret.name }}
 {{- $args = append $args (printf "--token-file=%s/token" (include "bucketsum.tokenFolder" .)) }}
 {{- end }}
@@ -98,6 +103,10 @@
 
 {{- define "bucketsum.sseFolder" -}}
 /run/secrets/bucketsum.io/sse-c
+{{- end }}
+
+{{- define "bucketsum.tlsFolder" -}}
+/run/secrets/bucketsum.io/tls
 {{- end }}
 
 {{- define "bucketsum.tokenFolder" -}}

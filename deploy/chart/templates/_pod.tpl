@@ -61,6 +61,9 @@ containers:
       httpGet:
         path: {{ $path }}
         port: http
+        {{- if $v.tls.existingSecret.name }}
+        scheme: HTTPS
+        {{- end }}
       {{- range $key := list "periodSeconds" "timeoutSeconds" "failureThreshold" }}
       {{ $key }}: {{ get (get $v.probes $probe) $key | int64 }}
       {{- end }}
@@ -82,6 +85,9 @@ containers:
     {{- with $v.token.existingSecret }}
     {{- $secrets = append $secrets (dict "name" "token" "secret" .name "keys" (dict .key "token") "folder" (include "bucketsum.tokenFolder" $.root)) }}
     {{- end }}
+    {{- end }}
+    {{- if contains "--tls-cert=" .args }}
+    {{- $secrets = append $secrets (dict "name" "tls" "secret" $v.tls.existingSecret.name "keys" (dict "tls.crt" "tls.crt" "tls.key" "tls.key") "folder" (include "bucketsum.tlsFolder" .root)) }}
     {{- end }}
     {{- if or $secrets $v.extraVolumeMounts }}
     volumeMounts:

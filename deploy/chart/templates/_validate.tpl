@@ -21,7 +21,8 @@
 {{- $faults = append $faults (printf "%s.url has a user, a password or a token in it, readable by everyone who may read Deployments: put the URL into a Secret and name that in %s.existingSecret" $name $name) }}
 {{- end }}
 {{- end }}
-{{- $urls := dict "recordBucket" $v.recordBucket "reports" $v.reports "audit.reports" $v.audit.reports "pass.reports" $v.pass.reports "otlp.endpoint" $v.otlp.endpoint }}
+{{- $urls := dict "recordBucket" $v.recordBucket "reports" $v.reports "audit.reports" $v.audit.reports "pass.reports" $v.pass.reports "otlp.endpoint" $v.otlp.endpoint
+      "shardsTo" $v.shardsTo "redrive.from" $v.redrive.from "redrive.to" $v.redrive.to }}
 {{- range $i, $bucket := $v.buckets }}
 {{- $_ := set $urls (printf "buckets[%d].url" $i) $bucket.url }}
 {{- end }}
@@ -42,6 +43,9 @@
 {{- if and (hasKey . "value") (not $path) (regexMatch "(?i)(KEY|SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIALS?|HEADERS|CONNECTION_STRING)$" .name) }}
 {{- $faults = append $faults (printf "extraEnv has the value of %s, readable by everyone who may read Deployments: take it from a Secret with valueFrom.secretKeyRef, or with extraEnvFrom" .name) }}
 {{- end }}
+{{- end }}
+{{- if and $v.tls.existingSecret.name $v.serviceMonitor.enabled (not $v.serviceMonitor.tlsConfig) }}
+{{- $faults = append $faults "serviceMonitor.tlsConfig is empty: workers speak TLS, and Prometheus asks them by their address, which no certificate names. Give it the name and the CA, as {serverName: sums.example.com, ca: {secret: {name: sums-tls, key: ca.crt}}}" }}
 {{- end }}
 {{- if and $v.keda.enabled $v.hpa.enabled }}
 {{- $faults = append $faults "keda and hpa are both enabled, and would fight over the number of workers: enable one of them" }}

@@ -29,7 +29,8 @@ type Connections struct {
 	waiting list.List // of waiting, the longest first
 	places  map[net.Conn]*list.Element
 	closing map[net.Conn]bool // those that trim has closed, which no longer count
-	later   *time.Timer       // looks again when a connection has waited long enough
+	drains  bool
+	later   *time.Timer // looks again when a connection has waited long enough
 }
 
 // waiting is a connection without a request.
@@ -72,10 +73,19 @@ func (c *Connections) Changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
+// Drain closes the connections that wait for a request, from now on: http.Server.Shutdown leaves those of HTTP/2 open whose
+// handshake ends after its beginning.
+func (c *Connections) Drain() {
+	c.mu.Lock()
+	c.drains = true
+	c.mu.Unlock()
+	c.trim()
+}
+
 // Wait waits until all connections are closed.
 func (c *Connections) Wait() { c.open.Wait() }
 
-// trim closes connections that wait while few are left.
+// trim closes connections that wait while few are left, or the server drains.
 func (c *Connections) trim() {
 	for {
 		longest := c.longest()
@@ -91,7 +101,7 @@ func (c *Connections) longest() net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	first := c.waiting.Front()
-	if first == nil || c.count <= MaxConnections-spareConnections {
+	if first == nil || !c.drains && c.count <= MaxConnections-spareConnections {
 		return nil
 	}
 	w := first.Value.(waiting)

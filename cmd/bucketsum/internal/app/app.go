@@ -47,10 +47,11 @@ type App struct {
 	handle        pipeline.Handler
 	passes        passes
 
-	token     *web.Token                  // nil: none
-	letters   *letters                    // for the HTTP side; nil: none
-	noLetters string                      // why
-	keep      func(context.Context) error // takes dead letters in memory; nil: there are none
+	token       *web.Token                  // nil: none
+	certificate *web.Certificate            // nil: no TLS
+	letters     *letters                    // for the HTTP side; nil: none
+	noLetters   string                      // why
+	keep        func(context.Context) error // takes dead letters in memory; nil: there are none
 
 	opening opening
 	page    atomic.Pointer[http.Handler]  // what the HTTP side answers now
@@ -67,7 +68,7 @@ func New(ctx context.Context, c Config) (*App, error) {
 		return nil, err
 	}
 	a := &App{config: c.withDefaults(), passes: passes{stop: make(chan struct{})}}
-	steps := []func(context.Context) error{a.openToken, a.listen, a.measure}
+	steps := []func(context.Context) error{a.openSecrets, a.listen, a.measure}
 	if !a.config.Wait {
 		steps = append(steps, a.open)
 	}
@@ -96,6 +97,18 @@ func (a *App) Address() string {
 	return a.listener.Addr().String()
 }
 
+// URL returns the URL of the HTTP side, or nothing if it is off.
+func (a *App) URL() string {
+	switch {
+	case a.listener == nil:
+		return ""
+	case a.certificate != nil:
+		return "https://" + a.Address() + "/"
+	default:
+		return "http://" + a.Address() + "/"
+	}
+}
+
 // Buckets returns the names of the buckets in order.
 func (a *App) Buckets() []string { return slices.Sorted(maps.Keys(a.config.Stores)) }
 
@@ -122,11 +135,18 @@ func (a *App) listen(context.Context) error {
 	return nil
 }
 
-func (a *App) openToken(context.Context) (err error) {
-	if a.config.TokenFile != "" {
-		a.token, err = web.OpenToken(a.config.TokenFile, a.config.Log)
+// openSecrets reads the token and the certificate of the HTTP side.
+func (a *App) openSecrets(context.Context) (err error) {
+	c := a.config
+	if c.TokenFile != "" {
+		if a.token, err = web.OpenToken(c.TokenFile, c.Log); err != nil {
+			return flagError("--token-file", err)
+		}
 	}
-	return flagError("--token-file", err)
+	if c.TLSCert != "" {
+		a.certificate, err = web.OpenCertificate(c.TLSCert, c.TLSKey, c.Log)
+	}
+	return flagError("--tls-cert", err)
 }
 
 // actions returns what the HTTP side can change.
@@ -285,7 +305,7 @@ func (a *App) Run(ctx context.Context, parts ...func(context.Context) error) err
 	if a.listener != nil {
 		parts = append(parts, func(ctx context.Context) error {
 			now := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*a.page.Load()).ServeHTTP(w, r) })
-			return web.Serve(ctx, drained, a.listener, now, a.config.DrainTimeout, a.config.Log)
+			return web.Serve(ctx, drained, a.listener, now, a.config.DrainTimeout, a.certificate, a.config.Log)
 		})
 	}
 	return runAll(ctx, parts...)

@@ -82,6 +82,8 @@ type Config struct {
 	Listen    string   // address of the HTTP side; empty: none
 	Hosts     []string // host names that the page answers to; none: any
 	MaxUpload int64    // bytes; see web.Config
+	TLSCert   string   // file of the certificate of the HTTP side; empty: no TLS
+	TLSKey    string   // file of its key
 	TokenFile string   // with the token for what changes something by HTTP; empty: none
 	Profiles  string   // loopback address that serves Go's profiles; empty: none
 
@@ -115,6 +117,9 @@ func (c Config) Validate() error {
 	faults = append(faults, checkLoopback(c.Profiles), c.SNS.Validate())
 	if c.Resume.Slice < 0 {
 		faults = append(faults, fmt.Errorf("--slice: %s is negative", c.Resume.Slice))
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		faults = append(faults, errors.New("--tls-cert and --tls-key need each other"))
 	}
 	if c.MaxUpload < web.Unlimited {
 		faults = append(faults, fmt.Errorf("--max-upload: %d is less than -1", c.MaxUpload))

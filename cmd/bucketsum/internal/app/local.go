@@ -295,7 +295,7 @@ func (l *local) greet(a *App) {
 	l.report.line("%s is the bucket: copy FILE into it, and its checksum will be in %s", readable.Name(l.Dir),
 		readable.Name(l.Layout.RecordKey("FILE", l.Worker.Algorithms[0])))
 	if a.listener != nil {
-		l.report.line("http://%s/ is the page; Ctrl-C ends", a.Address())
+		l.report.line("%s is the page; Ctrl-C ends", a.URL())
 	}
 }
 

@@ -41,6 +41,6 @@ func serveProfiles(address string, log *slog.Logger) (func(context.Context) erro
 	}
 	log.Info("serving profiles", "pprof", l.Addr().String())
 	return func(ctx context.Context) error {
-		return web.Serve(ctx, nil, l, web.Profiles(), time.Second, log)
+		return web.Serve(ctx, nil, l, web.Profiles(), time.Second, nil, log)
 	}, nil
 }
