@@ -32,9 +32,15 @@ func (o *Options) Define(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.Strict, "strict", false, "with --check: fail on improperly formatted lines too")
 	fs.BoolVarP(&o.Warn, "warn", "w", false, "with --check: print a warning for each improperly formatted line")
 	fs.BoolVar(&o.CheckURLs, "check-urls", false, "with --check: read what URLs in a list name from the network, with your credentials; without it, such a line fails")
+	fs.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "algorithm" { // as cksum calls it
+			name = "algorithms"
+		}
+		return pflag.NormalizedName(name)
+	})
 	flagvalue.Overrides(fs, "binary", "text")
 	flagvalue.Overrides(fs, "text", "binary")
-	flagvalue.Overrides(fs, "tag", "untagged", "text")
+	flagvalue.Overrides(fs, "tag", "untagged", "text", "binary") // a tagged line has no asterisk
 	flagvalue.Overrides(fs, "untagged", "tag")
 	flagvalue.Overrides(fs, "quiet", "status", "warn")
 	flagvalue.Overrides(fs, "status", "quiet", "warn")

@@ -47,6 +47,9 @@ func TestPrintsAsTheField(t *testing.T) {
 		{name: "untagged after tag", args: "--tag --untagged x", stdout: md5OfX + "  x\n"},
 		{name: "tag after untagged", args: "--untagged --tag x", stdout: "MD5 (x) = " + md5OfX + "\n"},
 		{name: "untagged of several", args: "-a md5,crc32 --untagged x", stdout: md5OfX + "  x\n8cdc1683  x\n"},
+		{name: "binary after untagged", args: "--tag --untagged -b x", stdout: md5OfX + " *x\n"},
+		{name: "binary before tag and untagged", args: "-b --tag --untagged x", stdout: md5OfX + "  x\n"},
+		{name: "the flag of cksum", args: "--algorithm=md5 --algorithm sha1 --untagged x", stdout: md5OfX + "  x\n11f6ad8ec52a2984abaafd7c3b516503785c2072  x\n"},
 		{name: "escapes", args: "n\nl c\rr b\\s", stdout: `\` + md5OfX + "  n\\nl\n\\" + md5OfX + "  c\\rr\n\\" + md5OfX + "  b\\\\s\n"},
 		{name: "escapes in a tag", args: "--tag n\nl", stdout: `\MD5 (n\nl) = ` + md5OfX + "\n"},
 		{name: "zero", args: "-z n\nl x", stdout: md5OfX + "  n\nl\x00" + md5OfX + "  x\x00"},
@@ -68,10 +71,13 @@ func TestPrintsAsTheField(t *testing.T) {
 		{name: "SHA-3 without its length", args: "-a sha3", usage: true, say: "needs a --length"},
 		{name: "SHA-3 of a length that it has not", args: "-a sha3 -l 128", usage: true, say: "needs a --length of 224, 256, 384 or 512"},
 
+		{name: "two lengths", args: "-a sha3 -l 253 -l 224 --tag", stdout: "SHA3-224 (-) = 6b4e03423667dbb73b6e15454f0eb1abd4597f9a1b078e3f5b5a6bc7\n"},
+
 		{name: "base64", args: "--base64 -a sha256", stdout: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=  -\n"},
 		{name: "base64 without padding", args: "--base64 -a sha384 --tag", stdout: "SHA384 (-) = OLBgp1GsljhM2TJ+sbHjaiH9txEUvgdDTAzHv2P24donTt6/529l+9Ua0vFImLlb\n"},
 		{name: "raw", args: "--raw -a crc32 x", stdout: "\x8c\xdc\x16\x83"},
-		{name: "raw, with other forms", args: "--raw --tag --base64 -a crc32 x", stdout: "\x8c\xdc\x16\x83"},
+		{name: "raw and base64", args: "--raw --base64 x", usage: true, say: "--base64 and --raw exclude each other"},
+		{name: "raw, with a tag", args: "--raw --tag -a crc32 x", stdout: "\x8c\xdc\x16\x83"},
 		{name: "raw of two files", args: "--raw x x", usage: true, say: "one checksum of one file"},
 		{name: "raw of two algorithms", args: "--raw -a md5,sha1 x", usage: true, say: "one checksum of one file"},
 		{name: "raw of a folder", args: "--raw -r folder", usage: true, say: "one checksum of one file"},
@@ -135,6 +141,21 @@ func TestPrintsAsTheField(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestFamiliesInLists: with --check, each line of sha2 or sha3 shows its length.
+func TestFamiliesInLists(t *testing.T) {
+	inFolder(t, map[string]string{"x": "x"})
+	for _, family := range []string{"sha2", "sha3"} {
+		for _, bits := range []string{"224", "256", "384", "512"} {
+			for _, form := range []string{"--tag", "--untagged", "--base64"} {
+				list := run(t, "", "-a", family, "-l", bits, form, "x")
+				if got := run(t, list.Stdout, "-c", "--strict", "-a", family); got.Stdout != "x: OK\n" || got.Stderr != "" {
+					t.Errorf("%s of %s bits with %s: %+v", family, bits, form, got)
+				}
+			}
+		}
 	}
 }
 

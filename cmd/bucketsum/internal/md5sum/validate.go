@@ -28,42 +28,49 @@ func (o *Options) validateAlgorithms() error {
 	if o.Format == FormatSFV && !o.Chosen {
 		o.Algorithms = []string{"crc32"}
 	}
-	var faults []error
-	sized := false // one of them has values of --length
-	for i, name := range o.Algorithms {
+	var (
+		faults []error
+		names  []string
+		sized  = false // one of them has values of --length
+	)
+	for _, name := range o.Algorithms {
 		name = strings.TrimSpace(name)
-		o.Algorithms[i] = name
+		prefix, isFamily := families[name]
+		sized = sized || isFamily || name == "blake2b"
 		switch {
-		case name == "sha2" || name == "sha3":
-			sized = true
-			if !slices.Contains([]int{224, 256, 384, 512}, o.Length) {
-				faults = append(faults, fmt.Errorf("--algorithms %s needs a --length of 224, 256, 384 or 512", name))
-				continue
+		case isFamily && o.Check && o.Length == 0: // each line shows the length
+			for _, bits := range familyLengths {
+				names = append(names, prefix+strconv.Itoa(bits))
 			}
-			o.Algorithms[i] = "sha" + strconv.Itoa(o.Length)
-			if name == "sha3" {
-				o.Algorithms[i] = "sha3-" + strconv.Itoa(o.Length)
-			}
+		case isFamily && !slices.Contains(familyLengths, o.Length):
+			faults = append(faults, fmt.Errorf("--algorithms %s needs a --length of 224, 256, 384 or 512", name))
+		case isFamily:
+			names = append(names, prefix+strconv.Itoa(o.Length))
 		case name == "blake2b" && o.Length != 0:
-			sized = true
-			o.Algorithms[i] = "blake2b-" + strconv.Itoa(o.Length)
-		case name == "blake2b":
-			sized = true
+			names = append(names, name+"-"+strconv.Itoa(o.Length))
+		default:
+			names = append(names, name)
 		}
-	}
-	if len(faults) > 0 {
-		return errors.Join(faults...)
 	}
 	if o.Length != 0 && !sized {
 		faults = append(faults, errors.New("--length is only for --algorithms blake2b, sha2 and sha3"))
 	}
-	d, err := digest.New(o.Algorithms...)
+	if len(faults) > 0 {
+		return errors.Join(faults...)
+	}
+	d, err := digest.New(names...)
 	if err != nil {
-		return errors.Join(append(faults, fmt.Errorf("--algorithms: %w", err))...)
+		return fmt.Errorf("--algorithms: %w", err)
 	}
 	o.Algorithms = d.Algorithms()
-	return errors.Join(faults...)
+	return nil
 }
+
+// families are names that cksum has for several algorithms, and what is before the length in the names of these.
+var families = map[string]string{"sha2": "sha", "sha3": "sha3-"}
+
+// familyLengths are the bits that the values of a family can have.
+var familyLengths = []int{224, 256, 384, 512}
 
 // validateFlags returns the flags that have no meaning with or without --check.
 func (o *Options) validateFlags() error {
@@ -102,6 +109,9 @@ func (o *Options) validateFlags() error {
 // validateForm returns the contradictions in how checksums are to be printed.
 func (o *Options) validateForm(names []string) error {
 	var faults []error
+	if o.Base64 && o.Raw {
+		faults = append(faults, errors.New("--base64 and --raw exclude each other"))
+	}
 	if o.Tag && o.Text {
 		faults = append(faults, errors.New("--tag and --text exclude each other"))
 	}
