@@ -31,6 +31,8 @@ type Options struct {
 	// Throttled makes the process wait when 8 KiB of its output are unread: the size of the pipe
 	// and of the buffer here. It works on Linux only.
 	Throttled bool
+	// User runs it as the user and group with this number, which root can do on Unix. 0: as the test.
+	User uint32
 }
 
 // Start runs a program, which is killed when the test ends.
@@ -47,6 +49,9 @@ func (o Options) Start(t testing.TB, path string, args ...string) *Process {
 	p.cmd.Stderr = p.cmd.Stdout
 	if o.Throttled {
 		shrinkPipe(t, stdout.(*os.File))
+	}
+	if o.User != 0 {
+		p.cmd.SysProcAttr = asUser(o.User)
 	}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -33,29 +33,29 @@ func flow(c Config, s live.Status) markup.HTML {
 		waiting = "nothing waits"
 	}
 	removed := t.Removed + t.Kept
-	return markup.Join(`<ol class="flow" id="flow" data-live aria-label="The way of an object">`,
+	return markup.Join(`<section class="way" aria-label="The way of an object"><ol class="flow" id="flow" data-live>`,
 		station(plural(len(f.Buckets), "Bucket"), f.Buckets, "",
 			lines(counted(t.Summed, "read, "+markup.Text(readable.Bytes(t.Bytes))), markup.When(removed > 0, counted(removed, "deleted")))),
 		station("Queue", nonEmpty(f.Queue), "", lines(waiting, "")),
 		station("Worker", f.Algorithms, "",
 			lines(counted(int64(s.InWorkCount), "in work"), markup.Text(speed(s.BytesPerSecond, "")))),
-		station("Records", f.Records, markup.When(t.Mismatched > 0, " bad"),
-			lines(counted(t.Summed, "written"), markup.Join(
-				markup.When(t.Current > 0, counted(t.Current, "were there")),
-				markup.When(t.Mismatched > 0, " ", counted(t.Mismatched, "not as claimed"))))),
+		station("Records", f.Records, "",
+			lines(counted(t.Summed, "written"), markup.When(t.Current > 0, counted(t.Current, "were there"))),
+			markup.When(t.Mismatched > 0, `<p class="count bad">`, counted(t.Mismatched, "not as claimed"), `</p>`)),
 		markup.When(f.Results != "", station("Results", nonEmpty(f.Results), "", lines(counted(t.Summed+t.Current+removed+t.Mismatched, "sent"), ""))),
-		markup.When(f.DeadLetters != "" || failed != "" || t.Failed > 0, station("Dead letters", nonEmpty(f.DeadLetters), markup.When(failed != "", " bad"),
-			lines(markup.When(failed != "", markup.Text(failed+" now")), counted(t.Failed, "since the start")))),
-		"\n</ol>\n")
+		markup.When(f.DeadLetters != "" || t.Failed > 0, station("Dead letters", nonEmpty(f.DeadLetters), " off",
+			lines(counted(t.Failed, "since the start"), ""),
+			markup.When(failed != "", `<p class="count bad">`, markup.Text(failed), ` now</p>`))),
+		"\n</ol></section>\n")
 }
 
 // station shows one place on the way. The lines of its counts are there even if they are empty, so that nothing
 // moves.
-func station(name markup.HTML, where []string, class markup.HTML, counts markup.HTML) markup.HTML {
+func station(name markup.HTML, where []string, class markup.HTML, counts ...markup.HTML) markup.HTML {
 	return markup.Join("\n", `<li class="station`, class, `"><h2>`, name, `</h2>`,
 		`<p class="where">`, markup.Each(where, func(s string) markup.HTML {
 			return markup.Join(`<span>`, markup.Foreign(s), `</span> `)
-		}), `</p>`, counts, `</li>`)
+		}), `</p>`, markup.Join(counts...), `</li>`)
 }
 
 func lines(first, second markup.HTML) markup.HTML {

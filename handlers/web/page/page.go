@@ -63,8 +63,8 @@ func Render(c Config, status live.Status) []byte {
 	return []byte(markup.Join(
 		pageTop, "<title>", title, "</title>\n<style>", markup.HTML(pageStyle), "</style>\n</head>\n<body",
 		markup.When(c.Events, " data-events"), ` data-actions="`, markup.Text(string(c.Actions)), `">`, "\n",
-		header(c, status),
-		markup.When(c.Live, `<p id="state" data-live><span class="tone `, markup.HTML(tone), `">`, markup.Text(sentence), "</span></p>\n", flow(c, status)),
+		header(c, status, markup.Join(`<p id="state" data-live><span class="tone `, markup.HTML(tone), `">`, markup.Text(sentence), "</span></p>\n")),
+		markup.When(c.Live, flow(c, status)),
 		`<div class="columns`, markup.When(!c.Live, " single"), `">`,
 		markup.When(c.Live, work(c, status)),
 		"\n<aside>\n", upload(c), markup.When(len(c.Buckets) > 0, lookup(c.Buckets)), programs(c),

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/handlers/web/markup"
@@ -42,8 +41,12 @@ func plot(h live.Hour, title markup.HTML, values []int64, show func(int64) strin
 	}
 	text := "nothing in the last hour"
 	if most > 0 {
-		at := h.Until.Add(-time.Duration(len(values)-slices.Index(values, most)) * time.Duration(h.StepSeconds) * time.Second)
-		text = fmt.Sprintf("most %s at %s UTC, last %s", show(most), at.Format("15:04"), show(values[len(values)-1]))
+		minutes := (len(values) - 1 - slices.Index(values, most)) * h.StepSeconds / 60
+		when := fmt.Sprintf("%d min ago", minutes)
+		if minutes == 0 {
+			when = "now"
+		}
+		text = fmt.Sprintf("most %s %s, last %s", show(most), when, show(values[len(values)-1]))
 		if sums {
 			text = fmt.Sprintf("%s in the last hour; %s", show(sum), text)
 		}

@@ -24,13 +24,13 @@ const (
 	longWork = time.Second
 )
 
-func header(c Config, status live.Status) markup.HTML {
-	return markup.Join("<header>\n<h1>bucketsum</h1>\n", `<p class="meta">`, markup.Text(c.Version),
+func header(c Config, status live.Status, state markup.HTML) markup.HTML {
+	return markup.Join("<header>\n<div class=\"line\"><h1>bucketsum</h1>\n", `<p class="meta">`, markup.Text(c.Version),
 		markup.When(c.Live, `<span class="since"> · since `, markup.Time(status.StartedAt), `</span>`), "</p>",
 		markup.When(c.Live, `
 <p id="live"></p>
 <noscript><p class="note">Reload the page to see newer results.</p></noscript>`),
-		"\n</header>\n")
+		"\n</div>\n", markup.When(c.Live, state), "</header>\n")
 }
 
 // work shows what the program does. The script updates the elements marked data-live.

@@ -1,0 +1,161 @@
+package page_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
+	"github.com/bucketsum/bucketsum/handlers/web/page"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/testenv/sample"
+)
+
+// TestLooks shows the page in each state, light, dark and on a phone, to axe, which finds what keeps people out:
+// contrasts, names, orders, regions.
+func TestLooks(t *testing.T) {
+	source := axe(t)
+	for state, status := range states() {
+		t.Run(state, func(t *testing.T) {
+			h, err := web.Handler(web.Config{
+				Version: "v1.4.0", Status: func() live.Status { return status }, Flow: page.Flow{
+					Buckets: []string{"s3://photos", "s3://scans"}, Queue: "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/uploads",
+					Algorithms: []string{"md5", "sha256"}, Records: []string{"FILE.md5", "FILE.sha256"},
+					DeadLetters: "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/uploads-dead", First: "aws s3 cp FILE s3://photos/",
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := httptest.NewServer(h)
+			defer s.Close()
+			p := open(t, s.URL)
+			p.do(source)
+			for _, look := range []struct {
+				name    string
+				prepare func()
+			}{
+				{"light", func() { p.scheme("light") }},
+				{"dark", func() { p.scheme("dark") }},
+				{"phone", func() {
+					p.scheme("light")
+					p.phone()
+				}},
+			} {
+				look.prepare()
+				p.check(look.name)
+				p.picture(state + "-" + look.name)
+			}
+		})
+	}
+}
+
+// check expects that axe finds nothing.
+func (p *tab) check(name string) {
+	p.t.Helper()
+	var found []struct {
+		ID, Help string
+		Nodes    []struct {
+			HTML    string `json:"html"`
+			Summary string `json:"failureSummary"`
+		}
+	}
+	answer := eval[string](p, `axe.run().then(r => JSON.stringify(r.violations))`)
+	if err := json.Unmarshal([]byte(answer), &found); err != nil {
+		p.t.Fatal(err)
+	}
+	for _, f := range found {
+		p.t.Errorf("%s: axe finds %s (%s) in %+v", name, f.ID, f.Help, f.Nodes)
+	}
+}
+
+// picture writes what the browser shows, if pictures are wanted.
+func (p *tab) picture(name string) {
+	if *screenshots == "" {
+		return
+	}
+	p.t.Helper()
+	png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		p.t.Fatalf("browser: %v", err)
+	}
+	if err := os.MkdirAll(*screenshots, 0o777); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(*screenshots, name+".png"), png, 0o666); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// states are what a reader can find.
+func states() map[string]live.Status {
+	started := time.Date(2026, 11, 23, 6, 12, 9, 0, time.UTC)
+	now := started.Add(26 * time.Hour)
+	hour := live.Hour{Until: now.Truncate(time.Minute).Add(time.Minute), StepSeconds: 60}
+	for i := range int64(60) {
+		wave := (i*i*7 + i*13) % 29
+		hour.Bytes, hour.Results = append(hour.Bytes, (wave+i/3+4)*300<<20), append(hour.Results, wave+20)
+		hour.AgeSeconds = append(hour.AgeSeconds, 2+wave/4+max(i-48, 0)*(60-i)/2)
+		failed := int64(0)
+		if i > 40 && i < 46 {
+			failed = 46 - i
+		}
+		hour.Failed, hour.Returned = append(hour.Failed, failed/3), append(hour.Returned, failed)
+	}
+	size := func(n int64) *int64 { return &n }
+	done := func(i int, o pipeline.Outcome, key string, bytes int64) live.Done {
+		d := live.Done{At: now.Add(-time.Duration(i*i) * time.Second), Outcome: o, Bucket: "photos", Key: key, Seconds: float64(bytes) / (180 << 20), Digests: map[string]string{}}
+		if o != pipeline.Removed {
+			d.Size = size(bytes)
+			d.Digests["md5"] = sample.MD5([]byte(key))
+			d.Digests["sha256"] = sample.MD5([]byte("a"+key)) + sample.MD5([]byte("b"+key))
+		}
+		return d
+	}
+	results := []live.Done{
+		done(1, pipeline.Recorded, "2026/11/harbour-panorama.tif", 412<<20),
+		done(2, pipeline.Recorded, "2026/11/IMG_2041.dng", 61<<20),
+		done(3, pipeline.Removed, "tmp/upload-1.part", 0),
+		done(4, pipeline.Removed, "tmp/upload-2.part", 0),
+		done(5, pipeline.Current, "2026/10/contract scans.pdf", 9<<20),
+		done(6, pipeline.Removed, "tmp/upload-3.part", 0),
+		done(7, pipeline.Recorded, "2026/11/IMG_2040.dng", 59<<20),
+		done(8, pipeline.Recorded, "2026/11/interview, take 3.wav", 1300<<20),
+	}
+	empty := live.Status{StartedAt: started, Waiting: &live.Waiting{Bound: live.About}, LastHour: live.Hour{
+		Until: hour.Until, StepSeconds: 60, Bytes: make([]int64, 60), Results: make([]int64, 60), Failed: make([]int64, 60), Returned: make([]int64, 60), AgeSeconds: make([]int64, 60),
+	}}
+	calm := live.Status{
+		StartedAt: started, Totals: live.Totals{Summed: 18204, Bytes: 3_412 << 30, Current: 371, Removed: 12}, Results: results,
+		Waiting: &live.Waiting{Bound: live.About}, LastHour: hour,
+	}
+	busy := calm
+	busy.InWorkCount, busy.BytesPerSecond, busy.BytesLeft = 3, 640<<20, size(25<<30)
+	busy.InWork = []live.Work{
+		{Bucket: "scans", Key: "reel-0117/scan-master.mov", Size: size(48 << 30), Read: 31 << 30, StartedAt: now.Add(-time.Minute)},
+		{Bucket: "photos", Key: "2026/11/night-sky-timelapse.mp4", Size: size(9 << 30), Read: 2 << 30, StartedAt: now.Add(-9 * time.Second)},
+		{Bucket: "photos", Key: "incoming/unknown-length.bin", Read: 700 << 20, StartedAt: now.Add(-3 * time.Second)},
+	}
+	failing := busy
+	failing.Totals.Failed, failing.Totals.Mismatched = 14, 1
+	fail := func(kind live.Kind, key, reason string, final bool) live.Failure {
+		return live.Failure{At: now.Add(-14 * time.Minute), Bucket: "scans", Key: key, Kind: kind, Reason: reason, Final: final, Attempt: 4}
+	}
+	failing.Failures = []live.Failure{
+		fail(live.KindPermission, "reel-0090/scan.mov", `open scans/reel-0090/scan.mov: access denied: this program needs s3:GetObject on the bucket "scans"`, true),
+		fail(live.KindPermission, "reel-0091/scan.mov", `open scans/reel-0091/scan.mov: access denied: this program needs s3:GetObject on the bucket "scans"`, true),
+		fail(live.KindMismatch, "reel-0066/audio.wav", "the content is not what its store claims: content-md5 says 9e107d9d372bb6826bd81d3542a419d6, the content has e4d909c290d0fb1ca068ffaddf22cbd0", true),
+		fail("", "reel-0118/scan.mov", "read scans/reel-0118/scan.mov: the store has a fault: 503 Service Unavailable", false),
+	}
+	for i := range 9 {
+		failing.Failures = append(failing.Failures, fail(live.KindMissing, fmt.Sprintf("gone/%d.jpg", i), "no such object", true))
+	}
+	return map[string]live.Status{"empty": empty, "calm": calm, "busy": busy, "failing": failing}
+}
