@@ -49,6 +49,11 @@ func (s *service) render(q page.Query) []byte {
 	if s.config.Ready != nil {
 		c.Faults = s.config.Ready.Last()
 	}
+	if a := s.config.Actions; a.DeadLetters != nil && a.Token != nil {
+		c.Actions = page.TokenActions
+	} else if a.DeadLetters != nil && a.Open {
+		c.Actions = page.OpenActions
+	}
 	var status live.Status
 	if s.config.Status != nil {
 		status = s.config.Status()

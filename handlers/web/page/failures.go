@@ -3,7 +3,6 @@ package page
 import (
 	"encoding/json"
 	"slices"
-	"strings"
 
 	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/handlers/web/markup"
@@ -64,36 +63,23 @@ func actions(c Config, failures []live.Failure) markup.HTML {
 	return markup.Join(`<span class="actions" hidden>`, button("redrive", "Retry"), button("discard", "Dismiss"), `</span>`)
 }
 
-// matches returns for POST /v1/dead-letters what selects the dead letters of these failures.
+// matches returns for POST /v1/dead-letters what selects the dead letters of these failures: those of their objects,
+// or of messages that name none.
 func matches(failures []live.Failure) []string {
-	var all []string
-	add := func(m string) {
-		if !slices.Contains(all, m) {
-			all = append(all, m)
-		}
-	}
+	var objects, reasons []string
 	for _, f := range failures {
-		if f.Key == "" {
-			add("reason=" + f.Reason)
-			continue
+		switch {
+		case f.Key != "":
+			objects = append(objects, "object="+f.Bucket+"/"+f.Key)
+		case !slices.Contains(reasons, "reason="+f.Reason):
+			reasons = append(reasons, "reason="+f.Reason)
 		}
-		add("bucket=" + f.Bucket)
-		add("key=" + literal(f.Key))
 	}
-	return all
-}
-
-// literal returns the glob that matches only this key, see package keyglob. A glob without a slash would match the
-// name in every folder; one with alternatives that have a slash does not.
-func literal(key string) string {
-	glob := escaper.Replace(key)
-	if strings.Contains(key, "/") {
-		return glob
+	if len(objects) > 0 {
+		return objects // a match of both would select what has both
 	}
-	return "{" + glob + "," + glob + "/}"
+	return reasons
 }
-
-var escaper = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `{`, `\{`, `}`, `\}`, `,`, `\,`)
 
 func failureRow(f live.Failure) markup.HTML {
 	name := markup.Name(f.Bucket, f.Key)

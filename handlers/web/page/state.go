@@ -26,14 +26,15 @@ const (
 )
 
 // state returns the one sentence that says how things are. It must be true in every situation: "up to date" needs a
-// queue that says that it is empty, and "failed" counts what fails now, not what failed once.
+// queue that says that it is empty, "done" does not count different objects, and "failed" counts what fails now, not
+// what failed once.
 func state(c Config, s live.Status) (tone, sentence string) {
 	_, draining := c.Faults[faultDraining]
 	_, starting := c.Faults[faultStart]
 	busy := s.InWorkCount > 0 || s.Waiting != nil && s.Waiting.Count > 0
 	var facts []string
-	if done := s.Totals.Summed + s.Totals.Current; done > 0 {
-		facts = append(facts, amount(done, "object"))
+	if done := s.Totals.Summed + s.Totals.Current; done > 0 { // an object that changes counts again
+		facts = append(facts, string(markup.Count(done))+" done")
 	}
 	failed, retried := failing(s.Failures)
 	if failed != "" {
@@ -165,12 +166,4 @@ func until(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%d h left", int64(d.Round(time.Hour)/time.Hour))
 	}
-}
-
-// amount returns a number with its noun.
-func amount(n int64, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return string(markup.Count(n)) + " " + noun
 }

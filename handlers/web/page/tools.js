@@ -168,6 +168,15 @@ byId('lookup')?.addEventListener('submit', async e => {
 let token = '';
 const authorization = () => token ? {Authorization: 'Bearer ' + token} : {};
 
+// acted says what the report of an action has.
+function acted(report) {
+  const parts = [];
+  if (report.sent) parts.push(report.sent + ' sent back to the queue');
+  if (report.discarded) parts.push(report.discarded + ' dismissed');
+  if (report.failed) parts.push(report.failed + ' could not be: ' + report.groups.map(g => g.fault).find(f => f));
+  return parts.join(', ') || 'No dead letter of these was found: others may hold them now. Try again in a minute.';
+}
+
 document.addEventListener('click', async e => {
   const button = e.target.closest?.('[data-action]');
   if (!button) return;
@@ -192,7 +201,7 @@ document.addEventListener('click', async e => {
       if (byId('token')) byId('token').hidden = false;
     }
     if (!response.ok) throw await problem(response);
-    text = button.dataset.action === 'redrive' ? 'Sent back to the queue' : 'Dismissed';
+    text = acted(await response.json());
   } catch (err) {
     text = err.message;
   }

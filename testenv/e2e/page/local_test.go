@@ -17,7 +17,7 @@ import (
 // local runs bucketsum local on a folder, and returns the address of its page.
 func local(t *testing.T, o program.Options, dir string, flags ...string) (*program.Process, string) {
 	t.Helper()
-	p := o.Start(t, program.Build(t), append([]string{"local", "--listen", "127.0.0.1:0", "--settle", "100ms", dir}, flags...)...)
+	p := o.Start(t, program.Build(t), append([]string{"local", "--listen", "127.0.0.1:0", "--settle", "100ms", dir}, flags...)...) // the last --listen counts
 	line := p.Until(1, program.Contains("http://"))
 	_, rest, _ := strings.Cut(line, "http://")
 	address, _, _ := strings.Cut(rest, "/")
@@ -65,8 +65,8 @@ func TestDrop(t *testing.T) {
 			t.Errorf("results are %q, which lack %q", got, want)
 		}
 	}
-	p.until("the state", `document.querySelector('#state').innerText === 'Up to date: 1 object'`)
-	if title := eval[string](p, `document.title`); !strings.HasPrefix(title, "Up to date: 1 object") {
+	p.until("the state", `document.querySelector('#state').innerText === 'Up to date: 1 done'`)
+	if title := eval[string](p, `document.title`); !strings.HasPrefix(title, "Up to date: 1 done") {
 		t.Errorf("title is %q", title)
 	}
 
@@ -125,21 +125,64 @@ func TestPermission(t *testing.T) {
 			t.Errorf("failures are %q, which lack %q", got, want)
 		}
 	}
-	p.until("the state", `document.querySelector('#state').innerText === 'Done, except for failures: 1 object, 1 failed'`)
+	p.until("the state", `document.querySelector('#state').innerText === 'Done, except for failures: 1 done, 1 failed'`)
 
 	if err := os.Chmod(closed, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p.until("a button", `document.querySelector('[data-action=redrive]') || document.querySelector('#failures-section').hidden`)
-	p.do(`document.querySelector('[data-action=redrive]')?.click()`)
+	p.do(`document.querySelector('[data-action=redrive]').click()`)
 	p.until("the success", `document.querySelector('#failures-section').hidden`)
-	p.until("the state", `document.querySelector('#state').innerText === 'Up to date: 2 objects'`)
+	p.until("the state", `document.querySelector('#state').innerText.startsWith('Up to date: ')`)
 	if got := p.text("#results"); !strings.Contains(got, sample.MD5([]byte("closed"))) {
 		t.Errorf("results are %q", got)
+	}
+	if got := eval[string](p, `document.querySelector('#acted').textContent`); got != "1 sent back to the queue" {
+		t.Errorf("the page says %q", got)
 	}
 	process.Stop(syscall.SIGTERM)
 	p.until("the lost connection", `document.querySelector('#live').innerText.startsWith('no connection')`)
 	p.forgive("net::ERR_")
+}
+
+// TestToken expects that a page which others can reach takes a token before it changes anything.
+func TestToken(t *testing.T) {
+	dir, token := t.TempDir(), filepath.Join(t.TempDir(), "token")
+	sample.Write(t, filepath.Dir(token), "token", []byte("0123456789abcdef\n"))
+	sample.Write(t, dir, "wrong.txt", []byte("content"))
+	sample.Write(t, dir, "wrong.txt.md5", []byte(sample.MD5([]byte("other"))+"  wrong.txt\n"))
+	_, url := local(t, program.Options{}, dir, "--listen", "0.0.0.0:0", "--token-file", token)
+	p := open(t, strings.Replace(url, "0.0.0.0", "127.0.0.1", 1))
+	p.until("the failure", `document.querySelector('#failures strong.badge')`)
+	if got := p.text("#failures"); !strings.Contains(got, "Not what was claimed") {
+		t.Errorf("failures are %q", got)
+	}
+	press := func(name string) {
+		p.do(`[...document.querySelectorAll('[data-action]')].find(b => b.innerText.startsWith('` + name + `')).click()`)
+	}
+	use := func(token string) {
+		p.do(`(() => {
+			const form = document.querySelector('#token');
+			form.elements.token.value = '` + token + `';
+			form.requestSubmit();
+		})()`)
+	}
+	press("Dismiss")
+	p.until("the field of the token", `!document.querySelector('#token').hidden`)
+	use("not-the-token-at-all")
+	press("Dismiss")
+	press("Dismiss for good")
+	p.until("the refusal", `document.querySelector('#acted').innerText.includes('The token is wrong')`)
+	p.forgive("401")
+	use("0123456789abcdef")
+	press("Dismiss")
+	press("Dismiss for good")
+	p.until("the end of the failure", `document.querySelector('#failures-section').hidden`)
+	if got := eval[string](p, `document.querySelector('#acted').textContent`); got != "1 dismissed" {
+		t.Errorf("the page says %q", got)
+	}
+	if got := eval[string](p, `JSON.stringify([localStorage, sessionStorage, document.cookie, document.documentElement.outerHTML])`); strings.Contains(got, "0123456789abcdef") {
+		t.Error("the token is kept in the page")
+	}
 }
 
 // TestManyEvents keeps the page still and small while thousands of files land.
@@ -160,7 +203,7 @@ func TestManyEvents(t *testing.T) {
 	for i := range files {
 		sample.Write(t, dir, fmt.Sprintf("batch-%d/file-%06d", i/500, i), fmt.Appendf(nil, "%d", i))
 	}
-	p.until("the end", `document.querySelector('#state').innerText.replace(/\s/g, ' ') === 'Up to date: 3 000 objects'`)
+	p.until("the end", `document.querySelector('#state').innerText.replace(/\s/g, ' ') === 'Up to date: 3 000 done'`)
 	if moved := eval[[]string](p, `moved`); len(moved) > 0 {
 		t.Errorf("the page moved under its reader: %q", moved)
 	}
