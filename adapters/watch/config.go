@@ -48,8 +48,8 @@ type Config struct {
 	Removed func(key string)
 
 	// Unaddressable is called once for each file that cannot be an object, with
-	// the reason: its name is not UTF-8, or its path is too long. Default: a
-	// warning in the log.
+	// the reason: its name is not UTF-8, or its path is too long; and again with a
+	// nil error when the file is gone. Default: a warning in the log.
 	Unaddressable func(key string, err error)
 	// Unreadable is called for each folder that cannot be read, with the reason,
 	// and again with a nil error when the folder can be read or is gone. Default:
@@ -59,6 +59,10 @@ type Config struct {
 	// because records of another bucketsum lie in it. No file in it is announced.
 	// Default: a warning in the log.
 	Inner func(key string)
+
+	// Skipped is called for what is left out, with the reason; again whenever it is
+	// looked at. Default: nothing is done.
+	Skipped func(key string, why Skip)
 
 	// Settle is how long size and modification time of a file must stay the
 	// same before the file counts as completely written. Default 500 ms.
@@ -73,6 +77,16 @@ type Config struct {
 	Sweep time.Duration
 	Log   *slog.Logger // default: discarded
 }
+
+// Skip is why something in the folder is left out.
+type Skip string
+
+// The reasons.
+const (
+	Link       Skip = "link"        // a symbolic link that leads to no file in the folder
+	Special    Skip = "special"     // a pipe, a socket or a device
+	LoneRecord Skip = "lone record" // a file with a skipped key, beside which there is no object that it may be a record of
+)
 
 // Validate returns all faults of the configuration.
 func (c Config) Validate() error {
@@ -120,7 +134,11 @@ func (c Config) withDefaults() Config {
 		c.Removed = func(string) {}
 	}
 	if c.Unaddressable == nil {
-		c.Unaddressable = func(key string, err error) { log.Warn("file cannot be an object", "key", key, "err", err) }
+		c.Unaddressable = func(key string, err error) {
+			if err != nil {
+				log.Warn("file cannot be an object", "key", key, "err", err)
+			}
+		}
 	}
 	if c.Unreadable == nil {
 		c.Unreadable = func(key string, err error) {
@@ -131,6 +149,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Inner == nil {
 		c.Inner = func(key string) { log.Warn("folder is a bucket of its own and is left out", "key", key) }
+	}
+	if c.Skipped == nil {
+		c.Skipped = func(string, Skip) {}
 	}
 	c.Settle = cmp.Or(c.Settle, 500*time.Millisecond)
 	c.Rescan = cmp.Or(c.Rescan, 5*time.Second)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 )
 
 // Folder announces what happens to the files of a folder and of the folders in
@@ -30,6 +31,21 @@ type Folder struct {
 	mount  bool        // a file system is mounted at dir
 	open   func() (source, error)
 	ready  chan struct{}
+
+	outbox  *mailbox
+	found   atomic.Int64 // files that the first scan has found
+	waiting atomic.Int64 // keys that wait until they have not changed
+}
+
+// Progress is how far a [Folder] is.
+type Progress struct {
+	Found   int // files that the first scan has found so far
+	Waiting int // changes that are not published yet
+}
+
+// Progress returns how far the folder is. Safe for concurrent use.
+func (f *Folder) Progress() Progress {
+	return Progress{Found: int(f.found.Load()), Waiting: int(f.waiting.Load()) + f.outbox.len()}
 }
 
 // NewFolder returns the folder. It is not watched before Run.
@@ -37,7 +53,7 @@ func NewFolder(c Config) (*Folder, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("watch a folder: %w", err)
 	}
-	f := &Folder{config: c.withDefaults(), open: openNotifier, ready: make(chan struct{})}
+	f := &Folder{config: c.withDefaults(), open: openNotifier, ready: make(chan struct{}), outbox: newMailbox()}
 	dir, err := filepath.Abs(c.Dir)
 	if err == nil {
 		dir, err = filepath.EvalSymlinks(dir)

@@ -50,12 +50,13 @@ func TestUnaddressable(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir+"/at the start\xff", "x")
-	reports := make(chan string, 100)
+	reports, gone := make(chan string, 100), make(chan string, 100)
 	r := start(t, watch.Config{Dir: dir, Settle: quick, Unaddressable: func(key string, err error) {
 		if err == nil {
-			t.Errorf("no reason for %q", key)
+			gone <- key
+		} else {
+			reports <- key
 		}
-		reports <- key
 	}}, nil)
 	bad := r.path("\xc3\x28")
 	write(t, bad, "x")
@@ -99,6 +100,9 @@ func TestUnaddressable(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, slices.DeleteFunc(got, deep)); diff != "" {
 		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"folder\xff/good", "\xc3\x28"}, sorted([]string{<-gone, <-gone})); diff != "" {
+		t.Error("gone:", diff)
 	}
 	if diff := cmp.Diff([]string{"created good", "created good"}, r.inbox.lines()); diff != "" {
 		t.Error(diff)

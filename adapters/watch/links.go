@@ -27,11 +27,9 @@ func (w *watcher) follow(key string) (fs.FileInfo, error) {
 	}
 	if err != nil {
 		// A loop, a missing target, or one that is outside.
-		w.config.Log.Debug("link leads to no file in the folder", "key", key, "err", err)
 		return nil, nil
 	}
 	if !info.Mode().IsRegular() {
-		w.config.Log.Debug("link leads to no file", "key", key, "type", info.Mode().Type().String())
 		return nil, nil
 	}
 	k, ok := w.resolve(key)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 	"unicode/utf8"
@@ -25,7 +26,6 @@ type watcher struct {
 	*Folder
 	root   *os.Root // of dir
 	source source
-	outbox *mailbox
 	// stopped reports whether the watcher has to end.
 	stopped func() bool
 
@@ -50,10 +50,9 @@ func newWatcher(f *Folder, root *os.Root) *watcher {
 		Folder:     f,
 		root:       root,
 		source:     noSource{},
-		outbox:     newMailbox(),
 		known:      &node{},
 		folders:    make(map[identity]*node),
-		settling:   newSettling(f.config.Settle),
+		settling:   newSettling(f.config.Settle, &f.waiting),
 		links:      make(map[string]map[string]bool),
 		polled:     make(map[string]bool),
 		unreadable: make(map[string]bool),
@@ -109,6 +108,9 @@ func (w *watcher) announceDeletedBefore(ctx context.Context) {
 	for key, err := range w.config.Remembered(ctx) {
 		if w.stopped() {
 			return
+		}
+		if errors.Is(err, fs.ErrPermission) && len(w.unreadable) > 0 {
+			continue // it is reported already
 		}
 		if err != nil {
 			w.config.Log.Warn("not all objects that were deleted meanwhile can be found", "key", key, "err", err)

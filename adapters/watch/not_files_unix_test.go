@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -19,8 +20,16 @@ func TestNotFiles(t *testing.T) {
 	outside := t.TempDir()
 	write(t, outside+"/secret", "x")
 	write(t, outside+"/folder/secret", "x")
-	r := start(t, watch.Config{Settle: quick}, nil)
+	var mu sync.Mutex
+	left := make(map[string]watch.Skip)
+	r := start(t, watch.Config{Settle: quick, Skip: skipped, RecordOf: recordOf, Skipped: func(key string, why watch.Skip) {
+		mu.Lock()
+		defer mu.Unlock()
+		left[key] = why
+	}}, nil)
 	write(t, r.path("sub/file"), "x")
+	write(t, r.path("sub/file.md5"), "x")
+	write(t, r.path("lone.md5"), "x")
 	write(t, r.path(".bucketsum/x"), "x")
 	l, err := net.Listen("unix", r.path("socket"))
 	must(t, err)
@@ -46,5 +55,14 @@ func TestNotFiles(t *testing.T) {
 	r.inbox.until(t, "files", func() bool { return len(r.inbox.lines()) >= len(want) })
 	if diff := cmp.Diff(want, sorted(r.inbox.lines())); diff != "" {
 		t.Error(diff)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	wantLeft := map[string]watch.Skip{"pipe": watch.Special, "socket": watch.Special, "lone.md5": watch.LoneRecord}
+	for _, link := range []string{"out", "out2", "outfolder", "infolder", "sub/dot", "sub/up", "loop", "round1", "round2", "topipe", "tohidden", "dangling"} {
+		wantLeft[link] = watch.Link
+	}
+	if diff := cmp.Diff(wantLeft, left); diff != "" {
+		t.Errorf("skipped (-want +got):\n%s", diff)
 	}
 }

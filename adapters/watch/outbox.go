@@ -35,6 +35,13 @@ func (b *mailbox) put(key string, c change) {
 	}
 }
 
+// len returns how many changes there are.
+func (b *mailbox) len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.keys)
+}
+
 // all takes out one change after the other until there are none.
 func (b *mailbox) all() iter.Seq2[string, change] {
 	return func(yield func(string, change) bool) {

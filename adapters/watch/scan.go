@@ -48,6 +48,7 @@ func (w *watcher) update(key string, s state, err error, initial bool) {
 	case s.kind == tooLong:
 		w.reportUnaddressable(key, fmt.Errorf("its path is too long: %w", err))
 	case s.kind == file && w.config.Skip(key):
+		w.lone(key)
 	case s.kind == file && !utf8.ValidString(key):
 		w.reportUnaddressable(key, errNotUTF8)
 	case s.kind == file && known && was == s.version:
@@ -56,10 +57,12 @@ func (w *watcher) update(key string, s state, err error, initial bool) {
 	case s.kind == file:
 		if initial {
 			w.known.set(key, unannounced)
+			w.found.Add(1)
 		}
 		w.settling.touch(key, s)
 	case known && was == unaddressable:
 		w.known.unset(key)
+		w.config.Unaddressable(key, nil)
 	case known:
 		w.settling.touch(key, s)
 	default:
@@ -127,6 +130,20 @@ func (w *watcher) scan(n *node, initial bool) {
 		w.startPolling(key, fault)
 	} else {
 		w.stopPolling(key)
+	}
+}
+
+// lone reports a skipped file that is the record of no object.
+func (w *watcher) lone(record string) {
+	key, ok := w.config.RecordOf(record)
+	if !ok || w.config.Skip(key) {
+		return
+	}
+	if _, known := w.known.file(key); known {
+		return
+	}
+	if info, err := os.Lstat(w.path(key)); isGone(err) || err == nil && info.IsDir() {
+		w.config.Skipped(record, LoneRecord)
 	}
 }
 
@@ -253,6 +270,7 @@ func (w *watcher) forget(n *node) {
 	for name, v := range n.files {
 		if v == unaddressable {
 			delete(n.files, name)
+			w.config.Unaddressable(join(key, name), nil)
 			continue
 		}
 		w.settling.touch(join(key, name), state{})

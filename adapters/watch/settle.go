@@ -2,6 +2,7 @@ package watch
 
 import (
 	"container/list"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,6 +12,7 @@ type settling struct {
 	wait  time.Duration
 	order *list.List // of *unsettled
 	keys  map[string]*list.Element
+	count *atomic.Int64 // of the keys, for other goroutines
 }
 
 // unsettled is one key that waits.
@@ -21,8 +23,8 @@ type unsettled struct {
 	again bool // announce it even if it did not change
 }
 
-func newSettling(wait time.Duration) *settling {
-	return &settling{wait, list.New(), make(map[string]*list.Element)}
+func newSettling(wait time.Duration, count *atomic.Int64) *settling {
+	return &settling{wait, list.New(), make(map[string]*list.Element), count}
 }
 
 // touch starts the wait of a key, or starts it again.
@@ -35,6 +37,7 @@ func (s *settling) touch(key string, now state) {
 		return
 	}
 	s.keys[key] = s.order.PushBack(&unsettled{key: key, state: now, end: end})
+	s.count.Add(1)
 }
 
 // again is touch for a key that is to be announced even if it did not change.
@@ -56,6 +59,7 @@ func (s *settling) drop(key string) {
 	if e := s.keys[key]; e != nil {
 		s.order.Remove(e)
 		delete(s.keys, key)
+		s.count.Add(-1)
 	}
 }
 

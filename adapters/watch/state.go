@@ -49,7 +49,9 @@ func (f *Folder) key(path string) (string, bool) {
 func (w *watcher) look(key string) (state, error) {
 	info, err := os.Lstat(w.path(key))
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		info, err = w.follow(key)
+		if info, err = w.follow(key); err == nil && info == nil {
+			w.config.Skipped(key, Link)
+		}
 	}
 	switch {
 	case isGone(err):
@@ -65,7 +67,7 @@ func (w *watcher) look(key string) (state, error) {
 	case info.IsDir():
 		return state{kind: folder}, nil
 	}
-	w.config.Log.Debug("not a file", "key", key, "type", info.Mode().Type().String())
+	w.config.Skipped(key, Special)
 	return state{}, nil
 }
 

@@ -135,8 +135,9 @@ func TestLocalUnreadable(t *testing.T) {
 	mode("file", 0)
 	mode("closed", 0)
 	r := startLocal(t, dir)
-	named := make(map[string]bool)
+	named, retried := make(map[string]bool), false
 	r.Until(2, func(line string) bool {
+		retried = retried || strings.HasPrefix(line, "RETRY  file: permission denied") && !named["file"]
 		name, _, ok := strings.Cut(strings.TrimPrefix(line, "FAILED  "), ":")
 		ok = ok && strings.HasPrefix(line, "FAILED") && strings.Contains(line, "permission denied") && !named[name]
 		if ok {
@@ -144,12 +145,14 @@ func TestLocalUnreadable(t *testing.T) {
 		}
 		return ok
 	})
-	if !named["file"] || !named["closed/"] {
-		t.Errorf("named are %v", named)
+	if !named["file"] || !named["closed/"] || !retried {
+		t.Errorf("named are %v, told before the last attempt: %t", named, retried)
 	}
 	mode("file", 0o666)
 	mode("closed", 0o777)
 	r.Until(2, isSummed)
-	r.Stop(syscall.SIGTERM)
+	if status := r.Stop(syscall.SIGTERM); status != exitOK {
+		t.Errorf("exit status is %d although all was put right", status)
+	}
 	wantRecords(t, dir, []string{"file", "closed/a"})
 }

@@ -29,9 +29,9 @@ func TestLocalOwnChecksumFiles(t *testing.T) {
 		if strings.HasPrefix(line, "MISMATCH") {
 			mismatch = line
 		}
-		return isSummed(line) || strings.HasPrefix(line, "FAILED")
+		return isSummed(line) || strings.HasPrefix(line, "MISMATCH")
 	})
-	for _, want := range []string{"wrong.md5 says md5 00000000000000000000000000000000", "the content has f1290186a5d0b1ceab27f4e77c0c5d68"} {
+	for _, want := range []string{"\"wrong.md5\", which bucketsum did not write, says md5 00000000000000000000000000000000", "the content has f1290186a5d0b1ceab27f4e77c0c5d68"} {
 		if !strings.Contains(mismatch, want) {
 			t.Errorf("the report says %q, want %q", mismatch, want)
 		}

@@ -106,7 +106,7 @@ func TestLocalLayoutAndAlgorithms(t *testing.T) {
 	write(t, dir, "sub/f", []byte("f"))
 	write(t, dir, "sub/skipped.tmp", []byte("f"))
 	r := startLocal(t, dir, "--record", "{dir}/.sums/{base}.{alg}", "--algorithms", "sha256,md5", "--exclude", "**/*.tmp")
-	r.Until(2, func(line string) bool { return regexp.MustCompile(`^[0-9a-f]{64}  `).MatchString(line) })
+	r.Until(2, func(line string) bool { return regexp.MustCompile(`^sha256  [0-9a-f]{64}  .*B `).MatchString(line) })
 	if status := r.Stop(syscall.SIGTERM); status != exitOK {
 		t.Errorf("exit status is %d", status)
 	}
@@ -142,7 +142,7 @@ func TestLocalAlgorithmsChange(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "deleted")); err != nil {
 		t.Fatal(err)
 	}
-	isSHA256 := func(line string) bool { return regexp.MustCompile(`^[0-9a-f]{64}  `).MatchString(line) }
+	isSHA256 := func(line string) bool { return regexp.MustCompile(`^(sha256  )?[0-9a-f]{64}  .*B `).MatchString(line) }
 	again := startLocal(t, dir, "--algorithms", "sha256")
 	summed, removed := 0, false
 	again.Until(1, func(line string) bool {

@@ -125,12 +125,16 @@ func (a *Activity) Fail(o pipeline.Object, reason string) {
 	a.fail(f)
 }
 
-// Mended reverts [Activity.Fail]: the object no longer fails.
-func (a *Activity) Mended(o pipeline.Object) {
+// Mended takes back what failures of an object added to the totals, and removes its failure from the list. Without a
+// key it only does the former: the object has failed again.
+func (a *Activity) Mended(o pipeline.Object, failed, mismatched int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.totals.Failed--
-	a.forget(readable.Cut(o.Bucket, maxKeptKey), readable.Cut(o.Key, maxKeptKey))
+	a.totals.Failed -= failed
+	a.totals.Mismatched -= mismatched
+	if o.Key != "" {
+		a.forget(readable.Cut(o.Bucket, maxKeptKey), readable.Cut(o.Key, maxKeptKey))
+	}
 }
 
 // end counts what failed in a delivery.

@@ -90,7 +90,7 @@ func TestActivityMended(t *testing.T) {
 	a := live.NewActivity()
 	a.Fail(livetest.Object("closed/", pipeline.UnknownSize), "permission denied")
 	a.Fail(livetest.Object("other/", pipeline.UnknownSize), "permission denied")
-	a.Mended(livetest.Object("closed/", pipeline.UnknownSize))
+	a.Mended(livetest.Object("closed/", pipeline.UnknownSize), 1, 0)
 	if s := a.Status(); s.Totals.Failed != 1 || len(s.Failures) != 1 || s.Failures[0].Key != "other/" {
 		t.Errorf("status is %+v", s)
 	}

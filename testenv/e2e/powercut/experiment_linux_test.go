@@ -134,7 +134,7 @@ func (x *experiment) harmless(printed string) error {
 	})
 }
 
-var announcedLine = regexp.MustCompile(`(?m)^(?:[0-9a-f]{32,}|record removed) .*  (\S+)$`)
+var announcedLine = regexp.MustCompile(`(?m)^(?:(?:md5 +)?[0-9a-f]{32,}|record removed) .*  (\S+)$`)
 
 func announcedIn(printed string) map[string]bool {
 	found := make(map[string]bool)

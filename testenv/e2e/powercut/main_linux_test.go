@@ -14,4 +14,4 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(program.Ex
 
 func isSummed(line string) bool { return summedLine.MatchString(line) }
 
-var summedLine = regexp.MustCompile(`^[0-9a-f]{32}  .*B `)
+var summedLine = regexp.MustCompile(`^(md5 +)?[0-9a-f]{32}  .*B `)

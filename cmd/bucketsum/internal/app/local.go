@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 	"unicode"
@@ -19,8 +20,8 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
-	"github.com/bucketsum/bucketsum/adapters/events"
 	"github.com/bucketsum/bucketsum/adapters/watch"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/report"
 	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/backoff"
@@ -61,24 +62,31 @@ type local struct {
 	store     *blobstore.Store
 	calm      folder.Calm
 	activity  *live.Activity
-	report    *report
+	report    *report.Report
 	waiting   *backlog
 	letters   message.Subscriber
 	watched   *watch.Folder // the last one that was gone
+	folder    *watch.Folder // the one that is watched
 	patience  *patience
-	unread    map[string]bool // folders that were reported as failures
+	failing   *report.Failing
+	skipped   *report.Skipped
+	ending    *report.Ending
+	unfound   bool // the first look at the folder did not end
 }
 
 // Local runs the whole flow until ctx ends: files in a folder become events on a queue
 // in memory, and a worker writes their checksums beside them.
 func Local(ctx context.Context, c LocalConfig) (err error) {
 	c.Worker = c.Worker.withDefaults()
-	l := &local{LocalConfig: c, activity: c.Worker.Activity, unread: make(map[string]bool)}
-	l.report = newReport(c.Out, c.Worker.Algorithms[0], l.activity)
+	l := &local{LocalConfig: c, activity: c.Worker.Activity}
+	l.report = report.New(c.Out, c.Worker.Algorithms, l.activity)
 	l.patience = &patience{stopping: ctx, report: l.report, faults: make(map[syscall.Errno]int)}
+	l.ending = &report.Ending{Report: l.report, Timeout: c.Worker.DrainTimeout, Resumes: c.Worker.checkpoints}
 	if err := l.findFolder(); err != nil {
 		return err
 	}
+	l.failing = &report.Failing{Activity: l.activity, Layout: c.Layout, Bucket: l.name, Algorithms: c.Worker.Algorithms}
+	l.skipped = &report.Skipped{Dir: l.dir, RecordOf: l.recordOf}
 	began := false
 	for again := true; again; {
 		var up bool
@@ -88,15 +96,29 @@ func Local(ctx context.Context, c LocalConfig) (err error) {
 	if !began {
 		return err
 	}
-	waits := l.patience.faultsNow()
+	waits, left := l.patience.faultsNow(), ""
 	if waits != "" {
 		waits = waitingFiles(len(l.waiting.slots), waits)
+	} else {
+		left = l.left()
 	}
-	l.report.summary(waits)
-	if totals := l.activity.Status().Totals; err == nil && (totals.Failed+totals.Mismatched > 0 || waits != "") {
+	l.report.Summary(l.failing, l.skipped, waits, left)
+	if failures, _ := l.failing.List(); err == nil && (len(failures) > 0 || waits != "") {
 		return ErrIncomplete
 	}
 	return err
+}
+
+// left says what the next start does; empty if that is nothing.
+func (l *local) left() string {
+	n := l.unhandled()
+	switch {
+	case l.unfound:
+		return "the rest of the folder is left to the next start"
+	case n > 0:
+		return report.Thousands(int64(n)) + " left to the next start"
+	}
+	return ""
 }
 
 // watchFolder watches the folder until ctx ends or the folder is gone. In that case it waits
@@ -109,7 +131,8 @@ func (l *local) watchFolder(ctx context.Context) (began, again bool, err error) 
 	switch {
 	case isGone:
 		l.watched = folder
-		l.report.line("GONE  %s: %s. Watching resumes when it is there again", readable.Name(l.Dir), readable.Name(gone.Reason))
+		l.failing.Reset() // the next look at the folder starts anew
+		l.report.Told("GONE", l.Dir, gone.Reason+". Watching resumes when it is there again")
 	case l.watched != nil && folder == nil && (passes || errors.Is(err, fs.ErrNotExist)):
 		// It is not ready, or gone again.
 		if !backoff.Sleep(ctx, time.Second) {
@@ -121,7 +144,7 @@ func (l *local) watchFolder(ctx context.Context) (began, again bool, err error) 
 	if !l.watched.Back(ctx) {
 		return true, false, nil
 	}
-	l.report.line("%s is there again", readable.Name(l.Dir))
+	l.report.Line("%s is there again", readable.Name(l.Dir))
 	return true, true, nil
 }
 
@@ -151,8 +174,30 @@ func (l *local) runFolder(ctx context.Context) (watched *watch.Folder, err error
 	if err != nil {
 		return nil, err
 	}
+	l.folder = folder
 	l.greet(a)
-	return folder, errors.Join(a.Run(ctx, folder.Run, l.report.showProgress, l.showDeadLetters), a.Close())
+	// The screen lives until the work has ended, not only until it is told to end.
+	shown, hide := context.WithCancel(context.WithoutCancel(ctx))
+	telling, stopTelling := context.WithCancel(ctx)
+	var showing sync.WaitGroup
+	showing.Go(func() { l.showProgress(shown) })
+	showing.Go(func() { l.tellStart(telling) })
+	showing.Go(func() { l.ending.Run(ctx, shown) })
+	err = errors.Join(a.Run(ctx, folder.Run, l.showDeadLetters), a.Close())
+	hide()
+	stopTelling()
+	showing.Wait()
+	l.unfound = !isClosed(folder.Ready())
+	return folder, err
+}
+
+// unhandled returns how many files wait for the worker or are in work.
+func (l *local) unhandled() int { return l.folder.Progress().Waiting + len(l.waiting.slots) }
+
+// recordOf returns the object that the record at a key is of.
+func (l *local) recordOf(key string) (string, bool) {
+	object, _, ok := l.Layout.ObjectKey(key)
+	return object, ok
 }
 
 // findFolder finds the folder, and creates it if it is missing.
@@ -201,10 +246,8 @@ func (l *local) watcher() (*watch.Folder, error) {
 		Publisher: l.waiting,
 		Topic:     LocalQueue,
 		Skip:      records.IsRecord,
-		Leave: func(key string) bool {
-			name := filebucket.VersionControl(key)
-			return name != "" && !l.Worker.includesName(name)
-		},
+		Leave:     l.leave,
+		Skipped:   func(key string, why watch.Skip) { l.skipped.Add(key, watchSkips[why]) },
 		Current: func(ctx context.Context, o pipeline.Object) (bool, error) {
 			record, _, err := records.Lookup(ctx, o)
 			if err == nil && record.Covers(o, l.Worker.Algorithms) {
@@ -215,38 +258,50 @@ func (l *local) watcher() (*watch.Folder, error) {
 		},
 		Remembered: l.store.Recorded,
 		Removed:    l.calm.Removed,
-		RecordOf: func(key string) (string, bool) {
-			object, _, ok := l.Layout.ObjectKey(key)
-			return object, ok
-		},
+		RecordOf:   l.recordOf,
 		Unreadable: func(key string, err error) {
-			o := pipeline.Object{Bucket: l.name, Key: key + "/"}
+			key += "/"
 			if err == nil {
-				if l.unread[key] {
-					delete(l.unread, key)
-					l.activity.Mended(o)
-				}
+				l.failing.Mended(key)
 				return
 			}
 			if _, passes := passingFault(err); passes {
-				l.Worker.Log.Warn("folder cannot be read now and is tried again", "key", o.Key, "err", err)
+				l.Worker.Log.Warn("folder cannot be read now and is tried again", "key", key, "err", err)
 				return
 			}
-			l.unread[key] = true
-			l.fail(o, fmt.Sprintf("the folder cannot be read, and its files get no checksums: %v", err))
+			l.fail(key, fmt.Sprintf("the folder cannot be read, and its files get no checksums: %v", err))
 		},
 		Inner: func(key string) {
-			l.report.line("%s is left alone: it is a bucket of its own, with its records in %s/%s; run bucketsum local on it", readable.Name(key+"/"), readable.Name(key), filebucket.Hidden)
+			l.skipped.Add(key, report.SkipInner)
+			l.report.Line("%s is left alone: it is a bucket of its own, with its records in %s/%s; run bucketsum local on it", readable.Name(key+"/"), readable.Name(key), filebucket.Hidden)
 		},
-		Unaddressable: func(key string, err error) { l.fail(pipeline.Object{Bucket: l.name, Key: key}, err.Error()) },
-		Settle:        l.Settle,
-		Log:           l.Worker.Log,
+		Unaddressable: func(key string, err error) {
+			if err == nil {
+				l.failing.Mended(key)
+				return
+			}
+			l.fail(key, err.Error())
+		},
+		Settle: l.Settle,
+		Log:    l.Worker.Log,
 	})
 }
 
-func (l *local) fail(o pipeline.Object, reason string) {
-	l.activity.Fail(o, reason)
-	l.report.failure(o.Key, reason)
+// leave reports whether a key belongs to a system of version control.
+func (l *local) leave(key string) bool {
+	name := filebucket.VersionControl(key)
+	if name == "" || l.Worker.includesName(name) {
+		return false
+	}
+	before, _, _ := strings.Cut("/"+key+"/", "/"+name+"/")
+	l.skipped.Add(strings.TrimPrefix(before+"/"+name, "/"), report.SkipVersions)
+	return true
+}
+
+// fail reports what gets no checksum and has no event.
+func (l *local) fail(key, reason string) {
+	l.activity.Fail(pipeline.Object{Bucket: l.name, Key: key}, reason)
+	l.failed(report.Failure{Key: key, Reason: reason})
 }
 
 // worker returns the Config of the worker that handles the events of the folder.
@@ -255,10 +310,9 @@ func (l *local) worker() Config {
 	c.Queue, c.Continue, c.DeadLetter = LocalQueue, LocalQueue, localDeadLetters
 	c.Stores = map[string]*blobstore.Store{l.name: l.store}
 	c.Sources = map[string]string{l.name: (&url.URL{Scheme: "file", Path: filepath.ToSlash(l.dir)}).String()}
-	c.Activity, c.Observer.Result = l.activity, l.report.result
+	c.Activity, c.Observer = l.activity, pipeline.Observers(c.Observer, l.observer())
 	c.Waiting = l.waits
 	c.Folder, c.First, c.BucketConfig.Layout = l.dir, "cp FILE "+shellPath(l.Dir), l.Layout
-	c.Observer.End = func(_ context.Context, d pipeline.Delivery) { l.waiting.handled(d) }
 	c.wrap, c.requeue = l.patience.of, l.waiting
 	c.Retry = pipeline.Retry{Max: 2, Initial: 200 * time.Millisecond}
 	c.MaxDeliveries = 3
@@ -282,9 +336,8 @@ func shellPath(dir string) string {
 
 // waits tells what waits for the worker, and why if it is a fault that passes.
 func (l *local) waits() *live.Waiting {
-	all := len(l.waiting.slots)
-	w := &live.Waiting{Count: int64(max(all-l.activity.Status().InWorkCount, 0)), Bound: live.Exactly, Reason: l.patience.faultsNow()}
-	if all >= localBacklog {
+	w := &live.Waiting{Count: int64(max(l.unhandled()-l.activity.Status().InWorkCount, 0)), Bound: live.Exactly, Reason: l.patience.faultsNow()}
+	if !isClosed(l.folder.Ready()) {
 		w.Bound = live.AtLeast
 	}
 	return w
@@ -292,25 +345,38 @@ func (l *local) waits() *live.Waiting {
 
 // greet prints where the files go and where the page is.
 func (l *local) greet(a *App) {
-	l.report.line("%s is the bucket: copy FILE into it, and its checksum will be in %s", readable.Name(l.Dir),
-		readable.Name(l.Layout.RecordKey("FILE", l.Worker.Algorithms[0])))
+	var records []string
+	for _, alg := range l.Worker.Algorithms {
+		records = append(records, readable.Name(l.Layout.RecordKey("FILE", alg)))
+	}
+	checksums := "checksum"
+	if len(records) > 1 {
+		checksums = "checksums"
+	}
+	l.report.Line("%s is the bucket: copy FILE into it, and its %s will be in %s", readable.Name(l.Dir), checksums, enumerate(records))
 	if a.listener != nil {
-		l.report.line("%s is the page; Ctrl-C ends", a.URL())
+		l.report.Line("%s is the page; Ctrl-C ends", a.URL())
+	} else {
+		l.report.Line("Ctrl-C ends")
 	}
 }
 
-// showDeadLetters prints why messages could not be handled, until ctx ends.
+// enumerate joins words: "a, b and c".
+func enumerate(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
+}
+
+// showDeadLetters takes the dead letters from their queue until ctx ends. The observer has told their reasons.
 func (l *local) showDeadLetters(ctx context.Context) error {
 	letters, err := l.letters.Subscribe(ctx, localDeadLetters)
 	if err != nil {
 		return err
 	}
 	for msg := range letters {
-		key := "message " + msg.UUID
-		if es, err := events.Decode(msg.Payload, msg.Metadata); err == nil && len(es) > 0 {
-			key = es[0].Object.Key
-		}
-		l.report.failure(key, msg.Metadata.Get(pipeline.MetadataReason))
 		msg.Ack() // the user has read it, and the next start tries the file again
 	}
 	return l.letters.Close()

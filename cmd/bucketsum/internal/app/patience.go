@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/report"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/backoff"
 	"github.com/bucketsum/bucketsum/pipeline/readable"
@@ -33,7 +34,7 @@ func passingFault(err error) (syscall.Errno, bool) {
 // says each fault once, and when the fault has passed. Safe for concurrent use.
 type patience struct {
 	stopping context.Context // its end ends the waits
-	report   *report
+	report   *report.Report
 
 	mu     sync.Mutex
 	faults map[syscall.Errno]int // how much waits for each fault
@@ -68,8 +69,8 @@ func (p *patience) begin(fault syscall.Errno, key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, known := p.faults[fault]; !known {
-		p.report.line("WAITS  %s (first: %s). It is tried again, at least every %s, until it works",
-			fault, readable.Name(key), patienceWaits.Longest)
+		p.report.Told("WAITS", "", fmt.Sprintf("%s (first: %s). It is tried again, at least every %s, until it works",
+			fault, readable.Name(key), patienceWaits.Longest))
 	}
 	p.faults[fault]++
 }
@@ -81,7 +82,7 @@ func (p *patience) end(fault syscall.Errno, passed bool) {
 	p.faults[fault]--
 	if passed && p.faults[fault] <= 0 {
 		delete(p.faults, fault)
-		p.report.line("WORKS AGAIN  no longer %q", fault.Error())
+		p.report.Told("WORKS AGAIN", "", fmt.Sprintf("no longer %q", fault.Error()))
 	}
 }
 
@@ -149,5 +150,5 @@ func waitingFiles(n int, faults string) string {
 	if n >= localBacklog {
 		atLeast = "at least "
 	}
-	return fmt.Sprintf("%s%s WAIT (%s)", atLeast, count(int64(n), "file"), faults)
+	return fmt.Sprintf("%s%s WAIT (%s)", atLeast, report.Count(int64(n), "file"), faults)
 }

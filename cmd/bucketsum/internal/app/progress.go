@@ -8,69 +8,118 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/report"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/screen"
 	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
-// refresh is how often the status line is drawn while there is work.
-const refresh = 200 * time.Millisecond
+const (
+	refresh = 200 * time.Millisecond // how often the status line is drawn while there is work
+	moment  = time.Second            // how long the first look at a folder may take without a word
+	few     = 20                     // files that wait, perhaps because they failed, are not worth a word
+)
 
-// showProgress draws the status line of a terminal until ctx ends. It sleeps while no
-// object is in work.
-func (r *report) showProgress(ctx context.Context) error {
-	if r.terminal == nil {
-		<-ctx.Done()
-		return nil
+// showProgress draws the status line of a terminal until ctx ends. It sleeps while there
+// is nothing to do.
+func (l *local) showProgress(ctx context.Context) {
+	defer l.report.Status("")
+	if !l.report.Live() {
+		return
 	}
 	tick := time.NewTicker(refresh)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
 		}
-		if r.draw() {
+		line, busy := l.status()
+		l.report.Status(line)
+		if busy {
 			continue
 		}
 		tick.Stop()
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-r.activity.Begun():
+			return
+		case <-l.activity.Begun():
 			tick.Reset(refresh)
 		}
 	}
 }
 
-// draw replaces the status line and reports whether any object is in work.
-func (r *report) draw() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.clear()
-	s := r.activity.Status()
-	if len(s.InWork) == 0 {
-		return false
+// status returns the status line, and whether there is anything to do.
+func (l *local) status() (line string, busy bool) {
+	cells := l.report.Width() - 1
+	if !isClosed(l.folder.Ready()) {
+		return runewidth.Truncate(fmt.Sprintf("looking at the files: %s so far", report.Thousands(int64(l.folder.Progress().Found))), cells, ""), true
 	}
-	if time.Since(s.InWork[0].StartedAt) < refresh {
-		return true // it may be done before the eye can see it
+	s, waiting := l.activity.Status(), l.unhandled()
+	waiting = max(waiting-s.InWorkCount, 0) // those in work keep their place
+	switch {
+	case s.InWorkCount > 0 && time.Since(s.InWork[0].StartedAt) >= refresh: // else it may be done before the eye can see it
+		return statusLine(s.InWork[0], s.InWorkCount-1, waiting, cells), true
+	case waiting > 0:
+		done := s.Totals.Summed + s.Totals.Current
+		return runewidth.Truncate(fmt.Sprintf("%s done, %s wait", report.Thousands(done), report.Thousands(int64(waiting))), cells, ""), true
 	}
-	fmt.Fprint(r.out, statusLine(s.InWork[0], s.InWorkCount-1, r.width()-1))
-	r.drawn = true
-	return true
+	return "", s.InWorkCount > 0
 }
 
-// clear erases the status line. The caller holds r.mu.
-func (r *report) clear() {
-	if r.drawn {
-		fmt.Fprint(r.out, "\r\x1b[K")
-		r.drawn = false
+// tellStart says how many files are there at the start, if that takes longer than a
+// moment, and when all of them have been looked at.
+func (l *local) tellStart(ctx context.Context) {
+	began := time.Now()
+	tick := time.NewTicker(refresh)
+	defer tick.Stop()
+	looks, told := false, false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		ready, found := isClosed(l.folder.Ready()), int64(l.folder.Progress().Found)
+		switch {
+		case ready && l.unhandled() == 0:
+			if told {
+				l.report.Line("done with the files that were there, in %s; new ones are summed when they appear", readable.Duration(time.Since(began)))
+			}
+			return
+		case time.Since(began) < moment:
+		case !ready && !looks:
+			l.report.Line("looking at the files …")
+			looks = true
+		case ready && !told && (l.unhandled() > few || l.activity.Status().InWorkCount > 0):
+			l.report.Line("%s there: those without a current checksum are summed", is(found, "file"))
+			told = true
+		}
+	}
+}
+
+// is returns a number with its noun and verb.
+func is(n int64, noun string) string {
+	if n == 1 {
+		return report.Count(n, noun) + " is"
+	}
+	return report.Count(n, noun) + " are"
+}
+
+// isClosed reports whether a channel is closed to which nothing is sent.
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
 // statusLine returns the progress of an object in at most so many cells of a terminal:
-// a longer line would wrap, and clear could not erase it.
-func statusLine(w live.Work, others, cells int) string {
+// a longer line would wrap, and could not be erased.
+func statusLine(w live.Work, others, waiting, cells int) string {
 	const barWidth = 20
 	bar, share, more := "", "", ""
 	if w.Size != nil && *w.Size > 0 {
@@ -80,16 +129,16 @@ func statusLine(w live.Work, others, cells int) string {
 		share = fmt.Sprintf("%3.0f %% of %s  ", 100*part, readable.Bytes(*w.Size))
 	}
 	if others > 0 {
-		more = fmt.Sprintf(", %d more in work", others)
+		more = fmt.Sprintf(", %s more in work", report.Thousands(int64(others)))
+	}
+	if waiting > 0 {
+		more += fmt.Sprintf(", %s wait", report.Thousands(int64(waiting)))
 	}
 	key := readable.Name(w.Key)
 	const shortKey = 16 // the name gets so many cells before the bar gets any
-	if runewidth.StringWidth(bar+share+more)+min(runewidth.StringWidth(key), shortKey) > cells {
+	if screen.Cells(bar+share+more)+min(screen.Cells(key), shortKey) > cells {
 		bar = ""
 	}
-	room := cells - runewidth.StringWidth(bar+share+more)
-	if over := runewidth.StringWidth(key) - room; over > 0 {
-		key = runewidth.TruncateLeft(key, over+1, "…") // the end of a key says more than its start
-	}
+	key = screen.Shorten(key, cells-screen.Cells(bar+share+more))
 	return runewidth.Truncate(bar+share+key+more, cells, "")
 }

@@ -21,14 +21,14 @@ func TestStatusLine(t *testing.T) {
 		want   string
 	}{
 		"wide":       {"films/a.mkv", &size, 2, 100, "━━━━━───────────────  25 % of 4.0 GiB  films/a.mkv, 2 more in work"},
-		"narrow":     {"films/a-long-name-of-a-film.mkv", &size, 0, 40, " 25 % of 4.0 GiB  …ng-name-of-a-film.mkv"},
+		"narrow":     {"films/a-long-name-of-a-film.mkv", &size, 0, 40, " 25 % of 4.0 GiB  films/a-lo…-a-film.mkv"},
 		"ideographs": {"映画/" + strings.Repeat("長", 40), &size, 0, 39, ""},
 		"control":    {"a\nb\x1b[2J", &size, 0, 80, `━━━━━───────────────  25 % of 4.0 GiB  "a\nb\x1b[2J"`},
 		"no size":    {"pipe", nil, 1, 80, "pipe, 1 more in work"},
 		"tiny":       {"films/a.mkv", &size, 2, 10, " 25 % of 4"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := statusLine(live.Work{Key: tc.key, Size: tc.size, Read: 1 << 30}, tc.others, tc.cells)
+			got := statusLine(live.Work{Key: tc.key, Size: tc.size, Read: 1 << 30}, tc.others, 0, tc.cells)
 			if width := runewidth.StringWidth(got); width > tc.cells {
 				t.Errorf("%q has %d cells of %d", got, width, tc.cells)
 			}
