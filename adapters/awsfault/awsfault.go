@@ -127,6 +127,9 @@ func Config(err error, given url.Values, more ...string) error {
 			unknown = append(unknown, name)
 		}
 	}
+	if len(unknown) > 0 && suggest.Or(slices.Min(unknown), valid) != "" {
+		return fmt.Errorf("unknown parameter %q%s", slices.Min(unknown), suggest.Or(slices.Min(unknown), valid))
+	}
 	if len(unknown) > 0 {
 		return suggest.Unknown("parameter", slices.Min(unknown), valid)
 	}

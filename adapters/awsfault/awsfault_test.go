@@ -91,7 +91,8 @@ func TestConfig(t *testing.T) {
 		want  string
 	}{
 		{cause, "region=x&use=y", "cause"},
-		{cause, "regoin=x", `unknown parameter "regoin"; did you mean region? Valid are region, endpoint, `},
+		{cause, "regoin=x", `unknown parameter "regoin"; did you mean region?`},
+		{cause, "colour=x", `unknown parameter "colour"; valid are region, endpoint, `},
 		{config.SharedConfigProfileNotExistError{Profile: "work"}, "", `has no profile "work": correct AWS_PROFILE or profile=…`},
 	} {
 		query, err := url.ParseQuery(tc.query)

@@ -77,7 +77,7 @@ func (c *client) explained(err error) error {
 	case unreached.Why(err) != "": // the caller says it
 		return cause
 	case awsfault.Foreign(err):
-		return fmt.Errorf("what answers there is no SQS: correct endpoint=… in the URL or AWS_ENDPOINT_URL: %w", cause)
+		return awsfault.Instead("what answers there is no SQS: correct endpoint=… in the URL or AWS_ENDPOINT_URL", err)
 	case isSkewed(err):
 		return fmt.Errorf("the clock of this machine is wrong: set it: %w", cause)
 	case isMissing(err):

@@ -86,6 +86,8 @@ func folderURL(path string) (string, error) {
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist) && meant.IsBucketName(path):
 		return "", fmt.Errorf("%q is neither a URL nor an existing folder; did you mean s3://%s?", shown, path)
+	case errors.Is(err, fs.ErrNotExist) && strings.IndexAny(path, "./") == 0:
+		return "", fmt.Errorf("there is no folder %q", shown)
 	case errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("%q is neither a URL nor an existing folder; %s", shown, listed(bucketSchemes()))
 	case err != nil:

@@ -129,7 +129,7 @@ func CheckNames(names ...string) error {
 		if _, err := lookup(name); err == nil {
 			return fmt.Errorf("records cannot have %s, only the command sum computes it; valid are %s", name, valid)
 		}
-		return fmt.Errorf("unknown algorithm %q; valid are %s", name, valid)
+		return suggest.Unknown("algorithm", name, Names())
 	}
 	return nil
 }

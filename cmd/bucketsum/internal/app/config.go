@@ -130,7 +130,7 @@ func (c Config) Validate() error {
 	}{{"--include", c.Include}, {"--exclude", c.Exclude}} {
 		for _, glob := range list.globs {
 			if !keyglob.Valid(glob) {
-				faults = append(faults, fmt.Errorf("%s: %q is not a glob", list.flag, glob))
+				faults = append(faults, fmt.Errorf("%s: %q is not a glob, such as '*.raw' or 'photos/**'", list.flag, glob))
 			}
 		}
 	}

@@ -15,7 +15,7 @@ func (s *Share) Set(text string) error {
 	number, isPercent := strings.CutSuffix(text, "%")
 	f, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	if err != nil || !isPercent || !(f > 0 && f <= 100) {
-		return fmt.Errorf("%q is not a share; valid are for example 5%%, 0.1%%", text)
+		return fmt.Errorf("%q is not a share, such as 5%% or 0.1%%%s", text, meant(text, new(Share), "%"))
 	}
 	*s = Share(f / 100)
 	return nil
@@ -46,7 +46,7 @@ func (a *Age) Set(text string) error {
 		d = time.Duration(days * float64(day))
 	}
 	if err != nil || d < 0 {
-		return fmt.Errorf("%q is not an age; valid are for example 90d, 36h", text)
+		return fmt.Errorf("%q is not an age, such as 90d or 36h%s", text, meant(text, new(Age), "d"))
 	}
 	*a = Age(d)
 	return nil
@@ -72,7 +72,7 @@ func (r *Rate) Set(text string) error {
 	var s Size
 	size, ok := strings.CutSuffix(text, "/s")
 	if err := s.Set(size); err != nil || !ok || s == 0 {
-		return fmt.Errorf("%q is not a rate; valid are for example 200MiB/s", text)
+		return fmt.Errorf("%q is not a rate, such as 200MiB/s%s", text, meant(text, new(Rate), "/s"))
 	}
 	*r = Rate(s)
 	return nil
@@ -97,7 +97,7 @@ func (t *Time) Set(text string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is not a time; valid are for example 2026-11-30, 2026-11-30T13:45:00Z", text)
+	return fmt.Errorf("%q is not a time, such as 2026-11-30 or 2026-11-30T13:45:00Z", text)
 }
 
 func (t *Time) String() string {

@@ -41,10 +41,18 @@ func (s *Size) Set(text string) error {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
 	if err != nil || n < 0 || n > math.MaxInt64/unit {
-		return fmt.Errorf("%q is not a size; valid are for example 4GiB, 500MB, 4294967296", text)
+		return fmt.Errorf("%q is not a size, such as 4GiB, 500MB or 4294967296%s", text, whole(text))
 	}
 	*s = Size(n * unit)
 	return nil
+}
+
+// whole is the question whether a unit is meant that is cut, as in 4G.
+func whole(text string) string {
+	if text == "" || !strings.Contains("KMGT", text[len(text)-1:]) {
+		return ""
+	}
+	return meant(text, new(Size), "iB")
 }
 
 func (s *Size) Type() string { return "size" }
@@ -59,7 +67,7 @@ func (m *Memory) Set(text string) error {
 	}
 	var s Size
 	if err := s.Set(text); err != nil || s == 0 {
-		return fmt.Errorf("%q is neither auto nor a size such as 256MiB", text)
+		return fmt.Errorf("%q is neither auto nor a size such as 256MiB%s", text, whole(text))
 	}
 	*m = Memory(s)
 	return nil

@@ -6,12 +6,21 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/bucketsum/bucketsum/pipeline/suggest"
 )
+
+// meant is the question whether a suffix is missing; empty if the text is not valid with it.
+func meant(text string, v pflag.Value, suffix string) string {
+	if strings.HasSuffix(text, suffix) || v.Set(text+suffix) != nil {
+		return ""
+	}
+	return "; did you mean " + text + suffix + "?"
+}
 
 // Choices is a flag with few valid words, which shells complete.
 type Choices interface{ Choices() []string }

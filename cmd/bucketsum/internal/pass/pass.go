@@ -77,7 +77,7 @@ func (c Config) Validate() error {
 	for _, flag := range slices.Sorted(maps.Keys(globs)) {
 		for _, glob := range globs[flag] {
 			if !keyglob.Valid(glob) {
-				faults = append(faults, fmt.Errorf("%s: %q is not a glob", flag, glob))
+				faults = append(faults, fmt.Errorf("%s: %q is not a glob, such as '*.raw' or 'photos/**'", flag, glob))
 			}
 			if c.Reports != "" && !utf8.ValidString(glob) {
 				faults = append(faults, fmt.Errorf("%s: %q is not UTF-8, so that --reports cannot keep it", flag, glob))
