@@ -33,7 +33,7 @@ func TestPageStatus(t *testing.T) {
 		`<time datetime="2000-01-01T00:00:01.234Z">2000-01-01 00:00:01 UTC</time>`,
 		`1.5s`, `record removed`, `already recorded`, `permission denied`, `will be retried`, `given up`, `message m<`, `not JSON`,
 		`<progress max="1099511627776" value="1000" `, `<progress aria-label`, `1000 B of 1.0 TiB`,
-		`GET /status`, `GET /records`, `<option>inbox</option>`, `action="md5"`, `enctype="multipart/form-data"`,
+		`GET /status`, `GET /v1/records`, `<option>inbox</option>`, `action="md5"`, `enctype="multipart/form-data"`,
 	} {
 		if !strings.Contains(html, want) {
 			t.Errorf("page lacks %s", want)

@@ -35,7 +35,7 @@ func flow(c Config, s live.Status) markup.HTML {
 	removed := t.Removed + t.Kept
 	return markup.Join(`<section class="way" aria-label="The way of an object"><ol class="flow" id="flow" data-live>`,
 		station(plural(len(f.Buckets), "Bucket"), f.Buckets, "",
-			lines(counted(t.Summed, "read, "+markup.Text(readable.Bytes(t.Bytes))), markup.When(removed > 0, counted(removed, "deleted")))),
+			lines(counted(t.Summed, "read"), markup.Join(markup.Text(readable.Bytes(t.Bytes)), markup.When(removed > 0, ", ", markup.Count(removed), " deleted")))),
 		station("Queue", nonEmpty(f.Queue), "", lines(waiting, "")),
 		station("Worker", f.Algorithms, "",
 			lines(counted(int64(s.InWorkCount), "in work"), markup.Text(speed(s.BytesPerSecond, "")))),
@@ -44,8 +44,7 @@ func flow(c Config, s live.Status) markup.HTML {
 			markup.When(t.Mismatched > 0, `<p class="count bad">`, counted(t.Mismatched, "not as claimed"), `</p>`)),
 		markup.When(f.Results != "", station("Results", nonEmpty(f.Results), "", lines(counted(t.Summed+t.Current+removed+t.Mismatched, "sent"), ""))),
 		markup.When(f.DeadLetters != "" || t.Failed > 0, station("Dead letters", nonEmpty(f.DeadLetters), " off",
-			lines(counted(t.Failed, "since the start"), ""),
-			markup.When(failed != "", `<p class="count bad">`, markup.Text(failed), ` now</p>`))),
+			lines(counted(t.Failed, "since the start"), markup.When(failed != "", `<span class="bad">`, markup.Text(failed), ` now</span>`)))),
 		"\n</ol></section>\n")
 }
 

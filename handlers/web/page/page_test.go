@@ -163,7 +163,7 @@ func TestPlots(t *testing.T) {
 		livetest.End(t, a, livetest.Delivery(pipeline.DeadLettered, "a", errors.New("timeout")))
 		got := render(page.Config{}, a.Status())
 		for _, want := range []string{
-			`aria-label="Failed attempts each minute: 4 in the last hour; most 3 1 min ago, last 1"`, `M232 40v-40.0h3v40.0zM236 40v-13.3h3v13.3z`,
+			`aria-label="Failed attempts each minute: 4 in the last hour, at most 3 (1 min ago), now 1"`, `M232 40v-40.0h3v40.0zM236 40v-13.3h3v13.3z`,
 			`aria-label="Read each minute: nothing in the last hour"`,
 		} {
 			if !strings.Contains(got, want) {

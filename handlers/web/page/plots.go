@@ -46,9 +46,9 @@ func plot(h live.Hour, title markup.HTML, values []int64, show func(int64) strin
 		if minutes == 0 {
 			when = "now"
 		}
-		text = fmt.Sprintf("most %s %s, last %s", show(most), when, show(values[len(values)-1]))
+		text = fmt.Sprintf("at most %s (%s), now %s", show(most), when, show(values[len(values)-1]))
 		if sums {
-			text = fmt.Sprintf("%s in the last hour; %s", show(sum), text)
+			text = fmt.Sprintf("%s in the last hour, %s", show(sum), text)
 		}
 	}
 	return markup.Join("\n", `<figure class="plot`, markup.When(most > 0, class), `"><figcaption>`, title, `</figcaption>`,

@@ -124,24 +124,21 @@ func lookup(buckets []string) markup.HTML {
 </section>`)
 }
 
+// programs names the routes. The ways of clients are in docs/http.md.
 func programs(c Config) markup.HTML {
+	route := func(route, what markup.HTML) markup.HTML {
+		return markup.Join("\n<dt>", route, "</dt>\n<dd>", what, "</dd>")
+	}
 	return markup.Join(`
 <section class="programs">
 <h2>For programs</h2>
-<dl>
-<dt><code>POST /md5</code></dt>
-<dd>a form with the file in its field <code>file</code>, as <code>curl -F file=@NAME</code> sends it: <code>{"md5_checksum":"…"}</code></dd>`,
-		markup.When(c.Live, `
-<dt><a href="status"><code>GET /status</code></a></dt>
-<dd>the content of this page as JSON</dd>`),
-		markup.When(c.Events, `
-<dt><code>GET /v1/events</code></dt>
-<dd>results and failures as they happen</dd>`),
-		markup.When(len(c.Buckets) > 0, `
-<dt><code>GET /records?bucket=…&amp;key=…</code></dt>
-<dd>the record of an object, or status 404</dd>`), `
-<dt><a href="health"><code>GET /health</code></a></dt>
-<dd><code>{"status":"ok"}</code>, or status 503 with the reason</dd>
+<dl>`,
+		route("<code>POST /md5</code>", `a form with the file in its field <code>file</code>: <code>{"md5_checksum":"…"}</code>`),
+		route("<code>POST /v1/checksums?algorithms=…</code>", "other checksums of a body"),
+		markup.When(len(c.Buckets) > 0, route("<code>GET /v1/records/BUCKET/KEY</code>", "the record of an object, or status 404")),
+		markup.When(c.Live, route(`<a href="status"><code>GET /status</code></a>`, "the content of this page as JSON")),
+		markup.When(c.Events, route("<code>GET /v1/events</code>", "results and failures as they happen")),
+		route(`<a href="health"><code>GET /health</code></a>`, `<code>{"status":"ok"}</code>, or status 503 with the reason`), `
 </dl>
 </section>`)
 }
