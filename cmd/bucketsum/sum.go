@@ -35,10 +35,12 @@ objects under it, in lexical order; their lines have the keys. file:///path/ is 
 folder as a bucket. URLs are percent-encoded: a ? in a key is %3F, a # is %23 and
 a % is %25.
 
---check takes the algorithm of a BSD-style line from the line. For other lines, it
-is the one of --algorithms whose values have that length; without --algorithms, the
-length decides between md5, sha1, sha256 and sha512. With --algorithms, --check does
-not accept lines of other algorithms.
+--check also reads the lists of OpenSSL, uutils, xxhsum, hashdeep, BagIt, SFV,
+PowerShell's Get-FileHash and certutil, and sum's own JSON. It takes the algorithm from
+the list if that names it. Otherwise it is the one of --algorithms whose values have that
+length, or the one that the name of the list says, or the usual one: 32 digits are of
+md5, 40 of sha1, 64 of sha256, 128 of sha512. If a file then does not match, sum says
+which one it took. With --algorithms, --check does not accept lines of others.
 
 A list can come from a stranger, so a line that names the URL of an object fails, and
 nothing is sent, unless you give --check-urls. Even then the line cannot choose a

@@ -34,6 +34,9 @@ func TestVerifyAgainstSpellings(t *testing.T) {
 		{"a bag in the bucket", []string{"bags/1/data/a", "bags/1/data/b"}, "bags/1/manifest-md5.txt", lines("data/a", "data/b", "data/gone"), true, "bags/1/data/gone"},
 		{"a list in the bucket", []string{"d/a", "d/b"}, "d/MD5SUMS", lines("a", "b", "gone"), true, "d/gone"},
 		{"keys", []string{"d/a", "d/b"}, "MD5SUMS", lines("d/a", "./d/b", "d/gone"), false, "d/gone"},
+		{"paths of Windows", []string{"d/a", "d/b"}, "hashes.csv", "\"Algorithm\",\"Hash\",\"Path\"\r\n\"MD5\",\"" + x + "\",\"d\\a\"\r\n\"MD5\",\"" + x + "\",\"d\\b\"\r\n\"MD5\",\"" + x + "\",\"d\\gone\"\r\n", false, "d/gone"},
+		{"certutil", []string{"a", "b"}, "list", "MD5 hash of a:\r\n" + x + "\r\nMD5 hash of b:\r\n" + x + "\r\nMD5 hash of gone:\r\n" + x + "\r\n", false, "gone"},
+		{"JSON of sum", []string{"a", "b"}, "list", `{"name":"./a","checksums":{"md5":"` + x + `"}}` + "\n" + `{"name":"b","checksums":{"md5":"` + x + `"}}` + "\n" + `{"name":"gone","checksums":{"md5":"` + x + `"}}`, false, "gone"},
 		{"OCFL content", []string{"v1/content/a", "v1/content/b"}, "inventory.json", inventory, false, "v1/content/gone"},
 		{"OCFL logical", []string{"a", "b"}, "inventory.json", inventory, false, "gone"},
 	} {
@@ -55,5 +58,24 @@ func TestVerifyAgainstSpellings(t *testing.T) {
 				t.Errorf("status %d\n%s%s", status, stdout, stderr)
 			}
 		})
+	}
+}
+
+// TestVerifyAgainstOtherAlgorithms: records, and so verify, have fewer algorithms than sum computes.
+func TestVerifyAgainstOtherAlgorithms(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "photos")
+	manifestPut(t, dir, "a", "x")
+	for text, say := range map[string]string{
+		"; SFV\na 8CDC1683\n":                      "it has no checksums of objects that this pass is about; checksums of crc32 were left out: 1",
+		"WHIRLPOOL (a) = 8CDC1683\n":               "line 1: not a checksum line: WHIRLPOOL is not known",
+		"XXH64 (a) = 5c80c09683041123\nMD5 (a) = ": "checksums of xxh64 were left out: 1",
+	} {
+		list := filepath.Join(t.TempDir(), "list")
+		if err := os.WriteFile(list, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if status, stdout, stderr := call(t, nil, "verify", "--against", list, "file://"+dir); status == exitOK || !strings.Contains(stderr, say) {
+			t.Errorf("%q: status %d\n%s%s", text, status, stdout, stderr)
+		}
 	}
 }

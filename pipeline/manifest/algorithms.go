@@ -64,9 +64,10 @@ func algorithmOf(f Form, name string) string {
 		return canonical(bagName.FindStringSubmatch(name)[1])
 	}
 	for word := range strings.FieldsFuncSeq(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
-		word = canonical(strings.TrimSuffix(strings.TrimSuffix(word, "s"), "sum"))
-		if digest.Size(word) > 0 || families[word] != "" || slices.Contains(unknown, word) {
-			return word
+		for _, w := range []string{word, strings.TrimSuffix(strings.TrimSuffix(word, "s"), "sum")} {
+			if w = canonical(w); digest.Size(w) > 0 || families[w] != "" || slices.Contains(unknown, w) {
+				return w
+			}
 		}
 	}
 	return ""

@@ -42,8 +42,12 @@ type list struct {
 }
 
 func read(name, text string, algorithms ...string) list {
+	return readKnown(nil, name, text, algorithms...)
+}
+
+func readKnown(known []string, name, text string, algorithms ...string) list {
 	l := list{faults: map[int]string{}}
-	r, err := manifest.NewReader(strings.NewReader(text), manifest.Options{Name: name, Algorithms: algorithms, Logical: true})
+	r, err := manifest.NewReader(strings.NewReader(text), manifest.Options{Name: name, Algorithms: algorithms, Known: known, Logical: true})
 	if err != nil {
 		l.err = err
 		return l

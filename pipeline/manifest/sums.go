@@ -11,6 +11,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 // sumsReader reads the lines of md5sum and its relatives.
@@ -143,7 +144,14 @@ func (r *Reader) add(e *Entry, algorithm, value string) error {
 // mostOthers bounds how many names of algorithms are counted, which in JSON come from the list.
 const mostOthers = 20
 
+// mostName bounds how much of such a name is shown, in bytes.
+const mostName = 40
+
 func (r *Reader) leaveOut(algorithm string) {
+	if len(algorithm) > mostName {
+		algorithm = algorithm[:mostName] + "…"
+	}
+	algorithm = readable.Name(algorithm)
 	if _, ok := r.others[algorithm]; ok || len(r.others) < mostOthers {
 		r.others[algorithm]++
 	}

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"regexp"
@@ -19,7 +20,7 @@ type hashesReader struct {
 	table     bool
 	delimiter rune              // of CSV
 	columns   []string          // of CSV
-	found     map[string]string // properties of a list
+	found     map[string][]byte // properties of a list
 	property  string            // of a list, that the next line may continue
 }
 
@@ -56,7 +57,8 @@ func (r *hashesReader) listed(s string) (e Entry, ok bool, err error) {
 			r.found = nil
 			return Entry{}, false, errors.New("expected Algorithm, Hash or Path, a colon and a value")
 		}
-		if r.found[r.property] += "\n" + strings.TrimLeft(s, " "); len(r.found[r.property]) > maxLine {
+		value := append(append(r.found[r.property], '\n'), strings.TrimLeft(s, " ")...)
+		if r.found[r.property] = value; len(value) > maxLine {
 			r.found = nil
 			return Entry{}, false, errLongLine
 		}
@@ -66,10 +68,10 @@ func (r *hashesReader) listed(s string) (e Entry, ok bool, err error) {
 		e, ok, err = r.end()
 	}
 	if r.found == nil {
-		r.found = map[string]string{}
+		r.found = map[string][]byte{}
 	}
 	r.property = property[1]
-	r.found[property[1]] = property[2]
+	r.found[property[1]] = []byte(property[2])
 	return e, ok, err
 }
 
@@ -80,10 +82,10 @@ func (r *hashesReader) end() (Entry, bool, error) {
 	if properties == nil {
 		return Entry{}, false, nil
 	}
-	if strings.Contains(properties["Path"], "\n") {
+	if bytes.Contains(properties["Path"], []byte("\n")) {
 		return Entry{}, false, errors.New("the path is broken into lines, so that its spaces are lost; let PowerShell print it with Export-Csv")
 	}
-	return r.properties(properties["Algorithm"], strings.ReplaceAll(properties["Hash"], "\n", ""), properties["Path"])
+	return r.properties(string(properties["Algorithm"]), strings.ReplaceAll(string(properties["Hash"]), "\n", ""), string(properties["Path"]))
 }
 
 func (r *hashesReader) tableRow(s string) (Entry, bool, error) {

@@ -16,6 +16,9 @@ func FuzzList(f *testing.F) {
 	for _, list := range []string{
 		strings.Repeat("0", 32) + "  a\n", "\\" + strings.Repeat("f", 40) + " *a\\nb\r\n", "MD5 (a) = " + strings.Repeat("0", 32), "# comment\n\n\r\n",
 		"BLAKE3 (" + strings.Repeat(")", 100) + ") = 00", strings.Repeat("0", 64) + "  s3://b/k\n" + strings.Repeat("0", 64) + "  file:///etc/passwd#x", "\xff\x00  \n",
+		"; x\na 00000000\n", "Algorithm : MD5\nHash : " + strings.Repeat("0", 32) + "\nPath : C:\\a\\b\n", "Path,Hash\ns3://b/k," + strings.Repeat("0", 32) + "\n",
+		"MD5 hash of \\\\host\\share\\f:\n" + strings.Repeat("0", 32) + "\n", `{"name":"-","checksums":{"md5":"` + strings.Repeat("0", 32) + `"}}`,
+		`{"digestAlgorithm":"md5","head":"v1","manifest":{"` + strings.Repeat("0", 32) + `":["gs://b/k"]},"versions":{"v1":{}}}`,
 		"%%%% HASHDEEP-1.0\n%%%% size,md5,filename\n", strings.Repeat("a", 70_000) + "\n" + strings.Repeat("0", 32) + "  a",
 	} {
 		f.Add([]byte(list))

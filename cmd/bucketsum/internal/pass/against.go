@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -78,7 +79,7 @@ func ReadList(in io.Reader, r Reading) (*List, error) {
 			return nil, err
 		}
 	}
-	if err := l.end(); err != nil {
+	if err := l.end(reader.LeftOut()); err != nil {
 		return nil, err
 	}
 	l.Notes = append(l.Notes, reader.Notes()...)
@@ -140,7 +141,8 @@ func (l *listReader) improper(err error) {
 	}
 }
 
-func (l *listReader) end() error {
+// end tells what the lines say together. What was left out may be why there is nothing to compare.
+func (l *listReader) end(leftOut []string) error {
 	switch {
 	case l.bad > 0 && l.Strict:
 		return fmt.Errorf("lines that are not of its form: %d; the first is %s", l.bad, l.Notes[0])
@@ -148,7 +150,7 @@ func (l *listReader) end() error {
 		l.Notes = append(l.Notes, fmt.Sprintf("lines that are not of its form: %d", l.bad))
 	}
 	if l.used == 0 {
-		return errors.New("it has no checksums of objects that this pass is about")
+		return errors.New(strings.Join(slices.Concat([]string{"it has no checksums of objects that this pass is about"}, l.Notes, leftOut), "; "))
 	}
 	return nil
 }
