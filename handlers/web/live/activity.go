@@ -69,6 +69,7 @@ func (a *Activity) result(_ context.Context, r pipeline.Result, _ error) {
 	defer a.mu.Unlock()
 	step := a.history.at(now)
 	step.results++
+	a.flow.results++
 	if !r.Event.Time.IsZero() {
 		step.age = max(step.age, now.Sub(r.Event.Time))
 	}
@@ -207,9 +208,10 @@ func (a *Activity) Status() Status {
 	defer a.mu.Unlock()
 	now := time.Now()
 	a.measure(now)
+	bytes, results := a.rates()
 	s := Status{
 		StartedAt: a.started, Totals: a.totals, InWorkCount: len(a.reads),
-		BytesPerSecond: a.rate(), LastHour: a.history.hour(now),
+		BytesPerSecond: bytes, ResultsPerSecond: results, LastHour: a.history.hour(now),
 		InWork: make([]Work, 0, len(a.reads)),
 		// Never nil, so that an empty list is [] in JSON.
 		Results:  append([]Done{}, a.results...),

@@ -78,17 +78,18 @@ func (h *history) hour(now time.Time) Hour {
 	return hour
 }
 
-// flow measures the bytes that are read. Its samples are the sums at some times of the last seconds.
+// flow measures the bytes that are read, and the results. Its samples are the sums at some times of the last seconds.
 type flow struct {
 	closed  int64 // bytes of readers that were closed
 	counted int64 // bytes that are in the history
+	results int64
 	at      time.Time
 	samples [rateWindow / sampleEvery]sample // oldest first; zero: none
 }
 
 type sample struct {
-	at    time.Time
-	bytes int64
+	at             time.Time
+	bytes, results int64
 }
 
 // measure counts what was read since the last measurement. The caller holds a.mu.
@@ -101,16 +102,13 @@ func (a *Activity) measure(now time.Time) {
 	a.flow.counted, a.flow.at = sum, now
 	if last := a.flow.samples[len(a.flow.samples)-1]; now.Sub(last.at) >= sampleEvery {
 		copy(a.flow.samples[:], a.flow.samples[1:])
-		a.flow.samples[len(a.flow.samples)-1] = sample{now, sum}
+		a.flow.samples[len(a.flow.samples)-1] = sample{now, sum, a.flow.results}
 	}
 }
 
-// rate returns the bytes per second in the last seconds, after a measurement; 0 if nothing is in work. If nothing
-// measured in that time, it is the average since the last measurement. The caller holds a.mu.
-func (a *Activity) rate() int64 {
-	if len(a.reads) == 0 {
-		return 0
-	}
+// rates returns bytes and results per second in the last seconds, after a measurement. If nothing measured in that
+// time, that of bytes is the average since the last measurement. The caller holds a.mu.
+func (a *Activity) rates() (bytes int64, results float64) {
 	for i, base := range a.flow.samples {
 		took := a.flow.at.Sub(base.at)
 		if base.at.IsZero() || took > rateWindow && i < len(a.flow.samples)-2 {
@@ -119,7 +117,13 @@ func (a *Activity) rate() int64 {
 		if took < leastWindow {
 			break
 		}
-		return int64(float64(a.flow.counted-base.bytes) / took.Seconds())
+		if len(a.reads) > 0 {
+			bytes = int64(float64(a.flow.counted-base.bytes) / took.Seconds())
+		}
+		if took <= rateWindow {
+			results = float64(a.flow.results-base.results) / took.Seconds()
+		}
+		break
 	}
-	return 0
+	return bytes, results
 }

@@ -16,13 +16,14 @@ type Status struct {
 	Totals      Totals    `json:"totals"`        // since StartedAt
 	InWork      []Work    `json:"in_work"`       // the objects that are being read; the 100 that began first
 	InWorkCount int       `json:"in_work_count"` // number of objects that are being read
-	// BytesPerSecond is how fast objects are read now; BytesLeft is what the objects in work still have to be read,
-	// null if the size of one is unknown.
-	BytesPerSecond int64    `json:"bytes_per_second"`
-	BytesLeft      *int64   `json:"bytes_left"`
-	Waiting        *Waiting `json:"waiting"` // what the queue has for a worker; null: it does not tell
-	LastHour       Hour     `json:"last_hour"`
-	Results        []Done   `json:"results"` // the last 100, newest first
+	// BytesPerSecond is how fast objects are read now, ResultsPerSecond how many results there were in the last seconds.
+	BytesPerSecond   int64   `json:"bytes_per_second"`
+	ResultsPerSecond float64 `json:"results_per_second"`
+	// BytesLeft is what the objects in work still have to be read; null if the size of one is unknown.
+	BytesLeft *int64   `json:"bytes_left"`
+	Waiting   *Waiting `json:"waiting"` // what the queue has for a worker; null: it does not tell
+	LastHour  Hour     `json:"last_hour"`
+	Results   []Done   `json:"results"` // the last 100, newest first
 	// Failures are the failures among the last 100 whose object has not succeeded since, one for
 	// each object, newest first.
 	Failures []Failure `json:"failures"`
@@ -32,6 +33,7 @@ type Status struct {
 type Waiting struct {
 	Count  int64  `json:"count"`            // messages
 	Bound  Bound  `json:"bound"`            // how sure that is
+	Shared bool   `json:"shared"`           // other workers may take some of them
 	Reason string `json:"reason,omitempty"` // why no work is done; empty: it is
 }
 

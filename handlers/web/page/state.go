@@ -3,9 +3,9 @@ package page
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/handlers/web/markup"
@@ -47,7 +47,7 @@ func state(c Config, s live.Status) (tone, sentence string) {
 	if w := waits(s.Waiting); w != "" {
 		facts = append(facts, w)
 	}
-	if l := left(s, time.Now()); l != "" {
+	if l := left(s); l != "" {
 		facts = append(facts, l)
 	}
 	tell := func(lead string) string {
@@ -135,35 +135,27 @@ func speed(rate int64, before string) string {
 }
 
 // left estimates when the work is done; empty where that would be a guess.
-func left(s live.Status, now time.Time) string {
+func left(s live.Status) string {
 	w := s.Waiting
 	switch {
-	case w == nil || w.Bound == live.AtLeast || s.InWorkCount == 0:
+	case w == nil || w.Bound == live.AtLeast:
 		return ""
-	case w.Count == 0 && s.BytesLeft != nil && s.BytesPerSecond > 0:
-		return until(time.Duration(float64(*s.BytesLeft) / float64(s.BytesPerSecond) * float64(time.Second)))
-	}
-	results := s.LastHour.Results
-	if len(results) < 2 || w.Count == 0 {
-		return ""
-	}
-	step := time.Duration(s.LastHour.StepSeconds) * time.Second
-	took := 2*step - min(max(s.LastHour.Until.Sub(now), 0), step)
-	took = min(took, max(now.Sub(s.StartedAt), time.Second))
-	done := results[len(results)-1] + results[len(results)-2]
-	if done < 20 {
+	case w.Count == 0 && s.InWorkCount > 0 && s.BytesLeft != nil && s.BytesPerSecond > 0:
+		return until(float64(*s.BytesLeft) / float64(s.BytesPerSecond))
+	case w.Count > 0 && !w.Shared && s.ResultsPerSecond >= 1:
+		return "about " + until(float64(w.Count+int64(s.InWorkCount))/s.ResultsPerSecond)
+	default:
 		return ""
 	}
-	return "about " + until(time.Duration(float64(w.Count+int64(s.InWorkCount))/float64(done)*float64(took)))
 }
 
-func until(d time.Duration) string {
+func until(seconds float64) string {
 	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s left", max(int64((d+time.Second-1)/time.Second), 1))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min left", int64(d.Round(time.Minute)/time.Minute))
+	case seconds < 60:
+		return fmt.Sprintf("%.0f s left", max(math.Ceil(seconds), 1))
+	case seconds < 7200:
+		return fmt.Sprintf("%.0f min left", seconds/60)
 	default:
-		return fmt.Sprintf("%d h left", int64(d.Round(time.Hour)/time.Hour))
+		return fmt.Sprintf("%.0f h left", seconds/3600)
 	}
 }

@@ -163,13 +163,15 @@ func states() map[string]live.Status {
 		Waiting: &live.Waiting{Bound: live.About}, LastHour: hour,
 	}
 	busy := calm
-	busy.InWorkCount, busy.BytesPerSecond, busy.BytesLeft = 3, 640<<20, size(25<<30)
+	busy.InWorkCount, busy.BytesPerSecond, busy.BytesLeft = 3, 640<<20, size(25<<30-100<<20)
 	busy.InWork = []live.Work{
 		{Bucket: "scans", Key: "reel-0117/scan-master.mov", Size: size(48 << 30), Read: 31 << 30, StartedAt: now.Add(-time.Minute)},
 		{Bucket: "photos", Key: "2026/11/night-sky-timelapse.mp4", Size: size(9 << 30), Read: 2 << 30, StartedAt: now.Add(-9 * time.Second)},
-		{Bucket: "photos", Key: "incoming/unknown-length.bin", Read: 700 << 20, StartedAt: now.Add(-3 * time.Second)},
+		{Bucket: "photos", Key: "incoming/interview, take 4.wav", Size: size(1300 << 20), Read: 700 << 20, StartedAt: now.Add(-3 * time.Second)},
 	}
 	failing := busy
+	failing.InWork = []live.Work{{Bucket: "photos", Key: "incoming/unknown-length.bin", Read: 700 << 20, StartedAt: now.Add(-3 * time.Second)}}
+	failing.InWorkCount, failing.BytesLeft = 1, nil
 	failing.Totals.Failed, failing.Totals.Mismatched = 14, 1
 	fail := func(kind live.Kind, key, reason string, final bool) live.Failure {
 		return live.Failure{At: now.Add(-14 * time.Minute), Bucket: "scans", Key: key, Kind: kind, Reason: reason, Final: final, Attempt: 4}

@@ -30,7 +30,7 @@ func (a *App) waiting(ctx context.Context) (look func() *live.Waiting, end func(
 			last.Store(nil)
 			return err
 		}
-		w := live.Waiting{Count: int64(c.Waiting), Bound: live.About}
+		w := live.Waiting{Count: int64(c.Waiting), Bound: live.About, Shared: true}
 		if c.Exact {
 			w.Bound = live.Exactly
 		}
