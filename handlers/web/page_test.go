@@ -54,6 +54,17 @@ func TestPageStatus(t *testing.T) {
 	}
 }
 
+// TestPageQuery selects results without a script.
+func TestPageQuery(t *testing.T) {
+	status := sample(t)
+	s := start(t, web.Config{Status: func() live.Status { return status }})
+	for query, want := range map[string]bool{"": true, "?q=A%20B": true, "?q=other": false, "?outcome=recorded": true, "?outcome=deleted": false} {
+		if _, html := s.get(t, "/"+query); strings.Contains(html, "photos/a b.jpg") != want {
+			t.Errorf("page with %q shows the result: %v, want %v", query, !want, want)
+		}
+	}
+}
+
 // TestPageHostileNames shows that every name is only text on the page.
 func TestPageHostileNames(t *testing.T) {
 	for name, tc := range map[string]struct{ key, shown string }{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -115,6 +116,39 @@ func TestReadyIsBounded(t *testing.T) {
 		}
 		ready.Close()
 		close(release)
+	})
+}
+
+// The page must not wait for a check: it shows the last answers.
+func TestReadyLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		ctx, drain := context.WithCancel(t.Context())
+		ready := web.NewReadiness(ctx, checks{"queue": func(context.Context) error {
+			asked++
+			time.Sleep(time.Second)
+			return errors.New("no access")
+		}})
+		defer ready.Close()
+		began := time.Now()
+		want := func(when string, want map[string]string, checks int) {
+			t.Helper()
+			if got := ready.Last(); !maps.Equal(got, want) || asked != checks || time.Since(began) > 0 {
+				t.Errorf("%s: %v after %s and %d checks, want %v at once", when, got, time.Since(began), asked, want)
+			}
+			time.Sleep(2 * time.Second)
+			began = time.Now()
+		}
+		want("before there is an answer", map[string]string{}, 0)
+		want("after it", map[string]string{"queue": "no access"}, 1)
+		time.Sleep(time.Minute)
+		began = time.Now()
+		want("when it is old", map[string]string{"queue": "no access"}, 1)
+		want("renewed", map[string]string{"queue": "no access"}, 2)
+		drain()
+		if _, draining := ready.Last()[web.Draining]; !draining {
+			t.Error("it does not say that it drains")
+		}
 	})
 }
 

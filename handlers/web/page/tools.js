@@ -42,9 +42,9 @@ async function problem(response) {
   return new Error(text || 'The server answered with status ' + response.status);
 }
 
-// path names an object in the path of a route.
+// path names an object in the path of a route. Slashes are escaped, too: a browser would shorten a/../b.
 function path(bucket, key) {
-  return [bucket, ...key.split('/')].map(encodeURIComponent).join('/');
+  return encodeURIComponent(bucket) + '/' + encodeURIComponent(key);
 }
 
 // Uploads run one after the other, so that each has the whole bandwidth.

@@ -2,6 +2,7 @@ package page_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +25,7 @@ import (
 	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/handlers/web/page"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/testenv/sample"
 )
 
@@ -33,7 +36,7 @@ func TestLooks(t *testing.T) {
 	for state, status := range states() {
 		t.Run(state, func(t *testing.T) {
 			h, err := web.Handler(web.Config{
-				Version: "v1.4.0", Status: func() live.Status { return status }, Flow: page.Flow{
+				Version: "v1.4.0", Records: map[string]web.Records{"photos": records{}, "scans": records{}}, Status: func() live.Status { return status }, Flow: page.Flow{
 					Buckets: []string{"s3://photos", "s3://scans"}, Queue: "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/uploads",
 					Algorithms: []string{"md5", "sha256"}, Records: []string{"FILE.md5", "FILE.sha256"},
 					DeadLetters: "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/uploads-dead", First: "aws s3 cp FILE s3://photos/",
@@ -46,6 +49,9 @@ func TestLooks(t *testing.T) {
 			defer s.Close()
 			p := open(t, s.URL)
 			p.do(source)
+			if state == "calm" {
+				p.lookUp()
+			}
 			for _, look := range []struct {
 				name    string
 				prepare func()
@@ -62,6 +68,40 @@ func TestLooks(t *testing.T) {
 				p.picture(state + "-" + look.name)
 			}
 		})
+	}
+}
+
+// records has a record of each object.
+type records struct{}
+
+func (records) Lookup(_ context.Context, o pipeline.Object) (pipeline.Record, pipeline.Seen, error) {
+	o.Size = 61 << 20
+	check := func(name, algorithm string, o digest.Outcome) pipeline.Check {
+		return pipeline.Check{Name: name, Algorithm: algorithm, Verdict: digest.Verdict{Outcome: o}}
+	}
+	return pipeline.Record{
+		Source: o, ComputedAt: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC),
+		Digests: map[string]string{"md5": sample.MD5([]byte(o.Key)), "sha256": sample.MD5([]byte("a"+o.Key)) + sample.MD5([]byte("b"+o.Key))},
+		Checks:  []pipeline.Check{check("etag", "md5", digest.Match), check("x-amz-checksum-crc64nvme", "crc64nvme", digest.Unchecked)},
+	}, nil, nil
+}
+
+// lookUp asks for a record, which says what it was compared with.
+func (p *tab) lookUp() {
+	p.t.Helper()
+	const key = "a/../b c?#%.jpg"
+	p.do(`(() => {
+		const form = document.querySelector('#lookup');
+		form.elements.bucket.value = 'scans';
+		form.elements.key.value = '` + key + `';
+		form.requestSubmit();
+	})()`)
+	p.until("the record", `document.querySelector('#lookup-answer .sum, #lookup-answer .reason')`)
+	got := p.text("#lookup-answer")
+	for _, want := range []string{key, sample.MD5([]byte(key)) + "  b c?#%.jpg", "agrees with etag (md5)", "could not be compared with x-amz-checksum-crc64nvme"} {
+		if !strings.Contains(got, want) {
+			p.t.Errorf("record is %q, which lacks %q", got, want)
+		}
 	}
 }
 
