@@ -1,11 +1,11 @@
 package web
 
 import (
-	"bytes"
 	"encoding/hex"
 	"hash/fnv"
 	"net/http"
-	"time"
+	"strconv"
+	"strings"
 
 	"github.com/bucketsum/bucketsum/handlers/web/live"
 )
@@ -25,14 +25,23 @@ func answerDocument(w http.ResponseWriter, r *http.Request, v any) {
 	serve(w, r, "application/json", append(body, '\n'))
 }
 
-// serve answers with a body and its ETag. Caches must not keep it, because it names objects.
+// serve answers with a body and its ETag, or with status 304 if the client has it already. Caches must not keep it,
+// because it names objects.
 func serve(w http.ResponseWriter, r *http.Request, contentType string, body []byte) {
 	sum := fnv.New128a()
 	_, _ = sum.Write(body) // never fails
+	tag := `"` + hex.EncodeToString(sum.Sum(nil)) + `"`
 	h := w.Header()
-	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("ETag", `"`+hex.EncodeToString(sum.Sum(nil))+`"`)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
+	h.Set("ETag", tag)
+	for known := range strings.SplitSeq(strings.Join(r.Header.Values("If-None-Match"), ","), ",") {
+		if known = strings.TrimPrefix(strings.TrimSpace(known), "W/"); known == tag || known == "*" {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body) // a client that is gone needs no answer
 }

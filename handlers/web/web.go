@@ -9,6 +9,8 @@
 //	GET /readyz    whether it can do its work; see [Readiness]
 //	GET /metrics   the metrics for Prometheus
 //
+// GET /openapi.json describes them all.
+//
 // An upload is hashed while it arrives. It is not stored, and the memory does not grow with its size.
 package web
 
@@ -122,16 +124,18 @@ func Handler(config Config) (http.Handler, error) {
 
 	mux := http.NewServeMux()
 	// The mux's own answers to other methods and paths would not be JSON.
-	get := func(path string, h http.HandlerFunc) {
-		mux.HandleFunc("GET "+path, h)
-		mux.HandleFunc(path, methodNotAllowed("GET, HEAD"))
+	route := func(method, path, allow string, h http.HandlerFunc) {
+		mux.HandleFunc(method+" "+path, h)
+		mux.HandleFunc(path, methodNotAllowed(allow))
+		s.paths = append(s.paths, allow+" "+strings.TrimSuffix(path, "{$}"))
 	}
-	mux.HandleFunc("POST /md5", s.md5)
-	mux.HandleFunc("/md5", methodNotAllowed("POST"))
+	get := func(path string, h http.HandlerFunc) { route(http.MethodGet, path, "GET, HEAD", h) }
+	route(http.MethodPost, "/md5", "POST", s.md5)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { answerError(w, http.StatusNotFound, "Not found") })
 	get("/health", s.health)
 	get("/livez", s.health)
 	get("/{$}", s.named(s.page))
+	get("/openapi.json", func(w http.ResponseWriter, r *http.Request) { serve(w, r, "application/json", openAPI) })
 	if s.config.Status != nil {
 		get("/status", s.named(s.status))
 	}
@@ -144,7 +148,11 @@ func Handler(config Config) (http.Handler, error) {
 	if s.config.Metrics != nil {
 		get("/metrics", s.named(s.config.Metrics.ServeHTTP))
 	}
-	s.routes, s.routesV1 = mux, s.named(s.v1().ServeHTTP)
+	v1 := s.v1()
+	s.routes, s.routesV1 = mux, s.named(v1.ServeHTTP)
+	for path, methods := range v1 {
+		s.paths = append(s.paths, strings.Join(slices.Sorted(maps.Keys(methods)), ", ")+" "+path)
+	}
 	return s, nil
 }
 
@@ -152,6 +160,7 @@ type service struct {
 	config   Config
 	routes   http.Handler
 	routesV1 http.Handler
+	paths    []string // of all routes, with their methods
 	pages    pages
 	clients  bounds.Clients
 	uploads  chan struct{} // has an item for each upload in work

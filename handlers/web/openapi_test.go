@@ -1,0 +1,480 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
+	"github.com/bucketsum/bucketsum/handlers/web/live/livetest"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/redrive"
+)
+
+const openAPIURL = "https://example.com/openapi.json"
+
+// openAPI is the document that the server answers with. It notes which of its answers were seen.
+type openAPI struct {
+	doc      map[string]any
+	compiler *jsonschema.Compiler
+	seen     map[string]bool // "GET /v1/status 200"
+}
+
+func readOpenAPI(t *testing.T) *openAPI {
+	t.Helper()
+	w := httptest.NewRecorder()
+	newHandler(t, web.Config{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
+	doc, err := jsonschema.UnmarshalJSON(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeObjects(doc)
+	o := &openAPI{doc.(map[string]any), jsonschema.NewCompiler(), make(map[string]bool)}
+	o.compiler.AssertFormat()
+	if err := o.compiler.AddResource(openAPIURL, doc); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// closeObjects lets the schemas of objects refuse fields that they do not describe. Clients must accept them.
+func closeObjects(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			closeObjects(e)
+		}
+	case map[string]any:
+		if _, ok := v["properties"].(map[string]any); ok && v["additionalProperties"] == nil {
+			v["additionalProperties"] = false
+		}
+		for _, e := range v {
+			closeObjects(e)
+		}
+	}
+}
+
+// object returns the object at a place of the document, and the place after references. It is nil if there is none.
+func (o *openAPI) object(place ...string) (map[string]any, []string) {
+	at, _ := any(o.doc), 0
+	for _, name := range place {
+		m, _ := at.(map[string]any)
+		at = m[name]
+	}
+	m, _ := at.(map[string]any)
+	if to, ok := m["$ref"].(string); ok {
+		return o.object(strings.Split(strings.TrimPrefix(to, "#/"), "/")...)
+	}
+	return m, place
+}
+
+// valid compares a body with the schema at a place of the document.
+func (o *openAPI) valid(body []byte, place ...string) error {
+	pointer := ""
+	for _, name := range place {
+		pointer += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	}
+	schema, err := o.compiler.Compile(openAPIURL + "#" + (&url.URL{Path: pointer}).EscapedPath())
+	if err != nil {
+		return err
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	return schema.Validate(value)
+}
+
+// check compares an answer with the document.
+func (o *openAPI) check(method, path string, w *http.Response, body []byte) error {
+	name := fmt.Sprint(method, " ", path, " ", w.StatusCode)
+	o.seen[name] = true
+	answer, place := o.object("paths", path, strings.ToLower(method), "responses", fmt.Sprint(w.StatusCode))
+	if answer == nil {
+		return fmt.Errorf("%s is not in the document", name)
+	}
+	headers, _ := answer["headers"].(map[string]any)
+	for header := range headers {
+		if w.Header.Get(header) == "" {
+			return fmt.Errorf("%s has no header %s", name, header)
+		}
+	}
+	for _, header := range []string{"ETag", "Retry-After", "Repr-Digest", "Www-Authenticate", "Allow"} {
+		if documented := slices.ContainsFunc(slices.Collect(maps.Keys(headers)), func(h string) bool { return strings.EqualFold(h, header) }); !documented && w.Header.Get(header) != "" {
+			return fmt.Errorf("%s has a header %s", name, header)
+		}
+	}
+	contents, _ := answer["content"].(map[string]any)
+	got := w.Header.Get("Content-Type")
+	if len(contents) == 0 {
+		if got != "" || len(body) > 0 {
+			return fmt.Errorf("%s has a body of type %q", name, got)
+		}
+		return nil
+	}
+	media, _, _ := mime.ParseMediaType(got)
+	if contents[got] == nil && contents[media] == nil {
+		return fmt.Errorf("%s is of type %q", name, got)
+	}
+	if !strings.HasSuffix(media, "json") {
+		return nil
+	}
+	if err := o.valid(body, append(slices.Clone(place), "content", media, "schema")...); err != nil {
+		return fmt.Errorf("%s: %w: %.300s", name, err, body)
+	}
+	if media == "application/problem+json" {
+		return explained(body)
+	}
+	return nil
+}
+
+// explained compares the type of a problem with the page that it leads to.
+func explained(body []byte) error {
+	var p struct{ Type string }
+	if err := json.Unmarshal(body, &p); err != nil {
+		return err
+	}
+	file, name, _ := strings.Cut(p.Type, "#")
+	page, err := os.ReadFile("../../docs" + file[strings.LastIndex(file, "/"):])
+	if err == nil && !strings.Contains(string(page), `<a id="`+name+`"></a>`+"`"+name+"`") {
+		err = fmt.Errorf("docs/http.md does not explain the problem %s", name)
+	}
+	return err
+}
+
+// documented returns every answer in the document, as "GET /v1/status 200".
+func (o *openAPI) documented() (answers []string, routes map[string][]string) {
+	routes = make(map[string][]string)
+	paths, _ := o.object("paths")
+	for path := range paths {
+		methods, _ := o.object("paths", path)
+		for method := range methods {
+			responses, _ := o.object("paths", path, method, "responses")
+			for status := range responses {
+				answers = append(answers, strings.ToUpper(method)+" "+path+" "+status)
+			}
+			routes[path] = append(routes[path], strings.ToUpper(method))
+			if method == "get" && !strings.HasPrefix(path, "/v1/dead-letters") {
+				routes[path] = append(routes[path], http.MethodHead)
+			}
+		}
+		slices.Sort(routes[path])
+	}
+	slices.Sort(answers)
+	return answers, routes
+}
+
+// TestOpenAPIIsValid compares the document with the schema of such documents.
+func TestOpenAPIIsValid(t *testing.T) {
+	f, err := os.Open("testdata/openapi-3.1/schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	of, err := jsonschema.UnmarshalJSON(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("https://example.com/schema.json", of); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("https://example.com/schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := readOpenAPI(t).doc
+	if err := schema.Validate(doc); err != nil {
+		t.Error(err)
+	}
+	delete(doc["info"].(map[string]any), "title")
+	if schema.Validate(doc) == nil {
+		t.Error("a document without a title is valid")
+	}
+}
+
+// everything is a configuration with every route.
+func everything(t *testing.T, change func(*web.Config)) http.Handler {
+	t.Helper()
+	ready := web.NewReadiness(t.Context(), nil)
+	t.Cleanup(ready.Close)
+	status := sample(t)
+	c := web.Config{
+		Status: func() live.Status { return status }, Watch: live.NewActivity().Watch, Ready: ready, Hosts: []string{"localhost"}, MaxUpload: 1000,
+		Records: map[string]web.Records{"inbox": records{"a": recordOf("a")}},
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		}),
+		Actions: web.Actions{Open: true, DeadLetters: &letters{report: redrive.Report{
+			Summary: redrive.Summary{End: redrive.Empty, Total: redrive.Tally{Found: 1, Matched: 1}, Groups: []redrive.Group{{
+				Reason: "denied", Oldest: time.Now(), Newest: time.Now(), Samples: []redrive.Sample{{Bucket: "inbox", Key: "a", MessageID: "m"}}, Fault: "gone",
+			}}}, From: "rabbit://failed",
+		}}},
+	}
+	if change != nil {
+		change(&c)
+	}
+	return newHandler(t, c)
+}
+
+// TestOpenAPIHasEveryRoute compares the routes of the server with the paths of the document, both ways.
+func TestOpenAPIHasEveryRoute(t *testing.T) {
+	_, documented := readOpenAPI(t).documented()
+	var want []string
+	for path, methods := range documented {
+		path, _, _ = strings.Cut(path, "{")
+		want = append(want, strings.Join(methods, ", ")+" "+path)
+	}
+	got := web.Routes(everything(t, nil))
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("routes (-document +server):\n%s", diff)
+	}
+}
+
+// TestOpenAPIDescribesAnswers provokes every answer in the document and compares it: its body, its headers and its type.
+func TestOpenAPIDescribesAnswers(t *testing.T) {
+	o := readOpenAPI(t)
+	full := everything(t, nil)
+	with := func(change func(*web.Config)) http.Handler { return everything(t, change) }
+	unhealthy := with(func(c *web.Config) { c.Health = func() error { return errors.New("ended") } })
+	draining, drain := context.WithCancel(t.Context())
+	drain()
+	notReady := web.NewReadiness(draining, nil)
+	defer notReady.Close()
+	unready := with(func(c *web.Config) { c.Ready = notReady })
+	crowded := with(func(c *web.Config) { c.Watch = func(live.Kinds) (*live.Watch, bool) { return nil, false } })
+	off := with(func(c *web.Config) { c.Actions = web.Actions{NoDeadLetters: "none"} })
+	busy := with(func(c *web.Config) { c.Actions.DeadLetters = &letters{err: web.ErrBusy} })
+	broken := with(func(c *web.Config) { c.Actions.DeadLetters = &letters{err: errors.New("no such queue")} })
+	token := tokenFile(t, secret, 0o600)
+	guarded := with(func(c *web.Config) { c.Actions.Token = openToken(t, token) })
+	gone := tokenFile(t, secret, 0o600)
+	unreadable := with(func(c *web.Config) { c.Actions.Token = openToken(t, gone) })
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+	large, stalled := strings.Repeat("x", 1001), iotest.ErrReader(os.ErrDeadlineExceeded)
+	formed := crlf("--b\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\n\nhello\n--b--\n")
+	asForm, asJSON := []string{"Content-Type", formType}, []string{"Content-Type", "application/json"}
+	foreign := []string{"Content-Type", "application/json", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}
+
+	ask := func(h http.Handler, method, path, target string, want int, body io.Reader, header ...string) *http.Response {
+		t.Helper()
+		r := httptest.NewRequest(method, target, body)
+		r.RemoteAddr, r.Host = "127.0.0.1:1", "localhost"
+		for i := 0; i < len(header); i += 2 {
+			switch header[i] {
+			case "Host":
+				r.Host = header[i+1]
+			default:
+				r.Header.Set(header[i], header[i+1])
+			}
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		response := w.Result()
+		if response.StatusCode != want {
+			t.Errorf("%s %s: status %d, want %d: %s", method, target, response.StatusCode, want, w.Body)
+		}
+		if err := o.check(method, path, response, w.Body.Bytes()); err != nil {
+			t.Error(err)
+		}
+		return response
+	}
+	get := func(h http.Handler, path, target string, want int, header ...string) *http.Response {
+		t.Helper()
+		return ask(h, http.MethodGet, path, target, want, nil, header...)
+	}
+	post := func(h http.Handler, target string, want int, body io.Reader, header ...string) {
+		t.Helper()
+		path, _, _ := strings.Cut(target, "?")
+		ask(h, http.MethodPost, path, target, want, body, header...)
+	}
+
+	// What every route of a kind has.
+	targets := map[string]string{"/records": "/records?bucket=inbox&key=a", "/v1/records/{bucket}/{key}": "/v1/records/inbox/a"}
+	answers, routes := o.documented()
+	for _, answer := range answers {
+		parts := strings.Fields(answer)
+		method, path, status := parts[0], parts[1], parts[2]
+		target := path
+		if t, ok := targets[path]; ok {
+			target = t
+		}
+		switch status {
+		case "421":
+			ask(full, method, path, target, 421, nil, "Host", "evil.example")
+		case "304":
+			tag := get(full, path, target, 200).Header.Get("ETag")
+			get(full, path, target, 304, "If-None-Match", tag)
+		case "429":
+			h := everything(t, nil)
+			w := httptest.NewRecorder()
+			for i := 0; i < 10_000 && w.Code != 429; i++ {
+				r := httptest.NewRequestWithContext(draining, method, target, nil) // not from this machine; streams end at once
+				r.Host, w = "localhost", httptest.NewRecorder()
+				h.ServeHTTP(w, r)
+			}
+			if err := o.check(method, path, w.Result(), w.Body.Bytes()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for path := range routes { // a method that no route has
+		w := httptest.NewRecorder()
+		target := strings.NewReplacer("{bucket}", "inbox", "{key}", "a").Replace(path)
+		r := httptest.NewRequest(http.MethodPatch, target, nil)
+		r.RemoteAddr, r.Host = "127.0.0.1:1", "localhost"
+		full.ServeHTTP(w, r)
+		if got := w.Header().Get("Allow"); w.Code != http.StatusMethodNotAllowed || got != strings.Join(routes[path], ", ") {
+			t.Errorf("PATCH %s: %d, Allow %q, want %q", path, w.Code, got, routes[path])
+		}
+	}
+
+	for _, path := range []string{"/health", "/livez"} {
+		get(full, path, path, 200)
+		get(unhealthy, path, path, 503)
+	}
+	get(full, "/readyz", "/readyz", 200)
+	get(unready, "/readyz", "/readyz", 503)
+	get(full, "/metrics", "/metrics", 200)
+	for target, status := range map[string]int{"": 400, "?bucket=inbox&key=none": 404, "?bucket=other&key=a": 404, "?bucket=inbox&key=broken": 502} {
+		get(full, "/records", "/records"+target, status)
+	}
+	for target, status := range map[string]int{"inbox/": 400, "inbox/none": 404, "other/a": 404, "inbox/broken": 502} {
+		get(full, "/v1/records/{bucket}/{key}", "/v1/records/"+target, status)
+	}
+	post(full, "/md5", 200, strings.NewReader(formed), asForm...)
+	post(full, "/md5", 400, strings.NewReader(""))
+	post(full, "/md5", 408, io.MultiReader(strings.NewReader(formed[:20]), stalled), asForm...)
+	post(full, "/md5", 413, strings.NewReader(large), asForm...)
+	const sums = "/v1/checksums"
+	post(full, sums, 200, strings.NewReader("hello"), "Content-MD5", base64Of(t, helloMD5), "Repr-Digest", "unixsum=:AAA=:")
+	post(full, sums, 200, strings.NewReader(formed), asForm...)
+	post(full, sums+"?algorithms=x", 400, strings.NewReader("hello"))
+	post(full, sums, 400, strings.NewReader("hello"), "Content-MD5", "x")
+	post(full, sums, 400, iotest.ErrReader(io.ErrUnexpectedEOF))
+	post(full, sums, 400, strings.NewReader(formed[:50]), asForm...)
+	post(full, sums, 408, stalled)
+	post(full, sums, 413, strings.NewReader(large))
+	post(full, sums, 415, strings.NewReader("hello"), "Content-Encoding", "br")
+	post(full, sums, 422, strings.NewReader("hallo"), "Content-MD5", base64Of(t, helloMD5))
+	release := fillUploads(t, full)
+	post(full, "/md5", 503, strings.NewReader(formed), asForm...)
+	post(full, sums, 503, strings.NewReader("hello"))
+	release()
+	get(full, "/v1/events", "/v1/events?only=x", 400)
+	get(crowded, "/v1/events", "/v1/events", 503)
+	synctest.Test(t, func(*testing.T) { events(t, o) })
+
+	const orders = "/v1/dead-letters"
+	get(full, orders, orders, 200)
+	get(full, orders, orders+"?match=x", 400)
+	get(guarded, orders, orders, 401)
+	get(full, orders, orders, 403, foreign...)
+	get(off, orders, orders, 404)
+	get(busy, orders, orders, 409)
+	get(broken, orders, orders, 502)
+	get(unreadable, orders, orders, 503)
+	for _, path := range []string{orders + "/redrive", orders + "/discard"} {
+		all := func() io.Reader { return strings.NewReader(`{"all":true}`) }
+		post(full, path, 200, all(), asJSON...)
+		post(full, path, 400, strings.NewReader("{}"), asJSON...)
+		post(guarded, path, 401, all(), asJSON...)
+		post(full, path, 403, all(), foreign...)
+		post(off, path, 404, all(), asJSON...)
+		post(busy, path, 409, all(), asJSON...)
+		post(full, path, 415, all())
+		post(broken, path, 502, all(), asJSON...)
+		post(unreadable, path, 503, all(), asJSON...)
+	}
+	for _, answer := range answers {
+		if !o.seen[answer] {
+			t.Errorf("%s is in the document and was not provoked", answer)
+		}
+	}
+}
+
+// fillUploads takes all places for uploads, until release.
+func fillUploads(t *testing.T, h http.Handler) (release func()) {
+	t.Helper()
+	var ends []*io.PipeWriter
+	ended := make(chan struct{})
+	for range 256 {
+		body, w := io.Pipe()
+		ends = append(ends, w)
+		r := httptest.NewRequest(http.MethodPost, "/v1/checksums", body)
+		r.RemoteAddr, r.Host = "127.0.0.1:1", "localhost"
+		go func() {
+			h.ServeHTTP(httptest.NewRecorder(), r)
+			ended <- struct{}{}
+		}()
+		if _, err := w.Write([]byte("x")); err != nil { // it reads, so it was admitted
+			t.Fatal(err)
+		}
+	}
+	return func() {
+		for _, w := range ends {
+			_ = w.Close() // a pipe's Close does not fail
+			<-ended
+		}
+	}
+}
+
+// events compares every kind of event with its schema.
+func events(t *testing.T, o *openAPI) {
+	a := live.NewActivity()
+	h := newHandler(t, web.Config{Watch: a.Watch})
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	go func() {
+		time.Sleep(1100 * time.Millisecond)
+		for range 1001 {
+			livetest.Publish(t, a, livetest.Result(pipeline.Recorded, livetest.Object("a", 1)))
+		}
+		time.Sleep(time.Second)
+		livetest.End(t, a, livetest.Delivery(pipeline.Nacked, "b", pipeline.ErrNotFound))
+		a.Fail(livetest.Object("c", 1), "odd")
+	}()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/events", nil).WithContext(ctx))
+	if err := o.check(http.MethodGet, "/v1/events", w.Result(), w.Body.Bytes()); err != nil {
+		t.Error(err)
+	}
+	seen := make(map[string]bool)
+	documented, place := o.object("paths", "/v1/events", "get", "responses", "200", "x-events")
+	for event := range strings.SplitSeq(strings.TrimSpace(w.Body.String()), "\n\n") {
+		kind, data, ok := strings.Cut(strings.TrimPrefix(event, "event: "), "\ndata: ")
+		if !ok {
+			continue // the time to try again
+		}
+		if err := o.valid([]byte(data), append(slices.Clone(place), kind)...); err != nil {
+			t.Errorf("event %s: %v", kind, err)
+		}
+		seen[kind] = true
+	}
+	if len(seen) != len(documented) {
+		t.Errorf("events are %v, and the document has %v", seen, slices.Collect(maps.Keys(documented)))
+	}
+}
