@@ -15,6 +15,7 @@ type mailbox struct {
 	mu      sync.Mutex
 	keys    []string
 	changes map[string]change
+	taken   int // 1: a change was taken out and may not be published yet
 }
 
 func newMailbox() *mailbox {
@@ -35,11 +36,11 @@ func (b *mailbox) put(key string, c change) {
 	}
 }
 
-// len returns how many changes there are.
+// len returns how many changes are not published yet.
 func (b *mailbox) len() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.keys)
+	return len(b.keys) + b.taken
 }
 
 // all takes out one change after the other until there are none.
@@ -59,13 +60,14 @@ func (b *mailbox) next() (key string, c change, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.keys) == 0 {
+		b.taken = 0
 		b.keys, b.changes = nil, make(map[string]change) // maps do not shrink
 		return "", c, false
 	}
 	key = b.keys[0]
 	c = b.changes[key]
 	b.keys[0] = "" // for the garbage collector
-	b.keys = b.keys[1:]
+	b.keys, b.taken = b.keys[1:], 1
 	delete(b.changes, key)
 	return key, c, true
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/app"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/screen"
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
@@ -38,6 +39,13 @@ been the DIR of another run: that one is a bucket of its own. bucketsum keeps it
 own state in DIR/` + filebucket.Hidden + `. It leaves the folders of version control alone
 (.git, .hg, .svn, .bzr, .jj, _darcs), unless an --include names them: --include '**'
 --include .git.
+
+A failure is told when it happens. When local ends it says what failed and what it
+skipped: links, pipes, files that are excluded, records without their file.
+
+Ctrl-C ends local when the files in work are done, which takes --drain-timeout at
+most. It does not wait for files that take longer, or that have a checkpoint
+(--checkpoint-above): the next start sums them. A second Ctrl-C stops at once.
 
 At a terminal, local asks before it writes checksums into / or into your home folder.
 Without one it needs --yes for /.`,
@@ -68,11 +76,15 @@ Without one it needs --yes for /.`,
 }
 
 func runLocal(ctx context.Context, p process, flags workerFlags, settle time.Duration, workerLog bool, dir string) error {
-	log := flags.log.logger(p.stderr)
+	out := screen.New(p.stdout)
+	log := flags.log.logger(out.Beside(p.stderr))
+	if p.stderr == os.Stderr {
+		slog.SetDefault(log) // of the libraries
+	}
 	worker := flags.Config
 	worker.Drivers, worker.Log = queueDrivers(log), log
 	err := app.Local(ctx, app.LocalConfig{
-		Dir: dir, Settle: settle, Layout: flags.layout, Out: p.stdout, Worker: worker, WorkerLog: workerLog,
+		Dir: dir, Settle: settle, Layout: flags.layout, Screen: out, Worker: worker, WorkerLog: workerLog,
 	})
 	if errors.Is(err, app.ErrIncomplete) {
 		return errReported

@@ -32,7 +32,7 @@ func (f *bucket) Get(_ context.Context, key string, limit int64) (*driver.Blob, 
 	case errors.Is(err, errIrregular):
 		return &driver.Blob{}, nil
 	case errors.Is(err, syscall.ENAMETOOLONG):
-		return nil, tooLong(key, err)
+		return nil, tooLong(key)
 	case strings.Contains(key, "\x00"):
 		return nil, f.Check(key)
 	case err != nil:
@@ -105,7 +105,7 @@ func (f *bucket) Put(ctx context.Context, key string, b *driver.Blob, c driver.C
 		// The file there is the user's, even if it has the same content.
 		return errors.Join(err, f.forget(key))
 	case errors.Is(err, syscall.ENAMETOOLONG):
-		return tooLong(key, err)
+		return tooLong(key)
 	case errors.Is(err, syscall.ENOTDIR):
 		return pipeline.Permanent(fmt.Errorf("there is a file where %q needs a folder: move it away, or choose other names with --record: %w", key, err))
 	case escapes(err):
@@ -238,9 +238,12 @@ func (f *bucket) Delete(_ context.Context, key string, c driver.Condition) error
 	return f.forget(key)
 }
 
-// tooLong returns the error of a record whose name is too long for the file system.
-func tooLong(key string, err error) error {
-	return pipeline.Permanent(fmt.Errorf(
-		"the name %q would be longer (%d bytes) than the file system allows: choose a layout that adds nothing to the object's name, such as --record 'checksums/{alg}/{key}': %w",
-		path.Base(key), len(path.Base(key)), err))
+// tooLong returns the error of a record whose name, or whole path, is too long for the file system.
+func tooLong(key string) error {
+	what := "the path of its record is longer than the file system allows"
+	if n := len(path.Base(key)); n > 255 {
+		what = fmt.Sprintf("the name of its record would have %d bytes, more than the file system allows", n)
+	}
+	return pipeline.Permanent(fmt.Errorf("%s: choose a layout that adds nothing to the object's name, such as --record 'checksums/{alg}/{key}': %w",
+		what, syscall.ENAMETOOLONG))
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
 	"github.com/bucketsum/bucketsum/adapters/watch"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/report"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/screen"
 	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/backoff"
@@ -44,8 +46,9 @@ type LocalConfig struct {
 	Dir    string        // the bucket; created if it is missing
 	Settle time.Duration // a file that has not changed for so long is complete
 	Layout blobstore.Layout
-	Out    io.Writer // receives the report
-	Worker Config    // Local sets the queues, the bucket and the observers
+	Out    io.Writer      // receives the report
+	Screen *screen.Screen // receives the report instead of Out; nil: there is none
+	Worker Config         // Local sets the queues, the bucket and the observers
 	// WorkerLog makes the worker write its log. Otherwise only problems that have no
 	// line in the report are logged.
 	WorkerLog bool
@@ -79,7 +82,7 @@ type local struct {
 func Local(ctx context.Context, c LocalConfig) (err error) {
 	c.Worker = c.Worker.withDefaults()
 	l := &local{LocalConfig: c, activity: c.Worker.Activity}
-	l.report = report.New(c.Out, c.Worker.Algorithms, l.activity)
+	l.report = report.New(cmp.Or(c.Screen, screen.New(c.Out)), c.Worker.Algorithms, l.activity)
 	l.patience = &patience{stopping: ctx, report: l.report, faults: make(map[syscall.Errno]int)}
 	l.ending = &report.Ending{Report: l.report, Timeout: c.Worker.DrainTimeout, Resumes: c.Worker.checkpoints}
 	if err := l.findFolder(); err != nil {
@@ -207,8 +210,12 @@ func (l *local) findFolder() error {
 		return err
 	}
 	l.name = filepath.Base(full)
+	_, missing := os.Stat(full)
 	if err := os.MkdirAll(full, 0o777); err != nil {
 		return fmt.Errorf("make the folder: %w", err)
+	}
+	if errors.Is(missing, fs.ErrNotExist) {
+		l.report.Line("made the folder %s", readable.Name(l.Dir))
 	}
 	// The store and the watcher must use the same folder, even if a symbolic link on the
 	// way to it changes.

@@ -93,7 +93,7 @@ func (l *local) tellStart(ctx context.Context) {
 			l.report.Line("looking at the files …")
 			looks = true
 		case ready && !told && (l.unhandled() > few || l.activity.Status().InWorkCount > 0):
-			l.report.Line("%s there: those without a current checksum are summed", is(found, "file"))
+			l.report.Line("%s there; what has no current checksum is summed now", is(found, "file"))
 			told = true
 		}
 	}

@@ -138,7 +138,7 @@ func (e *Ending) Run(stop, ended context.Context) {
 			if e.Report.Live() {
 				again = "Ctrl-C again stops now"
 			}
-			e.Report.Line("finishing %s, up to %s; %s", Count(int64(waits), "file"), left.Round(time.Second), again)
+			e.Report.Line("finishing %s, up to %.0f s; %s", Count(int64(waits), "file"), left.Seconds(), again)
 		}
 		select {
 		case <-ended.Done():

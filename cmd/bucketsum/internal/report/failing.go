@@ -136,6 +136,9 @@ func (f *Failing) Reason(key string, err error) string {
 				record = r
 			}
 		}
+		if len(record) <= 255 {
+			break // the whole path is too long
+		}
 		return fmt.Sprintf("the name of its record would have %d bytes, which is more than the file system allows: give the file a shorter name, or use --record 'checksums/{alg}/{key}'", len(record))
 	case errors.Is(err, fs.ErrPermission) && denied != nil && denied.Path == key && strings.HasPrefix(denied.Op, "open"):
 		return "permission denied: this user may not read it"

@@ -4,7 +4,6 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -33,8 +32,8 @@ type Report struct {
 }
 
 // New returns a report on checksums of these algorithms.
-func New(out io.Writer, algorithms []string, activity *live.Activity) *Report {
-	return &Report{screen.New(out), algorithms, activity}
+func New(out *screen.Screen, algorithms []string, activity *live.Activity) *Report {
+	return &Report{out, algorithms, activity}
 }
 
 // Line prints a sentence, on as many lines of the terminal as it needs.
@@ -65,21 +64,17 @@ func (r *Report) Result(result pipeline.Result) {
 	case pipeline.Recorded:
 		r.Print(r.summed(o, result.Record.Digests, result.Duration)...)
 	case pipeline.Removed:
-		const head = "record removed"
-		room := min(r.Width()-screen.Cells(head)-2, screen.Unlimited)
-		line := fmt.Sprintf("%-32s  %10s  %8s  ", head, "", "")
+		line := fmt.Sprintf("%-32s  %10s  %8s  ", "record removed", "", "")
 		if r.Width()-len(line) < shownName {
-			line = head + "  "
-		} else {
-			room = r.Width() - len(line)
+			line = "record removed  "
 		}
-		r.Print(line + screen.Shorten(readable.Name(o.Key), room))
+		r.Print(line + screen.Shorten(readable.Name(o.Key), r.Width()-len(line)))
 	}
 }
 
 // summed returns the lines of a file: the first checksum with the facts, and one line for
-// each other checksum. On a narrow terminal the facts go before the name is cut, and
-// the name gets a line of its own before the checksum is cut.
+// each other checksum. On a narrow terminal the facts go before the name is cut. Where there
+// is no room for the name, facts and name get the first line.
 func (r *Report) summed(o pipeline.Object, digests map[string]string, took time.Duration) []string {
 	label := 0
 	if len(r.algorithms) > 1 {
@@ -99,12 +94,12 @@ func (r *Report) summed(o pipeline.Object, digests map[string]string, took time.
 			break
 		}
 	}
-	if room < wanted {
-		lines = append(lines, first)
-		line = fmt.Sprintf("%*s", label, "") + strings.TrimSpace(size) + "  " + strings.TrimSpace(duration) + "  "
-		room = r.Width() - len(line)
+	if room >= wanted {
+		lines = append(lines, line+screen.Shorten(name, room))
+	} else {
+		facts := strings.TrimSpace(size) + "  " + strings.TrimSpace(duration) + "  "
+		lines = append(lines, facts+screen.Shorten(name, r.Width()-len(facts)), first)
 	}
-	lines = append(lines, line+screen.Shorten(name, room))
 	for _, alg := range r.algorithms[1:] {
 		lines = append(lines, fmt.Sprintf("%-*s", label, alg)+digests[alg])
 	}

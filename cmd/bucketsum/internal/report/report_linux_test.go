@@ -31,14 +31,14 @@ func TestSummedFits(t *testing.T) {
 		{60, "md5", "a", []string{md5 + "     5.0 GiB      1m0s  a"}},
 		{60, "md5", "films/a.mkv", []string{md5 + "     5.0 GiB  films/a.mkv"}},
 		{60, "md5", "films/a-film-with-a-long-name.mkv", []string{md5 + "  films/a-film…long-name.mkv"}},
-		{80, "sha256", "films/a-film-with-a-long-name.mkv", []string{sha256, "5.0 GiB  1m0s  films/a-film-with-a-long-name.mkv"}},
+		{80, "sha256", "films/a-film-with-a-long-name.mkv", []string{"5.0 GiB  1m0s  films/a-film-with-a-long-name.mkv", sha256}},
 		{60, "md5 sha256", "a\nb", []string{"md5     " + md5 + `     5.0 GiB  "a\nb"`, "sha256  " + sha256}},
 	} {
-		r := New(new(bytes.Buffer), strings.Fields(tc.algorithms), nil)
+		var out io.Writer = new(bytes.Buffer)
 		if tc.columns > 0 {
-			_, program := terminal.Open(t, tc.columns)
-			r.Screen = screen.New(program)
+			_, out = terminal.Open(t, tc.columns)
 		}
+		r := New(screen.New(out), strings.Fields(tc.algorithms), nil)
 		got := r.summed(pipeline.Object{Key: tc.key, Size: 5 << 30}, map[string]string{"md5": md5, "sha256": sha256}, time.Minute)
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("%s, %s at %d columns (-want +got):\n%s", tc.algorithms, tc.key, tc.columns, diff)
@@ -51,7 +51,7 @@ func TestFailureFits(t *testing.T) {
 	t.Setenv("TERM", "xterm")
 	t.Setenv("NO_COLOR", "1")
 	user, program := terminal.Open(t, 40)
-	r := New(program, []string{"md5"}, nil)
+	r := New(screen.New(program), []string{"md5"}, nil)
 	r.Told("FAILED", strings.Repeat("n", 100), "permission denied: this user may not read it\x1b[2J")
 	want := fmt.Sprintf("\r\x1b[KFAILED  %s…%s:\r\n  permission denied: this user may not\r\n  read it\\x1b[2J\r\n", strings.Repeat("n", 15), strings.Repeat("n", 15))
 	got := make([]byte, len(want))

@@ -78,6 +78,30 @@ func (s *Screen) Status(line string) {
 	s.status = line
 }
 
+// Beside returns a writer of whole lines to another output, such as a log. If both are
+// terminals, the status line makes room for them.
+func (s *Screen) Beside(w io.Writer) io.Writer {
+	if f, ok := w.(*os.File); s.terminal == nil || !ok || !term.IsTerminal(int(f.Fd())) {
+		return w
+	}
+	return beside{s, w}
+}
+
+type beside struct {
+	screen *Screen
+	out    io.Writer
+}
+
+// Write implements io.Writer.
+func (b beside) Write(p []byte) (int, error) {
+	b.screen.mu.Lock()
+	defer b.screen.mu.Unlock()
+	_, _ = b.screen.out.Write([]byte(erase))
+	n, err := b.out.Write(p)
+	_, _ = b.screen.out.Write([]byte(b.screen.status))
+	return n, err
+}
+
 // Colour is a colour of a terminal.
 type Colour string
 

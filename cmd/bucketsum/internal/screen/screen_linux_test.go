@@ -39,6 +39,24 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
+// TestBeside expects that a log leaves the status line whole.
+func TestBeside(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	user, program := terminal.Open(t, 60)
+	s := screen.New(program)
+	s.Status("50 %")
+	io.WriteString(s.Beside(program), "a warning\n")
+	want := "\r\x1b[K50 %\r\x1b[Ka warning\r\n50 %"
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(user, got); err != nil || string(got) != want {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+	var file bytes.Buffer
+	if io.WriteString(s.Beside(&file), "a warning\n"); file.String() != "a warning\n" {
+		t.Errorf("a file has %q", file.String())
+	}
+}
+
 func TestNoTerminal(t *testing.T) {
 	var out bytes.Buffer
 	s := screen.New(&out)
