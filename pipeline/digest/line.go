@@ -61,9 +61,9 @@ func ParseLine(s string) (Line, error) {
 // that an attacker cannot add a name that starts with a space. The zero value is ready. A
 // Parser is not safe for concurrent use.
 type Parser struct {
-	// Short: lines without a tag may have values of less than 16 digits, which BLAKE2b has. They look like other numbers, such as the
-	// decimal ones of cksum.
-	Short     bool
+	// AnyLength: lines without a tag may have values of any length, as BLAKE2b has. Short ones look like other numbers, such as the
+	// decimal ones of cksum, and base64 without padding looks like words.
+	AnyLength bool
 	separator separator
 }
 
@@ -102,7 +102,7 @@ func (p *Parser) parse(s string) (Line, error) {
 	if v, ok := strings.CutPrefix(value, "XXH3_"); ok {
 		value, algorithm = v, "xxh3"
 	}
-	value, ok := parseValue(value)
+	value, ok := p.parseValue(value)
 	switch {
 	case !ok:
 		if tag := taggedLine.FindStringSubmatch(s); tag != nil {
@@ -175,15 +175,15 @@ func cutTag(s string) (a algorithm, rest string, ok bool) {
 
 // parseValue returns a value in lower-case hexadecimal. One in base64 ends with a padding character, or is of one of the
 // algorithms with 48 bytes.
-func parseValue(s string) (string, bool) {
+func (p *Parser) parseValue(s string) (string, bool) {
 	if isHex(s) {
 		return strings.ToLower(s), true
 	}
 	raw, ok := parseBase64(s)
-	return hex.EncodeToString(raw), ok && (strings.HasSuffix(s, "=") || len(raw) == sha512.Size384)
+	return hex.EncodeToString(raw), ok && (p.AnyLength || strings.HasSuffix(s, "=") || len(raw) == sha512.Size384)
 }
 
-// parseValueOf is parseValue for values of so many bytes.
+// parseValueOf is parseValue for values of so many bytes, in a line with a tag.
 func parseValueOf(size int, s string) (string, bool) {
 	if len(s) == 2*size && isHex(s) {
 		return strings.ToLower(s), true
@@ -236,7 +236,7 @@ func isHex(s string) bool {
 
 // isSize reports whether an algorithm has values of that many digits. BLAKE2b has values of each length.
 func (p *Parser) isSize(digits int) bool {
-	return (p.Short || digits == 2*crc32.Size || digits >= 2*crc64.Size) && digits <= 2*blake2b.Size
+	return (p.AnyLength || digits == 2*crc32.Size || digits >= 2*crc64.Size) && digits <= 2*blake2b.Size
 }
 
 var escaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`)

@@ -206,11 +206,21 @@ func TestParseOtherTools(t *testing.T) {
 	}
 }
 
-// TestParserShort: b2sum --length 8 has values of two digits.
-func TestParserShort(t *testing.T) {
-	p := digest.Parser{Short: true}
-	if line, err := p.Parse("6a  a"); err != nil || line != (digest.Line{Value: "6a", Name: "a"}) {
-		t.Errorf("%+v, error %v", line, err)
+// TestParserAnyLength: BLAKE2b has values of each length.
+func TestParserAnyLength(t *testing.T) {
+	p := digest.Parser{AnyLength: true}
+	for _, test := range []struct{ line, value string }{
+		{"6a  a", "6a"}, // b2sum --length 8
+		{"/0aZ/0aZ/0aZ/0aZ/0aZ/0aZ/0aZ/0aZ/0aZ  a", strings.Repeat("ff4699", 9)}, // cksum -a blake2b --length 216 --base64 --untagged
+		{sha256OfX + "  a", sha256OfX},
+	} {
+		if line, err := p.Parse(test.line); err != nil || line != (digest.Line{Value: test.value, Name: "a"}) {
+			t.Errorf("%q: %+v, error %v", test.line, line, err)
+		}
+		var other digest.Parser
+		if _, err := other.Parse(test.line); (err == nil) != (test.value == sha256OfX) {
+			t.Errorf("%q, other lengths not expected: error %v", test.line, err)
+		}
 	}
 }
 

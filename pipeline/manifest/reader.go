@@ -234,8 +234,8 @@ func (r *Reader) Entries() iter.Seq2[Entry, error] {
 	case Certutil:
 		return r.each((&certutilReader{Reader: r}).line)
 	}
-	short := slices.ContainsFunc(r.o.Algorithms, func(a string) bool { return strings.HasPrefix(a, blake2bPrefix) })
-	return r.each((&sumsReader{Reader: r, parser: digest.Parser{Short: short}}).line)
+	anyLength := slices.ContainsFunc(r.o.Algorithms, func(a string) bool { return a == "blake2b" || strings.HasPrefix(a, blake2bPrefix) })
+	return r.each((&sumsReader{Reader: r, parser: digest.Parser{AnyLength: anyLength}}).line)
 }
 
 // each yields what parse makes of each line, and of a blank one at the end, which ends an entry of several lines. parse returns

@@ -64,7 +64,16 @@ func (r *Reader) relative(name string) string {
 	return name
 }
 
-var sfv = regexp.MustCompile(`^(.*\S)[ \t]+([0-9A-Fa-f]{8})[ \t]*$`)
+// cutSFV splits a line of an SFV list into a name and its CRC-32.
+func cutSFV(s string) (name, value string, ok bool) {
+	s = strings.TrimRight(s, " \t")
+	end := strings.LastIndexAny(s, " \t")
+	if end < 0 {
+		return "", "", false
+	}
+	name, value = strings.TrimRight(s[:end], " \t"), s[end+1:]
+	return name, value, name != "" && digest.Valid("crc32", strings.ToLower(value))
+}
 
 // isSFV reports whether all lines of the beginning of a list, but comments, are of an SFV list and none is of md5sum. The last one may
 // be cut.
@@ -76,8 +85,11 @@ func isSFV(beginning string) bool {
 		if line == "" || line[0] == ';' || line[0] == '#' || found && !whole {
 			continue
 		}
+		if _, _, ok := cutSFV(line); !ok {
+			return false
+		}
 		_, err := digest.ParseLine(line)
-		if _, unknown := errors.AsType[digest.UnknownError](err); err == nil || unknown || !sfv.MatchString(line) {
+		if _, unknown := errors.AsType[digest.UnknownError](err); err == nil || unknown {
 			return false
 		}
 		found = true
@@ -91,11 +103,11 @@ func (r *Reader) sfvLine(s string) (Entry, bool, error) {
 	if strings.HasPrefix(s, ";") || s == "" {
 		return Entry{}, false, nil
 	}
-	parts := sfv.FindStringSubmatch(s)
-	if parts == nil {
+	name, value, ok := cutSFV(s)
+	if !ok {
 		return Entry{}, false, errors.New("expected a name and 8 hexadecimal digits")
 	}
-	return r.entry(r.relative(parts[1]), pipeline.UnknownSize, "crc32", parts[2])
+	return r.entry(r.relative(name), pipeline.UnknownSize, "crc32", value)
 }
 
 // entry returns an entry of one checksum.

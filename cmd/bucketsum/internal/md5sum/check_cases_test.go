@@ -107,6 +107,7 @@ func TestCheckAsOthersTestIt(t *testing.T) {
 		{name: "untagged and tagged, chosen", flags: "-a blake2b", list: noneBLAKE2 + "  g\nBLAKE2b (f) = " + noneBLAKE2 + "\n", stdout: "g: OK\nf: OK\n"},
 		{name: "lengths of BLAKE2b", flags: "-a blake2b --strict", list: "BLAKE2b-48 (foo) = 171cdfdf84ed\nBLAKE2b-128(foo)= 04136e24f85d470465c3db66e58ed56c\n04136e24f85d470465c3db66e58ed56c  foo\n", stdout: "foo: OK\nfoo: OK\nfoo: OK\n"},
 		{name: "a length of 8 bits", flags: "-a blake2b --length 8", list: "6a  foobar\n", stdout: "foobar: OK\n"},
+		{name: "a length of 8 bits, not said", flags: "-a blake2b", list: "6a  foobar\n", stdout: "foobar: OK\n"},
 		{name: "base64", flags: "--strict", list: "MD5 (f) = 1B2M2Y8AsgTpgAmY7PhCfg==\nSHA1 (f) = 2jmj7l5rSw0yVb/vlWAYkK/YBwk=\nSHA384 (f) = OLBgp1GsljhM2TJ+sbHjaiH9txEUvgdDTAzHv2P24donTt6/529l+9Ua0vFImLlb\nSM3 (f) = GrIdg1XPoX+OYRlIMegajyK+yMco/vt0ftA161CCqis=\n",
 			stdout: "f: OK\nf: OK\nf: OK\nf: OK\n"},
 		{name: "base64 that looks hexadecimal", list: "BLAKE2b-48 (esq) = fc1f97C4\n", stdout: "esq: OK\n"},

@@ -95,3 +95,35 @@ func TestShares(t *testing.T) {
 		}
 	}
 }
+
+// TestBagInABucket: the user named the list by URL, and its names are in the same bucket; still they are read only with
+// --check-urls. A list of md5sum names files, wherever it is itself.
+func TestBagInABucket(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("f", []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open := func(ctx context.Context, _ *url.URL, _ driver.Options) (driver.Bucket, error) {
+		b := memblob.OpenBucket(nil)
+		return memory.New(b), errors.Join(b.WriteAll(ctx, "bag/manifest-md5.txt", []byte(md5OfX+"  data/f\n"), nil),
+			b.WriteAll(ctx, "bag/data/f", []byte("x"), nil), b.WriteAll(ctx, "MD5SUMS", []byte(md5OfX+"  f\n"), nil))
+	}
+	for _, test := range []struct {
+		list, says string
+		urls       bool
+	}{
+		{"remote://b/bag/manifest-md5.txt", "data/f: is in the bucket of the list; add --check-urls", false},
+		{"remote://b/bag/manifest-md5.txt", "data/f: OK\n", true},
+		{"remote://b/MD5SUMS", "f: OK\n", false},
+	} {
+		var out bytes.Buffer
+		o := Options{
+			Algorithms: []string{"md5"}, Check: true, CheckURLs: test.urls, Concurrency: 1, Memory: blobstore.NewMemory(0),
+			Buckets: blobstore.Drivers{{Scheme: "remote", Open: open}},
+		}
+		err := errors.Join(o.Validate([]string{test.list}), Run(t.Context(), Streams{Out: &out, Err: &out}, &o, []string{test.list}))
+		if !strings.Contains(out.String(), test.says) || (err == nil) != strings.HasSuffix(test.says, "OK\n") {
+			t.Errorf("%s, --check-urls %t: error %v, %s", test.list, test.urls, err, out.String())
+		}
+	}
+}
