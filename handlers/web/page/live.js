@@ -74,7 +74,7 @@ function held(list) {
     list.id === 'results' && matchMedia('(hover: hover)').matches && list.matches(':hover'));
 }
 
-let tag = '', timer = 0, asking = false, again = false, tone = '', lastWork = 0;
+let title = document.title, tag = '', timer = 0, asking = false, again = false, tone = '', lastWork = 0;
 
 async function refresh() {
   clearTimeout(timer);
@@ -97,10 +97,14 @@ async function refresh() {
     }
     live.className = 'on';
     say(live, 'live');
+    byId('state').classList.remove('stale');
+    document.title = title;
   } catch {
     wait = 5000;
     live.className = 'off';
     say(live, 'no connection: this is how it was at ' + shownAt.toLocaleTimeString());
+    byId('state').classList.add('stale');
+    document.title = 'No connection – bucketsum';
     say(byId('said'), 'No connection to bucketsum');
   }
   asking = false;
@@ -122,7 +126,7 @@ function show(fresh, freshTag) {
     section.hidden = fresh.getElementById(section.id)?.hidden ?? true;
   }
   keepRoom();
-  document.title = fresh.title;
+  title = fresh.title;
   shownAt = new Date();
   tag = all ? freshTag : '';
   const newTone = byId('state').firstElementChild.className;

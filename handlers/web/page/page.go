@@ -67,7 +67,9 @@ func Render(c Config, status live.Status) []byte {
 		markup.When(c.Live, flow(c, status)),
 		`<div class="columns`, markup.When(!c.Live, " single"), `">`,
 		markup.When(c.Live, work(c, status)),
-		"\n<aside>\n", upload(c), markup.When(len(c.Buckets) > 0, lookup(c.Buckets)), programs(c),
+		`
+<aside id="tools" tabindex="-1">
+`, upload(c), markup.When(len(c.Buckets) > 0, lookup(c.Buckets)), programs(c),
 		"\n</aside>\n</div>\n", `<p id="said" class="unseen" role="status"></p>`,
 		"\n<script>", markup.HTML(pageScript), "</script>\n</body>\n</html>\n",
 	))

@@ -25,7 +25,7 @@ const (
 )
 
 func header(c Config, status live.Status, state markup.HTML) markup.HTML {
-	return markup.Join("<header>\n<div class=\"line\"><h1>bucketsum</h1>\n", `<p class="meta">`, markup.Text(c.Version),
+	return markup.Join("<header>\n", `<a class="skip" href="#tools">To the checksum of a file</a>`, "\n<div class=\"line\"><h1>bucketsum</h1>\n", `<p class="meta">`, markup.Text(c.Version),
 		markup.When(c.Live, `<span class="since"> · since `, markup.Time(status.StartedAt), `</span>`), "</p>",
 		markup.When(c.Live, `
 <p id="live"></p>
@@ -43,14 +43,14 @@ func work(c Config, status live.Status) markup.HTML {
 	}
 	return markup.Join(`
 <main>
-`, plots(status.LastHour), `<section id="work-section" data-live-hidden`, markup.When(len(long) == 0, " hidden"), `>
+`, markup.When(c.Actions == TokenActions, tokenForm), plots(status.LastHour), `<section id="work-section" data-live-hidden`, markup.When(len(long) == 0, " hidden"), `>
 <h2>In work <span class="count" id="work-count" data-live><span>`, markup.Count(int64(status.InWorkCount)), `</span></span></h2>
 <ul id="work" class="rows" data-live>`, markup.Each(long, workRow), `
 </ul>
 </section>
 <section id="failures-section" data-live-hidden`, markup.When(len(status.Failures) == 0, " hidden"), `>
 <h2>Failures <span class="note" id="acted"></span></h2>
-`, markup.When(c.Actions == TokenActions, tokenForm), `<ul id="failures" class="groups" data-live>`, failures(c, status.Failures), `
+<ul id="failures" class="groups" data-live>`, failures(c, status.Failures), `
 </ul>
 </section>
 <section>
@@ -59,7 +59,7 @@ func work(c Config, status live.Status) markup.HTML {
 </main>`)
 }
 
-const tokenForm markup.HTML = `<form id="token" class="fields" hidden><label>Token of the worker (--token-file) <input type="password" name="token" autocomplete="off" required></label>
+const tokenForm markup.HTML = `<form id="token" class="fields card" hidden><label>Token of the worker (--token-file) <input type="password" name="token" autocomplete="off" required></label>
 <button>Use it</button> <span class="note">It is kept until the page is closed.</span></form>
 `
 

@@ -27,8 +27,8 @@ function sums(digests, name) {
   const all = Object.entries(digests).sort(([a], [b]) => a < b ? -1 : 1).map(([algorithm, value]) => sum(algorithm, value));
   if (digests.md5) {
     const escaped = name.replace(/[\\\n\r]/g, c => ({'\\': '\\\\', '\n': '\\n', '\r': '\\r'})[c]);
-    const line = sum('list', (escaped === name ? '' : '\\') + digests.md5 + '  ' + escaped);
-    line.title = 'a line for md5sum -c';
+    const line = sum('md5sum', (escaped === name ? '' : '\\') + digests.md5 + '  ' + escaped);
+    line.title = 'the line that md5sum -c reads';
     all.push(line);
   }
   return all;
@@ -39,7 +39,7 @@ async function problem(response) {
   let answer = {};
   try { answer = await response.json(); } catch { /* the page of a proxy */ }
   const text = [answer.title || answer.error, answer.detail].filter(t => t).join('. ');
-  return new Error(text || 'The server answered with status ' + response.status);
+  return Object.assign(new Error(text || 'The server answered with status ' + response.status), {status: response.status});
 }
 
 // path names an object in the path of a route. Slashes are escaped, too: a browser would shorten a/../b.
@@ -74,11 +74,14 @@ async function next() {
   uploading = true;
   let answer;
   try {
-    const checksums = await send(job, 'POST', 'v1/checksums?algorithms=md5,sha256');
+    const put = byId('put')?.checked && byId('put').value;
+    const checksums = await (put ? send(job, 'PUT', 'v1/objects/' + path(put, job.file.name) + '?algorithms=md5,sha256', authorization())
+      : send(job, 'POST', 'v1/checksums?algorithms=md5,sha256'));
     answer = [...sums(checksums.digests, job.file.name), await compared(job.file, checksums.digests.sha256)];
-    if (byId('put')?.checked) answer.push(await put(job));
+    if (put) answer.push(element('p', 'note', 'It is in ' + put + ' now.'));
   } catch (err) {
     answer = [element('p', 'reason', err.message)];
+    if (err.status === 401) askToken();
   }
   job.bar.replaceWith(...answer);
   enliven(job.row);
@@ -112,17 +115,6 @@ async function compared(file, sha256) {
   const text = [...own].map(b => b.toString(16).padStart(2, '0')).join('');
   if (text === sha256) return element('p', 'agrees', 'The SHA-256 that this browser computed agrees.');
   return element('p', 'reason', 'The SHA-256 that this browser computed differs: ' + text + '. The upload was damaged, or the file changed.');
-}
-
-// put writes the file into the bucket, where it gets its record.
-async function put(job) {
-  const bucket = byId('put').value;
-  try {
-    await send(job, 'PUT', 'v1/objects/' + path(bucket, job.file.name), {...authorization(), 'If-None-Match': '*'});
-    return element('p', 'note', 'It is in ' + bucket + ', too.');
-  } catch (err) {
-    return element('p', 'reason', 'It was not put into ' + bucket + ': ' + err.message);
-  }
 }
 
 const drop = byId('drop'), input = byId('file');
@@ -168,6 +160,12 @@ byId('lookup')?.addEventListener('submit', async e => {
 let token = '';
 const authorization = () => token ? {Authorization: 'Bearer ' + token} : {};
 
+function askToken() {
+  token = '';
+  byId('token').hidden = false;
+  byId('token').elements.token.focus();
+}
+
 // acted says what the report of an action has.
 function acted(report) {
   const parts = [];
@@ -181,8 +179,7 @@ document.addEventListener('click', async e => {
   const button = e.target.closest?.('[data-action]');
   if (!button) return;
   if (document.body.dataset.actions === 'token' && !token) {
-    byId('token').hidden = false;
-    byId('token').elements.token.focus();
+    askToken();
     return;
   }
   if (button.dataset.action === 'discard' && button.textContent === 'Dismiss') {
@@ -196,14 +193,11 @@ document.addEventListener('click', async e => {
     const response = await fetch('v1/dead-letters/' + button.dataset.action, {
       method: 'POST', headers: {'Content-Type': 'application/json', ...authorization()}, body: JSON.stringify({match: JSON.parse(button.dataset.match)}),
     });
-    if (response.status === 401 || response.status === 403) {
-      token = '';
-      if (byId('token')) byId('token').hidden = false;
-    }
     if (!response.ok) throw await problem(response);
     text = acted(await response.json());
   } catch (err) {
     text = err.message;
+    if (err.status === 401) askToken();
   }
   button.disabled = false;
   say(byId('said'), text);

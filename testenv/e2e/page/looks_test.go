@@ -46,7 +46,7 @@ func TestLooks(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := httptest.NewServer(h)
-			defer s.Close()
+			t.Cleanup(s.Close) // after the browser has ended
 			p := open(t, s.URL)
 			p.do(source)
 			if state == "calm" {
