@@ -198,7 +198,16 @@ func TestCompletion(t *testing.T) {
 		{[]string{"serve", "--on-delete", ""}, "remove\nkeep\n"},
 		{[]string{"local", "--log-level", ""}, "debug\ninfo\nwarn\nerror\n"},
 		{[]string{"local", ""}, ":16\n"}, // folders
-		{[]string{"sum", ""}, ":0\n"},    // files
+		{[]string{"serve", "--algorithms", "md5,sha2"}, "md5,sha256\n:6\n"},
+		{[]string{"serve", "--queue", "aws"}, "awssqs://\n:2\n"},
+		{[]string{"serve", "--bucket", "s"}, "s3://\n:2\n"},
+		{[]string{"verify", "g"}, "gs://\n:2\n"},
+		{[]string{"verify", "./in"}, ":2\n"}, // files
+		{[]string{"redrive", "--match", ""}, "reason=\nbucket=\nkey=\nobject=\n:2\n"},
+		{[]string{"manifest", "--format", ""}, "md5sum\nsha1sum\n"},
+		{[]string{"serve", "--drain-timeout", ""}, ":4\n"},
+		{[]string{"verify", "--report", ""}, ":0\n"},
+		{[]string{"sum", ""}, ":0\n"}, // files
 	} {
 		status, stdout, _ := call(t, nil, append([]string{"__complete"}, tc.args...)...)
 		if status != exitOK || !strings.Contains(stdout, tc.want) {

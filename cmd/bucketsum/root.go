@@ -11,7 +11,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/queue"
 	"github.com/bucketsum/bucketsum/pipeline/suggest"
 )
 
@@ -44,7 +47,7 @@ func newRoot(p process) *cobra.Command {
 		c.Flags().SortFlags = false
 		c.Flags().BoolP("help", "h", false, "")
 		_ = c.Flags().MarkHidden("help") // cannot fail: the flag exists
-		completeChoices(c)
+		completeValues(c)
 		root.AddCommand(c)
 	}
 	addCompletion(root)
@@ -200,13 +203,76 @@ func commandNames(root *cobra.Command) []string {
 	return names
 }
 
-// completeChoices lets shells complete the values of flags that have few.
-func completeChoices(c *cobra.Command) {
+// completeValues lets shells complete the values of flags, and arguments that are buckets.
+func completeValues(c *cobra.Command) {
+	algorithms := digest.Names()
+	if c.Name() == "sum" {
+		algorithms = digest.Computable()
+	}
+	lists := map[string][]string{"algorithms": algorithms, "record-to": {blobstore.ToSidecar, blobstore.ToTags}}
+	begins := map[string][]string{"match": {"reason=", "bucket=", "key=", "object="}}
+	for _, flag := range []string{"queue", "dead-letter", "results", "shards-to", "redrive-from", "redrive-to", "from", "to"} {
+		begins[flag] = beginnings(queueSchemes())
+	}
+	for _, flag := range []string{"bucket", "record-bucket", "reports"} {
+		begins[flag] = beginnings(bucketSchemes())
+	}
 	c.Flags().VisitAll(func(f *pflag.Flag) {
-		if v, ok := f.Value.(flagvalue.Choices); ok {
-			if err := c.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(v.Choices(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
-				panic(fmt.Sprintf("flag %s is defined twice: %v", f.Name, err))
-			}
+		var complete cobra.CompletionFunc
+		choices, few := f.Value.(flagvalue.Choices)
+		switch kind := f.Value.Type(); {
+		case few:
+			complete = cobra.FixedCompletions(choices.Choices(), cobra.ShellCompDirectiveNoFileComp)
+		case lists[f.Name] != nil:
+			complete = completeList(lists[f.Name])
+		case begins[f.Name] != nil:
+			complete = completeBeginning(begins[f.Name])
+		case !strings.HasPrefix(kind, "string"):
+			complete = cobra.NoFileCompletions
+		default:
+			return // it may be a file
+		}
+		if err := c.RegisterFlagCompletionFunc(f.Name, complete); err != nil {
+			panic(fmt.Sprintf("flag %s is defined twice: %v", f.Name, err))
 		}
 	})
+	if strings.Contains(c.Use, bucketArgument) {
+		c.ValidArgsFunction = completeBeginning(begins["bucket"])
+	}
+}
+
+// beginnings returns how URLs begin.
+func beginnings(schemes []queue.Scheme) []string {
+	var list []string
+	for _, s := range schemes {
+		list = append(list, s.Name+"://")
+	}
+	return list
+}
+
+// completeBeginning completes what a value begins with, else the names of files.
+func completeBeginning(beginnings []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, given string) ([]string, cobra.ShellCompDirective) {
+		var fit []string
+		for _, b := range beginnings {
+			if strings.HasPrefix(b, given) {
+				fit = append(fit, b)
+			}
+		}
+		return fit, cobra.ShellCompDirectiveNoSpace
+	}
+}
+
+// completeList completes the last word of a list with commas, which has no word twice.
+func completeList(words []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, given string) ([]string, cobra.ShellCompDirective) {
+		before := given[:strings.LastIndex(given, ",")+1]
+		var lists []string
+		for _, w := range words {
+			if strings.HasPrefix(before+w, given) && !slices.Contains(strings.Split(before, ","), w) {
+				lists = append(lists, before+w)
+			}
+		}
+		return lists, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
 }

@@ -53,12 +53,14 @@ func (b *bucket) Open(ctx context.Context, o pipeline.Object, offset int64) (dri
 		var out *s3.GetObjectOutput
 		if offset > 0 {
 			out, err = v.head(ctx)
-		} else if c.Body, out, err = v.get(ctx, 0, -1); err == nil && out.ContentLength == nil {
-			_ = c.Body.Close() // nothing was read
-			err = driver.ErrUnknownLength
+		} else {
+			c.Body, out, err = v.get(ctx, 0, -1)
 		}
-		if err == nil {
-			err = v.begin(out, &c)
+		if err != nil {
+			return err
+		}
+		if err = v.begin(out, &c); err != nil && c.Body != nil {
+			_ = c.Body.Close() // nothing was read
 		}
 		return err
 	})
