@@ -19,7 +19,7 @@ const module = "github.com/bucketsum/bucketsum"
 // package and all packages below it. The longest matching name decides.
 var rooms = map[string][]string{
 	"cmd":                             {"handlers", "adapters", "pipeline"},
-	"cmd/bucketsum/internal/app":      {"handlers", "adapters", "pipeline", "cmd/bucketsum/internal/report", "cmd/bucketsum/internal/screen"},
+	"cmd/bucketsum/internal/app":      {"handlers", "adapters", "pipeline", "cmd/bucketsum/internal/keeper", "cmd/bucketsum/internal/report", "cmd/bucketsum/internal/screen"},
 	"cmd/bucketsum/internal/report":   {"handlers", "adapters", "pipeline", "cmd/bucketsum/internal/screen"},
 	"cmd/bucketsum/internal/pass":     {"handlers", "adapters", "pipeline", "cmd/bucketsum/internal/app"},
 	"cmd/bucketsum/internal/handover": {"pipeline", "cmd/bucketsum/internal/output"},

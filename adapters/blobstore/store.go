@@ -251,6 +251,17 @@ func (s *Store) CleanUp(ctx context.Context) error {
 	return cleanUp(ctx, driver.Records{Possible: mayBeRecord, Source: s.records.source})
 }
 
+// Create begins an object. A permanent error says why none can be at the key: it is the key of a record, for example.
+func (s *Store) Create(key string) (driver.Upload, error) {
+	switch {
+	case s.traits.Create == nil:
+		return nil, pipeline.Permanent(fmt.Errorf("objects cannot be written to %s", s.traits.Name))
+	case s.recorder.IsRecord(key):
+		return nil, pipeline.Permanent(fmt.Errorf("no file can be written to %q: it is the name of a record", key))
+	}
+	return s.traits.Create(key)
+}
+
 // Check reports what keeps the bucket, or the bucket of its records, from being used:
 // whether the store has it, lets this program in and answers. It writes nothing to an
 // object store, so that whether records may be written there only shows later. Each fault is

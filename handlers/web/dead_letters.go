@@ -126,20 +126,3 @@ func (s *service) runLetters(w http.ResponseWriter, r *http.Request, action redr
 		_, _ = w.Write(append(body, '\n')) // a client that is gone needs no answer
 	}
 }
-
-// addActions adds the routes that change something.
-func (s *service) addActions(routes routesV1) {
-	a := s.config.Actions
-	if a.DeadLetters == nil && a.NoDeadLetters == "" {
-		return
-	}
-	letters := func(method, path string, h http.HandlerFunc) {
-		if a.DeadLetters == nil {
-			h = func(w http.ResponseWriter, r *http.Request) { problemOff.answer(w, r, a.NoDeadLetters) }
-		}
-		routes[path] = map[string]http.HandlerFunc{method: s.guarded(h)}
-	}
-	letters(http.MethodGet, "/v1/dead-letters", s.deadLetters)
-	letters(http.MethodPost, "/v1/dead-letters/redrive", s.lettersAction(redrive.Send))
-	letters(http.MethodPost, "/v1/dead-letters/discard", s.lettersAction(redrive.Discard))
-}

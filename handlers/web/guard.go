@@ -2,7 +2,13 @@ package web
 
 import (
 	"mime"
+	"net"
 	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline/redrive"
 )
 
 // Actions are the routes that change something. The zero value has none.
@@ -15,6 +21,8 @@ type Actions struct {
 	// DeadLetters are what the routes below /v1/dead-letters work on. nil: the routes say NoDeadLetters.
 	DeadLetters   DeadLetters
 	NoDeadLetters string // why there are none, and what to do
+	// Objects are, by bucket name, what PUT /v1/objects writes to. None: there is no such route.
+	Objects map[string]Objects
 }
 
 // The problems of the guard.
@@ -70,4 +78,49 @@ func (s *service) guarded(next http.HandlerFunc) http.HandlerFunc {
 func isJSON(r *http.Request) bool {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return err == nil && media == "application/json"
+}
+
+// addActions adds the routes that change something.
+func (s *service) addActions(routes routesV1) {
+	a := s.config.Actions
+	if len(a.Objects) > 0 {
+		routes["/v1/objects/"] = map[string]http.HandlerFunc{http.MethodPut: s.guarded(s.put)}
+	}
+	if a.DeadLetters == nil && a.NoDeadLetters == "" {
+		return
+	}
+	letters := func(method, path string, h http.HandlerFunc) {
+		if a.DeadLetters == nil {
+			h = func(w http.ResponseWriter, r *http.Request) { problemOff.answer(w, r, a.NoDeadLetters) }
+		}
+		routes[path] = map[string]http.HandlerFunc{method: s.guarded(h)}
+	}
+	letters(http.MethodGet, "/v1/dead-letters", s.deadLetters)
+	letters(http.MethodPost, "/v1/dead-letters/redrive", s.lettersAction(redrive.Send))
+	letters(http.MethodPost, "/v1/dead-letters/discard", s.lettersAction(redrive.Discard))
+}
+
+// named accepts requests whose Host is an IP address or one of Config.Hosts. Any other name may belong to
+// a web site that resolves its name to this server, to read it through the browser of a visitor (DNS
+// rebinding).
+func (s *service) named(next http.HandlerFunc) http.HandlerFunc {
+	if len(s.config.Hosts) == 0 {
+		return next
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+		if err != nil && !slices.ContainsFunc(s.config.Hosts, func(name string) bool { return strings.EqualFold(name, host) }) {
+			if isV1(r) {
+				problemHost.answer(w, r, "Use an IP address or localhost")
+			} else {
+				answerError(w, problemHost.status, problemHost.title)
+			}
+			return
+		}
+		next(w, r)
+	}
 }

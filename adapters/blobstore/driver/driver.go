@@ -125,6 +125,25 @@ type Traits struct {
 	Writable func() error
 	// CleanUp removes what a process that was killed left behind. nil: nothing is.
 	CleanUp func(ctx context.Context, r Records) error
+	// Create begins an object at a key that Bucket.Check accepts. A permanent error says why none can be there. nil: objects
+	// cannot be written.
+	Create func(key string) (Upload, error)
+}
+
+// Upload is an object that arrives. It is not visible before Place.
+type Upload interface {
+	io.Writer
+	// Place makes the object visible, once. pipeline.ErrChanged: the condition does not hold.
+	Place(Replace) (State, error)
+	// Close frees what an upload has that was not placed. It must be called in any case.
+	Close() error
+}
+
+// Replace says which object an upload may replace. The zero value: none.
+type Replace struct {
+	Any   bool   // any, or none
+	There bool   // any, and there must be one
+	ETag  string // the one with this ETag
 }
 
 // KeyLength returns the length of a key as KeyLimit counts it, and the unit.

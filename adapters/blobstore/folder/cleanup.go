@@ -15,10 +15,10 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline/filebucket"
 )
 
-// cleanUp removes temporary files, and the notes of records whose file and object are
+// cleanUp removes temporary files, unfinished uploads, and the notes of records whose file and object are
 // gone.
 func (f *bucket) cleanUp(ctx context.Context, r driver.Records) error {
-	return errors.Join(f.removeTemps(time.Time{}), f.removeNotes(ctx, r))
+	return errors.Join(f.removeTemps(time.Time{}), f.removeUploads(), f.removeNotes(ctx, r))
 }
 
 // tempAge is the age of a temporary file that no live process has: a write takes seconds at most. The write of a process that was

@@ -79,7 +79,7 @@ type bucket struct {
 var _ driver.Bucket = (*bucket)(nil)
 
 func (f *bucket) Traits() driver.Traits {
-	return driver.Traits{Name: "a folder", Local: true, Unmodified: unmodified, Mode: f.mode, Writable: f.writable, CleanUp: f.cleanUp}
+	return driver.Traits{Name: "a folder", Local: true, Unmodified: unmodified, Mode: f.mode, Writable: f.writable, CleanUp: f.cleanUp, Create: f.create}
 }
 
 func unmodified(a, b pipeline.Object) bool { return filebucket.Unmodified(a.ETag, b.ETag) }

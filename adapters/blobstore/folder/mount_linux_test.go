@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
@@ -119,5 +120,45 @@ func TestMountInFolder(t *testing.T) {
 	}
 	if left := tempFiles(t, sub); len(left) != 0 {
 		t.Errorf("temporary files: got %q, want none", left)
+	}
+}
+
+// TestUploadToFullDisk: nothing is left of a file that does not fit.
+func TestUploadToFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	mount(t, dir)
+	s := drivertest.OpenFolder(t, dir, blobstore.Config{})
+	if _, err := uploaded(t, s, "a/big", strings.Repeat("x", 1<<20), driver.Replace{}); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("got %v, want no space", err)
+	}
+	if left := leftovers(t, dir); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+	if _, err := uploaded(t, s, "small", "x", driver.Replace{}); err != nil {
+		t.Errorf("a file that fits: %v", err)
+	}
+}
+
+// TestUploadIntoMount: the file gets into another file system that is mounted in the folder.
+func TestUploadIntoMount(t *testing.T) {
+	dir := t.TempDir()
+	below := filepath.Join(dir, "mnt")
+	if err := os.Mkdir(below, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	mount(t, below)
+	s := drivertest.OpenFolder(t, dir, blobstore.Config{})
+	for _, c := range []driver.Replace{{}, {Any: true}, {There: true}} {
+		state, err := uploaded(t, s, "mnt/sub/a", "content", c)
+		got, reading := os.ReadFile(filepath.Join(below, "sub", "a"))
+		if err != nil || reading != nil || string(got) != "content" || state.Size != 7 {
+			t.Errorf("%+v: %+v, %v: file %q, %v", c, state, err, got, reading)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(below, "sub", ".bucketsum", "uploads", "*")); len(left) > 0 || err != nil {
+		t.Errorf("left: %q, %v", left, err)
+	}
+	if left := leftovers(t, dir); len(left) > 0 {
+		t.Errorf("left: %q", left)
 	}
 }

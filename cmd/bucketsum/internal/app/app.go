@@ -7,14 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -23,10 +21,8 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/telemetry"
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/handlers/web"
-	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
-	"github.com/bucketsum/bucketsum/pipeline/unreached"
 )
 
 // unlimitedDeliveries is the Config.MaxDeliveries of a queue that could have a limit of its own and has
@@ -88,79 +84,8 @@ func (a *App) Close() error {
 	return err
 }
 
-// Address returns the address of the HTTP side, with the port that the system chose if
-// Config.Listen has port 0, or "off".
-func (a *App) Address() string {
-	if a.listener == nil {
-		return "off"
-	}
-	return a.listener.Addr().String()
-}
-
-// URL returns the URL of the HTTP side, or nothing if it is off.
-func (a *App) URL() string {
-	switch {
-	case a.listener == nil:
-		return ""
-	case a.certificate != nil:
-		return "https://" + a.Address() + "/"
-	default:
-		return "http://" + a.Address() + "/"
-	}
-}
-
 // Buckets returns the names of the buckets in order.
 func (a *App) Buckets() []string { return slices.Sorted(maps.Keys(a.config.Stores)) }
-
-func (a *App) listen(context.Context) error {
-	if a.config.Listen == "" {
-		return nil
-	}
-	l, err := net.Listen("tcp", a.config.Listen)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("--listen: another program listens at %s: choose another port, or 'off'", a.config.Listen)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("--listen: this user may not listen at %s: choose a port above 1023, or 'off'", a.config.Listen)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("--listen: this machine does not have the address of %s: choose another, or 'off'", a.config.Listen)
-	case err != nil:
-		return fmt.Errorf("--listen: %w; choose another address, or 'off'", unreached.Explain(err))
-	}
-	a.listener = l
-	a.closes = append(a.closes, func() error {
-		_ = l.Close() // the HTTP server may have closed it already
-		return nil
-	})
-	return nil
-}
-
-// openSecrets reads the token and the certificate of the HTTP side.
-func (a *App) openSecrets(context.Context) (err error) {
-	c := a.config
-	if c.TokenFile != "" {
-		if a.token, err = web.OpenToken(c.TokenFile, c.Log); err != nil {
-			return flagError("--token-file", err)
-		}
-	}
-	if c.TLSCert != "" {
-		a.certificate, err = web.OpenCertificate(c.TLSCert, c.TLSKey, c.Log)
-	}
-	return flagError("--tls-cert", err)
-}
-
-// actions returns what the HTTP side can change.
-func (a *App) actions() web.Actions {
-	to, _ := a.listener.Addr().(*net.TCPAddr)
-	c := web.Actions{Open: to != nil && to.IP.IsLoopback(), Token: a.token, NoDeadLetters: a.noLetters}
-	switch {
-	case a.letters != nil:
-		c.DeadLetters = a.letters
-	case a.noLetters == "":
-		c.NoDeadLetters = "The worker has not opened its queues yet: try again soon"
-	}
-	return c
-}
 
 // openQueues opens the topics of results, dead letters and continuations, then the queue.
 func (a *App) openQueues(ctx context.Context) (err error) {
@@ -204,10 +129,8 @@ func (a *App) openQueues(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if a.listener != nil {
-		if err := a.await(ctx, "--redrive-from", a.openLetters); err != nil {
-			return err
-		}
+	if err := a.await(ctx, "--redrive-from", a.openLetters); err != nil {
+		return err
 	}
 	opening := ctx
 	if !a.config.Wait {
@@ -311,24 +234,6 @@ func (a *App) Run(ctx context.Context, parts ...func(context.Context) error) err
 	return runAll(ctx, parts...)
 }
 
-// show lets the HTTP side answer with these readiness checks from now on, until hide.
-func (a *App) show(ctx context.Context, drained <-chan struct{}, checks map[string]func(context.Context) error) (hide func(), err error) {
-	ready := web.NewReadiness(ctx, checks)
-	a.ready.Store(ready)
-	waiting, end := a.waiting(ctx)
-	hide = func() {
-		ready.Close()
-		end()
-	}
-	page, err := a.newPage(ready, waiting, drained)
-	if err != nil {
-		hide()
-		return func() {}, err
-	}
-	a.page.Store(&page)
-	return hide, nil
-}
-
 // slice says after which time work continues in a new message, if it does at all.
 func (a *App) slice() string {
 	if a.config.Continue == "" || a.config.Resume.Slice == 0 {
@@ -368,43 +273,6 @@ func (a *App) runPipeline(ctx context.Context) error {
 		DrainTimeout:  a.config.DrainTimeout,
 		Observer:      a.config.Observer,
 		Log:           a.config.Log,
-	})
-}
-
-// newPage returns a handler of the HTTP side, which has the records of the buckets that
-// are open. The pipeline has ended when drained is closed.
-func (a *App) newPage(ready *web.Readiness, waiting func() *live.Waiting, drained <-chan struct{}) (http.Handler, error) {
-	if a.listener == nil {
-		return http.NotFoundHandler(), nil
-	}
-	records := make(map[string]web.Records)
-	for name, s := range a.config.Stores {
-		records[name] = s.Bucket().Records
-	}
-	return web.Handler(web.Config{
-		MaxUpload: a.config.MaxUpload,
-		Status: func() live.Status {
-			status := a.config.Activity.Status()
-			status.Waiting = waiting()
-			return status
-		},
-		Watch:   a.config.Activity.Watch,
-		Flow:    a.config.flow(),
-		Records: records,
-		Hosts:   a.config.Hosts,
-		Ready:   ready,
-		Metrics: a.measured.Metrics(),
-		Health: func() error {
-			select {
-			case <-drained:
-				return errors.New("the pipeline has ended")
-			default:
-				return nil
-			}
-		},
-		Log:     a.config.Log,
-		Version: a.config.Version,
-		Actions: a.actions(),
 	})
 }
 

@@ -96,6 +96,8 @@ type Config struct {
 	Version string
 	// requeue sends messages to Queue again; nil: a publisher of its own.
 	requeue message.Publisher
+	// objects are, by bucket, what clients may write files to.
+	objects map[string]web.Objects
 	// wrap changes how the handlers use a bucket; nil: it does not.
 	wrap func(pipeline.Bucket) pipeline.Bucket
 	Log  *slog.Logger // nil: discarded

@@ -5,7 +5,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
 	"github.com/bucketsum/bucketsum/adapters/events"
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/keeper"
 	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -95,8 +98,40 @@ func (a *App) openLetters(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		run.Drivers, run.Wait = append(run.Drivers[:0:0], k), keeperWait
+		run.Drivers, run.Wait = append(run.Drivers[:0:0], k), keeper.Wait
 	}
 	a.letters = &letters{run: run, activity: c.Activity}
 	return nil
+}
+
+// openKeeper subscribes to the dead letters before the first one can come.
+func (a *App) openKeeper(ctx context.Context) (*keeper.Keeper, error) {
+	c := a.config
+	publisher := c.requeue
+	if publisher == nil {
+		var err error
+		if publisher, err = a.queues.Publisher(ctx, c.Queue); err != nil {
+			return nil, flagError("--queue", err)
+		}
+	}
+	k := keeper.New(redact.Scheme(c.DeadLetter), func(m *message.Message) error { return publisher.Publish(c.Queue, m) })
+	sub, err := a.queues.Subscriber(ctx, c.DeadLetter)
+	if err != nil {
+		return nil, flagError("--dead-letter", err)
+	}
+	a.keep = func(ctx context.Context) error {
+		letters, err := sub.Subscribe(ctx, c.DeadLetter)
+		if err != nil {
+			return err
+		}
+		for m := range letters {
+			k.Add(m)
+			m.Ack()
+		}
+		return nil
+	}
+	a.config.Observer = pipeline.Observers(a.config.Observer, pipeline.Observer{
+		Result: func(_ context.Context, r pipeline.Result, _ error) { k.Succeeded(r.Record.Source) },
+	})
+	return k, nil
 }

@@ -17,13 +17,12 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
 	"github.com/bucketsum/bucketsum/adapters/watch"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/report"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/screen"
+	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/backoff"
@@ -67,7 +66,6 @@ type local struct {
 	activity  *live.Activity
 	report    *report.Report
 	waiting   *backlog
-	letters   message.Subscriber
 	watched   *watch.Folder // the last one that was gone
 	folder    *watch.Folder // the one that is watched
 	patience  *patience
@@ -166,9 +164,6 @@ func (l *local) runFolder(ctx context.Context) (watched *watch.Folder, err error
 		return nil, err
 	}
 	l.waiting = &backlog{publisher, make(chan struct{}, localBacklog)}
-	if l.letters, err = queues.Subscriber(context.Background(), localDeadLetters); err != nil {
-		return nil, err
-	}
 	folder, err := l.watcher()
 	if err != nil {
 		return nil, err
@@ -186,7 +181,7 @@ func (l *local) runFolder(ctx context.Context) (watched *watch.Folder, err error
 	showing.Go(func() { l.showProgress(shown) })
 	showing.Go(func() { l.tellStart(telling) })
 	showing.Go(func() { l.ending.Run(ctx, shown) })
-	err = errors.Join(a.Run(ctx, folder.Run, l.showDeadLetters), a.Close())
+	err = errors.Join(a.Run(ctx, folder.Run), a.Close())
 	hide()
 	stopTelling()
 	showing.Wait()
@@ -321,6 +316,7 @@ func (l *local) worker() Config {
 	c.Waiting = l.waits
 	c.Folder, c.First, c.BucketConfig.Layout = l.dir, "cp FILE "+shellPath(l.Dir), l.Layout
 	c.wrap, c.requeue = l.patience.of, l.waiting
+	c.objects = map[string]web.Objects{l.name: folderObjects{l.store, l.Worker.selects}}
 	c.Retry = pipeline.Retry{Max: 2, Initial: 200 * time.Millisecond}
 	c.MaxDeliveries = 3
 	c.Hosts = []string{"localhost"}
@@ -375,16 +371,4 @@ func enumerate(words []string) string {
 		return words[0]
 	}
 	return strings.Join(words[:last], ", ") + " and " + words[last]
-}
-
-// showDeadLetters takes the dead letters from their queue until ctx ends. The observer has told their reasons.
-func (l *local) showDeadLetters(ctx context.Context) error {
-	letters, err := l.letters.Subscribe(ctx, localDeadLetters)
-	if err != nil {
-		return err
-	}
-	for msg := range letters {
-		msg.Ack() // the user has read it, and the next start tries the file again
-	}
-	return l.letters.Close()
 }

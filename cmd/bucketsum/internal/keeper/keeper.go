@@ -1,4 +1,5 @@
-package app
+// Package keeper keeps the last dead letters of a queue in memory, so that they can be looked at, sent again or discarded.
+package keeper
 
 import (
 	"context"
@@ -13,22 +14,21 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/events"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
-	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 const (
 	// A keeper keeps the last dead letters up to these bounds.
 	mostKept      = 1000
 	mostKeptBytes = 16 << 20
-	// keeperWait is how long a redrive waits for more: everything is there at once.
-	keeperWait = 50 * time.Millisecond
+	// Wait is how long a redrive waits for more: everything is there at once.
+	Wait = 50 * time.Millisecond
 	// requeueWait bounds how long a message that is sent again waits for room in its queue.
 	requeueWait = 15 * time.Second
 )
 
-// keeper takes the dead letters from a queue in memory and keeps the last ones. To a redrive it is the driver of two
+// Keeper takes the dead letters from a queue in memory and keeps the last ones. To a redrive it is the driver of two
 // queues: that of the dead letters, and that to which they are sent. Safe for concurrent use.
-type keeper struct {
+type Keeper struct {
 	scheme  string
 	publish func(*message.Message) error // to the queue of events
 
@@ -36,6 +36,11 @@ type keeper struct {
 	letters []*keptLetter // oldest first
 	bytes   int
 	changed chan struct{} // closed when a letter can be received
+}
+
+// New returns a keeper whose URLs have this scheme. publish sends a message to the queue of events.
+func New(scheme string, publish func(*message.Message) error) *Keeper {
+	return &Keeper{scheme: scheme, publish: publish, changed: make(chan struct{})}
 }
 
 // keptLetter is a dead letter that a keeper has.
@@ -46,40 +51,8 @@ type keptLetter struct {
 	leased  bool
 }
 
-// openKeeper subscribes to the dead letters before the first one can come.
-func (a *App) openKeeper(ctx context.Context) (*keeper, error) {
-	c := a.config
-	k := &keeper{scheme: redact.Scheme(c.DeadLetter), changed: make(chan struct{})}
-	publisher := c.requeue
-	if publisher == nil {
-		var err error
-		if publisher, err = a.queues.Publisher(ctx, c.Queue); err != nil {
-			return nil, flagError("--queue", err)
-		}
-	}
-	k.publish = func(m *message.Message) error { return publisher.Publish(c.Queue, m) }
-	sub, err := a.queues.Subscriber(ctx, c.DeadLetter)
-	if err != nil {
-		return nil, flagError("--dead-letter", err)
-	}
-	a.keep = func(ctx context.Context) error {
-		letters, err := sub.Subscribe(ctx, c.DeadLetter)
-		if err != nil {
-			return err
-		}
-		for m := range letters {
-			k.add(m)
-			m.Ack()
-		}
-		return nil
-	}
-	a.config.Observer = pipeline.Observers(a.config.Observer, pipeline.Observer{
-		Result: func(_ context.Context, r pipeline.Result, _ error) { k.succeeded(r.Record.Source) },
-	})
-	return k, nil
-}
-
-func (k *keeper) add(m *message.Message) {
+// Add keeps a dead letter, and may drop the oldest ones for it.
+func (k *Keeper) Add(m *message.Message) {
 	l := &keptLetter{message: m.Copy(), at: time.Now()}
 	es, _ := events.Decode(m.Payload, m.Metadata) // a message that cannot be decoded has none
 	for _, e := range es {
@@ -95,12 +68,12 @@ func (k *keeper) add(m *message.Message) {
 }
 
 // drop removes a letter. The caller holds k.mu.
-func (k *keeper) drop(i int) {
+func (k *Keeper) drop(i int) {
 	k.bytes -= len(k.letters[i].message.Payload)
 	k.letters = slices.Delete(k.letters, i, i+1)
 }
 
-func (k *keeper) change(f func()) {
+func (k *Keeper) change(f func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	f()
@@ -108,8 +81,8 @@ func (k *keeper) change(f func()) {
 	k.changed = make(chan struct{})
 }
 
-// succeeded drops the letters that are about this object alone: nothing is left to do.
-func (k *keeper) succeeded(o pipeline.Object) {
+// Succeeded drops the letters that are about this object alone: nothing is left to do.
+func (k *Keeper) Succeeded(o pipeline.Object) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i := len(k.letters) - 1; i >= 0; i-- {
@@ -120,11 +93,11 @@ func (k *keeper) succeeded(o pipeline.Object) {
 }
 
 // Traits implements queue.Driver. The queue is in this process, which is the one that redrives it.
-func (k *keeper) Traits() queue.Traits {
+func (k *Keeper) Traits() queue.Traits {
 	return queue.Traits{Schemes: []queue.Scheme{{Name: k.scheme}}, Count: k.count}
 }
 
-func (k *keeper) count(context.Context, string) (queue.Count, error) {
+func (k *Keeper) count(context.Context, string) (queue.Count, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	c := queue.Count{Exact: true}
@@ -139,14 +112,14 @@ func (k *keeper) count(context.Context, string) (queue.Count, error) {
 }
 
 // OpenTopic implements queue.Driver: it is the queue of events.
-func (k *keeper) OpenTopic(context.Context, string) (queue.Topic, error) { return requeue{k}, nil }
+func (k *Keeper) OpenTopic(context.Context, string) (queue.Topic, error) { return requeue{k}, nil }
 
 // OpenQueue implements queue.Driver: it is the queue of dead letters.
-func (k *keeper) OpenQueue(context.Context, string, int) (queue.Queue, error) {
+func (k *Keeper) OpenQueue(context.Context, string, int) (queue.Queue, error) {
 	return &keptQueue{k}, nil
 }
 
-type requeue struct{ *keeper }
+type requeue struct{ *Keeper }
 
 func (r requeue) Send(ctx context.Context, m *message.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, requeueWait)
@@ -160,7 +133,7 @@ func (r requeue) Send(ctx context.Context, m *message.Message) error {
 
 func (requeue) Close() error { return nil }
 
-type keptQueue struct{ *keeper }
+type keptQueue struct{ *Keeper }
 
 func (q *keptQueue) Receive(ctx context.Context, n int) ([]queue.Delivery, error) {
 	for {
@@ -187,7 +160,7 @@ func (q *keptQueue) take(n int) (got []queue.Delivery, changed chan struct{}) {
 		l.leased = true
 		m := message.NewMessage(l.message.UUID, l.message.Payload)
 		m.Metadata = maps.Clone(l.message.Metadata)
-		got = append(got, queue.Delivery{Message: m, Lease: queue.Hold(keptHandle{q.keeper, l}, 1, 0), Sent: l.at})
+		got = append(got, queue.Delivery{Message: m, Lease: queue.Hold(keptHandle{q.Keeper, l}, 1, 0), Sent: l.at})
 	}
 	return got, q.changed
 }
@@ -196,7 +169,7 @@ func (q *keptQueue) Close() error { return nil }
 
 // keptHandle settles a letter.
 type keptHandle struct {
-	k *keeper
+	k *Keeper
 	l *keptLetter
 }
 

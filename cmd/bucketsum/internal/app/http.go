@@ -1,0 +1,178 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+
+	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/driver"
+	"github.com/bucketsum/bucketsum/handlers/web"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
+	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/filebucket"
+	"github.com/bucketsum/bucketsum/pipeline/unreached"
+)
+
+// Address returns the address of the HTTP side, with the port that the system chose if
+// Config.Listen has port 0, or "off".
+func (a *App) Address() string {
+	if a.listener == nil {
+		return "off"
+	}
+	return a.listener.Addr().String()
+}
+
+// URL returns the URL of the HTTP side, or nothing if it is off.
+func (a *App) URL() string {
+	switch {
+	case a.listener == nil:
+		return ""
+	case a.certificate != nil:
+		return "https://" + a.Address() + "/"
+	default:
+		return "http://" + a.Address() + "/"
+	}
+}
+
+func (a *App) listen(context.Context) error {
+	if a.config.Listen == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", a.config.Listen)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("--listen: another program listens at %s: choose another port, or 'off'", a.config.Listen)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("--listen: this user may not listen at %s: choose a port above 1023, or 'off'", a.config.Listen)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("--listen: this machine does not have the address of %s: choose another, or 'off'", a.config.Listen)
+	case err != nil:
+		return fmt.Errorf("--listen: %w; choose another address, or 'off'", unreached.Explain(err))
+	}
+	a.listener = l
+	a.closes = append(a.closes, func() error {
+		_ = l.Close() // the HTTP server may have closed it already
+		return nil
+	})
+	return nil
+}
+
+// openSecrets reads the token and the certificate of the HTTP side.
+func (a *App) openSecrets(context.Context) (err error) {
+	c := a.config
+	if c.TokenFile != "" {
+		if a.token, err = web.OpenToken(c.TokenFile, c.Log); err != nil {
+			return flagError("--token-file", err)
+		}
+	}
+	if c.TLSCert != "" {
+		a.certificate, err = web.OpenCertificate(c.TLSCert, c.TLSKey, c.Log)
+	}
+	return flagError("--tls-cert", err)
+}
+
+// actions returns what the HTTP side can change.
+func (a *App) actions() web.Actions {
+	to, _ := a.listener.Addr().(*net.TCPAddr)
+	c := web.Actions{Open: to != nil && to.IP.IsLoopback(), Token: a.token, NoDeadLetters: a.noLetters, Objects: a.config.objects}
+	switch {
+	case a.letters != nil:
+		c.DeadLetters = a.letters
+	case a.noLetters == "":
+		c.NoDeadLetters = "The worker has not opened its queues yet: try again soon"
+	}
+	return c
+}
+
+// show lets the HTTP side answer with these readiness checks from now on, until hide.
+func (a *App) show(ctx context.Context, drained <-chan struct{}, checks map[string]func(context.Context) error) (hide func(), err error) {
+	ready := web.NewReadiness(ctx, checks)
+	a.ready.Store(ready)
+	waiting, end := a.waiting(ctx)
+	hide = func() {
+		ready.Close()
+		end()
+	}
+	page, err := a.newPage(ready, waiting, drained)
+	if err != nil {
+		hide()
+		return func() {}, err
+	}
+	a.page.Store(&page)
+	return hide, nil
+}
+
+// newPage returns a handler of the HTTP side, which has the records of the buckets that
+// are open. The pipeline has ended when drained is closed.
+func (a *App) newPage(ready *web.Readiness, waiting func() *live.Waiting, drained <-chan struct{}) (http.Handler, error) {
+	if a.listener == nil {
+		return http.NotFoundHandler(), nil
+	}
+	records := make(map[string]web.Records)
+	for name, s := range a.config.Stores {
+		records[name] = s.Bucket().Records
+	}
+	return web.Handler(web.Config{
+		MaxUpload: a.config.MaxUpload,
+		Status: func() live.Status {
+			status := a.config.Activity.Status()
+			status.Waiting = waiting()
+			return status
+		},
+		Watch:   a.config.Activity.Watch,
+		Flow:    a.config.flow(),
+		Records: records,
+		Hosts:   a.config.Hosts,
+		Ready:   ready,
+		Metrics: a.measured.Metrics(),
+		Health: func() error {
+			select {
+			case <-drained:
+				return errors.New("the pipeline has ended")
+			default:
+				return nil
+			}
+		},
+		Log:     a.config.Log,
+		Version: a.config.Version,
+		Actions: a.actions(),
+	})
+}
+
+// folderObjects writes files into the folder of local.
+type folderObjects struct {
+	store   *blobstore.Store
+	selects func(key string) bool // which files get checksums
+}
+
+// Create implements web.Objects.
+func (o folderObjects) Create(key string) (web.Upload, error) {
+	for name := range strings.SplitSeq(key, "/") {
+		// File systems that ignore the case, or dots and spaces at the end, have more names for these folders.
+		plain := strings.TrimRight(strings.ToLower(name), ". ")
+		if plain == filebucket.Hidden || filebucket.VersionControl(plain) != "" {
+			return nil, pipeline.Permanent(fmt.Errorf("no file can be written to %q: bucketsum leaves %q alone", key, name))
+		}
+	}
+	if !o.selects(key) {
+		return nil, pipeline.Permanent(fmt.Errorf("no file is written to %q: --include and --exclude leave it without a checksum", key))
+	}
+	u, err := o.store.Create(key)
+	if err != nil {
+		return nil, err
+	}
+	return folderUpload{u}, nil
+}
+
+type folderUpload struct{ driver.Upload }
+
+func (u folderUpload) Place(r web.Replace) (string, error) {
+	state, err := u.Upload.Place(driver.Replace(r))
+	return state.ETag, err
+}
