@@ -24,7 +24,9 @@ func publishAll(ctx context.Context, c Config, outbox *mailbox) {
 				continue
 			}
 			e := newEvent(c.Bucket, ch, sequence.next(time.Now()))
-			publish(ctx, c, ch.key, e.ID, e.encode())
+			if !publish(ctx, c, ch.key, e.ID, e.encode()) {
+				return // the outbox still counts it
+			}
 		}
 		select {
 		case <-outbox.filled:
@@ -47,17 +49,21 @@ func isCurrent(ctx context.Context, c Config, ch change) bool {
 	return current && err == nil
 }
 
-// publish tries until the publisher accepts the message or ctx ends.
-func publish(ctx context.Context, c Config, key, id string, body []byte) {
+// publish tries until the publisher accepts the message, or returns false when ctx ends.
+func publish(ctx context.Context, c Config, key, id string, body []byte) bool {
 	for attempt := 1; ctx.Err() == nil; attempt++ {
 		m := message.NewMessage(id, body)
 		m.SetContext(ctx)
 		err := c.Publisher.Publish(c.Topic, m)
-		if err == nil || ctx.Err() != nil {
-			return
+		if err == nil {
+			return true
+		}
+		if ctx.Err() != nil {
+			break
 		}
 		c.Log.Warn("event could not be published and is tried again",
 			"key", key, "message_id", id, "attempt", attempt, "err", err)
 		publishWaits.Wait(ctx, attempt)
 	}
+	return false
 }

@@ -76,3 +76,27 @@ func TestFilesAtStart(t *testing.T) {
 		t.Errorf("published to %v", r.inbox.topics)
 	}
 }
+
+// The progress counts the files that were found, and those whose events are not published, also the one that waits for the
+// publisher.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"a", "b", "sub/c", "c.md5"} {
+		write(t, filepath.Join(dir, name), name)
+	}
+	box := newInbox()
+	box.hold = make(chan struct{})
+	r := start(t, watch.Config{Dir: dir, Settle: quick, Publisher: box}, nil)
+	if got, want := r.folder.Progress(), (watch.Progress{Found: 3, Waiting: 3}); got != want {
+		t.Errorf("progress after the first scan is %+v, want %+v", got, want)
+	}
+	box.hold <- struct{}{}
+	box.hold <- struct{}{}
+	r.inbox.until(t, "two files", func() bool { return len(r.inbox.all()) == 2 })
+	r.stop()
+	must(t, r.wait())
+	if got, want := r.folder.Progress(), (watch.Progress{Found: 3, Waiting: 1}); got != want {
+		t.Errorf("progress at the end is %+v, want %+v", got, want)
+	}
+}

@@ -54,7 +54,7 @@ type Totals struct {
 	Current  int64 `json:"current"`  // objects whose version had its record already
 	Removed  int64 `json:"removed"`  // records of deleted objects
 	Kept     int64 `json:"kept"`     // deleted objects whose record was kept, or that had none
-	Failed   int64 `json:"failed"`   // failures that are final
+	Failed   int64 `json:"failed"`   // failures that are final; local takes back those that are put right
 	Returned int64 `json:"returned"` // deliveries that went back to the queue
 	// Comparisons of content with the claims of the store. An object counts again when its event
 	// is redelivered.

@@ -99,7 +99,7 @@ func Local(ctx context.Context, c LocalConfig) (err error) {
 	}
 	waits, left := l.patience.faultsNow(), ""
 	if waits != "" {
-		waits = waitingFiles(len(l.waiting.slots), waits)
+		waits = waitingFiles(l.unhandled(), waits)
 	} else {
 		left = l.left()
 	}

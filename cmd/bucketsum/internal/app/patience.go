@@ -146,9 +146,5 @@ func (s patientRecords) Remove(ctx context.Context, o pipeline.Object, seen pipe
 
 // waitingFiles says how many files wait, for the summary.
 func waitingFiles(n int, faults string) string {
-	atLeast := ""
-	if n >= localBacklog {
-		atLeast = "at least "
-	}
-	return fmt.Sprintf("%s%s WAIT (%s)", atLeast, report.Count(int64(n), "file"), faults)
+	return fmt.Sprintf("%s WAIT (%s)", report.Count(int64(n), "file"), faults)
 }

@@ -86,9 +86,6 @@ func (e *Ending) Closed(r *pipeline.Reading) {
 	for w := range e.works {
 		if w.reading == r {
 			w.read, w.reading = r.Offset(), nil
-			if w.stopped {
-				w.opened = time.Time{}
-			}
 		}
 	}
 }
@@ -153,7 +150,7 @@ func (e *Ending) stopSlow(left time.Duration) (others int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for w := range e.works {
-		if w.stopped || !w.tooSlow(left, e.Resumes) {
+		if w.stopped || !w.tooSlow(left, e.Timeout, e.Resumes) {
 			if !w.stopped {
 				others++
 			}
@@ -166,9 +163,9 @@ func (e *Ending) stopSlow(left time.Duration) (others int) {
 }
 
 // tooSlow reports whether a work should not be waited for.
-func (w *work) tooSlow(left time.Duration, resumes func(pipeline.Object) bool) bool {
+func (w *work) tooSlow(left, timeout time.Duration, resumes func(pipeline.Object) bool) bool {
 	// The pipeline would report it as an error at the end of its time.
-	if left < judged {
+	if left < min(judged, timeout/4) {
 		return true
 	}
 	if w.reading == nil || time.Since(w.opened) < judged {
