@@ -38,8 +38,8 @@ func failures(c Config, all []live.Failure) markup.HTML {
 			continue
 		}
 		shown, folded := of[:min(len(of), shownFailures)], of[min(len(of), shownFailures):]
-		groups = append(groups, markup.Join("\n", `<li class="group"><div class="line"><h3>`, r.title, ` <span class="count">`, markup.Count(int64(len(of))), `</span></h3>`,
-			actions(c, of), `</div>`, "\n", `<p class="advice">`, r.advice, `</p>`,
+		groups = append(groups, markup.Join("\n", `<li class="group"><div class="line"><h3 id="kind-`, markup.Text(string(r.kind)), `">`, r.title, ` <span class="count">`, markup.Count(int64(len(of))), `</span></h3>`,
+			actions(c, r.kind, of), `</div>`, "\n", `<p class="advice">`, r.advice, `</p>`,
 			`<ul class="rows">`, markup.Each(shown, failureRow), `</ul>`,
 			markup.When(len(folded) > 0, `<details><summary>`, markup.Count(int64(len(folded))), ` more</summary><ul class="rows">`, markup.Each(folded, failureRow), `</ul></details>`),
 			`</li>`))
@@ -48,7 +48,7 @@ func failures(c Config, all []live.Failure) markup.HTML {
 }
 
 // actions offers what can be done about failures that are final. The others are still in the queue.
-func actions(c Config, failures []live.Failure) markup.HTML {
+func actions(c Config, kind live.Kind, failures []live.Failure) markup.HTML {
 	final := slices.DeleteFunc(slices.Clone(failures), func(f live.Failure) bool { return !f.Final })
 	if c.Actions == NoActions || len(final) == 0 {
 		return ""
@@ -58,7 +58,7 @@ func actions(c Config, failures []live.Failure) markup.HTML {
 		return "" // cannot happen: strings can be encoded
 	}
 	button := func(action, name markup.HTML) markup.HTML {
-		return markup.Join(`<button type="button" class="quiet" data-action="`, action, `" data-match="`, markup.Text(string(match)), `">`, name, `</button>`)
+		return markup.Join(`<button type="button" class="quiet" data-action="`, action, `" data-match="`, markup.Text(string(match)), `" aria-describedby="kind-`, markup.Text(string(kind)), `">`, name, `</button>`)
 	}
 	return markup.Join(`<span class="actions" hidden>`, button("redrive", "Retry"), button("discard", "Dismiss"), `</span>`)
 }

@@ -36,7 +36,7 @@ func TestLooks(t *testing.T) {
 	for state, status := range states() {
 		t.Run(state, func(t *testing.T) {
 			h, err := web.Handler(web.Config{
-				Version: "v1.4.0", Records: map[string]web.Records{"photos": records{}, "scans": records{}}, Status: func() live.Status { return status }, Flow: page.Flow{
+				Version: "v1.4.0", Records: map[string]web.Records{"photos": records{}, "scans": records{}}, Actions: web.Actions{Open: true, DeadLetters: letters{}}, Status: func() live.Status { return status }, Flow: page.Flow{
 					Buckets: []string{"s3://photos", "s3://scans"}, Queue: "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/uploads",
 					Algorithms: []string{"md5", "sha256"}, Records: []string{"FILE.md5", "FILE.sha256"},
 					DeadLetters: "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/uploads-dead", First: "aws s3 cp FILE s3://photos/",
@@ -85,6 +85,9 @@ func (records) Lookup(_ context.Context, o pipeline.Object) (pipeline.Record, pi
 		Checks:  []pipeline.Check{check("etag", "md5", digest.Match), check("x-amz-checksum-crc64nvme", "crc64nvme", digest.Unchecked)},
 	}, nil, nil
 }
+
+// letters are dead letters that this test does not use.
+type letters struct{ web.DeadLetters }
 
 // lookUp asks for a record, which says what it was compared with.
 func (p *tab) lookUp() {
