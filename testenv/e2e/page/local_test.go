@@ -92,6 +92,8 @@ func TestDrop(t *testing.T) {
 	if wide := eval[int](p, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
 		t.Errorf("the page is %d pixels wider than a phone", wide)
 	}
+	p.do(`document.querySelector('#tools').scrollIntoView()`)
+	p.picture("dropped-phone")
 }
 
 // TestPermission takes a file from the worker, which must say so, what to do, and that it is mended.
