@@ -33,7 +33,6 @@ func serve(w http.ResponseWriter, r *http.Request, contentType string, body []by
 	tag := `"` + hex.EncodeToString(sum.Sum(nil)) + `"`
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("ETag", tag)
 	for known := range strings.SplitSeq(strings.Join(r.Header.Values("If-None-Match"), ","), ",") {
 		if known = strings.TrimPrefix(strings.TrimSpace(known), "W/"); known == tag || known == "*" {

@@ -81,7 +81,6 @@ func (s *service) events(w http.ResponseWriter, r *http.Request) {
 func eventsHead(h http.Header) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
 }
 

@@ -217,7 +217,8 @@ func everything(t *testing.T, change func(*web.Config)) http.Handler {
 	t.Helper()
 	ready := web.NewReadiness(t.Context(), nil)
 	t.Cleanup(ready.Close)
-	status := sample(t)
+	status, left := sample(t), int64(1)
+	status.BytesLeft, status.Waiting = &left, &live.Waiting{Count: 1, Bound: live.About, Reason: "--min-free"}
 	c := web.Config{
 		Status: func() live.Status { return status }, Watch: live.NewActivity().Watch, Ready: ready, Hosts: []string{"localhost"}, MaxUpload: 1000,
 		Records: map[string]web.Records{"inbox": records{"a": recordOf("a")}},

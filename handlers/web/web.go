@@ -170,6 +170,7 @@ type service struct {
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'") // the page has another
+	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 	if r.Body != http.NoBody {
 		// The server reads the rest of a body before it answers, even if the handler needs no
 		// body. The deadline ends that. A writer without deadlines has no connection.
