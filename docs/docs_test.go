@@ -131,7 +131,7 @@ var foreignFlags = []string{
 // pages name with docs/reference, which a test in cmd/bucketsum keeps current.
 func TestCommandsAndFlags(t *testing.T) {
 	pages := readPages(t)
-	commands, flags := map[string]bool{"help": true}, map[string]bool{"--help": true}
+	commands, flags := map[string]bool{"help": true}, map[string]bool{"--help": true, "--version": true}
 	for name, p := range pages {
 		if !strings.HasPrefix(name, "docs/reference/") {
 			continue
