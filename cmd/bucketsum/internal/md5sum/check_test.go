@@ -1,3 +1,5 @@
+//go:build unix
+
 package md5sum_test
 
 import (
