@@ -49,10 +49,16 @@ func (s *service) render(q page.Query) []byte {
 	if s.config.Ready != nil {
 		c.Faults = s.config.Ready.Last()
 	}
-	if a := s.config.Actions; a.DeadLetters != nil && a.Token != nil {
+	a := s.config.Actions
+	switch {
+	case a.Token != nil:
 		c.Actions = page.TokenActions
-	} else if a.DeadLetters != nil && a.Open {
+	case a.Open:
 		c.Actions = page.OpenActions
+	}
+	c.DeadLetters = a.DeadLetters != nil
+	for bucket := range a.Objects { // it is one: the folder
+		c.Put = bucket
 	}
 	var status live.Status
 	if s.config.Status != nil {

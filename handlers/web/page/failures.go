@@ -50,7 +50,7 @@ func failures(c Config, all []live.Failure) markup.HTML {
 // actions offers what can be done about failures that are final. The others are still in the queue.
 func actions(c Config, kind live.Kind, failures []live.Failure) markup.HTML {
 	final := slices.DeleteFunc(slices.Clone(failures), func(f live.Failure) bool { return !f.Final })
-	if c.Actions == NoActions || len(final) == 0 {
+	if c.Actions == NoActions || !c.DeadLetters || len(final) == 0 {
 		return ""
 	}
 	match, err := json.Marshal(matches(final))

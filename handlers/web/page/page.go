@@ -28,11 +28,13 @@ type Config struct {
 	Flow    Flow
 	Faults  map[string]string // why the process cannot do its work, by the name of the check
 	Query   Query
-	Actions Actions // what can be done about failures
-	Put     bool    // PUT /v1/objects writes into the bucket
+	Actions Actions
+	// What can be done, unless Actions is none: retry and dismiss failures, put files into a bucket.
+	DeadLetters bool
+	Put         string // the bucket; empty: none takes files
 }
 
-// Actions says whether failures can be retried and dismissed on the page.
+// Actions says whether something can be changed on the page.
 type Actions string
 
 // The values of Actions.

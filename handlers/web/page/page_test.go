@@ -129,7 +129,7 @@ func TestFailures(t *testing.T) {
 		livetest.End(t, a, livetest.Delivery(pipeline.DeadLettered, key, fmt.Errorf("open %s: %w", key, fs.ErrPermission)))
 	}
 	livetest.End(t, a, livetest.Delivery(pipeline.Nacked, "later", errors.New("timeout")))
-	got := render(page.Config{Actions: page.OpenActions}, a.Status())
+	got := render(page.Config{Actions: page.OpenActions, DeadLetters: true}, a.Status())
 	for _, want := range []string{`Access is refused <span class="count">4</span>`, `Let the worker read`, `Other reasons <span class="count">1</span>`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("page lacks %s", want)

@@ -95,9 +95,9 @@ func first(f Flow) markup.HTML {
 
 func upload(c Config) markup.HTML {
 	note := markup.HTML("The file is read and not stored.")
-	if c.Put && len(c.Buckets) > 0 {
-		note = markup.Join(`<label hidden id="put-label"><input type="checkbox" id="put" value="`, markup.Text(c.Buckets[0]),
-			`"> also put it into <b>`, markup.Foreign(c.Buckets[0]), `</b></label>`)
+	if c.Put != "" && c.Actions != NoActions {
+		note = markup.Join(`<label hidden id="put-label"><input type="checkbox" id="put" value="`, markup.Text(c.Put),
+			`"> also put it into <b>`, markup.Foreign(c.Put), `</b></label>`)
 	}
 	return markup.Join(`<section>
 <h2>Checksum of a file</h2>

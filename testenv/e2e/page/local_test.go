@@ -40,11 +40,7 @@ func TestDrop(t *testing.T) {
 		t.Errorf("results are %q, want %s", got, want)
 	}
 	content := "what was dropped\n"
-	p.do(fmt.Sprintf(`(() => {
-		const files = new DataTransfer();
-		files.items.add(new File([%q], 'dropped <b>.txt'));
-		document.body.dispatchEvent(new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer: files}));
-	})()`, content))
+	p.drop("dropped <b>.txt", content)
 	p.until("the checksum of the dropped file", `document.querySelector('#uploads .agrees, #uploads .reason')`)
 	sum := sha256.Sum256([]byte(content))
 	got := p.text("#uploads")
@@ -57,16 +53,32 @@ func TestDrop(t *testing.T) {
 		}
 	}
 
-	sample.Write(t, dir, "sub/landed.txt", []byte(content))
+	p.do(`document.querySelector('#put').click()`)
+	p.drop("put & kept.txt", content)
 	p.until("the result", `document.querySelector('#results .sum')`)
+	if got := p.text("#results"); !strings.Contains(got, "put & kept.txt") || !strings.Contains(got, sample.MD5([]byte(content))) {
+		t.Errorf("results are %q", got)
+	}
+	if put, err := os.ReadFile(filepath.Join(dir, "put & kept.txt")); string(put) != content {
+		t.Errorf("the file has %q, %v", put, err)
+	}
+	p.drop("put & kept.txt", "other content")
+	p.until("the refusal", `document.querySelector('#uploads .reason')`)
+	p.forgive("409 (Conflict)")
+	if got := p.text("#uploads .reason"); !strings.Contains(got, "There is a file of this name") {
+		t.Errorf("the page says %q", got)
+	}
+
+	sample.Write(t, dir, "sub/landed.txt", []byte(content))
+	p.until("the second result", `document.querySelector('#results').innerText.includes('landed')`)
 	got = p.text("#results")
 	for _, want := range []string{"sub/landed.txt", sample.MD5([]byte(content)), hex.EncodeToString(sum[:])} {
 		if !strings.Contains(got, want) {
 			t.Errorf("results are %q, which lack %q", got, want)
 		}
 	}
-	p.until("the state", `document.querySelector('#state').innerText === 'Up to date: 1 done'`)
-	if title := eval[string](p, `document.title`); !strings.HasPrefix(title, "Up to date: 1 done") {
+	p.until("the state", `document.querySelector('#state').innerText === 'Up to date: 2 done'`)
+	if title := eval[string](p, `document.title`); !strings.HasPrefix(title, "Up to date: 2 done") {
 		t.Errorf("title is %q", title)
 	}
 
@@ -94,6 +106,16 @@ func TestDrop(t *testing.T) {
 	}
 	p.do(`document.querySelector('#tools').scrollIntoView()`)
 	p.picture("dropped-phone")
+}
+
+// drop drops a file on the page.
+func (p *tab) drop(name, content string) {
+	p.t.Helper()
+	p.do(fmt.Sprintf(`(() => {
+		const files = new DataTransfer();
+		files.items.add(new File([%q], %q));
+		document.body.dispatchEvent(new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer: files}));
+	})()`, content, name))
 }
 
 // TestPermission takes a file from the worker, which must say so, what to do, and that it is mended.
