@@ -51,7 +51,9 @@ On SIGTERM, serve takes no more messages and finishes its work within
 --drain-timeout. It ends with 0, or with 1 if a message went back to the queue. A
 second SIGTERM ends it at once.
 
-Anyone who can reach --listen can read the names and checksums of objects there.`,
+Anyone who can reach --listen can read the names and checksums of objects there. To
+change something there, such as to redrive dead letters, clients need the token of
+--token-file, unless --listen is a loopback address.`,
 		Example: `
   bucketsum serve --queue 'awssqs://sqs.eu-central-1.amazonaws.com/123456789012/objects' --bucket 's3://photos?region=eu-central-1'
   bucketsum serve --queue mem://events --dead-letter mem://failed --results mem://results --bucket inbox=file:///srv/in`,

@@ -89,6 +89,9 @@ func (s *service) put(w http.ResponseWriter, r *http.Request) {
 		f = &fault{problemEncoding, "Send the content as it is, without Content-Encoding"}
 	}
 	if f != nil {
+		if f.kind == problemEncoding {
+			w.Header().Set("Accept-Encoding", "identity")
+		}
 		f.kind.answer(w, r, f.message)
 		return
 	}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -225,7 +226,7 @@ func everything(t *testing.T, change func(*web.Config)) http.Handler {
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 		}),
-		Actions: web.Actions{Open: true, DeadLetters: &letters{report: redrive.Report{
+		Actions: web.Actions{Open: true, Objects: map[string]web.Objects{"inbox": objects{}}, DeadLetters: &letters{report: redrive.Report{
 			Summary: redrive.Summary{End: redrive.Empty, Total: redrive.Tally{Found: 1, Matched: 1}, Groups: []redrive.Group{{
 				Reason: "denied", Oldest: time.Now(), Newest: time.Now(), Samples: []redrive.Sample{{Bucket: "inbox", Key: "a", MessageID: "m"}}, Fault: "gone",
 			}}}, From: "rabbit://failed",
@@ -314,7 +315,7 @@ func TestOpenAPIDescribesAnswers(t *testing.T) {
 	}
 
 	// What every route of a kind has.
-	targets := map[string]string{"/records": "/records?bucket=inbox&key=a", "/v1/records/{bucket}/{key}": "/v1/records/inbox/a"}
+	targets := map[string]string{"/records": "/records?bucket=inbox&key=a", "/v1/records/{bucket}/{key}": "/v1/records/inbox/a", "/v1/objects/{bucket}/{key}": "/v1/objects/inbox/a"}
 	answers, routes := o.documented()
 	for _, answer := range answers {
 		parts := strings.Fields(answer)
@@ -410,12 +411,53 @@ func TestOpenAPIDescribesAnswers(t *testing.T) {
 		post(broken, path, 502, all(), asJSON...)
 		post(unreadable, path, 503, all(), asJSON...)
 	}
+
+	put := func(h http.Handler, target string, want int, body io.Reader, header ...string) {
+		t.Helper()
+		ask(h, http.MethodPut, "/v1/objects/{bucket}/{key}", "/v1/objects/"+target, want, body, header...)
+	}
+	failing := func(creating, placing error) http.Handler {
+		return with(func(c *web.Config) { c.Actions.Objects = map[string]web.Objects{"inbox": objects{creating, placing}} })
+	}
+	put(full, "inbox/a", 201, strings.NewReader("hello"), "Content-MD5", base64Of(t, helloMD5))
+	put(full, "inbox/", 400, strings.NewReader("hello"))
+	put(full, "inbox/a?overwrite=x", 400, strings.NewReader("hello"))
+	put(full, "inbox/a", 400, strings.NewReader("hello"), "Content-Range", "bytes 0-4/5")
+	put(full, "inbox/a", 400, iotest.ErrReader(io.ErrUnexpectedEOF))
+	put(failing(pipeline.Permanent(errors.New("a record")), nil), "inbox/a", 400, strings.NewReader("hello"))
+	put(guarded, "inbox/a", 401, strings.NewReader("hello"))
+	put(full, "inbox/a", 403, strings.NewReader("hello"), foreign...)
+	put(failing(os.ErrPermission, nil), "inbox/a", 403, strings.NewReader("hello"))
+	put(full, "other/a", 404, strings.NewReader("hello"))
+	put(full, "inbox/a", 408, stalled)
+	put(failing(nil, pipeline.ErrChanged), "inbox/a", 409, strings.NewReader("hello"))
+	put(failing(nil, pipeline.ErrChanged), "inbox/a", 412, strings.NewReader("hello"), "If-Match", "*")
+	put(full, "inbox/a", 413, strings.NewReader(large))
+	put(full, "inbox/a", 415, strings.NewReader("hello"), "Content-Encoding", "br")
+	put(full, "inbox/a", 422, strings.NewReader("hallo"), "Content-MD5", base64Of(t, helloMD5))
+	put(failing(nil, errors.New("odd")), "inbox/a", 500, strings.NewReader("hello"))
+	put(unreadable, "inbox/a", 503, strings.NewReader("hello"))
+	release = fillUploads(t, full)
+	put(full, "inbox/a", 503, strings.NewReader("hello"))
+	release()
+	put(failing(syscall.ENOSPC, nil), "inbox/a", 507, strings.NewReader("hello"))
 	for _, answer := range answers {
 		if !o.seen[answer] {
 			t.Errorf("%s is in the document and was not provoked", answer)
 		}
 	}
 }
+
+// objects are files that are written nowhere, or fail.
+type objects struct{ creating, placing error }
+
+func (o objects) Create(string) (web.Upload, error) { return o, o.creating }
+
+func (o objects) Write(p []byte) (int, error) { return len(p), nil }
+
+func (o objects) Place(web.Replace) (string, error) { return "1-5", o.placing }
+
+func (o objects) Close() error { return nil }
 
 // fillUploads takes all places for uploads, until release.
 func fillUploads(t *testing.T, h http.Handler) (release func()) {

@@ -98,6 +98,7 @@ func (t *Token) admits(w http.ResponseWriter, r *http.Request) bool {
 	want, err := t.read()
 	if err != nil {
 		t.log.ErrorContext(r.Context(), "the token cannot be read, so that nothing can be changed by HTTP", "err", err)
+		w.Header().Set("Retry-After", "5")
 		problemNoToken.answer(w, r, "The log says why")
 		return false
 	}
