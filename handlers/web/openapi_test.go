@@ -254,6 +254,35 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	}
 }
 
+// TestHead: HEAD is answered as GET, without the body.
+func TestHead(t *testing.T) {
+	s := startHandler(t, everything(t, nil))
+	_, routes := readOpenAPI(t).documented()
+	for path, methods := range routes {
+		if !slices.Contains(methods, http.MethodHead) {
+			continue
+		}
+		target := strings.NewReplacer("{bucket}", "inbox", "{key}", "a").Replace(path)
+		if path == "/records" {
+			target += "?bucket=inbox&key=a"
+		}
+		response, err := s.client.Head(s.url(target))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		got := []string{response.Status, response.Header.Get("Content-Type"), response.Header.Get("ETag"), response.Header.Get("Repr-Digest")}
+		want := []string{"200 OK", "text/event-stream", "", ""}
+		if path != "/v1/events" { // which does not end
+			response, _ := s.get(t, target)
+			want = []string{"200 OK", response.Header.Get("Content-Type"), response.Header.Get("ETag"), response.Header.Get("Repr-Digest")}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("HEAD %s (-GET +HEAD):\n%s", target, diff)
+		}
+	}
+}
+
 // TestOpenAPIDescribesAnswers provokes every answer in the document and compares it: its body, its headers and its type.
 func TestOpenAPIDescribesAnswers(t *testing.T) {
 	o := readOpenAPI(t)

@@ -1,4 +1,7 @@
-// Package api_test measures what the HTTP side costs the real program.
+//go:build !race
+
+// Package api_test measures what the HTTP side costs the real program. The race detector takes several times the memory
+// and the time.
 package api_test
 
 import (
