@@ -23,11 +23,8 @@ func text(r io.Reader) *bufio.Reader {
 	return bufio.NewReaderSize(transform.NewReader(r, unicode.BOMOverride(transform.Nop)), maxLine)
 }
 
-// Lines yields the lines of a list, the first one without a byte order mark, and UTF-16 as UTF-8. Lines end with a
-// newline, which the last one may lack. A line that is too long comes as an error, and the next lines follow; an
-// error that wraps [ErrRead] is the last.
-func Lines(r io.Reader) iter.Seq2[string, error] { return lines(text(r)) }
-
+// lines yields the lines of a list. They end with a newline, which the last one may lack. A line that is too long comes as an
+// error, and the next lines follow; an error that wraps [ErrRead] is the last.
 func lines(r *bufio.Reader) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for long := false; ; {
