@@ -17,6 +17,8 @@ const (
 	readyFor = 30 * time.Second
 	// readyWait is how long a probe waits for an answer.
 	readyWait = 3 * time.Second
+	// firstWait is how long the page waits for the first answer.
+	firstWait = 200 * time.Millisecond
 )
 
 // Draining is the name of the fault of a process that ends.
@@ -93,21 +95,40 @@ func (r *Readiness) Faults(ctx context.Context) map[string]string {
 	return faults
 }
 
-// Last returns the faults as the last answers have them, at once. It starts the checks that Faults would wait for.
+// Last returns the faults as the last answers have them, without waiting for newer ones. It starts the checks that
+// Faults would wait for. For the first answers it waits a moment.
 func (r *Readiness) Last() map[string]string {
 	if r.drains() {
 		return drainFault()
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), firstWait)
+	defer cancel()
+	for _, n := range r.needs {
+		r.ask(n)
+	}
 	faults := make(map[string]string)
 	for name, n := range r.needs {
-		r.ask(n)
-		n.mu.Lock()
-		if n.answer != nil {
-			faults[name] = n.answer.Error()
+		if fault := n.last(ctx); fault != nil {
+			faults[name] = fault.Error()
 		}
-		n.mu.Unlock()
 	}
 	return faults
+}
+
+// last returns the last answer, or nil if there is none before ctx ends.
+func (n *need) last(ctx context.Context) error {
+	n.mu.Lock()
+	first, pending := n.at.IsZero(), n.pending
+	n.mu.Unlock()
+	if first && pending != nil {
+		select {
+		case <-pending:
+		case <-ctx.Done():
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.answer
 }
 
 // drains reports whether the process no longer depends on anything.

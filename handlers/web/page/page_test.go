@@ -47,7 +47,7 @@ func TestState(t *testing.T) {
 		"Working: 2 in work at 5.0 MiB/s":                                     {status: live.Status{InWorkCount: 2, BytesPerSecond: 5 << 20, BytesLeft: known(9)}}, // more may wait
 		"Working: 2 in work, at least 1\u202f000 waiting":                     {status: live.Status{InWorkCount: 2, Waiting: waiting(1000, live.AtLeast)}},
 		"Stopping: 2 in work":                                                 {faults: map[string]string{"draining": "ends"}, status: live.Status{InWorkCount: 2}},
-		"Starting: waits for --queue: no such queue":                          {faults: map[string]string{"start": "waits", "--queue": "no such queue"}},
+		"Starting: waits for --queue: no such queue":                          {faults: map[string]string{"start": "waits", "--queue": "--queue: no such queue"}},
 		"Not ready: bucket b: denied; queue: gone":                            {faults: map[string]string{"queue": "gone", "bucket b": "denied"}, status: live.Status{Totals: many}},
 		"Waiting until this passes: no space left on device: 1 to be retried": {status: live.Status{Waiting: &live.Waiting{Reason: "no space left on device"}, Failures: []live.Failure{failure(false)}}},
 	} {

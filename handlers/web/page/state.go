@@ -105,7 +105,7 @@ func faults(all map[string]string) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if name != faultStart {
-			parts = append(parts, name+": "+readable.Text(all[name]))
+			parts = append(parts, name+": "+readable.Text(strings.TrimPrefix(all[name], name+": ")))
 		}
 	}
 	if len(parts) == 0 {
