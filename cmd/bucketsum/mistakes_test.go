@@ -19,7 +19,7 @@ import (
 
 // TestMistakes types what new users type, and compares with testdata/mistakes.txt what they are told. A line that begins
 // with $ is a command; what follows is all that it prints, and its exit status. STORE is the address of a server that
-// answers with the status and the code in the name of a bucket or queue. Write the answers anew with:
+// answers with the status and the code in the name of a bucket or queue, HERE the folder. Write the answers anew with:
 //
 //	go test ./cmd/bucketsum -run TestMistakes -update
 func TestMistakes(t *testing.T) {
@@ -33,14 +33,15 @@ func TestMistakes(t *testing.T) {
 	}
 	store := httptest.NewServer(http.HandlerFunc(answerByName))
 	defer store.Close()
-	t.Chdir(t.TempDir())
+	here := t.TempDir()
+	t.Chdir(here)
 	if err := os.Mkdir("inbox", 0o777); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile("f.txt", []byte("x"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "GOOGLE_APPLICATION_CREDENTIALS"} {
+	for _, name := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
 		t.Setenv(name, filepath.Join(t.TempDir(), "none"))
 	}
 	for name, value := range map[string]string{"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1", "AWS_REGION": "", "AWS_PROFILE": ""} {
@@ -54,6 +55,7 @@ func TestMistakes(t *testing.T) {
 			fmt.Fprintf(&got, "\n%s", line)
 		case ok:
 			answer := strings.ReplaceAll(typed(t, strings.ReplaceAll(command, "STORE", store.URL)), store.URL, "STORE")
+			answer = strings.ReplaceAll(answer, here, "/HERE")
 			fmt.Fprintf(&got, "\n$ %s\n%s", command, answer)
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 
@@ -138,6 +139,9 @@ func checkBucket(flag, raw string) error {
 	switch {
 	case bucket != "":
 		return fmt.Errorf("%s: write the bucket as %s%s", flag, quote(bucket), selects(flag, key))
+	case err == nil && u.Scheme == "" && isFolder(raw):
+		folder, _ := folderURL(raw) // it is one
+		return fmt.Errorf("%s: write the folder as %s", flag, quote(folder))
 	case err == nil && isOneOf(queueSchemes(), u.Scheme) && !isOneOf(bucketSchemes(), u.Scheme):
 		return fmt.Errorf("%s: %s:// is a queue and no bucket; %s", flag, u.Scheme, listed(bucketSchemes()))
 	case err != nil || u.User != nil || redact.Misplaced(u) || !slices.Contains([]string{"s3", "gs", "azblob"}, u.Scheme):
@@ -147,6 +151,19 @@ func checkBucket(flag, raw string) error {
 		return fmt.Errorf("%s: write the bucket as %s://%s%s", flag, u.Scheme, u.Host, selects(flag, u.Path[1:]))
 	}
 	return checkURL(flag, raw, bucketSchemes())
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// checkPlace is checkBucket for a URL that may also name a folder in the bucket.
+func checkPlace(flag, raw string) error {
+	if u, err := redact.Parse(raw); err == nil && u.User == nil && u.Host != "" && !redact.Misplaced(u) && isOneOf(bucketSchemes(), u.Scheme) {
+		return nil
+	}
+	return checkBucket(flag, raw)
 }
 
 // selects says how a part of a bucket is selected, if a flag or argument allows that.

@@ -152,7 +152,7 @@ func (f *serveFlags) validatePasses() error {
 		}
 		return errors.Join(faults...)
 	}
-	faults = append(faults, checkURL("--reports", f.Reports, bucketSchemes()))
+	faults = append(faults, checkPlace("--reports", f.Reports))
 	switch {
 	case f.Shards != "":
 		faults = append(faults, checkQueue("--shards-to", f.Shards))

@@ -109,7 +109,7 @@ func (c *sweepFlags) validate(args []string) error {
 		faults = append(faults, checkQueue("--queue", c.Queue))
 	}
 	if c.Reports != "" {
-		faults = append(faults, checkURL("--reports", c.Reports, bucketSchemes()))
+		faults = append(faults, checkPlace("--reports", c.Reports))
 	}
 	if c.Options.Versions && c.Command != sweep.Verify {
 		faults = append(faults, fmt.Errorf("--versions: a record is beside its object and is of the current version, so that %s has nothing to do with the others: leave it out, or use verify", c.Command))

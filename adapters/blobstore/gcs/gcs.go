@@ -77,7 +77,7 @@ func open(ctx context.Context, u *url.URL, _ driver.Options) (driver.Bucket, err
 	if !anonymous {
 		rt, err = htransport.NewTransport(ctx, rt, option.WithScopes(storage.DevstorageReadWriteScope))
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("there are no credentials: run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS: %w", err)
 		}
 	}
 	options := []option.ClientOption{option.WithHTTPClient(&http.Client{Transport: rt, CheckRedirect: driver.SameSite})}
