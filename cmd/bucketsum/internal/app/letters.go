@@ -115,6 +115,9 @@ func (a *App) openKeeper(ctx context.Context) (*keeper.Keeper, error) {
 		}
 	}
 	k := keeper.New(redact.Scheme(c.DeadLetter), func(m *message.Message) error { return publisher.Publish(c.Queue, m) })
+	if !c.Wait {
+		ctx = context.WithoutCancel(ctx) // Run decides what a stop means
+	}
 	sub, err := a.queues.Subscriber(ctx, c.DeadLetter)
 	if err != nil {
 		return nil, flagError("--dead-letter", err)
