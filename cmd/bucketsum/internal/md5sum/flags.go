@@ -12,7 +12,7 @@ import (
 // Define defines the flags of md5sum, b2sum and cksum, and some for folders. As in coreutils, the last of --binary and
 // --text counts, and so does the last of --status, --warn and --quiet.
 func (o *Options) Define(fs *pflag.FlagSet) {
-	o.Format = FormatLines
+	o.Format = FormatText
 	fs.StringSliceVarP(&o.Algorithms, "algorithms", "a", digest.Names()[:1], "checksums to compute in one pass: "+strings.Join(digest.Computable(), ", "))
 	fs.IntVarP(&o.Length, "length", "l", 0, "bits of the checksums of blake2b (a multiple of 8), sha2 or sha3")
 	fs.BoolVar(&o.Tag, "tag", false, "print BSD-style lines, which name the algorithm")
@@ -22,7 +22,7 @@ func (o *Options) Define(fs *pflag.FlagSet) {
 	fs.BoolVarP(&o.Zero, "zero", "z", false, "end lines with NUL, and do not escape names")
 	fs.BoolVar(&o.Base64, "base64", false, "print checksums in base64")
 	fs.BoolVar(&o.Raw, "raw", false, "print the bytes of one checksum and nothing else")
-	fs.Var(flagvalue.OneOf(&o.Format, []string{FormatLines, FormatJSON, FormatSFV}), "format", "lines: as md5sum prints them; json: an object for each file, on a line of its own; sfv: names and crc32")
+	fs.Var(flagvalue.OneOf(&o.Format, []string{FormatText, FormatJSON, FormatSFV}), "format", "text: lines as md5sum prints them; json: an object for each file, on a line of its own; sfv: names and crc32")
 	fs.BoolVarP(&o.Recursive, "recursive", "r", false, "read folders, with the folders in them; without an argument the current one")
 	fs.StringVarP(&o.Directory, "directory", "C", "", "folder that the names of files are relative to, also those in lists; the lists themselves are not")
 	fs.BoolVarP(&o.Check, "check", "c", false, "read checksums from the arguments and verify them")

@@ -29,7 +29,7 @@ type Options struct {
 	Zero       bool     // NUL ends lines, names are not escaped
 	Base64     bool     // values are in base64
 	Raw        bool     // the bytes of one value
-	Format     string   // one of the constants below; empty: lines
+	Format     string   // one of the constants below; empty: text
 	Recursive  bool     // folders are read
 	Directory  string   // that names of files are relative to; empty: the current one
 
@@ -48,9 +48,9 @@ type Options struct {
 
 // How checksums are printed.
 const (
-	FormatLines = "lines"
-	FormatJSON  = "json"
-	FormatSFV   = "sfv"
+	FormatText = "text"
+	FormatJSON = "json"
+	FormatSFV  = "sfv"
 )
 
 // Streams are the standard streams of Run.

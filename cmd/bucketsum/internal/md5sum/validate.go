@@ -87,7 +87,7 @@ func (o *Options) validateFlags() error {
 		{"--zero", o.Zero, false},
 		{"--base64", o.Base64, false},
 		{"--raw", o.Raw, false},
-		{"--format " + o.Format, o.Format != "" && o.Format != FormatLines, false},
+		{"--format " + o.Format, o.Format != "" && o.Format != FormatText, false},
 		{"--recursive", o.Recursive, false},
 		{"--ignore-missing", o.IgnoreMissing, true},
 		{"--quiet", o.Quiet, true},
