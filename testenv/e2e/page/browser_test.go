@@ -19,7 +19,7 @@ import (
 )
 
 // browserTime is how long a test may use its browser. A busy machine is slow.
-const browserTime = 3 * time.Minute
+const browserTime = 5 * time.Minute
 
 // tab is a page in a browser of its own.
 type tab struct {
@@ -133,7 +133,7 @@ func (p *tab) do(statement string) {
 // until waits until an expression is true.
 func (p *tab) until(what, expression string) {
 	p.t.Helper()
-	if _, err := chromedp.Run(p.ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(100*time.Millisecond), chromedp.WithPollingTimeout(time.Minute))); err != nil {
+	if _, err := chromedp.Run(p.ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(100*time.Millisecond), chromedp.WithPollingTimeout(2*time.Minute))); err != nil {
 		p.t.Fatalf("%s does not come: %v\n%s", what, err, p.text("body"))
 	}
 }
