@@ -184,9 +184,9 @@ func TestURLErrors(t *testing.T) {
 		b.url("", "consumer=a"):                          "it must have the form jetstream://HOST:4222/STREAM?consumer=NAME",
 		b.url(streamOf(push), "consumer=pushed"):         "is a push consumer; a pull consumer is needed",
 		b.url(streamOf(push), "consumer=forgetful"):      "ack policy",
-		"jetstream://127.0.0.1:1/s?consumer=c":           "connect to 127.0.0.1:1",
+		"jetstream://127.0.0.1:1/s?consumer=c":           "nothing answers at 127.0.0.1:1",
 		"jetstream://u:geh%zz@127.0.0.1:1/s?consumer=c":  "not a URL",
-		"jetstream://u:geheim@127.0.0.1:1/s?consumer=c":  "connect to 127.0.0.1:1",
+		"jetstream://u:geheim@127.0.0.1:1/s?consumer=c":  "nothing answers at 127.0.0.1:1",
 		"jetstream://geheim@127.0.0.1:1/s?consumer=c&x=": "unknown parameter",
 	} {
 		err := sub.SubscribeInitialize(url)
