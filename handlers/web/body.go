@@ -33,12 +33,9 @@ func newBody(w http.ResponseWriter, r *http.Request, c Config) *body {
 	if c.MaxUpload != Unlimited {
 		limited = http.MaxBytesReader(w, r.Body, c.MaxUpload)
 	}
-	b.buffered = bufio.NewReaderSize(&progress{
-		body: b,
-		r:    limited,
-		conn: http.NewResponseController(w),
-		idle: c.IdleTimeout,
-	}, readSize)
+	p := &progress{body: b, r: limited, conn: http.NewResponseController(w), idle: c.IdleTimeout}
+	p.extend()
+	b.buffered = bufio.NewReaderSize(p, readSize)
 	return b
 }
 
@@ -89,8 +86,10 @@ func (p *progress) Read(buf []byte) (int, error) {
 		p.body.fail(err)
 	case p.arrived >= minProgress:
 		p.arrived = 0
-		// If the connection is broken, the next read fails.
-		_ = p.conn.SetReadDeadline(time.Now().Add(p.idle))
+		p.extend()
 	}
 	return n, err
 }
+
+// extend ignores errors: if the connection is broken, the next read fails.
+func (p *progress) extend() { _ = p.conn.SetReadDeadline(time.Now().Add(p.idle)) }

@@ -14,8 +14,11 @@ import (
 )
 
 const (
-	maxOrder   = 64 << 10 // bytes of the body of a request
 	maxMatches = 100
+	// maxOrder bounds the body of a request, in bytes. The page names up to 100 objects with long keys.
+	maxOrder = 1 << 20
+	// orderTimeout is how long the body may take.
+	orderTimeout = 10 * time.Second
 	// lettersTimeout ends a run early, so that a client gets an answer. The next one continues.
 	lettersTimeout = 40 * time.Second
 	// lettersAnswer is until when the answer is written: what is in work is finished first.
@@ -66,6 +69,7 @@ func (s *service) lettersAction(action redrive.Action) http.HandlerFunc {
 			problemJSON.answer(w, r, "")
 			return
 		}
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(orderTimeout))
 		body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder))
 		body.DisallowUnknownFields()
 		var o order

@@ -3,6 +3,7 @@ package web_test
 import (
 	"errors"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,9 +46,11 @@ func TestDeadLetters(t *testing.T) {
 		"two orders":         {"POST", discardURL, `{"all":true}{"all":true}`, nil, 400, `one JSON object`, 0, redrive.Match{}},
 		"a wrong match":      {"POST", discardURL, `{"match":["bucket=a","key=["]}`, nil, 400, `is not reason=TEXT`, 0, redrive.Match{}},
 		"many matches":       {"POST", discardURL, `{"match":["bucket=a"` + strings.Repeat(`,"bucket=a"`, 100) + `]}`, nil, 400, `too many`, 0, redrive.Match{}},
-		"a huge order":       {"POST", discardURL, `{"match":["reason=` + strings.Repeat("x", 1<<17) + `"]}`, nil, 400, `#invalid-order`, 0, redrive.Match{}},
-		"busy":               {"POST", discardURL, `{"all":true}`, web.ErrBusy, 409, `#busy`, redrive.Discard, redrive.Match{}},
-		"not reached":        {"POST", discardURL, `{"all":true}`, errors.New("no such queue"), 502, `no such queue`, redrive.Discard, redrive.Match{}},
+		"a huge order":       {"POST", discardURL, `{"match":["reason=` + strings.Repeat("x", 1<<21) + `"]}`, nil, 400, `#invalid-order`, 0, redrive.Match{}},
+		"all that the page lists": {"POST", discardURL, `{"match":["key=` + strings.Repeat("x", 1024) + `"` + strings.Repeat(`,"key=`+strings.Repeat("x", 1024)+`"`, 99) + `]}`, nil, 200, `"action":"discard"`, redrive.Discard,
+			redrive.Match{Keys: slices.Repeat([]string{strings.Repeat("x", 1024)}, 100)}},
+		"busy":        {"POST", discardURL, `{"all":true}`, web.ErrBusy, 409, `#busy`, redrive.Discard, redrive.Match{}},
+		"not reached": {"POST", discardURL, `{"all":true}`, errors.New("no such queue"), 502, `no such queue`, redrive.Discard, redrive.Match{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := &letters{report: found, err: tc.err}

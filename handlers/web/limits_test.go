@@ -147,6 +147,45 @@ func TestIdleConnectionsGiveWay(t *testing.T) {
 	}
 }
 
+// TestBodiesThatNeverComeGiveWay: requests that are answered without their body do not wait for it, because they would
+// keep a probe out.
+func TestBodiesThatNeverComeGiveWay(t *testing.T) {
+	config := web.Config{Actions: web.Actions{NoDeadLetters: "none", Objects: map[string]web.Objects{"b": nil}}}
+	for _, head := range []string{"POST /nothing", "GET /livez", "POST /v1/checksums?algorithms=rot13", "POST /v1/dead-letters/discard", "PUT /v1/objects/b/k"} {
+		t.Run(head, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := &pipes{clients: make(chan net.Conn), closed: make(chan struct{})}
+				ctx, stop := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() { ended <- web.Serve(ctx, nil, l, newHandler(t, config), time.Second, nil, nil) }()
+				for range 512 {
+					conn := l.connect(ctx)
+					go func() {
+						defer conn.Close()
+						_, _ = fmt.Fprint(conn, head+" HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+						_, _ = io.Copy(io.Discard, conn)
+					}()
+				}
+				synctest.Wait()
+				start := time.Now()
+				probe := l.connect(ctx)
+				_ = probe.SetDeadline(start.Add(time.Minute))
+				if _, err := fmt.Fprint(probe, "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
+				response, err := http.ReadResponse(bufio.NewReader(probe), nil)
+				if took := time.Since(start); err != nil || response.StatusCode != http.StatusOK || took > 3*time.Second {
+					t.Errorf("the probe got %v, %v after %v", response, err, took)
+				}
+				stop()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 // TestRequestsAreLimited: a client sends 200 requests at once, then 100 a second. Others are not delayed, and probes,
 // metrics and uploads are never refused, nor is this machine.
 func TestRequestsAreLimited(t *testing.T) {

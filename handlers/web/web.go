@@ -173,8 +173,9 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 	if r.Body != http.NoBody {
 		// The server reads the rest of a body before it answers, even if the handler needs no
-		// body. The deadline ends that. A writer without deadlines has no connection.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.config.IdleTimeout))
+		// body. The deadline ends that soon: else connections whose bodies never come would keep probes out.
+		// A handler that reads the body sets its own. A writer without deadlines has no connection.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerTime))
 	}
 	if !s.paced(w, r) {
 		return
