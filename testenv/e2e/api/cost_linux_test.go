@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -172,15 +173,16 @@ func crowd(b *testing.B) func(ctx context.Context, url string) {
 }
 
 // BenchmarkCrowd compares the CPU time for 5,000 objects without and with 100 clients that watch all events and 50
-// lookups a second: go test -run - -bench Crowd -benchtime 5x
+// lookups a second: go test -run - -bench Crowd -benchtime 5x. The least of the runs counts, because other work on the
+// machine only adds to it.
 func BenchmarkCrowd(b *testing.B) {
-	var alone, crowded float64
+	alone, crowded := math.Inf(1), math.Inf(1)
 	for b.Loop() {
 		a, c := work(b, nil), work(b, crowd(b))
 		b.Logf("alone %.2f CPU-s, crowded %.2f CPU-s", a, c)
-		alone, crowded = alone+a, crowded+c
+		alone, crowded = min(alone, a), min(crowded, c)
 	}
-	b.ReportMetric(alone/float64(b.N), "alone-cpu-s")
-	b.ReportMetric(crowded/float64(b.N), "crowded-cpu-s")
+	b.ReportMetric(alone, "alone-cpu-s")
+	b.ReportMetric(crowded, "crowded-cpu-s")
 	b.ReportMetric(100*(crowded/alone-1), "%more")
 }
