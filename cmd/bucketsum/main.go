@@ -141,7 +141,7 @@ func exitStatus(p process, c *cobra.Command, err error) int {
 		return exitFailed
 	case errors.Is(err, errUsageShown):
 		return exitUsage
-	case errors.As(err, &usage) || !c.HasParent():
+	case errors.As(err, &usage):
 		complain(p, c, err)
 		return exitUsage
 	case exit.status != 0 && err.Error() == "":

@@ -223,6 +223,11 @@ func TestVersion(t *testing.T) {
 		if status != exitOK || !strings.HasPrefix(stdout, "bucketsum ") || !strings.Contains(stdout, " go1.") || stderr != "" {
 			t.Errorf("%s: status %d, %q, %q", args, status, stdout, stderr)
 		}
+		var errs bytes.Buffer
+		p := process{stdout: sumFullDisk{}, stderr: &errs, getenv: func(string) string { return "" }}
+		if status := dispatch(t.Context(), p, strings.Fields(args)); status != exitFailed || !strings.HasSuffix(errs.String(), ": no space left\n") {
+			t.Errorf("%s on a full disk: status %d, %q", args, status, errs.String())
+		}
 	}
 }
 

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"log/slog"
 	"os"
@@ -73,7 +73,7 @@ var otherNames = map[string][]string{
 // prepare completes the flags of a command before it runs.
 func prepare(p process, c *cobra.Command) error {
 	if shows, _ := c.Flags().GetBool("version"); shows {
-		return errors.Join(printVersion(p), errVersionShown)
+		return cmp.Or(printVersion(p), errVersionShown)
 	}
 	if err := flagvalue.SetFromEnvironment(c.Flags(), p.getenv); err != nil {
 		return usageError{err}
