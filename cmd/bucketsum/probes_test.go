@@ -119,7 +119,7 @@ func TestProbesWhileItWaits(t *testing.T) {
 // TestStopWhileItWaits expects that a worker which is stopped while it waits ends with 0.
 func TestStopWhileItWaits(t *testing.T) {
 	s := begin(t, nil, "--queue", "jetstream://127.0.0.1:1/OBJECTS?consumer=c", "--bucket", "file://"+t.TempDir())
-	s.until("cannot start yet", "for=--queue", "connect to 127.0.0.1:1")
+	s.until("cannot start yet", "for=--queue", "nothing answers at 127.0.0.1:1")
 	if status := s.stop(); status != exitOK {
 		t.Errorf("exit status is %d", status)
 	}

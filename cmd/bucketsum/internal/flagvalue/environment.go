@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 	"github.com/bucketsum/bucketsum/pipeline/suggest"
 )
 
@@ -102,6 +103,9 @@ func Fault(err error) error {
 // of its namespace. No flag may have such a variable.
 var ofKubernetes = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
 
+// notFlags are variables that mean something else: the kernel of MD5, and the version that scripts install.
+var notFlags = []string{md5lanes.Environment, prefix + "VERSION"}
+
 // UnknownVariables returns what to say of each variable in an environment that looks like that of a flag, and stands for
 // none of those flags.
 func UnknownVariables(environ, flags []string) []string {
@@ -110,7 +114,7 @@ func UnknownVariables(environ, flags []string) []string {
 		name, _, _ := strings.Cut(pair, "=")
 		rest, ours := strings.CutPrefix(name, prefix)
 		isFlag := slices.ContainsFunc(flags, func(f string) bool { return Variable(f) == name })
-		if !ours || isFlag || name == Variable("version") || ofKubernetes.MatchString(name) {
+		if !ours || isFlag || slices.Contains(notFlags, name) || ofKubernetes.MatchString(name) {
 			continue
 		}
 		meant := ""
