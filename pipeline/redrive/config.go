@@ -33,6 +33,8 @@ type Config struct {
 	Wait time.Duration
 
 	Decode pipeline.Decoder
+	// Discarded is called with the objects of each message that was deleted. Calls are concurrent. May be nil.
+	Discarded func(objects []pipeline.Object)
 	// Told is called with the totals so far, at most every Every. May be nil.
 	Told  func(Tally)
 	Every time.Duration

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/keyglob"
@@ -77,5 +79,22 @@ func (l letter) hasReason(text string) bool {
 	if text == "" {
 		return l.reason == ""
 	}
-	return text == l.kind || strings.Contains(strings.ToLower(l.reason), strings.ToLower(text))
+	if text == l.kind {
+		return true
+	}
+	if text = plain(text); len(text) > maxKind { // no name of a group, which may end like this, too
+		text = strings.TrimSuffix(text, "…")
+	}
+	return strings.TrimSpace(text) != "" && strings.Contains(plain(l.reason), text)
+}
+
+// plain returns a reason as it is compared: the one in a message and the one that a page shows differ in what cannot be
+// printed.
+func plain(reason string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || !unicode.IsPrint(r) || r == utf8.RuneError {
+			return ' '
+		}
+		return unicode.ToLower(r)
+	}, reason)
 }

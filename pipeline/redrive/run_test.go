@@ -46,15 +46,19 @@ func TestSendsWhatMatchesUnchanged(t *testing.T) {
 		match redrive.Match
 		sent  []string
 	}{
-		"all":              {redrive.Match{}, []string{"photos a.jpg", "photos b.tmp", "video a.jpg", "garbage"}},
-		"reason":           {redrive.Match{Reasons: []string{"DENIED"}}, []string{"photos a.jpg", "video a.jpg"}},
-		"group":            {redrive.Match{Reasons: []string{"interrupted N times"}}, []string{"photos b.tmp"}},
-		"either reason":    {redrive.Match{Reasons: []string{"denied", "json"}}, []string{"photos a.jpg", "video a.jpg", "garbage"}},
-		"no reason":        {redrive.Match{Reasons: []string{""}}, nil},
-		"bucket":           {redrive.Match{Buckets: []string{"photos"}}, []string{"photos a.jpg", "photos b.tmp"}},
-		"key":              {redrive.Match{Keys: []string{"a.jpg"}}, []string{"photos a.jpg", "video a.jpg"}},
-		"bucket and key":   {redrive.Match{Buckets: []string{"photos"}, Keys: []string{"a.jpg"}}, []string{"photos a.jpg"}},
-		"reason or bucket": {redrive.Match{Reasons: []string{"denied"}, Buckets: []string{"photos"}}, []string{"photos a.jpg"}},
+		"all":                {redrive.Match{}, []string{"photos a.jpg", "photos b.tmp", "video a.jpg", "garbage", "photos c.jpg"}},
+		"reason":             {redrive.Match{Reasons: []string{"DENIED"}}, []string{"photos a.jpg", "video a.jpg"}},
+		"group":              {redrive.Match{Reasons: []string{"interrupted N times"}}, []string{"photos b.tmp"}},
+		"either reason":      {redrive.Match{Reasons: []string{"denied", "json"}}, []string{"photos a.jpg", "video a.jpg", "garbage"}},
+		"as a page has it":   {redrive.Match{Reasons: []string{"event:\nNOT JSON"}}, []string{"garbage"}},
+		"a line end":         {redrive.Match{Reasons: []string{"\n"}}, nil},
+		"an ellipsis":        {redrive.Match{Reasons: []string{"…", "access…"}}, nil},
+		"a long reason, cut": {redrive.Match{Reasons: []string{strings.Repeat("long ", 199) + "…"}}, []string{"photos c.jpg"}},
+		"no reason":          {redrive.Match{Reasons: []string{""}}, nil},
+		"bucket":             {redrive.Match{Buckets: []string{"photos"}}, []string{"photos a.jpg", "photos b.tmp", "photos c.jpg"}},
+		"key":                {redrive.Match{Keys: []string{"a.jpg"}}, []string{"photos a.jpg", "video a.jpg"}},
+		"bucket and key":     {redrive.Match{Buckets: []string{"photos"}, Keys: []string{"a.jpg"}}, []string{"photos a.jpg"}},
+		"reason or bucket":   {redrive.Match{Reasons: []string{"denied"}, Buckets: []string{"photos"}}, []string{"photos a.jpg"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -63,6 +67,7 @@ func TestSendsWhatMatchesUnchanged(t *testing.T) {
 				b.put(from, "photos b.tmp", because("interrupted 12 times"))
 				b.put(from, "video a.jpg", because("access denied"))
 				b.put(from, "garbage", because("event: not JSON"))
+				b.put(from, "photos c.jpg", because(strings.Repeat("long ", 200)))
 				before := b.bodies(from)
 				c := config(b)
 				c.Match = test.match

@@ -44,14 +44,14 @@ func (r *run) handle(d queue.Delivery) {
 	r.taken++
 	r.working.Go(func() {
 		defer r.free()
-		r.work(d, k, mark)
+		r.work(d, k, mark, l.objects)
 	})
 }
 
 func (r *run) free() { <-r.slots }
 
 // work sends and deletes one message, and holds it back if that fails. It is not interrupted.
-func (r *run) work(d queue.Delivery, k kept, mark uint64) {
+func (r *run) work(d queue.Delivery, k kept, mark uint64, objects []pipeline.Object) {
 	if r.Action == Send {
 		if err := r.send(d, mark); err != nil {
 			r.tally.failed(k.group, err)
@@ -70,6 +70,9 @@ func (r *run) work(d queue.Delivery, k kept, mark uint64) {
 		return
 	}
 	r.tally.count(k.group, func(c *Tally) { c.Discarded++ })
+	if r.Discarded != nil {
+		r.Discarded(objects)
+	}
 }
 
 // delete deletes a message that was sent. If that fails, it is deleted when it comes again.

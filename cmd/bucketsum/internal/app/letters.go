@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,24 +33,33 @@ type letters struct {
 	busy sync.Mutex
 }
 
-// Run implements web.DeadLetters. What was discarded is no longer shown as a failure.
+// Run implements web.DeadLetters. What was discarded is no longer shown as a failure. What has failed since the run began
+// stays, and what the run has not reached.
 func (l *letters) Run(ctx context.Context, action redrive.Action, match redrive.Match) (redrive.Report, error) {
 	if !l.busy.TryLock() {
 		return redrive.Report{}, web.ErrBusy
 	}
 	defer l.busy.Unlock()
+	began := time.Now()
 	c := l.run
 	c.Action, c.Match = action, match
 	if action != redrive.Send {
 		c.To = ""
 	}
+	c.Discarded = func(objects []pipeline.Object) {
+		l.activity.Dismiss(began, func(reason string, of ...pipeline.Object) bool {
+			return len(of) > 0 && match.Selects(reason, of...) && slices.ContainsFunc(objects, func(o pipeline.Object) bool {
+				return o.Bucket == of[0].Bucket && o.Key == of[0].Key
+			})
+		})
+	}
 	s, err := redrive.Run(ctx, c)
-	if s.End != "" {
-		switch action {
-		case redrive.Discard:
-			l.activity.Dismiss(match.Selects)
-		case redrive.Send: // a message that names no object is not known again when it succeeds
-			l.activity.Dismiss(func(reason string, objects ...pipeline.Object) bool {
+	if err == nil && s.Done() {
+		switch {
+		case action == redrive.Discard: // no letter is left
+			l.activity.Dismiss(began, match.Selects)
+		case s.Total.Sent > 0: // a message that names no object is not known again when it succeeds
+			l.activity.Dismiss(began, func(reason string, objects ...pipeline.Object) bool {
 				return len(objects) == 0 && match.Selects(reason)
 			})
 		}
