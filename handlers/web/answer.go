@@ -25,6 +25,20 @@ func answerDocument(w http.ResponseWriter, r *http.Request, v any) {
 	serve(w, r, "application/json", append(body, '\n'))
 }
 
+// answer answers with v as JSON, without an ETag.
+func answer(w http.ResponseWriter, status int, v any) { answerWith(w, status, "application/json", v) }
+
+func answerWith(w http.ResponseWriter, status int, contentType string, v any) {
+	body, err := live.JSON(v)
+	if err != nil { // cannot happen: every field can be encoded
+		status, body = http.StatusInternalServerError, []byte("{}")
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // a client that is gone needs no answer
+}
+
 // serve answers with a body and its ETag, or with status 304 if the client has it already. Caches must not keep it,
 // because it names objects.
 func serve(w http.ResponseWriter, r *http.Request, contentType string, body []byte) {

@@ -20,6 +20,39 @@ var (
 	problemMismatch  = problem{"digest-mismatch", http.StatusUnprocessableEntity, "The content is not what the request states"}
 )
 
+// wanted is what a request wants of its content.
+type wanted struct {
+	names  []string // algorithms of the answer
+	stated digestfield.Statements
+}
+
+// wantedOf returns what a request wants, or why it is refused.
+func wantedOf(w http.ResponseWriter, r *http.Request) (wanted, *fault) {
+	names, f := algorithmsOf(r)
+	if f != nil {
+		return wanted{}, f
+	}
+	stated, err := digestfield.Read(r.Header.Values)
+	if err != nil {
+		return wanted{}, &fault{problemField, err.Error()}
+	}
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		w.Header().Set("Accept-Encoding", "identity")
+		return wanted{}, &fault{problemEncoding, "Send the content as it is: a checksum of a compressed body is not that of its content"}
+	}
+	return wanted{names, stated}, nil
+}
+
+// answerOf returns the answer about a content.
+func (x wanted) answerOf(content *digest.Digest, checked []digestfield.Checked) checksumsAnswer {
+	a := checksumsAnswer{Size: content.Size(), Digests: map[string]string{}, Checked: checked}
+	sums := content.Sums()
+	for _, name := range x.names {
+		a.Digests[name] = sums[name]
+	}
+	return a
+}
+
 // checksumsAnswer is the answer of POST /v1/checksums. Fields may be added and are never renamed.
 type checksumsAnswer struct {
 	Size    int64                 `json:"size"`    // bytes that were digested
@@ -35,15 +68,7 @@ type mismatchAnswer struct {
 
 // checksums answers with checksums of the body, or of the file in a form.
 func (s *service) checksums(w http.ResponseWriter, r *http.Request) {
-	names, f := algorithmsOf(r)
-	stated, err := digestfield.Read(r.Header.Values)
-	if f == nil && err != nil {
-		f = &fault{problemField, err.Error()}
-	}
-	if coding := r.Header.Get("Content-Encoding"); f == nil && coding != "" && !strings.EqualFold(coding, "identity") {
-		w.Header().Set("Accept-Encoding", "identity")
-		f = &fault{problemEncoding, "Send the content as it is: a checksum of a compressed body is not that of its content"}
-	}
+	want, f := wantedOf(w, r)
 	if f != nil {
 		f.kind.answer(w, r, f.message)
 		return
@@ -55,9 +80,9 @@ func (s *service) checksums(w http.ResponseWriter, r *http.Request) {
 	var ofFile digestfield.Statements
 	content, f := s.upload(w, r, b, func() (*digest.Digest, error) {
 		if !form {
-			return readAll(r, b, b, slices.Concat(names, stated.Algorithms()))
+			return readAll(r, b, b, slices.Concat(want.names, want.stated.Algorithms()))
 		}
-		if needed := stated.Algorithms(); len(needed) > 0 {
+		if needed := want.stated.Algorithms(); len(needed) > 0 {
 			var err error
 			if ofBody, err = digest.New(needed...); err != nil {
 				return nil, errInternal
@@ -71,29 +96,31 @@ func (s *service) checksums(w http.ResponseWriter, r *http.Request) {
 		if ofFile, err = digestfield.Read(file.Header.Values); err != nil {
 			return nil, &fault{problemField, err.Error()}
 		}
-		return readAll(r, b, file, slices.Concat(names, ofFile.Algorithms()))
+		return readAll(r, b, file, slices.Concat(want.names, ofFile.Algorithms()))
 	})
 	if f != nil {
 		refuse(w, r, b, f, func() { f.kind.answer(w, r, f.message) })
 		return
 	}
-	sums := content.Sums()
-	answer := checksumsAnswer{Size: content.Size(), Digests: map[string]string{}, Checked: []digestfield.Checked{}}
-	for _, name := range names {
-		answer.Digests[name] = sums[name]
+	if ofBody == nil {
+		ofBody = content
 	}
-	if ofBody != nil {
-		answer.Checked = append(stated.Check("request", ofBody.Sums()), ofFile.Check("file", sums)...)
-	} else {
-		answer.Checked = append(stated.Check("request", sums), ofFile.Check("file", sums)...)
+	checked := append(want.stated.Check("request", ofBody.Sums()), ofFile.Check("file", content.Sums())...)
+	if a := want.answerOf(content, checked); !a.differs(w, r, "") {
+		answer(w, http.StatusOK, a)
 	}
-	if i := slices.IndexFunc(answer.Checked, func(c digestfield.Checked) bool { return c.Outcome == digest.Mismatch }); i >= 0 {
-		c := answer.Checked[i]
-		detail := fmt.Sprintf("%s states the %s %s, and the content has %s", c.Field, c.Algorithm, c.Stated, c.Computed)
-		answerOnce(w, problemMismatch.status, "application/problem+json", mismatchAnswer{problemMismatch.body(r, detail), answer})
-		return
+}
+
+// differs reports whether the content is not what the request states. Then it has answered.
+func (a checksumsAnswer) differs(w http.ResponseWriter, r *http.Request, more string) bool {
+	i := slices.IndexFunc(a.Checked, func(c digestfield.Checked) bool { return c.Outcome == digest.Mismatch })
+	if i < 0 {
+		return false
 	}
-	answerOnce(w, http.StatusOK, "application/json", answer)
+	c := a.Checked[i]
+	detail := fmt.Sprintf("%s states the %s %s, and the content has %s%s", c.Field, c.Algorithm, c.Stated, c.Computed, more)
+	answerWith(w, problemMismatch.status, "application/problem+json", mismatchAnswer{problemMismatch.body(r, detail), a})
+	return true
 }
 
 // algorithmsOf returns the algorithms that a query names.

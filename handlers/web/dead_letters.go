@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/bucketsum/bucketsum/handlers/web/live"
+	"github.com/bucketsum/bucketsum/handlers/web/bounds"
 	"github.com/bucketsum/bucketsum/pipeline/redrive"
 )
 
@@ -113,7 +113,7 @@ func (s *service) runLetters(w http.ResponseWriter, r *http.Request, action redr
 	defer cancel()
 	report, err := s.config.Actions.DeadLetters.Run(ctx, action, match)
 	if action != redrive.Look && report.End != "" {
-		s.config.Log.InfoContext(r.Context(), "dead letters by HTTP", "action", action.String(), "address", addressOf(r).String(),
+		s.config.Log.InfoContext(r.Context(), "dead letters by HTTP", "action", action.String(), "address", bounds.ClientOf(r).String(),
 			"found", report.Total.Found, "sent", report.Total.Sent, "discarded", report.Total.Discarded, "failed", report.Total.Failed)
 	}
 	switch {
@@ -124,9 +124,6 @@ func (s *service) runLetters(w http.ResponseWriter, r *http.Request, action redr
 		s.config.Log.WarnContext(r.Context(), "dead letters not reached", "action", action.String(), "err", err)
 		problemLetters.answer(w, r, err.Error())
 	default:
-		body, _ := live.JSON(report) // every field can be encoded
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		_, _ = w.Write(append(body, '\n')) // a client that is gone needs no answer
+		answer(w, http.StatusOK, report)
 	}
 }

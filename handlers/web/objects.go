@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -12,7 +11,7 @@ import (
 	"syscall"
 	"unicode"
 
-	"github.com/bucketsum/bucketsum/handlers/web/digestfield"
+	"github.com/bucketsum/bucketsum/handlers/web/bounds"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
@@ -74,24 +73,15 @@ func (s *service) put(w http.ResponseWriter, r *http.Request) {
 		problemNoBucket.answer(w, r, "The bucket is the folder that bucketsum local watches")
 		return
 	}
-	names, f := algorithmsOf(r)
-	replace, f2 := replaceOf(r)
-	stated, err := digestfield.Read(r.Header.Values)
-	switch {
-	case f != nil:
-	case f2 != nil:
-		f = f2
-	case err != nil:
-		f = &fault{problemField, err.Error()}
-	case r.Header.Get("Content-Range") != "":
+	replace, f := replaceOf(r)
+	var want wanted
+	if f == nil {
+		want, f = wantedOf(w, r)
+	}
+	if f == nil && r.Header.Get("Content-Range") != "" {
 		f = &fault{problemPart, "Leave Content-Range out, and send the whole file"}
-	case !slices.Contains([]string{"", "identity"}, strings.ToLower(r.Header.Get("Content-Encoding"))):
-		f = &fault{problemEncoding, "Send the content as it is, without Content-Encoding"}
 	}
 	if f != nil {
-		if f.kind == problemEncoding {
-			w.Header().Set("Accept-Encoding", "identity")
-		}
 		f.kind.answer(w, r, f.message)
 		return
 	}
@@ -112,25 +102,17 @@ func (s *service) put(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	content, f := s.upload(w, r, b, func() (*digest.Digest, error) {
-		return readAll(r, b, io.TeeReader(b, &faultyWriter{up, func(err error) error { return s.writeFault(r, err) }}), slices.Concat(names, stated.Algorithms()))
+		return readAll(r, b, io.TeeReader(b, &faultyWriter{up, func(err error) error { return s.writeFault(r, err) }}), slices.Concat(want.names, want.stated.Algorithms()))
 	})
 	if f != nil {
 		refused(f)
 		return
 	}
-	sums := content.Sums()
-	answer := objectAnswer{Bucket: bucket, Key: key, checksumsAnswer: checksumsAnswer{Size: content.Size(), Digests: map[string]string{}}}
-	for _, name := range names {
-		answer.Digests[name] = sums[name]
-	}
-	answer.Checked = append([]digestfield.Checked{}, stated.Check("request", sums)...)
-	if i := slices.IndexFunc(answer.Checked, func(c digestfield.Checked) bool { return c.Outcome == digest.Mismatch }); i >= 0 {
-		c := answer.Checked[i]
-		detail := fmt.Sprintf("%s states the %s %s, and the content has %s. Nothing was written", c.Field, c.Algorithm, c.Stated, c.Computed)
-		answerOnce(w, problemMismatch.status, "application/problem+json", mismatchAnswer{problemMismatch.body(r, detail), answer.checksumsAnswer})
+	a := objectAnswer{Bucket: bucket, Key: key, checksumsAnswer: want.answerOf(content, want.stated.Check("request", content.Sums()))}
+	if a.differs(w, r, ". Nothing was written") {
 		return
 	}
-	answer.ETag, err = up.Place(replace)
+	a.ETag, err = up.Place(replace)
 	switch {
 	case errors.Is(err, pipeline.ErrChanged) && (replace != Replace{} || r.Header.Get("If-None-Match") != ""):
 		problemPrecondition.answer(w, r, "Nothing was written")
@@ -140,9 +122,9 @@ func (s *service) put(w http.ResponseWriter, r *http.Request) {
 		f := s.writeFault(r, err)
 		f.kind.answer(w, r, f.message)
 	default:
-		s.config.Log.InfoContext(r.Context(), "file written", "bucket", bucket, "key", key, "bytes", answer.Size, "address", addressOf(r).String())
+		s.config.Log.InfoContext(r.Context(), "file written", "bucket", bucket, "key", key, "bytes", a.Size, "address", bounds.ClientOf(r).String())
 		w.Header().Set("Location", "/v1/records/"+url.PathEscape(bucket)+"/"+(&url.URL{Path: key}).EscapedPath())
-		answerOnce(w, http.StatusCreated, "application/json", answer)
+		answer(w, http.StatusCreated, a)
 	}
 }
 

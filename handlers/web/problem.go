@@ -1,10 +1,6 @@
 package web
 
-import (
-	"net/http"
-
-	"github.com/bucketsum/bucketsum/handlers/web/live"
-)
+import "net/http"
 
 // problemTypes precedes the name of a problem in its type. The page explains each problem.
 const problemTypes = "https://github.com/bucketsum/bucketsum/blob/main/docs/http.md#"
@@ -48,17 +44,5 @@ func (p problem) body(r *http.Request, detail string) problemAnswer {
 
 // answer answers a request with the problem.
 func (p problem) answer(w http.ResponseWriter, r *http.Request, detail string) {
-	answerOnce(w, p.status, "application/problem+json", p.body(r, detail))
-}
-
-// answerOnce answers with a document that has no ETag.
-func answerOnce(w http.ResponseWriter, status int, contentType string, v any) {
-	body, err := live.JSON(v)
-	if err != nil { // cannot happen: every field can be encoded
-		status, body = http.StatusInternalServerError, []byte("{}")
-	}
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that is gone needs no answer
+	answerWith(w, p.status, "application/problem+json", p.body(r, detail))
 }

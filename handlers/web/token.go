@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/bucketsum/bucketsum/handlers/web/bounds"
 )
 
 const (
@@ -89,7 +90,7 @@ func (t *Token) read() (string, error) {
 
 // admits reports whether a request has the token. Otherwise it has answered.
 func (t *Token) admits(w http.ResponseWriter, r *http.Request) bool {
-	from := addressOf(r)
+	from := bounds.ClientOf(r)
 	if wait := t.blocked(from); wait > 0 {
 		w.Header().Set("Retry-After", fmt.Sprint(int(wait.Seconds())+1))
 		problemTries.answer(w, r, "Wait for as many seconds as Retry-After says")
@@ -159,20 +160,4 @@ func (t *Token) bucket(from netip.Prefix) netip.Prefix {
 		return from
 	}
 	return netip.Prefix{}
-}
-
-// addressOf returns the address of a client, or the network of an IPv6 client, which has many addresses.
-func addressOf(r *http.Request) netip.Prefix {
-	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	a, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	a = a.Unmap().WithZone("")
-	bits := a.BitLen()
-	if a.Is6() && !a.IsLoopback() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits)
-	return p
 }

@@ -16,7 +16,6 @@ package web
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -194,8 +193,7 @@ func (s *service) paced(w http.ResponseWriter, r *http.Request) bool {
 	case "/livez", "/health", "/readyz", "/metrics", "/md5":
 		return true
 	}
-	client, ok := bounds.ClientOf(r)
-	if !ok || s.clients.Admit(client) {
+	if s.clients.Admit(bounds.ClientOf(r)) {
 		return true
 	}
 	w.Header().Set("Retry-After", "1")
@@ -226,12 +224,4 @@ func methodNotAllowed(allow string) http.HandlerFunc {
 
 func answerError(w http.ResponseWriter, status int, message string) {
 	answer(w, status, map[string]string{"error": message})
-}
-
-func answer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	// Strings can always be encoded, and a client that is gone needs no answer.
-	_ = json.NewEncoder(w).Encode(body)
 }

@@ -23,8 +23,11 @@ type Clients struct {
 	recent, older map[netip.Prefix]*rate.Limiter
 }
 
-// Admit reports whether a client may send one more request now.
+// Admit reports whether a client may send one more request now. One on this machine always may.
 func (c *Clients) Admit(client netip.Prefix) bool {
+	if !client.IsValid() || client.Addr().IsLoopback() {
+		return true
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := c.recent[client]
@@ -40,19 +43,18 @@ func (c *Clients) Admit(client netip.Prefix) bool {
 	return l.Allow()
 }
 
-// ClientOf returns the address of a client on another machine, or the network of an IPv6 client, which has many
-// addresses.
-func ClientOf(r *http.Request) (netip.Prefix, bool) {
+// ClientOf returns the address of a client, or the network of an IPv6 client, which has many addresses. It is the zero
+// value if the address is unknown.
+func ClientOf(r *http.Request) netip.Prefix {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	a, err := netip.ParseAddr(host)
-	if err != nil || a.Unmap().IsLoopback() {
-		return netip.Prefix{}, false
+	if err != nil {
+		return netip.Prefix{}
 	}
 	a = a.Unmap().WithZone("")
 	bits := a.BitLen()
-	if a.Is6() {
+	if a.Is6() && !a.IsLoopback() {
 		bits = 64
 	}
-	p, err := a.Prefix(bits)
-	return p, err == nil
+	return netip.PrefixFrom(a, bits).Masked()
 }
