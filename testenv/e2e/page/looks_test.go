@@ -36,7 +36,7 @@ func TestLooks(t *testing.T) {
 	for state, status := range states() {
 		t.Run(state, func(t *testing.T) {
 			h, err := web.Handler(web.Config{
-				Version: "v1.4.0", Records: map[string]web.Records{"photos": records{}, "scans": records{}}, Actions: web.Actions{Open: true, DeadLetters: letters{}}, Status: func() live.Status { return status }, Flow: page.Flow{
+				Version: "dev", Records: map[string]web.Records{"photos": records{}, "scans": records{}}, Actions: web.Actions{Open: true, DeadLetters: letters{}}, Status: func() live.Status { return status }, Flow: page.Flow{
 					Buckets: []string{"s3://photos", "s3://scans"}, Queue: "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/uploads",
 					Algorithms: []string{"md5", "sha256"}, Records: []string{"FILE.md5", "FILE.sha256"},
 					DeadLetters: "awssqs://sqs.eu-central-1.amazonaws.com/123456789012/uploads-dead", First: "aws s3 cp FILE s3://photos/",
