@@ -94,6 +94,7 @@ func TestChecksums(t *testing.T) {
 		"none":           {"?algorithms=", "hello", nil, 400, "unknown-algorithm", 0, nil},
 		"too many":       {"?algorithms=" + all + ",blake2b-8", "hello", nil, 400, "invalid-query", 0, nil},
 		"malformed":      {"?algorithms=%zz", "hello", nil, 400, "invalid-query", 0, nil},
+		"misspelt":       {"?algorithm=sha256", "hello", nil, 400, "invalid-query", 0, nil},
 		"no file":        {"", "--b--\r\n", []string{"Content-Type", formType}, 400, "invalid-form", 0, nil},
 		"no boundary":    {"", hello, []string{"Content-Type", "multipart/form-data"}, 400, "invalid-form", 0, nil},
 		"truncated":      {"", hello[:len(hello)-10], []string{"Content-Type", formType}, 400, "truncated", 0, nil},
@@ -108,6 +109,9 @@ func TestChecksums(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.digests, answer.Digests); diff != "" && tc.digests != nil {
 				t.Errorf("digests (-want +got):\n%s", diff)
+			}
+			if name == "misspelt" && answer.Detail != `There is no parameter "algorithm"; did you mean algorithms?` {
+				t.Errorf("detail is %q", answer.Detail)
 			}
 			if tc.problem == "unknown-algorithm" && !strings.Contains(answer.Detail, "sha512") {
 				t.Errorf("detail is %q", answer.Detail)

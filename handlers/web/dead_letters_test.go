@@ -32,6 +32,7 @@ func TestDeadLetters(t *testing.T) {
 		"look at some": {"GET", "/v1/dead-letters?match=reason%3Ddenied&match=bucket%3Da", "", nil, 200, `"groups":[{"reason":"denied"`, redrive.Look,
 			redrive.Match{Reasons: []string{"denied"}, Buckets: []string{"a"}}},
 		"look, wrong match":  {"GET", "/v1/dead-letters?match=age%3D3", "", nil, 400, `is not reason=TEXT`, 0, redrive.Match{}},
+		"no such parameter":  {"GET", "/v1/dead-letters?foo=1", "", nil, 400, `There is no parameter`, 0, redrive.Match{}},
 		"look, wrong query":  {"GET", "/v1/dead-letters?match=%zz", "", nil, 400, `#invalid-query`, 0, redrive.Match{}},
 		"look, POST":         {"POST", "/v1/dead-letters", "{}", nil, 405, `#method-not-allowed`, 0, redrive.Match{}},
 		"redrive all":        {"POST", redriveURL, `{"all":true}`, nil, 200, `"action":"send"`, redrive.Send, redrive.Match{}},

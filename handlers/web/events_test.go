@@ -197,6 +197,7 @@ func TestRoutesV1(t *testing.T) {
 		{"GET", "/v1/events?only=results", "", 400, "invalid-query", ""},
 		{"GET", "/v1/events?only=status&only=status", "", 400, "invalid-query", ""},
 		{"GET", "/v1/events?only=%zz", "", 400, "invalid-query", ""},
+		{"GET", "/v1/events?onyl=status", "", 400, "invalid-query", ""},
 		{"GET", "/v1", "", 404, "not-found", ""},
 		{"GET", "/v1/", "", 404, "not-found", ""},
 		{"GET", "/v1/status/", "", 404, "not-found", ""},

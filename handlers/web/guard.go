@@ -84,21 +84,24 @@ func isJSON(r *http.Request) bool {
 func (s *service) addActions(routes routesV1) {
 	a := s.config.Actions
 	if len(a.Objects) > 0 {
-		routes["/v1/objects/"] = map[string]http.HandlerFunc{http.MethodPut: s.guarded(s.put)}
+		routes["/v1/objects/"] = map[string]http.HandlerFunc{http.MethodPut: s.guarded(knowing(s.put, "algorithms"))}
 	}
 	if a.DeadLetters == nil && a.NoDeadLetters == "" {
 		return
 	}
-	letters := func(method, path string, h http.HandlerFunc) {
+	letters := func(method, path string, h http.HandlerFunc, parameters ...string) {
 		if a.DeadLetters == nil {
 			h = func(w http.ResponseWriter, r *http.Request) { problemOff.answer(w, r, a.NoDeadLetters) }
 		}
-		routes[path] = map[string]http.HandlerFunc{method: s.guarded(h)}
+		routes[path] = map[string]http.HandlerFunc{method: s.guarded(knowing(h, parameters...))}
 	}
-	letters(http.MethodGet, "/v1/dead-letters", s.deadLetters)
+	letters(http.MethodGet, "/v1/dead-letters", s.deadLetters, "match")
 	letters(http.MethodPost, "/v1/dead-letters/redrive", s.lettersAction(redrive.Send))
 	letters(http.MethodPost, "/v1/dead-letters/discard", s.lettersAction(redrive.Discard))
 }
+
+// useAddress says under which names the server answers.
+const useAddress = "Use the IP address of its machine, or localhost on it"
 
 // named accepts requests whose Host is an IP address or one of Config.Hosts. Any other name may belong to
 // a web site that resolves its name to this server, to read it through the browser of a visitor (DNS
@@ -115,9 +118,9 @@ func (s *service) named(next http.HandlerFunc) http.HandlerFunc {
 		_, err := netip.ParseAddr(strings.Trim(host, "[]"))
 		if err != nil && !slices.ContainsFunc(s.config.Hosts, func(name string) bool { return strings.EqualFold(name, host) }) {
 			if isV1(r) {
-				problemHost.answer(w, r, "Use an IP address or localhost")
+				problemHost.answer(w, r, useAddress)
 			} else {
-				answerError(w, problemHost.status, problemHost.title)
+				answerError(w, problemHost.status, problemHost.title+". "+useAddress)
 			}
 			return
 		}

@@ -356,6 +356,10 @@ func TestOpenAPIDescribesAnswers(t *testing.T) {
 		switch status {
 		case "421":
 			ask(full, method, path, target, 421, nil, "Host", "evil.example")
+		case "400":
+			if method == http.MethodGet && strings.HasPrefix(path, "/v1/") {
+				get(full, path, target+"?unknown=1", 400)
+			}
 		case "304":
 			tag := get(full, path, target, 200).Header.Get("ETag")
 			get(full, path, target, 304, "If-None-Match", tag)

@@ -140,6 +140,7 @@ func TestRecordV1(t *testing.T) {
 		"a%2Fb%20/none":          {404, "no-record"},
 		"a/b%20/none":            {404, "no-bucket"},
 		"inbox/broken":           {502, "store-failed"},
+		"inbox/none?version=1":   {400, "invalid-query"},
 	} {
 		response, err := s.client.Get(s.url("/v1/records/" + path))
 		if err != nil {

@@ -6,8 +6,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -16,6 +18,7 @@ import (
 	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/readable"
 )
 
 // lookupTimeout leaves time for an error answer within the write timeout.
@@ -82,6 +85,17 @@ func answerOf(bucket, key string, record pipeline.Record) recordAnswer {
 	}
 }
 
+// buckets names the buckets that have records.
+func (s *service) buckets() string {
+	names := slices.Sorted(maps.Keys(s.config.Records))
+	const most = 10
+	more := ""
+	if n := len(names) - most; n > 0 {
+		names, more = names[:most], fmt.Sprintf(" and %d more", n)
+	}
+	return "The buckets here: " + readable.Text(strings.Join(names, ", ")) + more
+}
+
 // recordQuery returns the object that a query names, or why the query is wrong.
 func recordQuery(r *http.Request) (bucket, key, wrong string) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -136,7 +150,7 @@ func (s *service) record(w http.ResponseWriter, r *http.Request) {
 	switch fault {
 	case nil:
 	case &problemNoBucket:
-		fault.answer(w, r, "The buckets are those of --bucket, by their names in events")
+		fault.answer(w, r, s.buckets())
 		return
 	case &problemNoRecord:
 		fault.answer(w, r, "The worker has not recorded it yet, or there is no such object")

@@ -1,10 +1,14 @@
 package web
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/bucketsum/bucketsum/pipeline/suggest"
 )
 
 // routesV1 are the handlers of the routes below /v1, by path and method. A path that ends in a slash is that of
@@ -14,12 +18,12 @@ type routesV1 map[string]map[string]http.HandlerFunc
 // v1 returns the routes that are configured.
 func (s *service) v1() routesV1 {
 	routes := routesV1{}
-	routes["/v1/checksums"] = map[string]http.HandlerFunc{http.MethodPost: s.checksums}
+	routes["/v1/checksums"] = map[string]http.HandlerFunc{http.MethodPost: knowing(s.checksums, "algorithms")}
 	if s.config.Status != nil {
 		routes.get("/v1/status", s.status)
 	}
 	if s.config.Watch != nil {
-		routes.get("/v1/events", s.events)
+		routes.get("/v1/events", s.events, "only")
 	}
 	if len(s.config.Records) > 0 {
 		routes.get("/v1/records/", s.record)
@@ -28,8 +32,27 @@ func (s *service) v1() routesV1 {
 	return routes
 }
 
+// knowing refuses queries with other parameters than these: an answer that ignores one looks like one that heeds it.
+func knowing(next http.HandlerFunc, parameters ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		query, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			problemQuery.answer(w, r, "It is malformed")
+			return
+		}
+		for _, name := range slices.Sorted(maps.Keys(query)) {
+			if !slices.Contains(parameters, name) {
+				problemQuery.answer(w, r, fmt.Sprintf("There is no parameter %q%s", name, suggest.Or(name, parameters)))
+				return
+			}
+		}
+		next(w, r)
+	}
+}
+
 // get adds a route for GET and HEAD.
-func (routes routesV1) get(path string, h http.HandlerFunc) {
+func (routes routesV1) get(path string, h http.HandlerFunc, parameters ...string) {
+	h = knowing(h, parameters...)
 	routes[path] = map[string]http.HandlerFunc{http.MethodGet: h, http.MethodHead: h}
 }
 

@@ -71,7 +71,7 @@ func (a *Activity) result(_ context.Context, r pipeline.Result, _ error) {
 	step.results++
 	a.flow.results++
 	if !r.Event.Time.IsZero() {
-		step.age = max(step.age, now.Sub(r.Event.Time))
+		step.age = max(step.age, now.Sub(r.Event.Time), time.Millisecond) // clocks differ
 	}
 	switch r.Outcome {
 	case pipeline.Recorded:

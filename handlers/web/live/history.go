@@ -21,7 +21,7 @@ type Hour struct {
 	Results     []int64   `json:"results"`      // objects, whatever their outcome
 	Failed      []int64   `json:"failed"`       // failures that are final, and mismatches
 	Returned    []int64   `json:"returned"`     // deliveries that went back to the queue
-	AgeSeconds  []int64   `json:"age_seconds"`  // the longest time from an event to its result
+	AgeSeconds  []float64 `json:"age_seconds"`  // the longest time from an event to its result; 0: there was none
 }
 
 // step is what happened in one minute.
@@ -73,7 +73,7 @@ func (h *history) hour(now time.Time) Hour {
 		s := h.steps[(h.newest+1+i)%stepCount]
 		hour.Bytes, hour.Results = append(hour.Bytes, s.bytes), append(hour.Results, s.results)
 		hour.Failed, hour.Returned = append(hour.Failed, s.failed), append(hour.Returned, s.returned)
-		hour.AgeSeconds = append(hour.AgeSeconds, int64(s.age/time.Second))
+		hour.AgeSeconds = append(hour.AgeSeconds, s.age.Round(time.Millisecond).Seconds())
 	}
 	return hour
 }

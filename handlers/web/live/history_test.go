@@ -108,8 +108,9 @@ func TestActivityLastHour(t *testing.T) {
 		want := live.Hour{
 			Until: got.Until, StepSeconds: 60, Bytes: zeros(nil),
 			Results: zeros(map[int]int64{0: 4, 58: 6}), Failed: zeros(map[int]int64{0: 2, 58: 2}),
-			Returned: zeros(map[int]int64{0: 1, 58: 1}), AgeSeconds: zeros(map[int]int64{0: 3, 58: 5}),
+			Returned: zeros(map[int]int64{0: 1, 58: 1}), AgeSeconds: make([]float64, 60),
 		}
+		want.AgeSeconds[0], want.AgeSeconds[58] = 3, 5
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("last hour (-want +got):\n%s", diff)
 		}

@@ -40,7 +40,7 @@ func TestActivityOfChecks(t *testing.T) {
 		t.Errorf("totals (-want +got):\n%s", diff)
 	}
 	html := shown()
-	for _, want := range []string{"<b>1</b> not as claimed", "not what its store claims", livetest.Sum("")} {
+	for _, want := range []string{"<b>1</b> not as claimed", `<strong class="badge">not as claimed</strong>`, livetest.Sum("")} {
 		if !strings.Contains(html, want) {
 			t.Errorf("page lacks %s", want)
 		}

@@ -28,7 +28,7 @@ func Number(n int64) HTML { return HTML(strconv.FormatInt(n, 10)) }
 func Count(n int64) HTML {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "\u202f" + s[i:]
+		s = s[:i] + "," + s[i:]
 	}
 	return HTML(s)
 }

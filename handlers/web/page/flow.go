@@ -14,6 +14,7 @@ type Flow struct {
 	Records     []string // the names of the records of an object FILE, or where they are
 	Results     string   // URL of the topic of results; empty: none
 	DeadLetters string   // URL of the topic of dead letters; empty: none
+	Mended      bool     // failures that are put right are taken out of the totals
 	// First is the command that makes the first object; empty: there is none to name.
 	First string
 }
@@ -32,10 +33,13 @@ func flow(c Config, s live.Status) markup.HTML {
 	case w != nil:
 		waiting = "nothing waits"
 	}
-	removed := t.Removed + t.Kept
+	removed, given := t.Removed+t.Kept, markup.HTML("since the start")
+	if f.Mended {
+		given = "left"
+	}
 	return markup.Join(`<section class="way" aria-label="The way of an object"><ol class="flow" id="flow" data-live>`,
 		station(plural(len(f.Buckets), "Bucket"), f.Buckets, "",
-			lines(counted(t.Summed, "read"), markup.Join(markup.Text(readable.Bytes(t.Bytes)), markup.When(removed > 0, ", ", markup.Count(removed), " deleted")))),
+			lines(counted(t.Summed, "summed"), markup.Join(markup.Text(readable.Bytes(t.Bytes)), markup.When(removed > 0, ", ", markup.Count(removed), " deleted")))),
 		station("Queue", nonEmpty(f.Queue), "", lines(waiting, "")),
 		station("Worker", f.Algorithms, "",
 			lines(counted(int64(s.InWorkCount), "in work"), markup.Text(speed(s.BytesPerSecond, "")))),
@@ -44,7 +48,7 @@ func flow(c Config, s live.Status) markup.HTML {
 			markup.When(t.Mismatched > 0, `<p class="count bad">`, counted(t.Mismatched, "not as claimed"), `</p>`)),
 		markup.When(f.Results != "", station("Results", nonEmpty(f.Results), "", lines(counted(t.Summed+t.Current+removed+t.Mismatched, "sent"), ""))),
 		markup.When(f.DeadLetters != "" || t.Failed > 0, station("Dead letters", nonEmpty(f.DeadLetters), " off",
-			lines(counted(t.Failed, "since the start"), markup.When(failed != "", `<span class="bad">`, markup.Text(failed), ` now</span>`)))),
+			lines(counted(t.Failed, given), markup.When(failed != "", `<span class="bad">`, markup.Text(failed), ` now</span>`)))),
 		"\n</ol></section>\n")
 }
 

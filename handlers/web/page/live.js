@@ -27,7 +27,7 @@ function enliven(root) {
     time.title = at.toString();
     time.textContent = today ? at.toLocaleTimeString() : at.toLocaleString();
   }
-  if (document.body.dataset.actions) for (const e of root.querySelectorAll('.actions')) e.hidden = false;
+  if (document.body.dataset.actions) for (const e of root.querySelectorAll('[data-acts]')) e.hidden = false;
 }
 
 async function copy(button) {

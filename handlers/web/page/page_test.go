@@ -35,17 +35,17 @@ func TestState(t *testing.T) {
 		status live.Status
 	}{
 		"Nothing yet: waiting for the first object": {},
-		"Up to date: 1\u202f204 done":               {status: live.Status{Totals: many, Waiting: waiting(0, live.Exactly)}},
-		"Nothing in work: 1\u202f204 done":          {status: live.Status{Totals: many}}, // the queue does not say that it is empty
-		"Done, except for failures: 1\u202f204 done, 2 failed, 1 to be retried": {status: live.Status{
+		"Up to date: 1,204 done":                    {status: live.Status{Totals: many, Waiting: waiting(0, live.Exactly)}},
+		"Nothing in work: 1,204 done":               {status: live.Status{Totals: many}}, // the queue does not say that it is empty
+		"Done, except for failures: 1,204 done, 2 failed, 1 to be retried": {status: live.Status{
 			Totals: many, Waiting: waiting(0, live.Exactly), Failures: []live.Failure{failure(true), failure(false), failure(true)},
 		}},
-		"Working: 1\u202f204 done, 1 failed, 2 in work at 10.0 MiB/s, 40 s left": {status: live.Status{
+		"Working: 1,204 done, 1 failed, 2 in work at 10.0 MiB/s, 40 s left": {status: live.Status{
 			Totals: many, Failures: []live.Failure{failure(true)}, InWorkCount: 2, BytesPerSecond: 10 << 20, BytesLeft: known(400 << 20), Waiting: waiting(0, live.About),
 		}},
 		"Working: 2 in work, about 17 waiting":                                {status: live.Status{InWorkCount: 2, Waiting: waiting(17, live.About)}},
 		"Working: 2 in work at 5.0 MiB/s":                                     {status: live.Status{InWorkCount: 2, BytesPerSecond: 5 << 20, BytesLeft: known(9)}}, // more may wait
-		"Working: 2 in work, at least 1\u202f000 waiting":                     {status: live.Status{InWorkCount: 2, Waiting: waiting(1000, live.AtLeast)}},
+		"Working: 2 in work, at least 1,000 waiting":                          {status: live.Status{InWorkCount: 2, Waiting: waiting(1000, live.AtLeast)}},
 		"Stopping: 2 in work":                                                 {faults: map[string]string{"draining": "ends"}, status: live.Status{InWorkCount: 2}},
 		"Starting: waits for --queue: no such queue":                          {faults: map[string]string{"start": "waits", "--queue": "--queue: no such queue"}},
 		"Not ready: bucket b: denied; queue: gone":                            {faults: map[string]string{"queue": "gone", "bucket b": "denied"}, status: live.Status{Totals: many}},
@@ -152,8 +152,11 @@ func TestFailures(t *testing.T) {
 			t.Errorf("the selection %q matches %q: %v, want %v", texts, key, !want, want)
 		}
 	}
-	if got := render(page.Config{}, a.Status()); strings.Contains(got, `data-action="`) {
-		t.Error("there are buttons without actions")
+	if !strings.Contains(got, `<span hidden data-acts> Then retry.</span>`) {
+		t.Error("the advice does not name the button")
+	}
+	if got := render(page.Config{}, a.Status()); strings.Contains(got, `data-action="`) || strings.Contains(got, "retry.") {
+		t.Error("there are buttons, or advice to use them, without actions")
 	}
 }
 
@@ -164,12 +167,15 @@ func TestPlots(t *testing.T) {
 		for range 3 {
 			livetest.End(t, a, livetest.Delivery(pipeline.Nacked, "a", errors.New("timeout")))
 		}
+		soon := livetest.Result(pipeline.Recorded, livetest.Object("soon", 1))
+		soon.Event.Time = time.Now().Add(-300 * time.Millisecond)
+		livetest.Publish(t, a, soon)
 		time.Sleep(time.Minute)
 		livetest.End(t, a, livetest.Delivery(pipeline.DeadLettered, "a", errors.New("timeout")))
 		got := render(page.Config{}, a.Status())
 		for _, want := range []string{
-			`aria-label="Failed attempts each minute: 4 in the last hour, at most 3 (1 min ago), now 1"`, `M232 40v-40.0h3v40.0zM236 40v-13.3h3v13.3z`,
-			`aria-label="Read each minute: nothing in the last hour"`,
+			`aria-label="Failed attempts: 4 in the last hour, at most 3 (1 min ago), now 1"`, `M232 40v-40.0h3v40.0zM236 40v-13.3h3v13.3z`,
+			`aria-label="Read each minute: nothing in the last hour"`, `aria-label="Longest wait: &lt; 1 s (1 min ago)"`,
 		} {
 			if !strings.Contains(got, want) {
 				t.Errorf("page lacks %s", want)
@@ -183,5 +189,18 @@ func TestFirst(t *testing.T) {
 	got := render(page.Config{Flow: page.Flow{First: "cp FILE ./inbox/"}}, live.Status{})
 	if !strings.Contains(got, "Type <code>cp FILE ./inbox/</code>") {
 		t.Error("an empty page does not say what to do")
+	}
+}
+
+// TestFlow expects counts that mean one thing each.
+func TestFlow(t *testing.T) {
+	s := live.Status{Totals: live.Totals{Summed: 2, Bytes: 10, Failed: 1}}
+	for want, f := range map[string]page.Flow{"since the start": {}, "left": {Mended: true}} {
+		got := render(page.Config{Flow: f}, s)
+		for _, want := range []string{"<b>2</b> summed", "<b>1</b> " + want} {
+			if !strings.Contains(got, want) {
+				t.Errorf("page lacks %s", want)
+			}
+		}
 	}
 }

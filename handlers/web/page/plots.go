@@ -16,11 +16,15 @@ func plots(h live.Hour) markup.HTML {
 	for i := range failures {
 		failures[i] = h.Failed[i] + h.Returned[i]
 	}
+	ages := make([]int64, len(h.AgeSeconds))
+	for i, s := range h.AgeSeconds {
+		ages[i] = int64(s * 1000)
+	}
 	number := func(n int64) string { return string(markup.Count(n)) }
 	return markup.Join(`<section class="plots" id="plots" data-live aria-label="The last hour">`,
 		plot(h, "Read each minute", h.Bytes, readable.Bytes, true, ""),
-		plot(h, "Longest wait of an event", h.AgeSeconds, seconds, false, ""),
-		plot(h, "Failed attempts each minute", failures, number, true, " bad"),
+		plot(h, "Longest wait", ages, waited, false, ""),
+		plot(h, "Failed attempts", failures, number, true, " bad"),
 		"\n</section>\n")
 }
 
@@ -46,9 +50,15 @@ func plot(h live.Hour, title markup.HTML, values []int64, show func(int64) strin
 		if minutes == 0 {
 			when = "now"
 		}
-		text = fmt.Sprintf("at most %s (%s), now %s", show(most), when, show(values[len(values)-1]))
-		if sums {
-			text = fmt.Sprintf("%s in the last hour, %s", show(sum), text)
+		text = fmt.Sprintf("%s (%s)", show(most), when)
+		if now := values[len(values)-1]; minutes > 0 && now > 0 {
+			text += ", now " + show(now)
+		}
+		switch {
+		case sums && sum > most:
+			text = fmt.Sprintf("%s in the last hour, at most %s", show(sum), text)
+		case sums && minutes == 0:
+			text = show(sum) + " in the last hour"
 		}
 	}
 	return markup.Join("\n", `<figure class="plot`, markup.When(most > 0, class), `"><figcaption>`, title, `</figcaption>`,
@@ -57,9 +67,11 @@ func plot(h live.Hour, title markup.HTML, values []int64, show func(int64) strin
 		`<p class="note" aria-hidden="true">`, markup.Text(text), `</p></figure>`)
 }
 
-// seconds shows a time in its largest unit.
-func seconds(n int64) string {
-	switch {
+// waited shows a time in milliseconds in its largest unit.
+func waited(n int64) string {
+	switch n /= 1000; {
+	case n < 1:
+		return "< 1 s"
 	case n < 120:
 		return fmt.Sprintf("%d s", n)
 	case n < 7200:

@@ -105,7 +105,7 @@ func resultRow(d live.Done) markup.HTML {
 	case pipeline.Removed:
 		facts = "<span>record removed</span>"
 	case pipeline.Mismatch:
-		facts = markup.Join(bytes, `<strong class="badge">not what its store claims</strong>`)
+		facts = markup.Join(bytes, `<strong class="badge">not as claimed</strong>`)
 	default:
 		facts = "<span>deleted, record kept</span>"
 	}

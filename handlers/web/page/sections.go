@@ -29,7 +29,7 @@ func header(c Config, status live.Status, state markup.HTML) markup.HTML {
 		markup.When(c.Live, `<span class="since"> · since `, markup.Time(status.StartedAt), `</span>`), "</p>",
 		markup.When(c.Live, `
 <p id="live"></p>
-<noscript><p class="note">Reload the page to see newer results.</p></noscript>`),
+<noscript><p class="note">Reload the page to see newer results. Its buttons need JavaScript.</p></noscript>`),
 		"\n</div>\n", markup.When(c.Live, state), "</header>\n")
 }
 

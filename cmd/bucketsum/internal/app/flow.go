@@ -1,6 +1,7 @@
 package app
 
 import (
+	"path"
 	"strings"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
@@ -16,13 +17,17 @@ func (c Config) flow() page.Flow {
 	}
 	for _, b := range c.Buckets {
 		shown := redact.URL(b.URL)
-		f.Buckets = append(f.Buckets, shown)
+		named := shown
+		if path.Base(strings.TrimRight(shown, "/")) != b.Name {
+			named = b.Name + " = " + shown
+		}
+		f.Buckets = append(f.Buckets, named)
 		if name, isS3 := strings.CutPrefix(shown, "s3://"); isS3 && f.First == "" && !strings.Contains(name, "/") {
 			f.First = "aws s3 cp FILE " + shown + "/"
 		}
 	}
 	if c.Folder != "" {
-		f.Buckets, f.Queue, f.DeadLetters = []string{c.Folder}, "in memory", ""
+		f.Buckets, f.Queue, f.DeadLetters, f.Mended = []string{c.Folder}, "in memory", "", true
 	}
 	options := c.BucketConfig.Records
 	if len(options.To) == 0 || len(options.To) > 1 || options.To[0] != blobstore.ToTags {

@@ -7,7 +7,7 @@
   const state = document.getElementById('state');
   const shown = document.getElementById('shown');
   const all = shown.textContent;
-  const grouped = n => String(n).replace(/\B(?=(\d{3})+$)/g, '\u202f');
+  const grouped = n => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
   const rows = Array.from(body.rows, (row, place) => ({ row, place, text: row.textContent.toLowerCase() }));
 
   function filter() {
