@@ -64,7 +64,7 @@ func New(ctx context.Context, c Config) (*App, error) {
 		return nil, err
 	}
 	a := &App{config: c.withDefaults(), passes: passes{stop: make(chan struct{})}}
-	steps := []func(context.Context) error{a.openSecrets, a.listen, a.measure}
+	steps := []func(context.Context) error{a.openSecrets, a.listen, a.warnOfToken, a.measure}
 	if !a.config.Wait {
 		steps = append(steps, a.open)
 	}
@@ -228,7 +228,7 @@ func (a *App) Run(ctx context.Context, parts ...func(context.Context) error) err
 	if a.listener != nil {
 		parts = append(parts, func(ctx context.Context) error {
 			now := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*a.page.Load()).ServeHTTP(w, r) })
-			return web.Serve(ctx, drained, a.listener, now, a.config.DrainTimeout, a.certificate, a.config.Log)
+			return web.Serve(ctx, drained, a.listener, now, a.config.DrainTimeout, a.certificate, a.webLog())
 		})
 	}
 	return runAll(ctx, parts...)

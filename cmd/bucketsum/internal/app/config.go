@@ -101,6 +101,8 @@ type Config struct {
 	// wrap changes how the handlers use a bucket; nil: it does not.
 	wrap func(pipeline.Bucket) pipeline.Bucket
 	Log  *slog.Logger // nil: discarded
+	// webLog is the log of the HTTP side. nil: Log.
+	webLog *slog.Logger
 }
 
 // Validate returns all mistakes that show without opening anything. Each names the flag

@@ -1,10 +1,12 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -67,20 +69,36 @@ func (a *App) listen(context.Context) error {
 func (a *App) openSecrets(context.Context) (err error) {
 	c := a.config
 	if c.TokenFile != "" {
-		if a.token, err = web.OpenToken(c.TokenFile, c.Log); err != nil {
+		if a.token, err = web.OpenToken(c.TokenFile, a.webLog()); err != nil {
 			return flagError("--token-file", err)
 		}
 	}
 	if c.TLSCert != "" {
-		a.certificate, err = web.OpenCertificate(c.TLSCert, c.TLSKey, c.Log)
+		a.certificate, err = web.OpenCertificate(c.TLSCert, c.TLSKey, a.webLog())
 	}
 	return flagError("--tls-cert", err)
 }
 
+// webLog returns the log of the HTTP side.
+func (a *App) webLog() *slog.Logger { return cmp.Or(a.config.webLog, a.config.Log) }
+
+// warnOfToken warns of a token that crosses a network as it is.
+func (a *App) warnOfToken(context.Context) error {
+	if a.token != nil && a.listener != nil && a.certificate == nil && !a.isLoopback() {
+		a.webLog().Warn("without TLS, others on the network can read the token of --token-file: set --tls-cert and --tls-key, or let only a proxy with TLS reach --listen", "listen", a.Address())
+	}
+	return nil
+}
+
+// isLoopback reports whether only this machine reaches the HTTP side.
+func (a *App) isLoopback() bool {
+	to, _ := a.listener.Addr().(*net.TCPAddr)
+	return to != nil && to.IP.IsLoopback()
+}
+
 // actions returns what the HTTP side can change.
 func (a *App) actions() web.Actions {
-	to, _ := a.listener.Addr().(*net.TCPAddr)
-	c := web.Actions{Open: to != nil && to.IP.IsLoopback(), Token: a.token, NoDeadLetters: a.noLetters, Objects: a.config.objects}
+	c := web.Actions{Open: a.isLoopback(), Token: a.token, NoDeadLetters: a.noLetters, Objects: a.config.objects}
 	switch {
 	case a.letters != nil:
 		c.DeadLetters = a.letters
@@ -139,7 +157,7 @@ func (a *App) newPage(ready *web.Readiness, waiting func() *live.Waiting, draine
 				return nil
 			}
 		},
-		Log:     a.config.Log,
+		Log:     a.webLog(),
 		Version: a.config.Version,
 		Actions: a.actions(),
 	})

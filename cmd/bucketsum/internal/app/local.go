@@ -320,6 +320,7 @@ func (l *local) worker() Config {
 	c.Retry = pipeline.Retry{Max: 2, Initial: 200 * time.Millisecond}
 	c.MaxDeliveries = 3
 	c.Hosts = []string{"localhost"}
+	c.webLog = l.Worker.Log // its answers say that the log says why
 	if !l.WorkerLog {
 		c.Log = slog.New(slog.DiscardHandler) // the report has a line for every object
 	}
