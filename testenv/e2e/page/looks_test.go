@@ -171,7 +171,7 @@ func states() map[string]live.Status {
 	for i := range int64(60) {
 		wave := (i*i*7 + i*13) % 29
 		hour.Bytes, hour.Results = append(hour.Bytes, (wave+i/3+4)*300<<20), append(hour.Results, wave+20)
-		hour.AgeSeconds = append(hour.AgeSeconds, 2+wave/4+max(i-48, 0)*(60-i)/2)
+		hour.AgeSeconds = append(hour.AgeSeconds, float64(2+wave/4+max(i-48, 0)*(60-i)/2))
 		failed := int64(0)
 		if i > 40 && i < 46 {
 			failed = 46 - i
@@ -199,7 +199,7 @@ func states() map[string]live.Status {
 		done(8, pipeline.Recorded, "2026/11/interview, take 3.wav", 1300<<20),
 	}
 	empty := live.Status{StartedAt: started, Waiting: &live.Waiting{Bound: live.About}, LastHour: live.Hour{
-		Until: hour.Until, StepSeconds: 60, Bytes: make([]int64, 60), Results: make([]int64, 60), Failed: make([]int64, 60), Returned: make([]int64, 60), AgeSeconds: make([]int64, 60),
+		Until: hour.Until, StepSeconds: 60, Bytes: make([]int64, 60), Results: make([]int64, 60), Failed: make([]int64, 60), Returned: make([]int64, 60), AgeSeconds: make([]float64, 60),
 	}}
 	calm := live.Status{
 		StartedAt: started, Totals: live.Totals{Summed: 18204, Bytes: 3_412 << 30, Current: 371, Removed: 12}, Results: results,
