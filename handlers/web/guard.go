@@ -84,7 +84,7 @@ func isJSON(r *http.Request) bool {
 func (s *service) addActions(routes routesV1) {
 	a := s.config.Actions
 	if len(a.Objects) > 0 {
-		routes["/v1/objects/"] = map[string]http.HandlerFunc{http.MethodPut: s.guarded(knowing(s.put, "algorithms"))}
+		routes["/v1/objects/"] = map[string]http.HandlerFunc{http.MethodPut: s.guarded(knowing(s.put, "algorithms", "overwrite"))}
 	}
 	if a.DeadLetters == nil && a.NoDeadLetters == "" {
 		return
