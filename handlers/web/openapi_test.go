@@ -66,6 +66,31 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	}
 }
 
+// TestOpenAPIHasEveryParameter: a route knows the parameters that the document has for it.
+func TestOpenAPIHasEveryParameter(t *testing.T) {
+	o, full := readOpenAPI(t), everything(t, nil)
+	_, routes := o.documented()
+	for path, methods := range routes {
+		for _, method := range methods {
+			operation, _ := o.object("paths", path, strings.ToLower(method))
+			parameters, _ := operation["parameters"].([]any)
+			for _, p := range parameters {
+				p := p.(map[string]any)
+				if p["in"] != "query" {
+					continue
+				}
+				target := strings.NewReplacer("{bucket}", "inbox", "{key}", "a").Replace(path) + "?" + p["name"].(string) + "=x"
+				r, w := httptest.NewRequest(method, target, nil), httptest.NewRecorder()
+				r.RemoteAddr, r.Host = "127.0.0.1:1", "localhost"
+				full.ServeHTTP(w, r)
+				if strings.Contains(w.Body.String(), "There is no parameter") {
+					t.Errorf("%s %s: %s", method, target, w.Body)
+				}
+			}
+		}
+	}
+}
+
 // TestHead: HEAD is answered as GET, without the body.
 func TestHead(t *testing.T) {
 	s := startHandler(t, everything(t, nil))
