@@ -21,7 +21,7 @@ const (
 	orderTimeout = 10 * time.Second
 	// lettersTimeout ends a run early, so that a client gets an answer. The next one continues.
 	lettersTimeout = 40 * time.Second
-	// lettersAnswer is until when the answer is written: what is in work is finished first.
+	// lettersAnswer is how long the answer may take: a run that ends early finishes what is in work.
 	lettersAnswer = 3 * time.Minute
 )
 

@@ -28,7 +28,7 @@ type Actions struct {
 // The problems of the guard.
 var (
 	problemOff       = problem{"off", http.StatusNotFound, "This route is off"}
-	problemToken     = problem{"token-needed", http.StatusUnauthorized, "The request has not the token"}
+	problemToken     = problem{"token-needed", http.StatusUnauthorized, "The request does not have the token"}
 	problemTries     = problem{"too-many-tries", http.StatusTooManyRequests, "Too many wrong tokens came from this address"}
 	problemNoToken   = problem{"token-unreadable", http.StatusServiceUnavailable, "The server cannot read its token"}
 	problemForeign   = problem{"foreign-origin", http.StatusForbidden, "A page of another site has sent the request"}
@@ -39,7 +39,7 @@ var (
 // forwarding are headers of proxies. Behind a proxy, a loopback listener can be reached from elsewhere.
 var forwarding = []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"}
 
-// guarded accepts requests of those who may change something.
+// guarded answers only clients that may change something.
 func (s *service) guarded(next http.HandlerFunc) http.HandlerFunc {
 	a := s.config.Actions
 	switch {

@@ -11,7 +11,7 @@
 //
 // GET /openapi.json describes them all.
 //
-// An upload is hashed while it arrives. It is not stored, and the memory does not grow with its size.
+// An upload is hashed while it arrives, and the memory does not grow with its size. Only PUT /v1/objects stores one.
 package web
 
 import (
@@ -73,8 +73,8 @@ type Config struct {
 	Hosts []string
 	// Actions are the routes that change something. The zero value has none.
 	Actions Actions
-	// Log gets a line for each upload, without names or content, and a line for each record that
-	// could not be read. Default: discarded.
+	// Log gets a line for each upload, never with its content, for each record that could not be read, and for
+	// each change. Default: discarded.
 	Log *slog.Logger
 	// Version is shown on the page.
 	Version string
@@ -109,8 +109,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Handler returns the handler of all routes. It is safe for concurrent use. Between requests, it remembers only how
-// many each client sends.
+// Handler returns the handler of all routes. It is safe for concurrent use.
 // Routes that are not configured answer with 404. The error lists the faults of the configuration.
 func Handler(config Config) (http.Handler, error) {
 	if err := config.Validate(); err != nil {

@@ -43,7 +43,7 @@ func failures(c Config, all []live.Failure) markup.HTML {
 		groups = append(groups, markup.Join("\n", `<li class="group"><div class="line"><h3 id="kind-`, markup.Text(string(r.kind)), `">`, r.title, ` <span class="count">`, markup.Count(int64(len(of))), `</span></h3>`,
 			buttons, `</div>`, "\n", `<p class="advice">`, r.advice, markup.When(buttons != "" && r.then != "", `<span hidden data-acts> `, r.then, `</span>`), `</p>`,
 			`<ul class="rows">`, markup.Each(shown, failureRow), `</ul>`,
-			markup.When(len(folded) > 0, `<details><summary>`, markup.Count(int64(len(folded))), ` more</summary><ul class="rows">`, markup.Each(folded, failureRow), `</ul></details>`),
+			markup.When(len(folded) > 0, `<details id="more-`, markup.Text(string(r.kind)), `"><summary>`, markup.Count(int64(len(folded))), ` more</summary><ul class="rows">`, markup.Each(folded, failureRow), `</ul></details>`),
 			`</li>`))
 	}
 	return markup.Join(groups...)

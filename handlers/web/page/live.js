@@ -60,7 +60,7 @@ function update(list, fresh) {
     source.set(next, text);
     enliven(next);
     for (const details of next.querySelectorAll('details')) {
-      details.open = !!list.querySelector('#' + (details.id || 'none') + '[open]');
+      details.open = !!list.querySelector('#' + details.id + '[open]');
     }
     if (old[i]) old[i].replaceWith(next);
     else list.append(next);

@@ -26,7 +26,7 @@ const (
 
 func header(c Config, status live.Status, state markup.HTML) markup.HTML {
 	return markup.Join("<header>\n", `<a class="skip" href="#tools">To the checksum of a file</a>`, "\n<div class=\"line\"><h1>bucketsum</h1>\n", `<p class="meta">`, markup.Text(c.Version),
-		markup.When(c.Live, `<span class="since"> · since `, markup.Time(status.StartedAt), `</span>`), "</p>",
+		markup.When(c.Live, ` · since `, markup.Time(status.StartedAt)), "</p>",
 		markup.When(c.Live, `
 <p id="live"></p>
 <noscript><p class="note">Reload the page to see newer results. Its buttons need JavaScript.</p></noscript>`),

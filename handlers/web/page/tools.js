@@ -1,8 +1,9 @@
 // visible escapes the same characters as the server, for names that the server does not send.
 function visible(text) {
   const name = element('bdi', 'name');
-  for (const part of text.split(/([\p{C}\p{Zl}\p{Zp}])/u)) {
-    if (/^[\p{C}\p{Zl}\p{Zp}]$/u.test(part)) {
+  const hidden = /((?! )[\p{C}\p{Z}])/u;
+  for (const part of text.split(hidden)) {
+    if (hidden.test(part)) {
       name.append(element('span', 'esc', '\\u' + part.codePointAt(0).toString(16).padStart(4, '0')));
     } else if (part) {
       name.append(part);

@@ -122,7 +122,7 @@ func (p *tab) drop(name, content string) {
 func TestPermission(t *testing.T) {
 	dir := t.TempDir()
 	options := program.Options{}
-	if os.Getuid() == 0 { // who may read everything
+	if os.Getuid() == 0 { // root may read everything
 		const nobody = 65534
 		options.User = nobody
 		for _, open := range []string{filepath.Dir(dir), dir, filepath.Dir(program.Build(t))} {

@@ -104,7 +104,7 @@ func TestLocalNamesWhatHasNoChecksum(t *testing.T) {
 	for _, want := range []string{
 		"skipped: 2 symbolic links that lead to no file in the folder, such as link to etc\n",
 		"skipped: 1 folder of version control: .git\n",
-		"skipped: 1 file named like a record, without the file that it would be of: gone.md5\n",
+		"skipped: 1 file named like a record, without its file: gone.md5\n",
 		"skipped: 2 files that --include or --exclude leave out, such as a.tmp\n",
 		`MISMATCH  claim: "claim.md5", which bucketsum did not write, says md5 d41d8cd98f00b204e9800998ecf8427e`,
 		": the name of its record would have 260 bytes, which is more than the file system allows: give the file a shorter name, or use --record 'checksums/{alg}/{key}'\n",

@@ -128,7 +128,8 @@ func (e *Ending) Run(stop, ended context.Context) {
 	defer tick.Stop()
 	said := false
 	for {
-		left, waits := e.Timeout-time.Since(began), e.stopSlow(e.Timeout-time.Since(began))
+		left := e.Timeout - time.Since(began)
+		waits := e.stopSlow(left)
 		if took := time.Since(began); !said && waits > 0 && took > unsaid {
 			said = true
 			again := "a second signal stops now"
@@ -150,14 +151,14 @@ func (e *Ending) stopSlow(left time.Duration) (others int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for w := range e.works {
-		if w.stopped || !w.tooSlow(left, e.Timeout, e.Resumes) {
-			if !w.stopped {
-				others++
-			}
-			continue
+		switch {
+		case w.stopped:
+		case w.tooSlow(left, e.Timeout, e.Resumes):
+			w.stopped = true
+			w.stop(pipeline.ErrDrainTimeout)
+		default:
+			others++
 		}
-		w.stopped = true
-		w.stop(pipeline.ErrDrainTimeout)
 	}
 	return others
 }

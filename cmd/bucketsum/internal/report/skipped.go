@@ -32,7 +32,7 @@ var skipWords = map[Skip][2]string{
 	SkipLink:     {"symbolic link that leads to no file in the folder", "symbolic links that lead to no file in the folder"},
 	SkipSpecial:  {"pipe, socket or device", "pipes, sockets or devices"},
 	SkipVersions: {"folder of version control", "folders of version control"},
-	SkipLone:     {"file named like a record, without the file that it would be of", "files named like records, without the files that they would be of"},
+	SkipLone:     {"file named like a record, without its file", "files named like records, without their files"},
 	SkipExcluded: {"file that --include or --exclude leaves out", "files that --include or --exclude leave out"},
 	SkipInner:    {"folder that is a bucket of its own", "folders that are buckets of their own"},
 }
@@ -46,7 +46,7 @@ type Skipped struct {
 	keys map[Skip]map[string]bool
 }
 
-// Add notes what was skipped; again and again does no harm.
+// Add notes what was skipped. A key that is added again counts once.
 func (s *Skipped) Add(key string, why Skip) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
