@@ -8,19 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
-	"net/http"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/bucketsum/bucketsum/adapters/cloudevents"
 	"github.com/bucketsum/bucketsum/adapters/events"
-	"github.com/bucketsum/bucketsum/adapters/telemetry"
 	"github.com/bucketsum/bucketsum/handlers"
-	"github.com/bucketsum/bucketsum/handlers/web"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
@@ -31,11 +26,10 @@ const unlimitedDeliveries = 100
 
 // App is a worker whose queues, topics and addresses are open.
 type App struct {
+	*side
 	config     Config
-	measured   *telemetry.Telemetry
 	queues     *Queues
 	subscriber *queue.Subscriber
-	listener   net.Listener // of the HTTP side; nil: none
 
 	announce      pipeline.Publisher // results to their topic; nil: there is none
 	deadLetters   pipeline.DeadLetters
@@ -43,15 +37,11 @@ type App struct {
 	handle        pipeline.Handler
 	passes        passes
 
-	token       *web.Token                  // nil: none
-	certificate *web.Certificate            // nil: no TLS
-	letters     *letters                    // for the HTTP side; nil: none
-	noLetters   string                      // why
-	keep        func(context.Context) error // takes dead letters in memory; nil: there are none
+	letters   *letters                    // for the HTTP side; nil: none
+	noLetters string                      // why
+	keep      func(context.Context) error // takes dead letters in memory; nil: there are none
 
 	opening opening
-	page    atomic.Pointer[http.Handler]  // what the HTTP side answers now
-	ready   atomic.Pointer[web.Readiness] // what page says at /readyz
 
 	closes closers
 }
@@ -64,12 +54,16 @@ func New(ctx context.Context, c Config) (*App, error) {
 		return nil, err
 	}
 	a := &App{config: c.withDefaults(), passes: passes{stop: make(chan struct{})}}
-	steps := []func(context.Context) error{a.openSecrets, a.listen, a.warnOfToken, a.measure}
-	if !a.config.Wait {
-		steps = append(steps, a.open)
+	if a.side = c.side; a.side == nil {
+		var err error
+		if a.side, err = openSide(ctx, a.config); err != nil {
+			return nil, err
+		}
+		a.closes = append(a.closes, a.side.close)
 	}
-	for _, open := range steps {
-		if err := open(ctx); err != nil {
+	a.config.Observer = pipeline.Observers(a.measured.Observer(), a.config.Activity.Observer(), a.config.Observer)
+	if !a.config.Wait {
+		if err := a.open(ctx); err != nil {
 			return nil, errors.Join(err, a.Close())
 		}
 	}
@@ -200,9 +194,6 @@ func (a *App) Run(ctx context.Context, parts ...func(context.Context) error) err
 		return err
 	}
 	defer func() { hide() }()
-	if err := a.measureReadiness(); err != nil {
-		return err
-	}
 	parts = append(parts, func(ctx context.Context) error {
 		defer close(drained)
 		if a.config.Wait {
@@ -225,11 +216,8 @@ func (a *App) Run(ctx context.Context, parts ...func(context.Context) error) err
 		}
 		return runAll(ctx, parts...)
 	})
-	if a.listener != nil {
-		parts = append(parts, func(ctx context.Context) error {
-			now := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*a.page.Load()).ServeHTTP(w, r) })
-			return web.Serve(ctx, drained, a.listener, now, a.config.DrainTimeout, a.certificate, a.webLog())
-		})
+	if a.listener != nil && a.config.side == nil {
+		parts = append(parts, func(ctx context.Context) error { return a.serve(ctx, drained) })
 	}
 	return runAll(ctx, parts...)
 }

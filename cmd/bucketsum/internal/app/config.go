@@ -94,6 +94,7 @@ type Config struct {
 	// Waiting tells what waits for the worker. It must be quick. nil: the queue is asked, if it can tell.
 	Waiting func() *live.Waiting
 	Version string
+	side    *side // nil: the worker opens one of its own
 	// requeue sends messages to Queue again; nil: a publisher of its own.
 	requeue message.Publisher
 	// objects are, by bucket, what clients may write files to.

@@ -23,42 +23,42 @@ import (
 
 // Address returns the address of the HTTP side, with the port that the system chose if
 // Config.Listen has port 0, or "off".
-func (a *App) Address() string {
-	if a.listener == nil {
+func (s *side) Address() string {
+	if s.listener == nil {
 		return "off"
 	}
-	return a.listener.Addr().String()
+	return s.listener.Addr().String()
 }
 
 // URL returns the URL of the HTTP side, or nothing if it is off.
-func (a *App) URL() string {
+func (s *side) URL() string {
 	switch {
-	case a.listener == nil:
+	case s.listener == nil:
 		return ""
-	case a.certificate != nil:
-		return "https://" + a.Address() + "/"
+	case s.certificate != nil:
+		return "https://" + s.Address() + "/"
 	default:
-		return "http://" + a.Address() + "/"
+		return "http://" + s.Address() + "/"
 	}
 }
 
-func (a *App) listen(context.Context) error {
-	if a.config.Listen == "" {
+func (s *side) listen(context.Context) error {
+	if s.config.Listen == "" {
 		return nil
 	}
-	l, err := net.Listen("tcp", a.config.Listen)
+	l, err := net.Listen("tcp", s.config.Listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("--listen: another program listens at %s: choose another port, or 'off'", a.config.Listen)
+		return fmt.Errorf("--listen: another program listens at %s: choose another port, or 'off'", s.config.Listen)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("--listen: this user may not listen at %s: choose a port above 1023, or 'off'", a.config.Listen)
+		return fmt.Errorf("--listen: this user may not listen at %s: choose a port above 1023, or 'off'", s.config.Listen)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("--listen: this machine does not have the address of %s: choose another, or 'off'", a.config.Listen)
+		return fmt.Errorf("--listen: this machine does not have the address of %s: choose another, or 'off'", s.config.Listen)
 	case err != nil:
 		return fmt.Errorf("--listen: %w; choose another address, or 'off'", unreached.Explain(err))
 	}
-	a.listener = l
-	a.closes = append(a.closes, func() error {
+	s.listener = l
+	s.closes = append(s.closes, func() error {
 		_ = l.Close() // the HTTP server may have closed it already
 		return nil
 	})
@@ -66,33 +66,33 @@ func (a *App) listen(context.Context) error {
 }
 
 // openSecrets reads the token and the certificate of the HTTP side.
-func (a *App) openSecrets(context.Context) (err error) {
-	c := a.config
+func (s *side) openSecrets(context.Context) (err error) {
+	c := s.config
 	if c.TokenFile != "" {
-		if a.token, err = web.OpenToken(c.TokenFile, a.webLog()); err != nil {
+		if s.token, err = web.OpenToken(c.TokenFile, s.webLog()); err != nil {
 			return flagError("--token-file", err)
 		}
 	}
 	if c.TLSCert != "" {
-		a.certificate, err = web.OpenCertificate(c.TLSCert, c.TLSKey, a.webLog())
+		s.certificate, err = web.OpenCertificate(c.TLSCert, c.TLSKey, s.webLog())
 	}
 	return flagError("--tls-cert", err)
 }
 
 // webLog returns the log of the HTTP side.
-func (a *App) webLog() *slog.Logger { return cmp.Or(a.config.webLog, a.config.Log) }
+func (s *side) webLog() *slog.Logger { return cmp.Or(s.config.webLog, s.config.Log) }
 
 // warnOfToken warns of a token that crosses a network as it is.
-func (a *App) warnOfToken(context.Context) error {
-	if a.token != nil && a.listener != nil && a.certificate == nil && !a.isLoopback() {
-		a.webLog().Warn("without TLS, others on the network can read the token of --token-file: set --tls-cert and --tls-key, or let only a proxy with TLS reach --listen", "listen", a.Address())
+func (s *side) warnOfToken(context.Context) error {
+	if s.token != nil && s.listener != nil && s.certificate == nil && !s.isLoopback() {
+		s.webLog().Warn("without TLS, others on the network can read the token of --token-file: set --tls-cert and --tls-key, or let only a proxy with TLS reach --listen", "listen", s.Address())
 	}
 	return nil
 }
 
 // isLoopback reports whether only this machine reaches the HTTP side.
-func (a *App) isLoopback() bool {
-	to, _ := a.listener.Addr().(*net.TCPAddr)
+func (s *side) isLoopback() bool {
+	to, _ := s.listener.Addr().(*net.TCPAddr)
 	return to != nil && to.IP.IsLoopback()
 }
 
@@ -122,7 +122,7 @@ func (a *App) show(ctx context.Context, drained <-chan struct{}, checks map[stri
 		hide()
 		return func() {}, err
 	}
-	a.page.Store(&page)
+	a.answer(page)
 	return hide, nil
 }
 

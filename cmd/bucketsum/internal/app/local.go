@@ -68,6 +68,7 @@ type local struct {
 	waiting   *backlog
 	watched   *watch.Folder // the last one that was gone
 	folder    *watch.Folder // the one that is watched
+	side      lasting
 	patience  *patience
 	failing   *report.Failing
 	skipped   *report.Skipped
@@ -79,7 +80,9 @@ type local struct {
 // in memory, and a worker writes their checksums beside them.
 func Local(ctx context.Context, c LocalConfig) (err error) {
 	c.Worker = c.Worker.withDefaults()
-	l := &local{LocalConfig: c, activity: c.Worker.Activity}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	l := &local{LocalConfig: c, activity: c.Worker.Activity, side: lasting{stop: stop}}
 	l.report = report.New(cmp.Or(c.Screen, screen.New(c.Out)), c.Worker.Algorithms, l.activity)
 	l.patience = &patience{stopping: ctx, report: l.report, faults: make(map[syscall.Errno]int)}
 	l.ending = &report.Ending{Report: l.report, Timeout: c.Worker.DrainTimeout, Resumes: c.Worker.checkpoints}
@@ -94,6 +97,7 @@ func Local(ctx context.Context, c LocalConfig) (err error) {
 		up, again, err = l.watchFolder(ctx)
 		began = began || up
 	}
+	err = errors.Join(err, l.side.close())
 	if !began {
 		return err
 	}
@@ -168,6 +172,9 @@ func (l *local) runFolder(ctx context.Context) (watched *watch.Folder, err error
 	if err != nil {
 		return nil, err
 	}
+	if err := l.side.open(ctx, l.worker().withDefaults()); err != nil {
+		return nil, err
+	}
 	a, err := New(ctx, l.worker())
 	if err != nil {
 		return nil, err
@@ -181,7 +188,17 @@ func (l *local) runFolder(ctx context.Context) (watched *watch.Folder, err error
 	showing.Go(func() { l.showProgress(shown) })
 	showing.Go(func() { l.tellStart(telling) })
 	showing.Go(func() { l.ending.Run(ctx, shown) })
-	err = errors.Join(a.Run(ctx, folder.Run), a.Close())
+	err = a.Run(ctx, func(watching context.Context) error {
+		err := folder.Run(watching)
+		if gone, ok := errors.AsType[*watch.GoneError](err); ok {
+			err = errors.Join(err, l.showGone(ctx, gone))
+		}
+		return err
+	})
+	if ctx.Err() != nil {
+		err = errors.Join(err, l.side.close()) // uploads may still need the folder
+	}
+	err = errors.Join(err, a.Close())
 	hide()
 	stopTelling()
 	showing.Wait()
@@ -253,7 +270,9 @@ func (l *local) watcher() (*watch.Folder, error) {
 		Current: func(ctx context.Context, o pipeline.Object) (bool, error) {
 			record, _, err := records.Lookup(ctx, o)
 			if err == nil && record.Covers(o, l.Worker.Algorithms) {
-				l.activity.HadRecord()
+				if l.watched == nil { // else it has counted before
+					l.activity.HadRecord()
+				}
 				return true, nil
 			}
 			return false, nil
@@ -312,6 +331,7 @@ func (l *local) worker() Config {
 	c.Queue, c.Continue, c.DeadLetter = LocalQueue, LocalQueue, localDeadLetters
 	c.Stores = map[string]*blobstore.Store{l.name: l.store}
 	c.Sources = map[string]string{l.name: (&url.URL{Scheme: "file", Path: filepath.ToSlash(l.dir)}).String()}
+	c.side = l.side.side
 	c.Activity, c.Observer = l.activity, pipeline.Observers(c.Observer, l.observer())
 	c.Waiting = l.waits
 	c.Folder, c.First, c.BucketConfig.Layout = l.dir, "cp FILE "+shellPath(l.Dir), l.Layout

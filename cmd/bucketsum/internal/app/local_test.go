@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"github.com/bucketsum/bucketsum/handlers"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
+	"github.com/bucketsum/bucketsum/testenv/freeport"
 )
 
 // script is a Writer that does the next step when the report has printed its part.
@@ -152,6 +155,57 @@ func TestLocalForgetsWhatWasMended(t *testing.T) {
 	}
 	if s := c.Activity.Status(); s.Totals.Failed != 0 || s.Totals.Mismatched != 0 || len(s.Failures) != 0 {
 		t.Errorf("the status is %+v", s)
+	}
+}
+
+// TestLocalAnswersWithoutItsFolder expects that the HTTP side outlives the folder, says that it is gone, and continues its
+// counts when the folder is back.
+func TestLocalAnswersWithoutItsFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "inbox")
+	put(t, dir, "a", "12345")
+	c := Config{Listen: "127.0.0.1:" + freeport.Find(t)}.withDefaults()
+	get := func(path string, status int, parts ...string) {
+		t.Helper()
+		response, err := http.Get("http://" + c.Listen + path)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != status {
+			t.Errorf("%s: status %d, want %d: %v", path, response.StatusCode, status, err)
+		}
+		for _, part := range parts {
+			if !strings.Contains(string(body), part) {
+				t.Errorf("%s lacks %q:\n%s", path, part, body)
+			}
+		}
+	}
+	rename := func(from, to string) {
+		if err := os.Rename(from, to); err != nil {
+			t.Error(err)
+		}
+	}
+	_, _, err := runLocal(t, dir, c,
+		step{"  a\n", func() { get("/readyz", 200); rename(dir, dir+" moved") }},
+		step{"GONE", func() {
+			get("/livez", 200)
+			get("/readyz", 503, "bucket inbox", "its folder is gone: it was deleted, moved away or unmounted; watching resumes")
+			get("/", 200, "Not ready: bucket inbox: its folder is gone")
+			get("/v1/status", 200, `"summed":1`)
+			get("/v1/dead-letters", 404, "The folder is gone")
+			get("/metrics", 200, "bucketsum_bytes_total 5\n", "bucketsum_ready 0\n")
+			rename(dir+" moved", dir)
+			put(t, dir, "b", "67890")
+		}},
+		step{"  b\n", func() {
+			get("/readyz", 200)
+			get("/v1/status", 200, `"summed":2`, `"bytes":10,"current":0`)
+			get("/metrics", 200, "bucketsum_bytes_total 10\n", "bucketsum_ready 1\n")
+		}})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
