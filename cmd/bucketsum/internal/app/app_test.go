@@ -124,7 +124,7 @@ func TestNewFails(t *testing.T) {
 		"negative": {func(c *Config) { c.Concurrency, c.DrainTimeout, c.Resume.Slice = -1, -1, -1 },
 			"--concurrency: -1 is less than 1\n--drain-timeout: -1ns is not more than 0\n--slice: -1ns is negative"},
 		"several settings": {func(c *Config) { c.Algorithms, c.MaxUpload, c.Include = []string{"md6"}, -2, []string{"["} },
-			`unknown algorithm "md6"; valid are md5, sha1, sha256, sha512, crc32c, crc64nvme, blake3, xxh3` + "\n--max-upload: -2 is less than -1\n" + `--include: "[" is not a glob`},
+			`unknown algorithm "md6"; did you mean md5? Valid are md5, sha1, sha256, sha512, crc32c, crc64nvme, blake3, xxh3` + "\n--max-upload: -2 is less than -1\n" + `--include: "[" is not a glob`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := folderWorker(t, t.TempDir())
