@@ -134,7 +134,7 @@ func (p *tab) do(statement string) {
 func (p *tab) until(what, expression string) {
 	p.t.Helper()
 	if _, err := chromedp.Run(p.ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(100*time.Millisecond), chromedp.WithPollingTimeout(2*time.Minute))); err != nil {
-		p.t.Fatalf("%s does not come: %v\n%s", what, err, p.text("body"))
+		p.t.Fatalf("%s does not come: %v\n%.2000s", what, err, p.text("body"))
 	}
 }
 
