@@ -127,11 +127,12 @@ func Config(err error, given url.Values, more ...string) error {
 			unknown = append(unknown, name)
 		}
 	}
-	if len(unknown) > 0 && suggest.Or(slices.Min(unknown), valid) != "" {
-		return fmt.Errorf("unknown parameter %q%s", slices.Min(unknown), suggest.Or(slices.Min(unknown), valid))
+	if len(unknown) == 0 {
+		return err
 	}
-	if len(unknown) > 0 {
-		return suggest.Unknown("parameter", slices.Min(unknown), valid)
+	name := slices.Min(unknown)
+	if meant := suggest.Or(name, valid); meant != "" { // the list is long
+		return fmt.Errorf("unknown parameter %q%s", name, meant)
 	}
-	return err
+	return suggest.Unknown("parameter", name, valid)
 }

@@ -129,16 +129,19 @@ func (f *serveFlags) validateRedrive() error {
 		case traitsOf(u.url).InProcess:
 			faults = append(faults, fmt.Errorf("%s: dead letters in memory need no such flag", u.flag))
 		default:
-			faults = append(faults, checkURL(u.flag, u.url, queueSchemes()))
+			faults = append(faults, checkQueue(u.flag, u.url))
 		}
+	}
+	flag, from := "--redrive-from", f.RedriveFrom
+	if from == "" {
+		flag, from = "--dead-letter", f.DeadLetter
 	}
 	samePlace := queueDrivers(nil).SamePlace
 	switch {
-	case f.RedriveFrom == "":
-	case samePlace(f.RedriveFrom, f.Queue):
+	case f.RedriveFrom != "" && samePlace(f.RedriveFrom, f.Queue):
 		faults = append(faults, errors.New("--redrive-from is the same as --queue: name the queue with the dead letters"))
-	case samePlace(f.RedriveFrom, f.RedriveTo):
-		faults = append(faults, errors.New("--redrive-to is the same as --redrive-from: each message would come back without limit"))
+	case from != "" && samePlace(from, f.RedriveTo):
+		faults = append(faults, fmt.Errorf("--redrive-to is the same as %s: each message would come back without limit", flag))
 	}
 	return errors.Join(faults...)
 }

@@ -11,11 +11,11 @@ const most = 3
 
 // Unknown returns the error about an unknown word: what it should be, which valid word it may mean, and all that are valid.
 func Unknown(what, word string, valid []string) error {
-	all := "valid are " + strings.Join(valid, ", ")
-	if meant := Or(word, valid); meant != "" {
-		return fmt.Errorf("unknown %s %q%s V%s", what, word, meant, all[1:])
+	meant, are := Or(word, valid), "; valid are"
+	if meant != "" {
+		are = " Valid are"
 	}
-	return fmt.Errorf("unknown %s %q; %s", what, word, all)
+	return fmt.Errorf("unknown %s %q%s%s %s", what, word, meant, are, strings.Join(valid, ", "))
 }
 
 // Or returns the question for a message about an unknown word, as "; did you mean md5?", or nothing if no valid word is

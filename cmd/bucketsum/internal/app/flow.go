@@ -2,6 +2,7 @@ package app
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
@@ -30,12 +31,12 @@ func (c Config) flow() page.Flow {
 		f.Buckets, f.Queue, f.DeadLetters, f.Mended = []string{c.Folder}, "in memory", "", true
 	}
 	options := c.BucketConfig.Records
-	if len(options.To) == 0 || len(options.To) > 1 || options.To[0] != blobstore.ToTags {
+	if len(options.To) == 0 || slices.Contains(options.To, blobstore.ToSidecar) {
 		for _, algorithm := range c.Algorithms {
 			f.Records = append(f.Records, c.BucketConfig.Layout.RecordKey("FILE", algorithm))
 		}
 	}
-	if len(options.To) > 1 || len(options.To) == 1 && options.To[0] == blobstore.ToTags {
+	if slices.Contains(options.To, blobstore.ToTags) {
 		f.Records = append(f.Records, "tags of the object")
 	}
 	if options.Bucket != "" {
