@@ -22,13 +22,13 @@ func newSum(p process) *cobra.Command {
 sum prints what md5sum, sha256sum, b2sum and their relatives print. With --check, it
 reads such lines and verifies the files that they name. Without an argument, or for -,
 it reads standard input. With several algorithms, it reads each file once and prints a
-BSD-style line for each algorithm, which names the algorithm. So do the lines of CRCs,
-XXH3 and its relatives and SM3, whose values other programs print for other
-algorithms too.
+BSD-style line for each algorithm, which names the algorithm. CRCs, XXH3 and its
+relatives and SM3 always get such a line: their values are as long as those of other
+algorithms.
 
---recursive reads folders. It leaves out links to folders, and what is no file: pipes,
-devices, sockets. A link to a file is read if the file is in the same folder. While
-standard error is a terminal, a bar appears after two seconds.
+--recursive reads folders. It leaves out links to folders, pipes, devices and sockets. A
+link to a file is read if the file is in the same folder. While standard error is a
+terminal, a bar appears after two seconds.
 
 An argument with :// is the URL of an object. A URL that ends in / stands for all
 objects under it, in lexical order; their lines have the keys. file:///path/ is a

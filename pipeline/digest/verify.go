@@ -219,7 +219,7 @@ func (c check) verdict(got string, err error) Verdict {
 	return v
 }
 
-// lookupClaimed returns an algorithm of which stores state checksums.
+// lookupClaimed returns an algorithm whose checksums stores state.
 func lookupClaimed(name string) (algorithm, error) {
 	if name != "crc32" {
 		if err := CheckNames(name); err != nil {

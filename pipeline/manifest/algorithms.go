@@ -95,7 +95,7 @@ func (r *Reader) untagged(value string) (string, error) {
 			}
 		}
 		if len(names) > 1 || slices.Contains(unknown, r.named) || fits(r.named) {
-			return "", fmt.Errorf("the name of the list says %s, which is none of %s; if it is one of these, name it with --algorithms",
+			return "", fmt.Errorf("the name of the list says %s, which is not one of %s; if it is one of these, name it with --algorithms",
 				r.named, strings.Join(r.o.Known, ", "))
 		}
 	}

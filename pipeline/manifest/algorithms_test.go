@@ -30,7 +30,7 @@ func TestUntagged(t *testing.T) {
 		{digits: 32, list: "xxhsums", want: "xxh128"},
 		{digits: 32, list: "b2sum.txt", want: "blake2b-128"},
 		{digits: 32, list: "a.sha256", want: "md5"},
-		{digits: 32, list: "md4sums", fault: "the name of the list says md4, which is none of md5,"},
+		{digits: 32, list: "md4sums", fault: "the name of the list says md4, which is not one of md5,"},
 		{digits: 40, want: "sha1"},
 		{digits: 40, list: "files.rmd160", fault: "the name of the list says rmd160"},
 		{digits: 48, list: "tiger.txt", fault: "the name of the list says tiger"},

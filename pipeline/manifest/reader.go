@@ -97,7 +97,7 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 	}
 	l.named = algorithmOf(l.form, name)
 	if l.form == BagIt && l.known(l.named) == "" {
-		return nil, fmt.Errorf("a BagIt manifest of %s, which is none of %s", l.named, strings.Join(o.Known, ", "))
+		return nil, fmt.Errorf("a BagIt manifest of %s, which is not one of %s", l.named, strings.Join(o.Known, ", "))
 	}
 	return l, nil
 }

@@ -138,7 +138,7 @@ func TestForms(t *testing.T) {
 		},
 		{
 			name: "the name says BLAKE2", list: "B2SUMS", text: "SHA512VALUE  b\n", form: manifest.Sums,
-			faults: map[int]string{1: "the name of the list says blake2b, which is none of md5, sha1, sha256, sha512, crc32c, crc64nvme, blake3, xxh3; if it is one of these, name it with --algorithms"},
+			faults: map[int]string{1: "the name of the list says blake2b, which is not one of md5, sha1, sha256, sha512, crc32c, crc64nvme, blake3, xxh3; if it is one of these, name it with --algorithms"},
 		},
 		{
 			name: "tags of several algorithms, one chosen", text: "MD5 (a) = MD5VALUE\nSHA1 (a) = SHA1VALUE\n", algorithms: []string{"sha1"}, form: manifest.Sums,
@@ -159,7 +159,7 @@ func TestForms(t *testing.T) {
 				5: "there is no name", 6: "expected a value, spaces and a name", 7: "expected 32 hexadecimal digits for md5", 8: "expected 32 hexadecimal digits for md5",
 			},
 		},
-		{name: "BagIt of an unknown algorithm", list: "manifest-sha384.txt", text: "", err: "a BagIt manifest of sha384, which is none of md5,"},
+		{name: "BagIt of an unknown algorithm", list: "manifest-sha384.txt", text: "", err: "a BagIt manifest of sha384, which is not one of md5,"},
 		{name: "not BagIt", list: "mymanifest-md5.txt", text: "MD5VALUE  100%25\n", form: manifest.Sums, entries: []string{`1 "100%25" md5=1a1a`}},
 
 		{

@@ -79,7 +79,7 @@ func TestListsOfOtherPrograms(t *testing.T) {
 		{name: "BagIt", list: "bag/manifest-sha256.txt", text: sha256OfX + "  data/f\n" + sha256OfX + " data/100%25%0A.txt\n", stdout: "data/f: OK\n\\data/100%\\n.txt: OK\n"},
 		{name: "BagIt, moved", list: "elsewhere/manifest-md5.txt", text: md5OfX + "  bag/data/f\n", stdout: "bag/data/f: OK\n"},
 		{name: "BagIt of SHA3-512", list: "bag/manifest-sha3512.txt", text: strings.Repeat("0", 128) + "  data/f\n", stdout: "data/f: FAILED\n", says: "did NOT match", failed: true},
-		{name: "BagIt of an algorithm that is not known", list: "bag/manifest-whirlpool.txt", text: "00  data/f\n", says: "no properly formatted checksum lines found: a BagIt manifest of whirlpool, which is none of md5,", failed: true},
+		{name: "BagIt of an algorithm that is not known", list: "bag/manifest-whirlpool.txt", text: "00  data/f\n", says: "no properly formatted checksum lines found: a BagIt manifest of whirlpool, which is not one of md5,", failed: true},
 		{name: "BagIt, out of the bag", list: "bag/manifest-md5.txt", text: md5OfX + "  ../a\n", says: "line 1: the name leads out of the bag", failed: true},
 		{name: "OCFL", list: "object/inventory.json", text: `{"digestAlgorithm":"sha256","head":"v1","manifest":{"` + sha256OfX + `":["v1/content/f"]},"versions":{"v1":{"state":{"` + sha256OfX + `":["f"]}}}}`, stdout: "v1/content/f: OK\n"},
 		{name: "rows", text: `{"bucket":"b","key":"a","state":"ok","checksums":{"md5":"` + md5OfX + `"}}` + "\n", stdout: ok},

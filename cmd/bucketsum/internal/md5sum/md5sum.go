@@ -74,6 +74,7 @@ func Run(ctx context.Context, std Streams, o *Options, names []string) error {
 			names = []string{"."}
 		}
 	}
+	names = o.whole(names)
 	r := newReader(std.In, o.Memory, o.Buckets)
 	r.dir, r.recursive = o.Directory, o.Recursive
 	r.progress = startProgress(ctx, std, o, names, func(ctx context.Context) (sweep.Totals, bool) {

@@ -34,7 +34,7 @@ func printSums(ctx context.Context, std Streams, o *Options, r *reader, names []
 	}
 	err := work.Run(ctx, func(yield func(printTask) bool) {
 		for _, name := range names {
-			for object, err := range r.expand(ctx, o.whole(name)) {
+			for object, err := range r.expand(ctx, name) {
 				if !yield(printTask{object: object, err: err}) {
 					return
 				}

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -53,16 +54,19 @@ func (r *reader) path(o object) string {
 	return strings.TrimSuffix(r.dir, "/") + "/" + o.file // filepath.Join would make other names of some
 }
 
-// whole returns an argument in the form that names all objects of a bucket, if it names the bucket.
-func (o *Options) whole(arg string) string {
-	if !o.Recursive || !urlForm.MatchString(arg) {
-		return arg
+// whole returns the arguments, with a slash after the name of a bucket if all of its objects are meant.
+func (o *Options) whole(args []string) []string {
+	if !o.Recursive {
+		return args
 	}
-	if u, err := redact.Parse(arg); err == nil && u.Path == "" && u.Host != "" {
-		u.Path = "/"
-		return u.String()
+	args = slices.Clone(args)
+	for i, arg := range args {
+		if u, err := redact.Parse(arg); err == nil && urlForm.MatchString(arg) && u.Path == "" && u.Host != "" {
+			u.Path = "/"
+			args[i] = u.String()
+		}
 	}
-	return arg
+	return args
 }
 
 // expand yields the object that an argument names, or the objects under a prefix in the

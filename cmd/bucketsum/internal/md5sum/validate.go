@@ -18,8 +18,8 @@ func (o *Options) Validate(names []string) error {
 		faults = append(faults, fmt.Errorf("--concurrency: %d is less than 1", o.Concurrency))
 	}
 	faults = append(faults, o.validateAlgorithms(), o.validateFlags(), o.validateForm(names))
-	for _, name := range names {
-		faults = append(faults, schemes(o.Buckets.Schemes()).check(o.whole(name)))
+	for _, name := range o.whole(names) {
+		faults = append(faults, schemes(o.Buckets.Schemes()).check(name))
 	}
 	return errors.Join(faults...)
 }
@@ -31,7 +31,7 @@ func (o *Options) validateAlgorithms() error {
 	var (
 		faults []error
 		names  []string
-		sized  = false // one of them has values of --length
+		sized  bool // one of them has values of --length
 	)
 	for _, name := range o.Algorithms {
 		name = strings.TrimSpace(name)
