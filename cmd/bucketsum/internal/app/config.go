@@ -173,3 +173,8 @@ func (c Config) selects(key string) bool {
 func (c Config) includesName(folder string) bool {
 	return slices.ContainsFunc(c.Include, func(glob string) bool { return slices.Contains(strings.Split(glob, "/"), folder) })
 }
+
+// checkpoints reports whether the reading of an object has checkpoints.
+func (c Config) checkpoints(o pipeline.Object) bool {
+	return c.Resume.Every > 0 && o.Size > c.Resume.Above && !slices.ContainsFunc(c.Algorithms, func(alg string) bool { return !digest.Resumable(alg) })
+}

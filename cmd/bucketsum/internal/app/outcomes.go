@@ -9,7 +9,6 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/watch"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/report"
 	"github.com/bucketsum/bucketsum/pipeline"
-	"github.com/bucketsum/bucketsum/pipeline/digest"
 )
 
 // observer returns what tells the user of the work on files, when it happens.
@@ -78,8 +77,3 @@ func (l *local) failed(e report.Failure) {
 
 // watchSkips are the skips that the watcher reports.
 var watchSkips = map[watch.Skip]report.Skip{watch.Link: report.SkipLink, watch.Special: report.SkipSpecial, watch.LoneRecord: report.SkipLone}
-
-// checkpoints reports whether the reading of an object has checkpoints.
-func (c Config) checkpoints(o pipeline.Object) bool {
-	return c.Resume.Every > 0 && o.Size > c.Resume.Above && !slices.ContainsFunc(c.Algorithms, func(alg string) bool { return !digest.Resumable(alg) })
-}

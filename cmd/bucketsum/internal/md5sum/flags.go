@@ -31,7 +31,7 @@ func (o *Options) Define(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.Status, "status", false, "with --check: print nothing; the exit status is the result")
 	fs.BoolVar(&o.Strict, "strict", false, "with --check: fail on improperly formatted lines too")
 	fs.BoolVarP(&o.Warn, "warn", "w", false, "with --check: print a warning for each improperly formatted line")
-	fs.BoolVar(&o.CheckURLs, "check-urls", false, "with --check: read what URLs in a list name from the network, with your credentials; without it, such a line fails")
+	fs.BoolVar(&o.CheckURLs, "check-urls", false, "with --check: read the objects that a list names by URL, with your credentials; without it, such a line fails")
 	fs.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		if name == "algorithm" { // as cksum calls it
 			name = "algorithms"
