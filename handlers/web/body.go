@@ -22,6 +22,7 @@ const (
 type body struct {
 	buffered *bufio.Reader
 	left     int64 // bytes to the bound
+	form     bool  // its file is to be digested
 
 	err   error // the first error other than the regular end
 	ended bool  // the client sent the regular end

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -98,5 +99,33 @@ func TestStalledUploadEnds(t *testing.T) {
 	status, err := bufio.NewReader(conn).ReadString('\n') // waits without limit if the server does
 	if err != nil || !strings.Contains(status, "408") {
 		t.Errorf("got %q, %v", status, err)
+	}
+}
+
+// TestBrokenChunks: a body that breaks the rules of its transfer is refused as such, and not as a form that it is not.
+func TestBrokenChunks(t *testing.T) {
+	h, err := web.Handler(web.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(h)
+	defer server.Close()
+	for contentType, want := range map[string]string{"text/plain": "#truncated", "multipart/form-data; boundary=b": "#invalid-form"} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := fmt.Fprintf(conn, "POST /v1/checksums HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: %s\r\n\r\nzz\r\nhello\r\n0\r\n\r\n", contentType); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), want) {
+			t.Errorf("%s: status %d, want 400 and %s: %s, %v", contentType, response.StatusCode, want, body, err)
+		}
 	}
 }

@@ -53,6 +53,7 @@ var (
 	errNoFileSelected = &fault{problemForm, "No file selected for uploading"}
 	errTruncated      = &fault{problemTruncated, "The upload ended before it was complete"}
 	errMalformed      = &fault{problemForm, "The request body is not valid multipart/form-data"}
+	errBroken         = &fault{problemTruncated, "The body is not in the form that its headers say"}
 	errTooMuchBefore  = &fault{problemForm, "Too much precedes the file part in the request"}
 	errBusy           = &fault{problemUploads, "Too many uploads at the same time"}
 	errInternal       = &fault{problemInternal, "The checksum cannot be computed"}
@@ -110,6 +111,7 @@ func fileOf(r *http.Request, b *body) (*multipart.Part, error) {
 	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" || r.ContentLength == 0 {
 		return nil, errNoFilePart
 	}
+	b.form = true
 	return findFile(multipart.NewReader(b, params["boundary"]), b)
 }
 
@@ -167,6 +169,8 @@ func (s *service) faultOf(err error, b *body) *fault {
 		return &fault{problemStalled, fmt.Sprintf("The upload made no progress for %v", s.config.IdleTimeout)}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errTruncated
+	case !b.form:
+		return errBroken // such as chunks without their lengths
 	default:
 		return errMalformed
 	}
