@@ -73,24 +73,24 @@ func putFile(t *testing.T, url, path, body string, header ...string) (int, strin
 	return response.StatusCode, string(answer)
 }
 
-// filesIn returns the files of a folder with their contents, without those of bucketsum.
+// filesIn returns the files of a folder with their contents. Of those of bucketsum it has only uploads.
 func filesIn(t *testing.T, dir string) string {
 	t.Helper()
 	var files strings.Builder
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		name, _ := filepath.Rel(dir, path)
-		switch {
-		case err != nil:
-			return err
-		case strings.HasPrefix(name, ".bucketsum") && name != ".bucketsum/uploads" && !strings.HasPrefix(name, ".bucketsum/uploads/"):
-		case d.Type().IsRegular():
-			content, err := os.ReadFile(path)
+		_, own, _ := strings.Cut(filepath.ToSlash(path), "/.bucketsum/")
+		if err == nil && d.Type().IsRegular() && (own == "" || strings.HasPrefix(own, "uploads/")) {
+			var content []byte
+			content, err = os.ReadFile(path)
+			name, _ := filepath.Rel(dir, path)
 			fmt.Fprintf(&files, "%s=%s;", name, content)
-			return err
 		}
-		return nil
+		if errors.Is(err, os.ErrNotExist) { // a record was written meanwhile
+			return nil
+		}
+		return err
 	})
-	if err != nil && !errors.Is(err, os.ErrNotExist) { // a record was written meanwhile
+	if err != nil {
 		t.Fatal(err)
 	}
 	return files.String()
