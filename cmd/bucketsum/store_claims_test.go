@@ -98,11 +98,11 @@ func TestServeFindsRottenContent(t *testing.T) {
 func TestFlagsOfResults(t *testing.T) {
 	for flag, want := range map[string]string{
 		"--results=ftp://x":        `--results: unknown scheme "ftp"`,
-		"--record-to=stone":        "--record-to: unknown \"stone\"; valid are sidecar, tags",
-		"--native-checks=maybe":    "--native-checks: unknown \"maybe\"; valid are on, off",
-		"--on-mismatch=delete-all": "--on-mismatch: unknown \"delete-all\"; valid are dead-letter, record",
+		"--record-to=stone":        "--record-to: unknown value \"stone\"; valid are sidecar, tags",
+		"--native-checks=maybe":    "--native-checks: unknown value \"maybe\"; valid are on, off",
+		"--on-mismatch=delete-all": "--on-mismatch: unknown value \"delete-all\"; valid are dead-letter, record",
 	} {
-		status, _, stderr := call(t, nil, "serve", "--queue", "mem://q", "--bucket", "mem://", flag)
+		status, _, stderr := call(t, nil, "serve", "--queue", "mem://q", "--bucket", "b=mem://", flag)
 		if status != exitUsage || !strings.Contains(stderr, want) {
 			t.Errorf("%s: status %d, %s", flag, status, stderr)
 		}
