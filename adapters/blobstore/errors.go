@@ -40,5 +40,8 @@ func joined(errs []error) error {
 	if len(others) == 0 {
 		return worst
 	}
-	return fmt.Errorf("%w; also: %v", worst, errors.Join(others...))
+	for _, other := range others {
+		worst = fmt.Errorf("%w; also: %v", worst, other)
+	}
+	return worst
 }

@@ -169,7 +169,7 @@ func (r *records) Lookup(ctx context.Context, o pipeline.Object) (pipeline.Recor
 // as they would be wrong from now on. In an object store it looks for them only if the record
 // replaces one of another version.
 func (r *records) Save(ctx context.Context, record pipeline.Record, looked pipeline.Seen) error {
-	var errs []error
+	var errs, causes []error
 	overwritten := r.traits.Local
 	saw, known := looked.(seen)
 	for _, alg := range r.algorithms {
@@ -184,9 +184,13 @@ func (r *records) Save(ctx context.Context, record pipeline.Record, looked pipel
 		}
 		replaced, err := r.save(ctx, record, alg, value, old, condition)
 		if err != nil {
+			causes = append(causes, err)
 			errs = append(errs, fmt.Errorf("write the %s record of %s: %w", alg, printable(record.Source), readable.Error(err)))
 		}
 		overwritten = overwritten || replaced
+	}
+	if len(causes) > 1 && !slices.ContainsFunc(causes, func(err error) bool { return err.Error() != causes[0].Error() }) {
+		errs = []error{fmt.Errorf("write the records of %s: %w", printable(record.Source), readable.Error(causes[0]))}
 	}
 	if overwritten && len(errs) == 0 {
 		for _, alg := range r.former {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"syscall"
 
 	"github.com/bucketsum/bucketsum/pipeline"
@@ -26,7 +27,33 @@ func translate(err error) error {
 	case escapes(err):
 		return pipeline.Permanent(fmt.Errorf("it leads out of the bucket, by itself or by a symbolic link: %w (%w)", err, pipeline.ErrNotFound))
 	}
-	return err
+	return refused(err, "")
+}
+
+// RefusedError means that the permissions of the folder do not let this user do something. It is an [fs.ErrPermission].
+type RefusedError struct {
+	Dir string // where this user may not write; empty: it may not read the file
+}
+
+func (e *RefusedError) Error() string {
+	switch e.Dir {
+	case "":
+		return "permission denied: this user may not read it"
+	case ".":
+		return "permission denied: this user may not write into the folder of the bucket"
+	}
+	return fmt.Sprintf("permission denied: this user may not write into %s/", e.Dir)
+}
+
+// Is makes the error an fs.ErrPermission.
+func (e *RefusedError) Is(target error) bool { return target == fs.ErrPermission }
+
+// refused returns a RefusedError for an error of permissions.
+func refused(err error, dir string) error {
+	if _, known := errors.AsType[*RefusedError](err); known || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return &RefusedError{Dir: filepath.ToSlash(dir)}
 }
 
 // isNotFound reports whether an error means that there is no file with a name.

@@ -228,7 +228,7 @@ func (f *bucket) Delete(_ context.Context, key string, c driver.Condition) error
 		return f.forget(key)
 	}
 	if err := f.root.Remove(name); err != nil {
-		return translate(err)
+		return translate(refused(err, filepath.Dir(name)))
 	}
 	// The note must not be gone first: a power cut that brings the record back would leave it
 	// like a file of the user's.

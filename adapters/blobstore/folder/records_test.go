@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
@@ -308,5 +309,40 @@ func TestCheckWritable(t *testing.T) {
 	err = drivertest.OpenFolder(t, dir, blobstore.Config{}).CheckWritable()
 	if !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("got %v, want a permission error", err)
+	}
+}
+
+// TestRefused expects one sentence about a folder that this user may not write into, and about a file that it may not read.
+func TestRefused(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root reads and writes everything")
+	}
+	dir := t.TempDir()
+	drivertest.WriteFile(t, filepath.Join(dir, "sub", "a"), "a")
+	drivertest.WriteFile(t, filepath.Join(dir, "closed"), "c")
+	b := drivertest.OpenFolder(t, dir, blobstore.Config{Algorithms: []string{"md5", "sha256", "crc64nvme"}}).Bucket()
+	if err := errors.Join(os.Chmod(filepath.Join(dir, "sub"), 0o555), os.Chmod(filepath.Join(dir, "closed"), 0)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "sub"), 0o777) })
+	o, err := b.Source.Stat(t.Context(), pipeline.Object{Bucket: "inbox", Key: "sub/a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, seen, err := b.Records.Lookup(t.Context(), o)
+	if !errors.Is(err, pipeline.ErrNotFound) {
+		t.Fatal(err)
+	}
+	record := pipeline.Record{Source: o, Digests: map[string]string{
+		"md5": "0cc175b9c0f1b6a831c399e269772661", "sha256": "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb", "crc64nvme": "0123456789abcdef",
+	}, ComputedAt: time.Now()}
+	_, readErr := b.Source.Open(t.Context(), pipeline.Object{Bucket: "inbox", Key: "closed"})
+	for want, err := range map[string]error{
+		"write the records of inbox/sub/a: permission denied: this user may not write into sub/": b.Records.Save(t.Context(), record, seen),
+		"open inbox/closed: permission denied: this user may not read it":                        readErr,
+	} {
+		if err == nil || err.Error() != want || !errors.Is(err, fs.ErrPermission) || pipeline.Classify(err) != pipeline.ClassTransient {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 }

@@ -61,7 +61,7 @@ func (f *bucket) put(name, of string, content newFile, place func(temp, name str
 func (f *bucket) putVia(dir, name, of string, content newFile, place func(temp, name string) error) (err error) {
 	temp, err := f.temp(content, dir, of)
 	if err != nil {
-		return err
+		return refused(err, dir)
 	}
 	defer func() {
 		if e := f.root.Remove(temp); !errors.Is(e, fs.ErrNotExist) { // the rename has moved it
@@ -69,7 +69,7 @@ func (f *bucket) putVia(dir, name, of string, content newFile, place func(temp, 
 		}
 	}()
 	if err := f.inDir(name, of, func() error { return place(temp, name) }); err != nil {
-		return err
+		return refused(err, filepath.Dir(name))
 	}
 	return f.syncDir(filepath.Dir(name))
 }

@@ -8,11 +8,11 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
+	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
 	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/readable"
@@ -128,7 +128,12 @@ func (f *Failing) Reason(key string, err error) string {
 		return c.Error()
 	}
 	denied, _ := errors.AsType[*fs.PathError](err)
+	refused, _ := errors.AsType[*folder.RefusedError](err)
 	switch {
+	case refused != nil && refused.Dir != "": // the system reports no change of a file when that is put right
+		return refused.Error() + "; when it may, touch the file, or retry it on the page"
+	case refused != nil:
+		return refused.Error()
 	case errors.Is(err, syscall.ENAMETOOLONG):
 		record := ""
 		for _, alg := range f.Algorithms {
@@ -140,8 +145,6 @@ func (f *Failing) Reason(key string, err error) string {
 			break // the whole path is too long
 		}
 		return fmt.Sprintf("the name of its record would have %d bytes, which is more than the file system allows: give the file a shorter name, or use --record 'checksums/{alg}/{key}'", len(record))
-	case errors.Is(err, fs.ErrPermission) && denied != nil && denied.Path == key && strings.HasPrefix(denied.Op, "open"):
-		return "permission denied: this user may not read it"
 	case errors.Is(err, fs.ErrPermission) && denied != nil:
 		return fmt.Sprintf("permission denied: this user may not write its record (%s %s)", denied.Op, denied.Path)
 	}
