@@ -26,7 +26,7 @@ type side struct {
 	page  atomic.Pointer[http.Handler]  // what the HTTP side answers now
 	ready atomic.Pointer[web.Readiness] // what page says at /readyz
 	shown chan struct{}                 // closed when there is a page, or will be none
-	show1 sync.Once                     // closes shown
+	once  sync.Once                     // closes shown
 
 	closes closers
 }
@@ -79,7 +79,7 @@ func (s *side) measureReadiness() error {
 // answer lets the HTTP side answer with a page from now on.
 func (s *side) answer(page http.Handler) {
 	s.page.Store(&page)
-	s.show1.Do(func() { close(s.shown) })
+	s.once.Do(func() { close(s.shown) })
 }
 
 // serve answers requests until ctx ends and drained is closed. It does nothing without an HTTP side.
@@ -133,7 +133,7 @@ func (l *lasting) close() error {
 		return nil
 	}
 	l.stop()
-	l.show1.Do(func() { close(l.shown) })
+	l.once.Do(func() { close(l.shown) })
 	if l.ended != nil {
 		close(l.ended)
 	}
