@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -66,7 +67,11 @@ func (s *service) upload(w http.ResponseWriter, r *http.Request, b *body, read f
 	extendWriteDeadline(w, r)
 	if err != nil {
 		f := s.faultOf(err, b)
-		s.config.Log.WarnContext(r.Context(), "upload refused", "status", f.kind.status, "duration", time.Since(start), "err", f)
+		level := slog.LevelWarn
+		if f.kind.status < http.StatusInternalServerError {
+			level = slog.LevelInfo // the client is told, and may do it often
+		}
+		s.config.Log.Log(r.Context(), level, "upload refused", "status", f.kind.status, "duration", time.Since(start), "err", f)
 		return nil, f
 	}
 	s.config.Log.InfoContext(r.Context(), "upload digested", "bytes", d.Size(), "duration", time.Since(start))

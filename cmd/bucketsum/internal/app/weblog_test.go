@@ -32,6 +32,9 @@ func TestLocalLogsItsHTTPSide(t *testing.T) {
 	if status, answer := call(t, "GET", url+"/v1/dead-letters", ""); status != 503 || !strings.Contains(answer, "The log says why") {
 		t.Errorf("status %d: %s", status, answer)
 	}
+	if status, answer := call(t, "POST", url+"/md5", ""); status != 400 {
+		t.Errorf("status %d: %s", status, answer)
+	}
 	said, err := os.ReadFile(log.Name())
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +43,9 @@ func TestLocalLogsItsHTTPSide(t *testing.T) {
 		if !strings.Contains(string(said), want) {
 			t.Errorf("the log does not say %q: %s", want, said)
 		}
+	}
+	if !strings.Contains(string(said), `level=INFO msg="upload refused"`) {
+		t.Errorf("what clients do wrong is more than a note: %s", said)
 	}
 	if strings.Contains(string(said), "0123456789abcdef") {
 		t.Errorf("the log has the token: %s", said)
