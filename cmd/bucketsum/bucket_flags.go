@@ -29,6 +29,10 @@ func parseBuckets(flag string, args []string) ([]app.BucketURL, error) {
 		if name, rest, ok := strings.Cut(arg, "="); ok && !strings.ContainsAny(name, ":/?") {
 			b = app.BucketURL{Name: name, URL: rest}
 		}
+		if name, rest, ok := strings.Cut(arg, "="); ok && b.Name == "" && strings.Contains(name, "/") && !strings.ContainsAny(name, ":?") && strings.Contains(rest, "://") {
+			faults = append(faults, fmt.Errorf("%s: the name %q has a slash, and names of buckets in events have none", flag, name))
+			continue
+		}
 		if bucket, _ := meant.Object(b.URL); bucket == "" && !strings.Contains(b.URL, "://") {
 			folder, err := folderURL(b.URL)
 			if err != nil {
@@ -68,6 +72,8 @@ func notLocal(dir string) error {
 	switch {
 	case strings.HasPrefix(dir, "file://"):
 		return fmt.Errorf("%q is a URL: name the folder by its path, %s", redact.URL(dir), quote(strings.TrimPrefix(redact.URL(dir), "file://")))
+	case dir == "~" || strings.HasPrefix(dir, "~/"):
+		return fmt.Errorf("the shell did not expand the ~ in %q, perhaps because of quotes: write ~/… without quotes, or $HOME/…; a folder that is called ~ is ./%s", dir, dir)
 	case bucket != "", strings.Contains(dir, "://"):
 		return fmt.Errorf("%q is not a folder of this machine; for a bucket, use serve (from now on) or backfill (what is in it)", redact.URL(dir))
 	case err == nil && !info.IsDir():

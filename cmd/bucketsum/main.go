@@ -13,13 +13,13 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/memory"
+	"github.com/bucketsum/bucketsum/pipeline/digest"
 	"github.com/bucketsum/bucketsum/pipeline/digest/md5lanes"
 	"github.com/bucketsum/bucketsum/pipeline/redact"
 	"github.com/bucketsum/bucketsum/pipeline/suggest"
@@ -37,12 +37,10 @@ func main() {
 }
 
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(signals, endBy)
 	defer stop()
-	// The first signal drains. A second one ends the process at once, by the default
-	// action, but not within the first second: timeout(1) and some process managers
-	// signal both the process and its group.
-	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	memory.Limit()
 	if len(os.Args) > 1 && slices.Contains([]string{"backfill", "local", "manifest", "serve", "sum", "verify"}, os.Args[1]) {
 		memory.LeaveGarbage() // the other commands leave none
@@ -117,6 +115,9 @@ func unknownFlag(fs *pflag.FlagSet, err *pflag.NotExistError) error {
 		}
 	} else {
 		meant = suggest.Or(given, names)
+	}
+	if name := strings.TrimLeft(given, "-"); fs.Lookup("check") != nil && slices.Contains(digest.Computable(), name) {
+		meant = "; did you mean --algorithms " + name + "?"
 	}
 	return usageErrorf("unknown flag %s%s", given, meant)
 }

@@ -148,7 +148,7 @@ func checkBucket(flag, raw string) error {
 	case u.Host == "":
 		return fmt.Errorf("%s: the name of the bucket is missing: %s://NAME", flag, u.Scheme)
 	case len(u.Path) > 1:
-		return fmt.Errorf("%s: write the bucket as %s://%s%s", flag, u.Scheme, u.Host, selects(flag, u.Path[1:]))
+		return fmt.Errorf("%s: write the bucket as %s%s", flag, quote(u.Scheme+"://"+u.Host+redact.Place(u.RawQuery)), selects(flag, u.Path[1:]))
 	}
 	return checkURL(flag, raw, bucketSchemes())
 }
@@ -168,18 +168,17 @@ func checkPlace(flag, raw string) error {
 
 // selects says how a part of a bucket is selected, if a flag or argument allows that.
 func selects(flag, key string) string {
-	if i := strings.LastIndex(key, "/"); i >= 0 {
-		key = key[:i+1]
-	} else {
+	switch {
+	case key == "":
 		return ""
-	}
-	switch flag {
-	case "--bucket":
-		return " and select what is in it with --include " + quote(key+"**")
-	case bucketArgument:
+	case flag == bucketArgument:
 		return " and select what is in it with --prefix " + quote(key)
+	case flag != "--bucket":
+		return ""
+	case strings.HasSuffix(key, "/"):
+		return " and select what is in it with --include " + quote(key+"**")
 	}
-	return ""
+	return fmt.Sprintf(" and select what is in it with --include %s for a folder, or --include %s for an object", quote(key+"/**"), quote(key))
 }
 
 // bucketArgument is how help and messages call an argument that is a bucket.

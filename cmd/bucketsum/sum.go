@@ -42,9 +42,10 @@ length, or the one that the name of the list says, or the usual one: 32 digits a
 md5, 40 of sha1, 64 of sha256, 128 of sha512. If a file then does not match, sum says
 which one it took. With --algorithms, --check does not accept lines of others.
 
-A list can come from a stranger, so a line that names the URL of an object fails, and
-nothing is sent, unless you give --check-urls. Even then the line cannot choose a
-server, credentials or a profile: the environment does.
+A list can come from a stranger, so a line that names the URL of an object on the
+network fails, and nothing is sent, unless you give --check-urls. Even then the line
+cannot choose a server, credentials or a profile: the environment does. A file://
+URL is a file of this machine, as a path is.
 
 The exit status is 1 if any file could not be read or did not match.`,
 		Example: `

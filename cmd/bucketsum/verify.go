@@ -173,15 +173,15 @@ func shownName(list string) string {
 // files returns the sinks of --report and --premis.
 func (f *verifyFlags) files(about output.Pass) (sinks []output.Sink, err error) {
 	for _, o := range []struct {
-		path string
-		open func(string, output.Pass) (output.Sink, error)
-	}{{f.html, output.Page}, {f.premis, output.PREMIS}} {
+		flag, path string
+		open       func(string, output.Pass) (output.Sink, error)
+	}{{"--report", f.html, output.Page}, {"--premis", f.premis, output.PREMIS}} {
 		if o.path == "" {
 			continue
 		}
 		s, fault := o.open(o.path, about)
 		if fault != nil {
-			return nil, errors.Join(fault, output.Sinks(sinks).Close(output.End{At: time.Now(), Stopped: "it could not begin"}))
+			return nil, errors.Join(fmt.Errorf("%s: %w", o.flag, fault), output.Sinks(sinks).Close(output.End{At: time.Now(), Stopped: "it could not begin"}))
 		}
 		sinks = append(sinks, s)
 	}

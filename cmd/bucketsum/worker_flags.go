@@ -48,7 +48,7 @@ func (c *workerFlags) define(fs *pflag.FlagSet, listen string, level slog.Level,
 	fs.Var(flagvalue.Either(&c.RecordMismatches, "dead-letter", "record"), "on-mismatch", "what happens to an object that contradicts a claim of its store: dead-letter (it gets no record) or record")
 	fs.DurationVar(&c.DrainTimeout, "drain-timeout", drain, "how long work in flight may take to finish after a SIGTERM or Ctrl-C")
 	c.checkpoints.define(fs)
-	fs.Int64Var(&c.MaxUpload, "max-upload", 0, "size of the largest upload to POST /md5 in bytes; 0: 5 TiB, -1: no limit")
+	fs.Var((*flagvalue.Upload)(&c.MaxUpload), "max-upload", "size of the largest upload to POST /md5, for example 10GiB; 0: 5 TiB, -1: no limit")
 	c.log.define(fs, level)
 }
 
@@ -80,7 +80,13 @@ func checkAddress(flag, address string) error {
 	if err == nil && number == nil {
 		return nil
 	}
-	meant := ""
+	meant, shown := "", redact.URL(address)
+	if u, err := redact.Parse(address); err == nil && u.Host != "" && u.Port() != "" && u.User == nil && !redact.Misplaced(u) {
+		return fmt.Errorf("%s: %q is a URL; did you mean %s?", flag, shown, u.Host)
+	}
+	if !strings.ContainsAny(address, "/@") {
+		shown = address
+	}
 	switch _, noNumber := strconv.ParseUint(address, 10, 16); {
 	case noNumber == nil:
 		meant = "; did you mean 127.0.0.1:" + address + "?"
@@ -89,5 +95,5 @@ func checkAddress(flag, address string) error {
 	case err == nil && host != "" && !strings.ContainsAny(address, "/@"):
 		meant = fmt.Sprintf("; %q is no port from 0 to 65535", port)
 	}
-	return fmt.Errorf("%s: %q is not an address, such as 127.0.0.1:5000 or :5000 for all of this machine%s", flag, redact.URL(address), meant)
+	return fmt.Errorf("%s: %q is not an address, such as 127.0.0.1:5000 or :5000 for all of this machine%s", flag, shown, meant)
 }

@@ -3,6 +3,7 @@ package redact
 
 import (
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,10 +84,28 @@ func secretsOf(u *url.URL) []string {
 	// A switch or a region is no secret, and errors name it in their advice.
 	secrets = slices.DeleteFunc(secrets, func(s string) bool {
 		name, value, _ := strings.Cut(s, "=")
-		return value == "true" || value == "false" || name == "region"
+		return value == "true" || value == "false" || name == "region" || place.MatchString(s)
 	})
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	return secrets
+}
+
+// place matches a parameter that says where a bucket is, if its value can be nothing else.
+var place = regexp.MustCompile(`^(region=[a-z0-9-]+|profile=[A-Za-z0-9._-]{1,32}|storage_account=[a-z0-9]{3,24}|(use_path_style|anonymous)=(true|false)|endpoint=https?://[A-Za-z0-9.-]+(:[0-9]+)?/?)$`)
+
+// Place returns of a query those parameters that say where a bucket is, after a question mark; nothing without any. No
+// other is in it, as it may be a secret.
+func Place(query string) string {
+	var kept []string
+	for pair := range strings.SplitSeq(query, "&") {
+		if plain, err := url.QueryUnescape(pair); err == nil && place.MatchString(plain) {
+			kept = append(kept, plain)
+		}
+	}
+	if len(kept) == 0 {
+		return ""
+	}
+	return "?" + strings.Join(kept, "&")
 }
 
 func replace(text, secret, by string) string {

@@ -57,6 +57,21 @@ func whole(text string) string {
 
 func (s *Size) Type() string { return "size" }
 
+// Upload is a Size, or -1 for no limit.
+type Upload int64
+
+func (u *Upload) Set(text string) error {
+	if text == "-1" {
+		*u = -1
+		return nil
+	}
+	return (*Size)(u).Set(text)
+}
+
+func (u *Upload) String() string { return (*Size)(u).String() }
+
+func (u *Upload) Type() string { return "size" }
+
 // Memory is a size above 0 for reading ahead, or "auto", which is stored as 0.
 type Memory Size
 

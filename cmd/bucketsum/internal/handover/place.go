@@ -33,6 +33,9 @@ func newPlace(dir string, mayMake bool) (*place, error) {
 		}
 	}
 	p := &place{dir: dir, hidden: filepath.Join(dir, filebucket.Hidden)}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("--output: there is no folder %s: make it first", filepath.Clean(dir))
+	}
 	err := os.Mkdir(p.hidden, 0o777)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("--output: %w", err)

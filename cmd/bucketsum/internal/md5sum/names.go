@@ -72,7 +72,11 @@ func (s schemes) parse(name string) (object, error) {
 	}
 	o.key = strings.TrimPrefix(u.Path, "/")
 	if u.Path == "" {
-		return o, fmt.Errorf("%s names a bucket and no object; all of its objects are %s://%s/", visibleName(name), u.Scheme, u.Host)
+		all := u.Scheme + "://" + u.Host + "/" + redact.Place(u.RawQuery)
+		if strings.Contains(all, "?") {
+			all = "'" + all + "'" // for a shell
+		}
+		return o, fmt.Errorf("%s names a bucket and no object; all of its objects are %s", visibleName(name), all)
 	}
 	u.Path, u.RawPath = "", ""
 	o.bucket = u.String()

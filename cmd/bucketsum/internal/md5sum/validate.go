@@ -1,13 +1,19 @@
 package md5sum
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/meant"
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/pipeline/redact"
 )
 
 // Validate puts the algorithms into their usual form, and returns all mistakes in the
@@ -18,10 +24,36 @@ func (o *Options) Validate(names []string) error {
 		faults = append(faults, fmt.Errorf("--concurrency: %d is less than 1", o.Concurrency))
 	}
 	faults = append(faults, o.validateAlgorithms(), o.validateFlags(), o.validateForm(names))
-	for _, name := range o.whole(names) {
-		faults = append(faults, schemes(o.Buckets.Schemes()).check(name))
+	for i, name := range o.whole(names) {
+		faults = append(faults, cmp.Or(o.notMeant(names[i]), schemes(o.Buckets.Schemes()).check(name)))
 	}
 	return errors.Join(faults...)
+}
+
+// notMeant reports that a name, which is of no file, is hardly meant as one: a URL is misspelt, or a space is before a
+// further algorithm.
+func (o *Options) notMeant(name string) error {
+	bucket, key := meant.Object(name)
+	algorithm := o.Chosen && slices.Contains(append(digest.Computable(), slices.Collect(maps.Keys(families))...), name)
+	if bucket == "" && !algorithm {
+		return nil
+	}
+	if _, err := os.Lstat(filepath.Join(o.Directory, name)); err == nil {
+		return nil
+	}
+	if algorithm {
+		return fmt.Errorf("there is no file %s: write several algorithms with commas, as in --algorithms %s,%s", name, strings.Join(o.Algorithms, ","), name)
+	}
+	u, err := redact.Parse(bucket)
+	if err != nil {
+		return nil // cannot happen: meant has made it
+	}
+	u.Path = "/" + key
+	shown := u.String()
+	if u.RawQuery != "" {
+		shown = "'" + shown + "'" // for a shell
+	}
+	return fmt.Errorf("%s: write the object as %s", visibleName(name), shown)
 }
 
 func (o *Options) validateAlgorithms() error {

@@ -88,9 +88,10 @@ func Object(raw string) (bucket, key string) {
 			if !ok || strings.HasPrefix(raw, right+"://") {
 				continue
 			}
+			rest, query, _ := strings.Cut(rest, "?")
 			name, key, _ := strings.Cut(strings.TrimLeft(rest, "/"), "/")
 			if bucket := store(right, name, ""); bucket != "" {
-				return bucket, key
+				return bucket + redact.Place(query), key
 			}
 		}
 	}

@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // file is a file that appears as a whole: it is written beside its place and renamed. A device or a pipe is written as
@@ -25,6 +28,12 @@ func createFile(path string) (*file, error) {
 		name, place = path+"."+rand.Text()[:8]+".tmp", path
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+	if folder := filepath.Dir(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no folder %s: make it first", folder)
+	}
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		failed.Path = path // the user knows no other
+	}
 	if err != nil {
 		return nil, err
 	}
