@@ -106,7 +106,11 @@ func (r *Reader) untagged(value string) (string, error) {
 		if !slices.Contains(fitting, a) {
 			continue
 		}
-		if others := slices.DeleteFunc(fitting, func(other string) bool { return other == a }); len(others) > 0 && a != "md5" { // the default of all commands
+		others := slices.DeleteFunc(fitting, func(other string) bool { return other == a })
+		if short := blake2b(4 * len(value)); len(value) >= 32 && r.known(short) != "" && digest.Valid(short, value) && !fits("blake2b") {
+			others = append(others, short)
+		}
+		if len(others) > 0 {
 			r.note("values of %d digits were taken for %s; if they are of %s, say so with --algorithms", len(value), a, strings.Join(others, " or "))
 		}
 		return a, nil

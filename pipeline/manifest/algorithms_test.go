@@ -10,7 +10,7 @@ import (
 )
 
 // TestUntagged: of the algorithms whose values have a length, the chosen one counts, then the one that the name of the list says,
-// then the usual one, which is said unless hardly any list has another.
+// then the usual one, which is said.
 func TestUntagged(t *testing.T) {
 	for _, test := range []struct {
 		digits     int
@@ -25,20 +25,20 @@ func TestUntagged(t *testing.T) {
 		{digits: 8, algorithms: []string{"crc32c"}, want: "crc32c"},
 		{digits: 16, want: "xxh64", note: "if they are of crc64nvme or xxh3"},
 		{digits: 16, list: "a.xxh3", want: "xxh3"},
-		{digits: 32, want: "md5"},
+		{digits: 32, want: "md5", note: "if they are of xxh128 or blake2b-128, say so"},
 		{digits: 32, list: "XXH128SUMS", want: "xxh128"},
 		{digits: 32, list: "xxhsums", want: "xxh128"},
 		{digits: 32, list: "b2sum.txt", want: "blake2b-128"},
-		{digits: 32, list: "a.sha256", want: "md5"},
+		{digits: 32, list: "a.sha256", want: "md5", note: "xxh128 or blake2b-128"},
 		{digits: 32, list: "md4sums", fault: "the name of the list says md4, which is not one of md5,"},
-		{digits: 40, want: "sha1"},
+		{digits: 40, want: "sha1", note: "blake2b-160"},
 		{digits: 40, list: "files.rmd160", fault: "the name of the list says rmd160"},
 		{digits: 48, list: "tiger.txt", fault: "the name of the list says tiger"},
 		{digits: 48, fault: "no algorithm has values of 48 digits unless --algorithms names it"},
 		{digits: 48, algorithms: []string{"blake2b"}, want: "blake2b-192"},
 		{digits: 48, algorithms: []string{"md5", "blake2b-192"}, want: "blake2b-192"},
 		{digits: 56, want: "sha224", note: "if they are of sha3-224"},
-		{digits: 64, want: "sha256", note: "if they are of blake3 or sha512-256 or sha3-256 or sm3"},
+		{digits: 64, want: "sha256", note: "if they are of blake3 or sha512-256 or sha3-256 or sm3 or blake2b-256"},
 		{digits: 64, list: "SHA256SUMS", want: "sha256"},
 		{digits: 64, list: "b3sums", want: "blake3"},
 		{digits: 64, list: "SHA3SUMS", want: "sha3-256"},

@@ -290,7 +290,7 @@ func TestMistakes(t *testing.T) {
 		{handover.Config{Format: "nonsense"}, "unknown format"},
 		{handover.Config{Format: "md5sum", Output: dir + "/"}, "is a folder; name a file in it"},
 		{handover.Config{Format: "md5sum", Output: dir}, "is not a regular file"},
-		{handover.Config{Format: "md5sum", Output: filepath.Join(dir, "none", "sums")}, "no such file or directory"},
+		{handover.Config{Format: "md5sum", Output: filepath.Join(dir, "none", "sums")}, "there is no folder"},
 	} {
 		if _, err := handover.New(config(test.c)); err == nil || !strings.Contains(err.Error(), test.err) {
 			t.Errorf("%+v: %v, want %q", test.c, err, test.err)

@@ -183,7 +183,7 @@ func (c *checker) conclude() bool {
 	if c.respelled != "" {
 		c.remark(c.respelled)
 	}
-	if c.mismatched > 0 {
+	if c.mismatched > 0 && c.matched == 0 { // one that matches proves them
 		c.remarks = append(c.remarks, c.assumptions...)
 	}
 	if c.proper == 0 {
