@@ -52,7 +52,8 @@ FILE.intoto.jsonl or DIR/manifest.intoto.jsonl: an in-toto statement in a DSSE e
 manifest --verify-signature checks it, and the files, without a bucket.
 
 Objects without a current record are named on standard error, and the exit status
-is 1; no --output is written then. With --allow-missing the list is written without them.`,
+is 1; no --output is written then. With --allow-missing the list is written without them.
+It is 2 if --prefix or --include selects no object.`,
 		Example: `
   bucketsum manifest 's3://photos?region=eu-central-1' > MD5SUMS
   bucketsum manifest --format sha256sum --prefix 2026/ --strip 2026/ --output SHA256SUMS file:///srv/archive

@@ -155,6 +155,9 @@ func runSweep(ctx context.Context, p process, f *sweepFlags, s shown) (err error
 	}
 	err = errors.Join(err, progress.Close(end), sinks.Close(end))
 	status := about.Status(totals, summary.Complete && err == nil)
+	if fault := f.selectedNothing(totals); fault != nil && status == output.StatusOK {
+		err, status = errors.Join(err, fault), output.StatusUnchecked
+	}
 	err = errors.Join(err, taken.End(status == output.StatusOK))
 	if status != output.StatusOK {
 		return exitError{err, status}

@@ -127,6 +127,26 @@ func (c *sweepFlags) validate(args []string) error {
 	return errors.Join(append(faults, c.Config.Validate())...)
 }
 
+// selectedNothing reports that flags which name objects have selected none, as they do when they are misspelt: an audit of
+// nothing must not look like one that passed. A part of a pass may be empty, and so may what other flags leave over.
+func (c *sweepFlags) selectedNothing(t sweep.Totals) error {
+	o := c.Options
+	others := c.Shards > 0 || len(o.Exclude) > 0 || o.Sample > 0 || o.OlderThan > 0 || o.Budget > 0 || o.Larger > 0 || !o.Newer.IsZero()
+	if t.Sum() > 0 || others || c.Command == sweep.Backfill {
+		return nil
+	}
+	const check = "selects no object: check its spelling, which is that of keys"
+	switch {
+	case o.Prefix != "" && len(o.Include) > 0:
+		return fmt.Errorf("--prefix %s with --include %s %s", quote(o.Prefix), quote(strings.Join(o.Include, " --include ")), check)
+	case o.Prefix != "":
+		return fmt.Errorf("--prefix %s %s", quote(o.Prefix), check)
+	case len(o.Include) > 0:
+		return fmt.Errorf("--include %s %s", quote(strings.Join(o.Include, " --include ")), check)
+	}
+	return nil
+}
+
 // config returns the Config with a log and memory.
 func (c *sweepFlags) config(p process) pass.Config {
 	log := c.log.logger(p.stderr)

@@ -65,8 +65,8 @@ list) and moved (in the list by another name, whose content is found nowhere els
 Names in the list are keys; those without --prefix are below it.
 
 The exit status is 1 if any object is mismatch, stale, no-record, orphan, missing or
-moved. Otherwise it is 2 if something could not be read or listed, or verify was
-interrupted. Archived and new objects are reported; with --strict they count as
+moved. Otherwise it is 2 if something could not be read or listed, verify was
+interrupted, or --prefix or --include selects no object. Archived and new objects are reported; with --strict they count as
 failures.`,
 		Example: `
   bucketsum verify 's3://photos?region=eu-central-1'

@@ -70,7 +70,7 @@ func (a *App) await(ctx context.Context, name string, open func(context.Context)
 		failures++
 		a.opening.set(name, err)
 		delay := startWaits.Delay(failures)
-		a.config.Log.Warn("cannot start yet, trying again after a wait", "for", name, "err", err, "failures", failures, "next", delay.Round(time.Second))
+		a.config.Log.Warn("cannot start yet, trying again after a wait", "for", name, "err", err, "failures", failures, "next", delay.Round(time.Second).String())
 		if !backoff.Sleep(ctx, delay) {
 			return ctx.Err()
 		}
