@@ -23,7 +23,7 @@ var rooms = map[string][]string{
 	"cmd/bucketsum/internal/report":   {"handlers", "adapters", "pipeline", "cmd/bucketsum/internal/screen"},
 	"cmd/bucketsum/internal/pass":     {"handlers", "adapters", "pipeline", "cmd/bucketsum/internal/app"},
 	"cmd/bucketsum/internal/handover": {"pipeline", "cmd/bucketsum/internal/output"},
-	"cmd/bucketsum/internal/md5sum":   {"adapters", "pipeline", "cmd/bucketsum/internal/flagvalue", "cmd/bucketsum/internal/output"},
+	"cmd/bucketsum/internal/md5sum":   {"adapters", "pipeline", "cmd/bucketsum/internal/flagvalue", "cmd/bucketsum/internal/meant", "cmd/bucketsum/internal/output"},
 	"handlers":                        {"pipeline"},
 	"handlers/web":                    {"pipeline", "handlers/web"},
 	"adapters":                        {"pipeline"},
