@@ -5,8 +5,10 @@ package awsfault
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
@@ -48,7 +50,11 @@ func Instead(text string, err error) error { return &instead{text, err} }
 // Error is called for few of the errors: that an object does not exist is an everyday answer.
 func (b *brief) Error() string {
 	if api, ok := errors.AsType[smithy.APIError](b.op.Err); ok {
-		return fmt.Sprintf("%s of %s: %s", api.ErrorCode(), b.op.Operation(), api.ErrorMessage()) + request(b.op.Err)
+		text := api.ErrorCode() + " of " + b.op.Operation()
+		if api.ErrorMessage() != "" { // the answer to HEAD has none
+			text += ": " + api.ErrorMessage()
+		}
+		return text + request(b.op.Err)
 	}
 	var last error = b.op.Err
 	if sent, ok := errors.AsType[*url.Error](last); ok {
@@ -119,6 +125,13 @@ var parameters = []string{
 func Config(err error, given url.Values, more ...string) error {
 	if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
 		return fmt.Errorf("the AWS configuration has no profile %q: correct AWS_PROFILE or profile=… in the URL, or run aws configure --profile %s", missing.Profile, missing.Profile)
+	}
+	if number, ok := errors.AsType[*strconv.NumError](err); ok && number.Func == "ParseBool" {
+		for _, name := range slices.Sorted(maps.Keys(given)) {
+			if given.Get(name) == number.Num {
+				return fmt.Errorf("parameter %s of the URL is neither true nor false", name)
+			}
+		}
 	}
 	valid := slices.Concat(parameters, more)
 	var unknown []string

@@ -52,6 +52,10 @@ func TestBrief(t *testing.T) {
 	if got, want := awsfault.Brief(denied).Error(), "AccessDenied of GetQueueAttributes: You may not. (request 1-2-3)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	wordless := fmt.Errorf("x: %w", &smithy.OperationError{ServiceID: "S3", OperationName: "HeadBucket", Err: &smithy.GenericAPIError{Code: "NotFound"}})
+	if got := awsfault.Brief(wordless).Error(); got != "NotFound of HeadBucket" {
+		t.Errorf("got %q", got)
+	}
 	page := ask(t, good(), func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>Welcome</html>") })
 	if !awsfault.Foreign(page) || awsfault.Foreign(denied) {
 		t.Errorf("foreign are %v: %t, %v: %t", page, awsfault.Foreign(page), denied, awsfault.Foreign(denied))

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -218,6 +219,15 @@ func TestOTLPProtocol(t *testing.T) {
 }
 
 func TestProfilesAreForThisMachineOnly(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	status, _, stderr := call(t, nil, "serve", "--listen", "off", "--queue", "mem://q", "--bucket", "b=mem://", "--pprof", taken.Addr().String())
+	if want := "--pprof: another program listens at " + taken.Addr().String() + ": choose another port"; status != exitFailed || !strings.Contains(stderr, want) {
+		t.Errorf("status %d, %q, want %q", status, stderr, want)
+	}
 	for address, want := range map[string]string{
 		":6060": "can be reached from other machines", "0.0.0.0:6060": "can be reached from other machines",
 		"example.com:6060": "can be reached from other machines", "6060": "HOST:PORT", "127.0.0.1:": "HOST:PORT",

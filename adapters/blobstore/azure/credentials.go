@@ -2,6 +2,7 @@ package azure
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -96,5 +98,25 @@ func newClient(service, name string, connections *http.Transport) (*container.Cl
 	if err != nil {
 		return nil, err
 	}
-	return container.NewClient(where, token, options)
+	return container.NewClient(where, identified{token}, options)
 }
+
+// identified says in one sentence that there are no credentials, where the SDK tells for each kind why it is missing.
+type identified struct{ azcore.TokenCredential }
+
+// GetToken implements azcore.TokenCredential.
+func (i identified) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	token, err := i.TokenCredential.GetToken(ctx, o)
+	if _, refused := errors.AsType[*azidentity.AuthenticationFailedError](err); err != nil && !refused && ctx.Err() == nil {
+		err = noCredentials{err}
+	}
+	return token, err
+}
+
+type noCredentials struct{ error }
+
+func (noCredentials) Error() string {
+	return "there are no credentials: set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, run az login, or give the machine or pod an identity"
+}
+
+func (n noCredentials) Unwrap() error { return n.error }

@@ -47,15 +47,8 @@ func (s *side) listen(context.Context) error {
 		return nil
 	}
 	l, err := net.Listen("tcp", s.config.Listen)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("--listen: another program listens at %s: choose another port, or 'off'", s.config.Listen)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("--listen: this user may not listen at %s: choose a port above 1023, or 'off'", s.config.Listen)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("--listen: this machine does not have the address of %s: choose another, or 'off'", s.config.Listen)
-	case err != nil:
-		return fmt.Errorf("--listen: %w; choose another address, or 'off'", unreached.Explain(err))
+	if err != nil {
+		return listenFault("--listen", s.config.Listen, "or 'off'", err)
 	}
 	s.listener = l
 	s.closes = append(s.closes, func() error {
@@ -63,6 +56,19 @@ func (s *side) listen(context.Context) error {
 		return nil
 	})
 	return nil
+}
+
+// listenFault says why nothing can listen at the address of a flag; without: the other choice.
+func listenFault(flag, address, without string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s: another program listens at %s: choose another port, %s", flag, address, without)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s: this user may not listen at %s: choose a port above 1023, %s", flag, address, without)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%s: this machine does not have the address of %s: choose another, %s", flag, address, without)
+	}
+	return fmt.Errorf("%s: %w; choose another address, %s", flag, unreached.Explain(err), without)
 }
 
 // openSecrets reads the token and the certificate of the HTTP side.

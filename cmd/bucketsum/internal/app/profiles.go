@@ -32,7 +32,7 @@ func checkLoopback(address string) error {
 func serveProfiles(address string, log *slog.Logger) (func(context.Context) error, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("--pprof: %w", err)
+		return nil, listenFault("--pprof", address, "or leave --pprof out", err)
 	}
 	// The name localhost may resolve to any address.
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
