@@ -144,7 +144,11 @@ func (r *reader) sums(ctx context.Context, o object, algorithms []string) (map[s
 
 // digest returns the checksums of one object by algorithm, and its size.
 func (r *reader) digest(ctx context.Context, o object, algorithms []string) (sums map[string]string, size int64, err error) {
-	defer func() { r.progress.done(err) }()
+	defer func() {
+		if ctx.Err() == nil { // else it is neither finished nor at fault
+			r.progress.done(err)
+		}
+	}()
 	o.file = r.path(o)
 	in, err := r.content(ctx, o)
 	if err != nil {
