@@ -91,6 +91,9 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, &readError{err}
 	}
+	if first, _, ok := strings.Cut(beginning, "\x00"); ok && lineBeforeNUL.MatchString(first) {
+		return nil, errors.New("its lines end with NUL, as --zero prints them, and are not read: print the list without --zero")
+	}
 	name := path.Base(o.Name)
 	if l.form, err = recognise(beginning, name); err != nil {
 		return nil, err
@@ -101,6 +104,9 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 	}
 	return l, nil
 }
+
+// lineBeforeNUL matches a line with a checksum.
+var lineBeforeNUL = regexp.MustCompile(`^([0-9A-Fa-f]{8,128} [ *]|[A-Za-z0-9/-]+ \()[^\n]+$`)
 
 // sniff is how much of a list decides its form at most, in bytes.
 const sniff = 16 << 10

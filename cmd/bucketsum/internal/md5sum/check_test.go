@@ -46,6 +46,7 @@ func TestListsOfOtherPrograms(t *testing.T) {
 		{name: "openssl dgst -sha256 -r", text: sha256OfX + " *a\n", stdout: ok},
 		{name: "cksum -a sm3", text: "SM3 (a) = " + sm3OfX + "\n", stdout: ok},
 		{name: "cksum -a sha384 --base64", text: "SHA384 (a) = 11LCxR+6DimqGQVwqdQlPkQHegWNMpf6OlYw1b0BJiL5fCisrtMTtcg7uZDKp9qF\n", stdout: ok},
+		{name: "sha256sum -z", text: sha256OfX + "  a\x00" + sha256OfX + "  b\x00", says: "no properly formatted checksum lines found: its lines end with NUL", failed: true},
 		{name: "cksum", text: "12738659 1 a\n", says: "no properly formatted", failed: true},
 		{name: "b2sum", list: "B2SUMS", text: blake2bOfX + "  a\n", stdout: ok},
 		{name: "b2sum -l 256", list: "a.b2", text: blake2b256 + "  a\n", stdout: ok},
