@@ -45,7 +45,8 @@ func (s *Store) List(ctx context.Context) iter.Seq2[pipeline.Object, error] {
 }
 
 // Recorded yields the keys of the objects that have a record, whether the objects still exist
-// or not. A key comes once for each algorithm that is recorded. Errors are those of List.
+// or not. Where there is no object, a file of the user's with the name of a record is none. A key
+// comes once for each algorithm that is recorded. Errors are those of List.
 func (s *Store) Recorded(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		notRecord := func(key string) bool { return !s.records.layout.IsRecord(key) }
@@ -54,11 +55,23 @@ func (s *Store) Recorded(ctx context.Context) iter.Seq2[string, error] {
 			if !ok && err == nil || errors.Is(err, pipeline.ErrFiltered) {
 				continue
 			}
+			if err == nil && s.isForeign(ctx, key, e.Key) {
+				continue
+			}
 			if !yield(key, err) {
 				return
 			}
 		}
 	}
+}
+
+// isForeign reports whether a file named like the record of an object that does not exist is the user's.
+func (s *Store) isForeign(ctx context.Context, object, record string) bool {
+	if _, err := s.bucket.Stat(ctx, object); !errors.Is(err, pipeline.ErrNotFound) {
+		return false
+	}
+	r, err := s.records.read(ctx, record)
+	return err == nil && !r.ours()
 }
 
 // Keys returns the keys that begin with a prefix, including those of records, in their lexical

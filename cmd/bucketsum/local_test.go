@@ -148,7 +148,7 @@ func TestLocalSumsWhatLands(t *testing.T) {
 	}
 	summary := again.Output()[len(again.Output())-1]
 	want := fmt.Sprintf("%d had their checksum", len(all))
-	if !strings.HasPrefix(summary, "1 file summed (0 B) in ") || !strings.HasSuffix(summary, want) {
+	if !strings.HasPrefix(summary, "1 file summed (0 B) since the start ") || !strings.HasSuffix(summary, want) {
 		t.Errorf("summary of the second run is %q, want 1 file and %q", summary, want)
 	}
 }

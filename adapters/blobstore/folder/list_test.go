@@ -14,6 +14,7 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/drivertest"
 	"github.com/bucketsum/bucketsum/pipeline"
+	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"github.com/bucketsum/bucketsum/pipeline/sweep"
 )
 
@@ -154,11 +155,13 @@ func TestRecorded(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		layout blobstore.Layout
-		files  []string
+		files  []string // of the user
+		saved  []string
 		want   []string
 	}{
-		"beside":    {files: []string{"a", "a.md5", "gone.md5", "sub/new\nline.md5", ".bucketsum/x.md5", "b.md6"}, want: []string{"a", "gone", "sub/new\nline"}},
-		"elsewhere": {layout: layout, files: []string{"a", ".sums/a.md5", "sub/.sums/b.sha256", "sub/x.md5"}, want: []string{"a", "sub/b"}},
+		"beside": {files: []string{"a", "a.md5", "his.md5", "sub/x", ".bucketsum/x.md5", "b.md6"}, saved: []string{"gone", "sub/new\nline"},
+			want: []string{"a", "gone", "sub/new\nline"}},
+		"elsewhere": {layout: layout, files: []string{"a", ".sums/a.md5", "sub/.sums/his.sha256", "sub/x.md5"}, saved: []string{"sub/b"}, want: []string{"a", "sub/b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(dir, name)
@@ -166,6 +169,11 @@ func TestRecorded(t *testing.T) {
 				drivertest.WriteFile(t, filepath.Join(dir, file), file)
 			}
 			store := drivertest.OpenFolder(t, dir, blobstore.Config{Layout: tc.layout})
+			for _, key := range tc.saved {
+				if err := pipelinetest.Save(t.Context(), store.Bucket().Records, drivertest.SumOf(key, "e1", "01")); err != nil {
+					t.Fatal(err)
+				}
+			}
 			var got []string
 			for key, err := range store.Recorded(t.Context()) {
 				if err != nil {

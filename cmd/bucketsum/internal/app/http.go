@@ -42,6 +42,24 @@ func (s *side) URL() string {
 	}
 }
 
+// pageURL is URL with an address that other machines can open, if the HTTP side listens on all of this one.
+func (s *side) pageURL() string {
+	to, _ := s.listener.Addr().(*net.TCPAddr)
+	if to == nil || !to.IP.IsUnspecified() {
+		return s.URL()
+	}
+	address := "127.0.0.1"
+	all, _ := net.InterfaceAddrs() // without one, only this machine reaches the page
+	for _, a := range all {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() && n.IP.To4() != nil {
+			address = n.IP.String()
+			break
+		}
+	}
+	scheme, _, _ := strings.Cut(s.URL(), "://")
+	return fmt.Sprintf("%s://%s:%d/", scheme, address, to.Port)
+}
+
 func (s *side) listen(context.Context) error {
 	if s.config.Listen == "" {
 		return nil

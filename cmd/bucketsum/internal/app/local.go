@@ -379,7 +379,10 @@ func (l *local) greet(a *App) {
 	}
 	l.report.Line("%s is the bucket: copy FILE into it, and its %s will be in %s", readable.Name(l.Dir), checksums, enumerate(records))
 	if a.listener != nil {
-		l.report.Line("%s is the page; Ctrl-C ends", a.URL())
+		l.report.Line("%s is the page; Ctrl-C ends", a.pageURL())
+		if !a.isLoopback() {
+			l.report.Line("everyone who reaches that address can read the names and checksums of the files")
+		}
 	} else {
 		l.report.Line("Ctrl-C ends")
 	}

@@ -111,7 +111,7 @@ func TestLocalNamesWhatHasNoChecksum(t *testing.T) {
 		"skipped: 2 files that --include or --exclude leave out, such as a.tmp\n",
 		`MISMATCH  claim: "claim.md5", which bucketsum did not write, says md5 d41d8cd98f00b204e9800998ecf8427e`,
 		": the name of its record would have 260 bytes, which is more than the file system allows: give the file a shorter name, or use --record 'checksums/{alg}/{key}'\n",
-		"1 file summed (1 B) in ", ", 1 NOT AS CLAIMED, 1 FAILED\n",
+		"1 file summed (1 B) since the start ", ", 1 NOT AS CLAIMED, 1 FAILED\n",
 	} {
 		if !strings.Contains(end, want) {
 			t.Errorf("there is no %q in\n%s", want, end)
@@ -149,11 +149,12 @@ func TestLocalForgetsWhatWasMended(t *testing.T) {
 		step{"  good\n", func() { put(t, dir, "claim", "") }},
 		step{"  claim\n", func() { remove("other"); remove("other.md5"); put(t, dir, "last", "x") }},
 		step{"  last\n", nil})
+	put(t, dir, "foreign.md5", "the user's")
 	_, end, err := runLocal(t, dir, c, again...)
 	if err != nil || strings.Contains(end, "FAILED") || strings.Contains(end, "CLAIMED") || strings.Contains(end, "MISMATCH") {
 		t.Errorf("%v\n%s", err, end)
 	}
-	if s := c.Activity.Status(); s.Totals.Failed != 0 || s.Totals.Mismatched != 0 || len(s.Failures) != 0 {
+	if s := c.Activity.Status(); s.Totals.Kept != 1 || s.Totals.Failed != 0 || s.Totals.Mismatched != 0 || len(s.Failures) != 0 {
 		t.Errorf("the status is %+v", s)
 	}
 }

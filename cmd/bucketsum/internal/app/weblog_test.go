@@ -26,6 +26,9 @@ func TestLocalLogsItsHTTPSide(t *testing.T) {
 	url, _ := startLocal(t, t.TempDir(), func(c *Config) {
 		c.Listen, c.TokenFile, c.Log = ":0", token, slog.New(slog.NewTextHandler(log, nil))
 	})
+	if strings.Contains(url, "[::]") {
+		t.Errorf("%s is no address for a browser on another machine", url)
+	}
 	if err := os.Remove(token); err != nil {
 		t.Fatal(err)
 	}

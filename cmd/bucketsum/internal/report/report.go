@@ -120,10 +120,10 @@ func (r *Report) Summary(f *Failing, s *Skipped, left ...string) {
 		r.Told(e.Head(), e.Key, e.Reason)
 	}
 	status := r.activity.Status()
-	parts := []string{fmt.Sprintf("%s summed (%s) in %s",
+	parts := []string{fmt.Sprintf("%s summed (%s) since the start %s ago",
 		Count(status.Totals.Summed, "file"), readable.Bytes(status.Totals.Bytes), readable.Duration(time.Since(status.StartedAt)))}
 	if n := status.Totals.Current; n > 0 {
-		parts = append(parts, Thousands(n)+" had their checksum")
+		parts = append(parts, Thousands(n)+had(n))
 	}
 	if n := status.Totals.Removed; n > 0 {
 		parts = append(parts, Count(n, "record")+" removed")
@@ -146,6 +146,13 @@ func (r *Report) Summary(f *Failing, s *Skipped, left ...string) {
 		}
 	}
 	r.Print(lines...)
+}
+
+func had(n int64) string {
+	if n == 1 {
+		return " had its checksum"
+	}
+	return " had their checksum"
 }
 
 // Count returns a number with its noun, in the plural unless the number is 1.
