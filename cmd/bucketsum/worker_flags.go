@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -64,6 +66,11 @@ func (c *workerFlags) validate() error {
 	}
 	if c.DrainTimeout == 0 {
 		faults = append(faults, errors.New("--drain-timeout: 0s is not more than 0"))
+	}
+	for _, file := range []struct{ flag, path string }{{"--tls-cert", c.TLSCert}, {"--tls-key", c.TLSKey}, {"--token-file", c.TokenFile}} {
+		if _, err := os.Stat(file.path); file.path != "" && errors.Is(err, fs.ErrNotExist) {
+			faults = append(faults, fmt.Errorf("%s: there is no file %s", file.flag, redact.URL(file.path)))
+		}
 	}
 	c.Concurrency, c.Resume, c.Version = int(c.concurrency), c.checkpoints.resume(), version()
 	if c.listen != "off" {
