@@ -112,7 +112,7 @@ func (e *Ending) End(ctx context.Context, d pipeline.Delivery) {
 	if e.Resumes(o) {
 		e.Report.Told("STOPPED", key, "the next start resumes it at "+readable.Bytes(read)+" of "+readable.Bytes(o.Size))
 	} else {
-		e.Report.Told("STOPPED", key, "the next start reads it from its beginning")
+		e.Report.Told("STOPPED", key, "it would take longer than there is time; the next start reads it from its beginning")
 	}
 }
 
