@@ -60,6 +60,7 @@ func TestSumCheckAsCoreutils(t *testing.T) {
 		"as long as a block": strings.Repeat("x", 64<<10-1) + "\n" + good,
 	}
 	warning := regexp.MustCompile(`(?m)(WARNING: .*|no properly formatted checksum lines found|no file was verified|: \d+: improperly formatted)`)
+	taken := regexp.MustCompile(`(?m)^.* values of 32 digits were taken for md5; .*\n`)
 	for name, list := range lists {
 		for _, flags := range [][]string{nil, {"--quiet"}, {"--status"}, {"--strict"}, {"--warn"}, {"--ignore-missing"}, {"--ignore-missing", "--strict", "--warn"}, {"--status", "--ignore-missing"}} {
 			args := append([]string{"--check"}, flags...)
@@ -67,6 +68,7 @@ func TestSumCheckAsCoreutils(t *testing.T) {
 			if diff := cmp.Diff(want.Stdout, got.Stdout); diff != "" || got.Status != want.Status {
 				t.Errorf("%s, %q: status %d, want %d; diff:\n%s", name, flags, got.Status, want.Status, diff)
 			}
+			got.Stderr = taken.ReplaceAllString(got.Stderr, "") // md5sum has no other algorithm
 			said, ours := warning.FindAllString(want.Stderr, -1), warning.FindAllString(got.Stderr, -1)
 			for i, s := range said {
 				said[i] = strings.Replace(s, "improperly formatted MD5", "improperly formatted", 1)
