@@ -5,6 +5,8 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"github.com/bucketsum/bucketsum/adapters/watch"
+	"github.com/bucketsum/bucketsum/handlers/web/live"
 	"github.com/bucketsum/bucketsum/pipeline"
 )
 
@@ -36,5 +38,22 @@ func (b *backlog) Publish(topic string, messages ...*message.Message) error {
 func (b *backlog) handled(d pipeline.Delivery) {
 	if d.Fate != pipeline.Nacked && d.Fate != pipeline.Continued {
 		<-b.slots
+	}
+}
+
+func unhandled(folder *watch.Folder, waiting *backlog) int {
+	return folder.Progress().Waiting + len(waiting.slots)
+}
+
+// waits returns what tells what waits for the worker, and why if it is a fault that passes. It has a folder and a
+// backlog of its own, because a page may ask while the folder is opened again.
+func (l *local) waits(folder *watch.Folder, waiting *backlog) func() *live.Waiting {
+	return func() *live.Waiting {
+		n := unhandled(folder, waiting) - l.activity.Status().InWorkCount
+		w := &live.Waiting{Count: int64(max(n, 0)), Bound: live.Exactly, Reason: l.patience.faultsNow()}
+		if !isClosed(folder.Ready()) {
+			w.Bound = live.AtLeast
+		}
+		return w
 	}
 }

@@ -172,6 +172,7 @@ func (l *local) runFolder(ctx context.Context) (watched *watch.Folder, err error
 	if err != nil {
 		return nil, err
 	}
+	l.folder = folder
 	if err := l.side.open(ctx, l.worker().withDefaults()); err != nil {
 		return nil, err
 	}
@@ -179,7 +180,6 @@ func (l *local) runFolder(ctx context.Context) (watched *watch.Folder, err error
 	if err != nil {
 		return nil, err
 	}
-	l.folder = folder
 	l.greet(a)
 	// The screen lives until the work has ended, not only until it is told to end.
 	shown, hide := context.WithCancel(context.WithoutCancel(ctx))
@@ -207,7 +207,7 @@ func (l *local) runFolder(ctx context.Context) (watched *watch.Folder, err error
 }
 
 // unhandled returns how many files wait for the worker or are in work.
-func (l *local) unhandled() int { return l.folder.Progress().Waiting + len(l.waiting.slots) }
+func (l *local) unhandled() int { return unhandled(l.folder, l.waiting) }
 
 // recordOf returns the object that the record at a key is of.
 func (l *local) recordOf(key string) (string, bool) {
@@ -333,7 +333,7 @@ func (l *local) worker() Config {
 	c.Sources = map[string]string{l.name: (&url.URL{Scheme: "file", Path: filepath.ToSlash(l.dir)}).String()}
 	c.side = l.side.side
 	c.Activity, c.Observer = l.activity, pipeline.Observers(c.Observer, l.observer())
-	c.Waiting = l.waits
+	c.Waiting = l.waits(l.folder, l.waiting)
 	c.Folder, c.First, c.BucketConfig.Layout = l.dir, "cp FILE "+shellPath(l.Dir), l.Layout
 	c.wrap, c.requeue = l.patience.of, l.waiting
 	c.objects = map[string]web.Objects{l.name: folderObjects{l.store, l.Worker.selects}}
@@ -356,15 +356,6 @@ func shellPath(dir string) string {
 		return "'" + strings.ReplaceAll(dir, "'", `'\''`) + "'"
 	}
 	return dir
-}
-
-// waits tells what waits for the worker, and why if it is a fault that passes.
-func (l *local) waits() *live.Waiting {
-	w := &live.Waiting{Count: int64(max(l.unhandled()-l.activity.Status().InWorkCount, 0)), Bound: live.Exactly, Reason: l.patience.faultsNow()}
-	if !isClosed(l.folder.Ready()) {
-		w.Bound = live.AtLeast
-	}
-	return w
 }
 
 // greet prints where the files go and where the page is.
