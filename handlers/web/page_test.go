@@ -5,9 +5,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bucketsum/bucketsum/handlers/web"
@@ -39,19 +41,30 @@ func TestPageStatus(t *testing.T) {
 			t.Errorf("page lacks %s", want)
 		}
 	}
-	tag := response.Header.Get("ETag")
-	if again, _ := s.get(t, "/", "If-None-Match", tag); again.StatusCode != http.StatusNotModified {
-		t.Errorf("asked again: %d", again.StatusCode)
-	}
-	status.Totals.Summed++
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) { // it is kept for a moment
-		if again, _ := s.get(t, "/", "If-None-Match", tag); again.StatusCode == http.StatusOK {
-			break
+}
+
+// TestPageChanges: a viewer who has the page is told so, until the status has changed and the page was kept for a moment.
+func TestPageChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := live.NewActivity()
+		h := newHandler(t, web.Config{Status: a.Status})
+		ask := func(tag string) *http.Response {
+			w := httptest.NewRecorder()
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header.Set("If-None-Match", tag)
+			h.ServeHTTP(w, r)
+			return w.Result()
 		}
-		if time.Now().After(end) {
-			t.Fatal("the page does not change with the status")
+		tag := ask("").Header.Get("ETag")
+		if again := ask(tag); again.StatusCode != http.StatusNotModified {
+			t.Errorf("asked again: %d", again.StatusCode)
 		}
-	}
+		livetest.Publish(t, a, livetest.Result(pipeline.Recorded, livetest.Object("a", 1)))
+		time.Sleep(time.Second)
+		if again := ask(tag); again.StatusCode != http.StatusOK {
+			t.Errorf("asked after a change: %d", again.StatusCode)
+		}
+	})
 }
 
 // TestPageQuery selects results without a script.
