@@ -179,7 +179,7 @@ func TestFolderPaths(t *testing.T) {
 	if states, status := verified(t, "./"+odd); status != exitOK || states["a"] != sweep.OK {
 		t.Errorf("verify ends with %d: %v", status, states)
 	}
-	for arg, want := range map[string]string{"./file": "it is a file", "photos=": "no such file", "./none": "no such file"} {
+	for arg, want := range map[string]string{"./file": "is a file", "photos=": "is neither a URL nor an existing folder", "./none": "there is no folder"} {
 		if _, log, status := sweepRun(t, "verify", arg); status != exitUsage || !strings.Contains(log, want) {
 			t.Errorf("verify %q ends with %d: %s", arg, status, log)
 		}

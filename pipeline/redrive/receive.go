@@ -117,9 +117,11 @@ func (r *run) receiveFor(ctx context.Context, wait time.Duration, n int) ([]queu
 		var asking sync.WaitGroup
 		defer asking.Wait()
 		asking.Go(func() {
-			// What others hold may come back soon.
+			c, err := r.countSoon(within, count)
+			// What others hold may come back soon. What is ours is counted after the queue has counted: what was
+			// finished before that would hide as much of what others hold.
 			ours := r.held.count() + len(r.slots) - n
-			if c, err := r.countSoon(within, count); err == nil && c.Exact && c.Waiting == 0 && c.Held <= ours {
+			if err == nil && c.Exact && c.Waiting == 0 && c.Held <= ours {
 				cancel()
 			}
 		})

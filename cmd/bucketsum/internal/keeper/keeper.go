@@ -19,7 +19,7 @@ import (
 const (
 	// A keeper keeps the last dead letters up to these bounds.
 	mostKept      = 1000
-	mostKeptBytes = 16 << 20
+	mostKeptBytes = 4 << 20
 	// Wait is how long a redrive waits for more: everything is there at once.
 	Wait = 50 * time.Millisecond
 	// requeueWait bounds how long a message that is sent again waits for room in its queue.

@@ -43,7 +43,7 @@ func run(t *testing.T, k *keeper.Keeper, a redrive.Action, match ...string) redr
 func TestKeeperIsBounded(t *testing.T) {
 	for name, tc := range map[string]struct{ letters, padding, want int }{
 		"number":        {2000, 0, 1000},
-		"size":          {40, 1 << 20, 15},
+		"size":          {40, 1 << 20, 3},
 		"one huge":      {1, 32 << 20, 1},
 		"several huge":  {3, 32 << 20, 1},
 		"all that came": {10, 0, 10},
