@@ -40,6 +40,7 @@ type App struct {
 	letters   *letters                    // for the HTTP side; nil: none
 	noLetters string                      // why
 	keep      func(context.Context) error // takes dead letters in memory; nil: there are none
+	settled   pipeline.Observer           // tells keep what needs no dead letter any more
 
 	opening opening
 

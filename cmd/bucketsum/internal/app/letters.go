@@ -143,8 +143,8 @@ func (a *App) openKeeper(ctx context.Context) (*keeper.Keeper, error) {
 		}
 		return nil
 	}
-	a.config.Observer = pipeline.Observers(a.config.Observer, pipeline.Observer{
+	a.settled = pipeline.Observer{
 		Result: func(_ context.Context, r pipeline.Result, _ error) { k.Succeeded(r.Record.Source) },
-	})
+	}
 	return k, nil
 }

@@ -127,6 +127,9 @@ func (a *App) open(ctx context.Context) error {
 		}
 	}
 	a.config.Stores = byName
+	if a.keep != nil {
+		a.config.Observer = pipeline.Observers(a.config.Observer, a.settled)
+	}
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
