@@ -15,6 +15,7 @@ import (
 
 	"github.com/bucketsum/bucketsum/pipeline/sweep"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
+	"github.com/bucketsum/bucketsum/testenv/coreutils"
 )
 
 // manifestNames are keys that a manifest, a shell or a download may spoil.
@@ -67,7 +68,7 @@ func TestManifestOfAFolder(t *testing.T) {
 		{"cksum", 2, []string{"--format", "bsd", "--algorithms", "sha256,md5"}},
 	} {
 		list, _ := manifestRun(t, exitOK, append(test.args, "file://"+dir)...)
-		check := exec.Command(sumCoreutils(t, test.tool), "--check", "--strict", "--quiet")
+		check := exec.Command(coreutils.Path(t, test.tool), "--check", "--strict", "--quiet")
 		check.Dir, check.Stdin = dir, strings.NewReader(list)
 		if out, err := check.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s%s", test.tool, err, out, list)
@@ -250,7 +251,7 @@ func TestManifestS3(t *testing.T) {
 
 	data := filepath.Join(bag, "data")
 	aws("s3", "sync", "--quiet", "--exclude", "*.md5", "s3://photos", data)
-	check := exec.Command(sumCoreutils(t, "md5sum"), "--check", "--strict", "--quiet")
+	check := exec.Command(coreutils.Path(t, "md5sum"), "--check", "--strict", "--quiet")
 	check.Dir, check.Stdin = data, strings.NewReader(list)
 	if out, err := check.CombinedOutput(); err != nil {
 		t.Errorf("md5sum: %v\n%s%s", err, out, list)

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/testenv/coreutils"
 )
 
 // TestSumCheckAsCoreutils checks lists of all kinds with every flag, and expects the
@@ -64,7 +66,7 @@ func TestSumCheckAsCoreutils(t *testing.T) {
 	for name, list := range lists {
 		for _, flags := range [][]string{nil, {"--quiet"}, {"--status"}, {"--strict"}, {"--warn"}, {"--ignore-missing"}, {"--ignore-missing", "--strict", "--warn"}, {"--status", "--ignore-missing"}} {
 			args := append([]string{"--check"}, flags...)
-			want, got := sumRunTool(t, list, "md5sum", args...), sumRun(t, list, args...)
+			want, got := coreutils.Run(t, list, "md5sum", args...), sumRun(t, list, args...)
 			if diff := cmp.Diff(want.Stdout, got.Stdout); diff != "" || got.Status != want.Status {
 				t.Errorf("%s, %q: status %d, want %d; diff:\n%s", name, flags, got.Status, want.Status, diff)
 			}
@@ -86,7 +88,7 @@ func TestSumCheckSeveralLists(t *testing.T) {
 		"a": "x", "1": sumMD5OfX + "  a\n", "2": "garbage\n", "3": sumSHA256OfX + "  a\n",
 	})
 	got := sumRun(t, sumMD5OfX+"  a\n", "-c", "1", "nosuch", "2", "-", "3")
-	want := sumResult{
+	want := coreutils.Result{
 		Stdout: "a: OK\na: OK\na: OK\n",
 		Stderr: "bucketsum sum: nosuch: No such file or directory\n" +
 			"bucketsum sum: 2: no properly formatted checksum lines found\n",

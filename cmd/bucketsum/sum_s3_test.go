@@ -15,6 +15,7 @@ import (
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"github.com/bucketsum/bucketsum/testenv/awsenv"
+	"github.com/bucketsum/bucketsum/testenv/coreutils"
 )
 
 // TestSumS3 sums a prefix on S3 where objects have records of bucketsum and checksum
@@ -55,7 +56,7 @@ func TestSumS3(t *testing.T) {
 	u.Path = "/dir/"
 	u.RawQuery = "use_path_style=true"
 	got := sumRun(t, "", u.String(), "s3://objects/nosuch?use_path_style=true", "s3://objects/a?use_path_style=true")
-	want := sumResult{
+	want := coreutils.Result{
 		Stdout: sumMD5OfX + "  dir/a b\n" + sumMD5OfX + "  dir/c\n" + sumMD5OfX + "  dir/foreign.md5\n" +
 			sumMD5OfX + "  s3://objects/a?use_path_style=true\n",
 		Stderr: "bucketsum sum: s3://objects/nosuch: no such object\n",

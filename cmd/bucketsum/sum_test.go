@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/testenv/coreutils"
 )
 
 const (
@@ -25,50 +25,13 @@ const (
 	sumSHA256OfX = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
 )
 
-// sumResult is the outcome of a run of the command or of a tool of coreutils.
-type sumResult struct {
-	Stdout, Stderr string
-	Status         int
-}
-
 // sumRun runs bucketsum sum in the current folder.
-func sumRun(t *testing.T, stdin string, args ...string) sumResult {
+func sumRun(t *testing.T, stdin string, args ...string) coreutils.Result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	p := process{stdin: strings.NewReader(stdin), stdout: &stdout, stderr: &stderr, getenv: func(string) string { return "" }}
 	status := dispatch(t.Context(), p, append([]string{"sum"}, args...))
-	return sumResult{stdout.String(), stderr.String(), status}
-}
-
-// sumRunTool runs a tool of coreutils in the current folder.
-func sumRunTool(t *testing.T, stdin, tool string, args ...string) sumResult {
-	t.Helper()
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), sumCoreutils(t, tool), args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
-	err := cmd.Run()
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return sumResult{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
-}
-
-// sumCoreutils returns the path of a tool of GNU coreutils. In CI, the tool must exist.
-func sumCoreutils(t *testing.T, tool string) string {
-	t.Helper()
-	path, err := exec.LookPath(tool)
-	if err == nil {
-		var version []byte
-		if version, err = exec.CommandContext(t.Context(), path, "--version").Output(); err == nil && bytes.Contains(version, []byte("GNU coreutils")) {
-			return path
-		}
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("GNU %s is needed: %v", tool, err)
-	}
-	t.Skipf("no GNU %s to compare with: %v", tool, err)
-	return ""
+	return coreutils.Result{Stdout: stdout.String(), Stderr: stderr.String(), Status: status}
 }
 
 // sumOddNames are file names that are difficult for tools.
@@ -114,7 +77,7 @@ func TestSumPrintsAsCoreutils(t *testing.T) {
 	for _, algorithm := range []string{"md5", "sha1", "sha256", "sha512"} {
 		for _, flags := range [][]string{nil, {"--tag"}, {"--zero"}, {"-z", "--tag"}, {"--binary"}, {"-t"}, {"-bz"}} {
 			args := slices.Concat(flags, []string{"--"}, arguments)
-			want := sumRunTool(t, "from stdin", algorithm+"sum", args...)
+			want := coreutils.Run(t, "from stdin", algorithm+"sum", args...)
 			got := sumRun(t, "from stdin", append([]string{"--algorithms=" + algorithm}, args...)...)
 			if diff := cmp.Diff(want.Stdout, got.Stdout); diff != "" {
 				t.Errorf("%s %q:\n%s", algorithm, flags, diff)
@@ -134,7 +97,7 @@ func TestSumOutputPassesCoreutilsCheck(t *testing.T) {
 			if ours.Status != exitOK || ours.Stderr != "" {
 				t.Fatalf("%s %q: %+v", algorithm, flags, ours)
 			}
-			checked := sumRunTool(t, ours.Stdout, algorithm+"sum", "--check", "--strict", "--warn")
+			checked := coreutils.Run(t, ours.Stdout, algorithm+"sum", "--check", "--strict", "--warn")
 			if n := strings.Count(checked.Stdout, ": OK\n"); checked.Status != 0 || checked.Stderr != "" || n != len(names) {
 				t.Errorf("%s %q: %d of %d are OK: %+v", algorithm, flags, n, len(names), checked)
 			}
@@ -146,8 +109,8 @@ func TestCoreutilsOutputPassesSumCheck(t *testing.T) {
 	names := sumOddFolder(t)
 	for _, algorithm := range []string{"md5", "sha1", "sha256", "sha512"} {
 		for _, flags := range [][]string{nil, {"--tag"}, {"-b"}} {
-			list := sumRunTool(t, "", algorithm+"sum", slices.Concat(flags, []string{"--"}, names)...)
-			want := sumRunTool(t, list.Stdout, algorithm+"sum", "--check", "-")
+			list := coreutils.Run(t, "", algorithm+"sum", slices.Concat(flags, []string{"--"}, names)...)
+			want := coreutils.Run(t, list.Stdout, algorithm+"sum", "--check", "-")
 			if diff := cmp.Diff(want, sumRun(t, list.Stdout, "--check", "-")); diff != "" {
 				t.Errorf("%s %q:\n%s", algorithm, flags, diff)
 			}
@@ -167,7 +130,7 @@ func TestSumMessages(t *testing.T) {
 	t.Chdir(t.TempDir())
 	sumWrite(t, map[string]string{"a": "x", "folder/b": "x"})
 	got := sumRun(t, "", "nosuch", "a", "folder", "a/b", "no\nsuch", "--", "-x", "")
-	want := sumResult{
+	want := coreutils.Result{
 		Stdout: sumMD5OfX + "  a\n",
 		Stderr: "bucketsum sum: nosuch: No such file or directory\n" +
 			"bucketsum sum: folder: Is a directory\n" +
@@ -194,7 +157,7 @@ func TestSumMessages(t *testing.T) {
 func TestSumStandardInput(t *testing.T) {
 	for _, args := range [][]string{nil, {"-"}, {"--"}, {"--algorithms", "md5"}} {
 		got := sumRun(t, "x", args...)
-		if diff := cmp.Diff(sumResult{Stdout: sumMD5OfX + "  -\n"}, got); diff != "" {
+		if diff := cmp.Diff(coreutils.Result{Stdout: sumMD5OfX + "  -\n"}, got); diff != "" {
 			t.Errorf("%q:\n%s", args, diff)
 		}
 	}

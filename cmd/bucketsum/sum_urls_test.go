@@ -19,6 +19,7 @@ import (
 	inmemory "github.com/bucketsum/bucketsum/adapters/blobstore/memory"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/s3"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/md5sum"
+	"github.com/bucketsum/bucketsum/testenv/coreutils"
 )
 
 func TestSumURLs(t *testing.T) {
@@ -32,28 +33,28 @@ func TestSumURLs(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		args []string
-		want sumResult
+		want coreutils.Result
 	}{
-		{"object", []string{base + "/bucket/a"}, sumResult{Stdout: sumMD5OfX + "  " + base + "/bucket/a\n"}},
-		{"encoded key", []string{base + "/bucket/b/a%3F%23%25"}, sumResult{Stdout: sumMD5OfX + "  " + base + "/bucket/b/a%3F%23%25\n"}},
-		{"relative", []string{"FILE://./bucket/b/c"}, sumResult{Stdout: md5OfXX + "  FILE://./bucket/b/c\n"}},
-		{"prefix", []string{base + "/bucket/"}, sumResult{Stdout: sumMD5OfX + "  a\n" + sumMD5OfX + "  b-\n" +
+		{"object", []string{base + "/bucket/a"}, coreutils.Result{Stdout: sumMD5OfX + "  " + base + "/bucket/a\n"}},
+		{"encoded key", []string{base + "/bucket/b/a%3F%23%25"}, coreutils.Result{Stdout: sumMD5OfX + "  " + base + "/bucket/b/a%3F%23%25\n"}},
+		{"relative", []string{"FILE://./bucket/b/c"}, coreutils.Result{Stdout: md5OfXX + "  FILE://./bucket/b/c\n"}},
+		{"prefix", []string{base + "/bucket/"}, coreutils.Result{Stdout: sumMD5OfX + "  a\n" + sumMD5OfX + "  b-\n" +
 			sumMD5OfX + "  b/2/x\n" + sumMD5OfX + "  b/a?#%\n" + md5OfXX + "  b/c\n"}},
-		{"path that looks like a URL", []string{"./https://a"}, sumResult{Stdout: sumMD5OfX + "  ./https://a\n"}},
-		{"missing", []string{base + "/bucket/nosuch", base + "/nosuch/a", base + "/nosuch/", "bucket/a"}, sumResult{
+		{"path that looks like a URL", []string{"./https://a"}, coreutils.Result{Stdout: sumMD5OfX + "  ./https://a\n"}},
+		{"missing", []string{base + "/bucket/nosuch", base + "/nosuch/a", base + "/nosuch/", "bucket/a"}, coreutils.Result{
 			Stdout: sumMD5OfX + "  bucket/a\n",
 			Stderr: "bucketsum sum: " + base + "/bucket/nosuch: No such file or directory\n" +
 				"bucketsum sum: " + base + "/nosuch/a: No such file or directory\n" +
 				"bucketsum sum: " + filepath.ToSlash(dir) + "/nosuch/: No such file or directory\n",
 			Status: exitFailed,
 		}},
-		{"folder without a slash", []string{base + "/bucket"}, sumResult{
+		{"folder without a slash", []string{base + "/bucket"}, coreutils.Result{
 			Stderr: "bucketsum sum: " + base + "/bucket: Is a directory\n", Status: exitFailed,
 		}},
-		{"empty bucket", []string{"mem://nothing/"}, sumResult{
+		{"empty bucket", []string{"mem://nothing/"}, coreutils.Result{
 			Stderr: "bucketsum sum: mem://nothing/: no objects are there\n", Status: exitFailed,
 		}},
-		{"object of an empty bucket", []string{"mem://nothing/a/b"}, sumResult{
+		{"object of an empty bucket", []string{"mem://nothing/a/b"}, coreutils.Result{
 			Stderr: "bucketsum sum: mem://nothing/a/b: no such object\n", Status: exitFailed,
 		}},
 	} {
@@ -117,7 +118,7 @@ func TestSumURLsOfHosts(t *testing.T) {
 		"a": "x", "/a": "xx", "photos/1 a": "x", "photos/é\nü": "x", "photos-": "x",
 	}}
 	got := hosts.sum(t, "sumtest://b/photos/", "sumtest://b//a", "sumtest://b/photos/1%20a", "sumtest://b/a", "sumtest://other/a", "sumtest://b/photos")
-	want := sumResult{
+	want := coreutils.Result{
 		Stdout: sumMD5OfX + "  photos/1 a\n" + `\` + sumMD5OfX + `  photos/é\nü` + "\n" +
 			"9336ebf25087d91c818ee6e9ec29f8c1  sumtest://b//a\n" +
 			sumMD5OfX + "  sumtest://b/photos/1%20a\n" + sumMD5OfX + "  sumtest://b/a\n",
@@ -138,7 +139,7 @@ func TestSumRecursiveURLs(t *testing.T) {
 	t.Parallel()
 	hosts := sumHosts{"b": {"photos/1": "x", "photos/2/3": "x", "photo": "x", "both": "x", "both/1": "x"}}
 	got := hosts.sum(t, "-r", "sumtest://b", "sumtest://b/photos", "sumtest://b/photo", "sumtest://b/both", "sumtest://b/nosuch")
-	var want sumResult
+	var want coreutils.Result
 	for _, name := range []string{"both", "both/1", "photo", "photos/1", "photos/2/3", "photos/1", "photos/2/3", "sumtest://b/photo", "both/1"} {
 		want.Stdout += sumMD5OfX + "  " + name + "\n"
 	}
@@ -166,7 +167,7 @@ func (h sumHosts) open(ctx context.Context, u *url.URL, _ driver.Options) (drive
 }
 
 // sum runs the command with the buckets behind sumtest://. The first name may be -r.
-func (h sumHosts) sum(t *testing.T, names ...string) sumResult {
+func (h sumHosts) sum(t *testing.T, names ...string) coreutils.Result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	o := md5sum.Options{
@@ -187,5 +188,5 @@ func (h sumHosts) sum(t *testing.T, names ...string) sumResult {
 	case err != nil:
 		t.Error(err)
 	}
-	return sumResult{stdout.String(), stderr.String(), status}
+	return coreutils.Result{Stdout: stdout.String(), Stderr: stderr.String(), Status: status}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bucketsum/bucketsum/pipeline/digest"
+	"github.com/bucketsum/bucketsum/testenv/coreutils"
 )
 
 const (
@@ -127,7 +128,7 @@ func TestParseLine(t *testing.T) {
 
 // TestParseLineAsMD5sum compares parseTests with what GNU md5sum does.
 func TestParseLineAsMD5sum(t *testing.T) {
-	md5sum := coreutils(t, "md5sum")
+	md5sum := coreutils.Path(t, "md5sum")
 	for _, test := range parseTests {
 		t.Run(test.form, func(t *testing.T) {
 			dir := t.TempDir()
@@ -268,24 +269,6 @@ func TestValid(t *testing.T) {
 			t.Errorf("Valid(%q, %q) is %v", test.algorithm, test.value, got)
 		}
 	}
-}
-
-// coreutils returns the path of a tool of GNU coreutils. Without it the test is skipped,
-// except in CI, where it fails.
-func coreutils(t *testing.T, tool string) string {
-	t.Helper()
-	path, err := exec.LookPath(tool)
-	if err == nil {
-		var version []byte
-		if version, err = exec.Command(path, "--version").Output(); err == nil && strings.Contains(string(version), "GNU coreutils") {
-			return path
-		}
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("GNU %s is needed: %v", tool, err)
-	}
-	t.Skipf("no GNU %s to compare with: %v", tool, err)
-	return ""
 }
 
 func FuzzParseLine(f *testing.F) {

@@ -56,7 +56,7 @@ func TestActivityRate(t *testing.T) {
 		for i, n := range status.LastHour.Bytes {
 			sum += n
 			if i == 55 && (n < 50_000 || n > 60_000) {
-				t.Errorf("%d bytes were read in a minute, want about 60000 although nobody looked", n)
+				t.Errorf("%d bytes were read in a minute, want about 60000 without a look at the status", n)
 			}
 		}
 		if sum != 600*1000+5*500 {

@@ -123,14 +123,14 @@ func TestPermission(t *testing.T) {
 	dir := t.TempDir()
 	options := program.Options{}
 	if os.Getuid() == 0 { // root may read everything
-		const nobody = 65534
-		options.User = nobody
+		const unprivileged = 65534
+		options.User = unprivileged
 		for _, open := range []string{filepath.Dir(dir), dir, filepath.Dir(program.Build(t))} {
 			if err := os.Chmod(open, 0o755); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := os.Chown(dir, nobody, nobody); err != nil {
+		if err := os.Chown(dir, unprivileged, unprivileged); err != nil {
 			t.Fatal(err)
 		}
 	}

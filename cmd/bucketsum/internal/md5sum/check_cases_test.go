@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/testenv/coreutils"
 )
 
 // TestCheckAsOthersTestIt has the cases with which coreutils, uutils, busybox and FreeBSD test their --check. The files f and
@@ -154,13 +156,13 @@ func TestChecksTagsAsCksum(t *testing.T) {
 			if algorithm == "blake2b" {
 				args = []string{"-a", algorithm, "-l", strconv.Itoa(8 * d.IntN(65)), "--"}
 			}
-			list += runTool(t, "", "cksum", append(args, slices.Sorted(maps.Keys(files))...)...).Stdout
+			list += coreutils.Run(t, "", "cksum", append(args, slices.Sorted(maps.Keys(files))...)...).Stdout
 		}
 		list = d.damage(list)
 		args := append([]string{"--check"}, d.some([]string{"--quiet", "--status", "--warn", "--strict", "--ignore-missing"}, 2)...)
 		got := run(t, list, args...)
 		got.Stderr = unknownLine.ReplaceAllString(got.Stderr, "$1")
-		compare(t, fmt.Sprintf("%q of\n%s", args, list), runTool(t, list, "cksum", args...), got)
+		compare(t, fmt.Sprintf("%q of\n%s", args, list), coreutils.Run(t, list, "cksum", args...), got)
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/testenv/coreutils"
 )
 
 // sameAs are tools of coreutils, and the flags with which sum must do the same.
@@ -47,7 +49,7 @@ func FuzzPrintsAsCoreutils(f *testing.F) {
 		inFolder(t, files)
 		as := d.tool()
 		args := slices.Concat(d.some(as.flags, 3), []string{"--"}, d.names(files))
-		want := runTool(t, "input", as.tool, slices.Concat(as.args, args)...)
+		want := coreutils.Run(t, "input", as.tool, slices.Concat(as.args, args)...)
 		got := run(t, "input", slices.Concat(as.ours, args)...)
 		compare(t, fmt.Sprintf("%s %q", as.tool, args), want, got)
 	})
@@ -68,20 +70,20 @@ func FuzzChecksAsCoreutils(f *testing.F) {
 		}
 		flags := d.some([]string{"--tag", "-b"}, 1)
 		args := slices.Concat(flags, []string{"--"}, slices.Sorted(maps.Keys(files)))
-		list := runTool(t, "", as.tool, slices.Concat(as.args, args)...)
+		list := coreutils.Run(t, "", as.tool, slices.Concat(as.args, args)...)
 		if d.IntN(2) == 0 {
 			list = run(t, "", slices.Concat(as.ours, args)...)
 		}
 		damaged := d.damage(list.Stdout)
 		args = append([]string{"--check"}, d.some(checkFlags, 2)...)
-		want := runTool(t, damaged, as.tool, slices.Concat(as.args, args)...)
+		want := coreutils.Run(t, damaged, as.tool, slices.Concat(as.args, args)...)
 		got := run(t, damaged, slices.Concat(as.ours, args)...)
 		compare(t, fmt.Sprintf("%s %q of\n%s", as.tool, args, damaged), want, got)
 	})
 }
 
 // compare compares what was printed, the status, and what the messages say. Names in messages are quoted in another way.
-func compare(t *testing.T, what string, want, got result) {
+func compare(t *testing.T, what string, want, got coreutils.Result) {
 	t.Helper()
 	want.Stderr, got.Stderr = messages(want.Stderr), messages(got.Stderr)
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bucketsum/bucketsum/testenv/coreutils"
 )
 
 const (
@@ -132,7 +134,7 @@ func TestPrintsAsTheField(t *testing.T) {
 				}
 				return
 			}
-			want := result{Stdout: test.stdout}
+			want := coreutils.Result{Stdout: test.stdout}
 			for line := range strings.Lines(test.say) {
 				want.Stderr += "bucketsum sum: " + line
 				want.Status = 1

@@ -3,9 +3,7 @@ package md5sum_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,17 +12,12 @@ import (
 
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/md5sum"
+	"github.com/bucketsum/bucketsum/testenv/coreutils"
 )
-
-// result is the outcome of a run of the command or of a tool of coreutils.
-type result struct {
-	Stdout, Stderr string
-	Status         int
-}
 
 // run runs bucketsum sum in the current folder, without buckets. A mistake in the flags has the status 1, as with
 // coreutils.
-func run(t *testing.T, stdin string, args ...string) result {
+func run(t *testing.T, stdin string, args ...string) coreutils.Result {
 	t.Helper()
 	var (
 		stdout, stderr bytes.Buffer
@@ -40,7 +33,7 @@ func run(t *testing.T, stdin string, args ...string) result {
 	if err == nil {
 		err = md5sum.Run(t.Context(), md5sum.Streams{In: strings.NewReader(stdin), Out: &stdout, Err: &stderr}, &o, fs.Args())
 	}
-	r := result{stdout.String(), stderr.String(), 0}
+	r := coreutils.Result{Stdout: stdout.String(), Stderr: stderr.String(), Status: 0}
 	if err != nil {
 		r.Status = 1
 	}
@@ -48,38 +41,6 @@ func run(t *testing.T, stdin string, args ...string) result {
 		r.Stderr += "bucketsum sum: " + err.Error() + "\n"
 	}
 	return r
-}
-
-// runTool runs a tool of coreutils in the current folder.
-func runTool(t *testing.T, stdin, tool string, args ...string) result {
-	t.Helper()
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), coreutils(t, tool), args...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
-	err := cmd.Run()
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
-}
-
-// coreutils returns the path of a tool of GNU coreutils. In CI, the tool must exist.
-func coreutils(t *testing.T, tool string) string {
-	t.Helper()
-	path, err := exec.LookPath(tool)
-	if err == nil {
-		var version []byte
-		if version, err = exec.CommandContext(t.Context(), path, "--version").Output(); err == nil && bytes.Contains(version, []byte("GNU coreutils")) {
-			return path
-		}
-		err = fmt.Errorf("it is another program: %.40q, %w", version, err)
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("GNU %s is needed: %v", tool, err)
-	}
-	t.Skipf("no GNU %s to compare with: %v", tool, err)
-	return ""
 }
 
 // inFolder makes a new folder with these files the current one.
