@@ -10,16 +10,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
+	"github.com/bucketsum/bucketsum/adapters/cloudpubsub/cloudpubsubtest"
 	"github.com/bucketsum/bucketsum/pipeline/pipelinetest"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// gocloudLeak is a goroutine of gocloud's Subscription (v0.49): after it has fetched a
-// message that is not received any more, it waits without end. There is at most one
-// for each closed subscription.
-var gocloudLeak = goleak.IgnoreTopFunction("gocloud.dev/pubsub.(*Subscription).Receive.func2")
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, gocloudLeak) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, cloudpubsubtest.GocloudLeak) }
 
 var topics atomic.Int64
 
@@ -49,7 +45,7 @@ func TestConformance(t *testing.T) {
 			},
 			Redelivers: true,
 			Prefetch:   1,
-			Leaks:      []goleak.Option{gocloudLeak},
+			Leaks:      []goleak.Option{cloudpubsubtest.GocloudLeak},
 		}
 	})
 }

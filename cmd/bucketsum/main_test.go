@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/bucketsum/bucketsum/adapters/cloudpubsub/cloudpubsubtest"
 	"github.com/bucketsum/bucketsum/adapters/jetstream/jetstreamtest"
 	"github.com/bucketsum/bucketsum/adapters/kafka/kafkatest"
 	"github.com/bucketsum/bucketsum/cmd/bucketsum/internal/flagvalue"
@@ -42,7 +43,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, cloudpubsubtest.GocloudLeak)
 }
 
 // printsMemoryLimit makes the test binary print the memory limit that the program sets

@@ -20,17 +20,15 @@ import (
 	"github.com/bucketsum/bucketsum/adapters/blobstore"
 	"github.com/bucketsum/bucketsum/adapters/blobstore/folder"
 	"github.com/bucketsum/bucketsum/adapters/cloudpubsub"
+	"github.com/bucketsum/bucketsum/adapters/cloudpubsub/cloudpubsubtest"
 	"github.com/bucketsum/bucketsum/adapters/jetstream/jetstreamtest"
 	"github.com/bucketsum/bucketsum/pipeline"
 	"github.com/bucketsum/bucketsum/pipeline/queue"
 )
 
-// gocloudLeak is the goroutine of a Receive that gocloud does not end when its subscription is shut down.
-var gocloudLeak = goleak.IgnoreTopFunction("gocloud.dev/pubsub.(*Subscription).Receive.func2")
-
 func TestMain(m *testing.M) {
 	jetstreamtest.Main()
-	goleak.VerifyTestMain(m, gocloudLeak)
+	goleak.VerifyTestMain(m, cloudpubsubtest.GocloudLeak)
 }
 
 // inMemory are the drivers of these tests.
