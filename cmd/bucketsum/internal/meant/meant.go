@@ -39,12 +39,19 @@ var (
 	ofPubSub   = regexp.MustCompile(`^(?://pubsub\.googleapis\.com/)?(projects/[^/?#@:]+/subscriptions/[^/?#@:]+)$`)
 	s3Host     = regexp.MustCompile(`^(?:(.+)\.)?s3(?:[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-[0-9]))?\.amazonaws\.com(?:\.cn)?$`)
 	azureHost  = regexp.MustCompile(`^([a-z0-9]+)\.(?:blob|dfs)\.core\.windows\.net$`)
+	region     = regexp.MustCompile(`^[a-z0-9-]+$`)
+	word       = regexp.MustCompile(`^[A-Za-z0-9_.~:/?&=%+\[\]-]+$`)
 	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$`)
 )
 
 // Queue returns the URL of the queue that is meant, or nothing.
-func Queue(raw string) string {
-	if a, ok := arn(raw); ok && a[1] == "sqs" && queuePath.MatchString("/"+a[3]+"/"+a[4]) {
+func Queue(raw string) string { return oneWord(queue(raw)) }
+
+// oneWord returns a URL that can be copied into a shell as it is, or nothing: regions, hosts and names come from the input.
+func oneWord(place string) string { return word.FindString(place) }
+
+func queue(raw string) string {
+	if a, ok := arn(raw); ok && a[1] == "sqs" && region.MatchString(a[2]) && queuePath.MatchString("/"+a[3]+"/"+a[4]) {
 		return sqs("sqs."+a[2]+"."+domains[a[0]], "/"+a[3]+"/"+a[4])
 	}
 	if m := ofPubSub.FindStringSubmatch(raw); m != nil {
@@ -52,7 +59,7 @@ func Queue(raw string) string {
 	}
 	if _, rest, ok := strings.Cut(raw, "#/queues/"); ok { // the console
 		if inner, err := url.PathUnescape(rest); err == nil && inner != raw {
-			return Queue(inner)
+			return queue(inner)
 		}
 	}
 	if !strings.Contains(raw, "://") {
@@ -78,6 +85,13 @@ func sqs(host, path string) string {
 // Object returns the URL of the bucket that is meant, and the key of an object or a prefix in it, if there is one.
 // Without a bucket, both are empty.
 func Object(raw string) (bucket, key string) {
+	if bucket, key = object(raw); oneWord(bucket) == "" {
+		return "", ""
+	}
+	return bucket, key
+}
+
+func object(raw string) (bucket, key string) {
 	if a, ok := arn(raw); ok && a[1] == "s3" && a[2] == "" {
 		name, key, _ := strings.Cut(a[4], "/")
 		return store("s3", name, ""), key

@@ -1,6 +1,7 @@
 package meant
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -22,6 +23,11 @@ func TestQueue(t *testing.T) {
 		"//pubsub.googleapis.com/projects/p/subscriptions/s":          "gcppubsub://projects/p/subscriptions/s",
 		"arn:aws:sns:eu-central-1:123456789012:objects":               "",
 		"arn:aws:sqs:eu-central-1:123456789012:a:b":                   "",
+		"arn:aws:sqs: :123456789012:q":                                "",
+		"arn:aws:sqs:example.org/x:123456789012:q":                    "",
+		"http://[fe80::1%25%20]/123456789012/q":                       "",
+		"https://a\u00a0b.amazonaws.com/123456789012/q":               "",
+		"projects/a b/subscriptions/s":                                "",
 		"https://u:geheim@sqs.eu-west-1.amazonaws.com/123456789012/q": "",
 		"https://example.org/objects":                                 "",
 		"objects":                                                     "",
@@ -79,9 +85,13 @@ func FuzzMeant(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
 		bucket, _ := Object(raw)
-		for _, got := range []string{Queue(raw), bucket} {
-			if got != "" && !strings.Contains(got, "://") || strings.ContainsAny(got, "@#\n\x00 ") {
-				t.Errorf("%q becomes %q", raw, got)
+		queue := Queue(raw)
+		for _, got := range []string{queue, bucket} {
+			u, err := url.Parse(got)
+			if err != nil || got != "" && u.Host == "" || strings.ContainsAny(got, "@#\n\x00 ") {
+				t.Errorf("%q becomes %q: %v", raw, got, err)
+			} else if strings.HasSuffix(u.Scheme, "sqs") && strings.Count(u.Path, "/") != 2 {
+				t.Errorf("%q becomes %q, which has the path %q", raw, got, u.Path)
 			}
 		}
 	})
