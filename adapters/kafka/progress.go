@@ -79,7 +79,7 @@ func (p *progress) metadata() string {
 // resume returns the progress of a commit. It ignores metadata of other programs.
 func resume(offset int64, metadata string) progress {
 	p := progress{next: max(offset, 0)}
-	words := strings.Fields(metadata)
+	words := strings.Split(metadata, " ") // as metadata writes them, nothing more
 	if offset < 0 || len(words) < 2 || words[0] != metadataPrefix {
 		return p
 	}
