@@ -18,7 +18,7 @@ func deliveryOf(msg *message.Message) *Delivery {
 }
 
 // observed is the outermost middleware: it chooses between ack and nack by the class of the
-// error, writes the log line of the delivery and calls the observer. limit is Config.QueueLimit.
+// error, calls the observer and writes the log line of the delivery. limit is Config.QueueLimit.
 func observed(log *slog.Logger, observer *Observer, limit int) message.HandlerMiddleware {
 	return func(next message.HandlerFunc) message.HandlerFunc {
 		return func(msg *message.Message) ([]*message.Message, error) {
@@ -47,12 +47,13 @@ func observed(log *slog.Logger, observer *Observer, limit int) message.HandlerMi
 			default:
 				d.Fate, back = Nacked, d.Err // Nack: the work is not done.
 			}
-			logDelivery(ctx, log, *d, limit)
-			logMissing(ctx, log, *d)
 			// A panic of an observer does not change what was done.
 			if err := safely(func() error { observer.End(ctx, *d); return nil }); err != nil {
 				log.LogAttrs(ctx, slog.LevelError, "observer failed", errorAttrs(err)...)
 			}
+			// The log comes last: who reads a line finds in the metrics and on the page what it tells.
+			logDelivery(ctx, log, *d, limit)
+			logMissing(ctx, log, *d)
 			return nil, back
 		}
 	}

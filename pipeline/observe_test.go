@@ -101,7 +101,8 @@ func TestObserverSeesEveryEvent(t *testing.T) {
 	})
 }
 
-func TestObserverRunsBeforeTheAck(t *testing.T) {
+// Who waits for a line of the log, as tests do, finds in the metrics what it tells.
+func TestObserverRunsBeforeTheLogAndTheAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		called, goOn := make(chan struct{}), make(chan struct{})
 		p := start(t, always(nil), func(c *pipeline.Config) {
@@ -111,9 +112,15 @@ func TestObserverRunsBeforeTheAck(t *testing.T) {
 		<-called
 		synctest.Wait()
 		p.wantSettled(t)
+		if lines := p.log.of(t, "m"); len(lines) > 0 {
+			t.Errorf("logged before the observer has ended: %v", lines)
+		}
 		close(goOn)
 		synctest.Wait()
 		p.wantSettled(t, acked("m", 1))
+		if lines := p.log.of(t, "m"); len(lines) != 1 {
+			t.Errorf("logged %v, want one line", lines)
+		}
 	})
 }
 

@@ -71,11 +71,11 @@ func (t *Telemetry) end(ctx context.Context, d pipeline.Delivery) {
 		}
 	}
 	for _, h := range d.Events {
-		if h.Event.Kind == pipeline.Ignored && h.Err == nil || h.Event.Kind == pipeline.Sweep {
-			continue // the event requires no work, or is counted as a shard
+		if h.Event.Kind == pipeline.Ignored && h.Err == nil {
+			continue // the event requires no work
 		}
 		if h.Event.Kind == pipeline.Sweep {
-			continue // it is no event of an object; those that it examines have their own results
+			continue // it is counted as a shard; the objects that it examines have their own results
 		}
 		if outcome := outcomeOf(d, h); outcome != "" {
 			t.measures.objects.add(ctx, outcome)

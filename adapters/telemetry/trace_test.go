@@ -68,12 +68,20 @@ func TestContinuationKeepsTrace(t *testing.T) {
 	}
 }
 
+// logLines receives what a log writes, line by line.
+type logLines chan []byte
+
+func (l logLines) Write(line []byte) (int, error) {
+	l <- bytes.Clone(line)
+	return len(line), nil
+}
+
 // TestUntraced asserts that without tracing the dead letter and the log have the message's own
 // trace.
 func TestUntraced(t *testing.T) {
 	b := newBench(t, false)
-	var log bytes.Buffer
-	b.config.Log = slog.New(telemetry.LogHandler(slog.NewJSONHandler(&log, nil)))
+	log := make(logLines, 4)
+	b.config.Log = slog.New(telemetry.LogHandler(slog.NewJSONHandler(log, nil)))
 	b.run(nil)
 	b.handled(1, "secrets/a", map[string]string{"traceparent": parent, "tracestate": "a=b"})
 	if got := b.dead.messages[0].Metadata; got["traceparent"] != parent || got["tracestate"] != "a=b" {
@@ -83,7 +91,7 @@ func TestUntraced(t *testing.T) {
 		Trace string `json:"trace_id"`
 		Span  string `json:"span_id"`
 	}
-	if err := json.NewDecoder(&log).Decode(&line); err != nil || line.Trace != traceID || line.Span != "b7ad6b7169203331" {
+	if err := json.Unmarshal(<-log, &line); err != nil || line.Trace != traceID || line.Span != "b7ad6b7169203331" {
 		t.Errorf("%v: logged %+v", err, line)
 	}
 }
