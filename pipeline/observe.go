@@ -51,7 +51,7 @@ func observed(log *slog.Logger, observer *Observer, limit int) message.HandlerMi
 			if err := safely(func() error { observer.End(ctx, *d); return nil }); err != nil {
 				log.LogAttrs(ctx, slog.LevelError, "observer failed", errorAttrs(err)...)
 			}
-			// The log comes last: who reads a line finds in the metrics and on the page what it tells.
+			// The log comes last: metrics and page have by then what the line tells.
 			logDelivery(ctx, log, *d, limit)
 			logMissing(ctx, log, *d)
 			return nil, back

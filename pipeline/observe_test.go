@@ -101,7 +101,7 @@ func TestObserverSeesEveryEvent(t *testing.T) {
 	})
 }
 
-// Who waits for a line of the log, as tests do, finds in the metrics what it tells.
+// A script or a test that waits for a line of the log finds in the metrics what the line tells.
 func TestObserverRunsBeforeTheLogAndTheAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		called, goOn := make(chan struct{}), make(chan struct{})
