@@ -173,15 +173,16 @@ func (h *hub) publish(kind string, data any) {
 	}
 }
 
-// tick distributes what was gathered, and the state if it has changed. It encodes without the mutex, because the
-// work waits for that when it publishes.
+// tick distributes what was gathered, and the state if it has changed. It looks at the state first, so that a client
+// never reads a total before the result or failure that made it. It encodes without the mutex, because the work waits
+// for that when it publishes.
 func (h *hub) tick() {
+	status := encode(eventStatus, h.pulse())
 	h.mu.Lock()
 	gathered, b := h.gathered, batch{from: h.batched, to: h.total}
 	h.gathered, h.batched = nil, h.total
 	h.mu.Unlock()
 	b.encode(gathered)
-	status := encode(eventStatus, h.pulse())
 
 	h.mu.Lock()
 	defer h.mu.Unlock()

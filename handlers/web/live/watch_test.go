@@ -150,6 +150,46 @@ func TestWatchEscapes(t *testing.T) {
 	})
 }
 
+// TestStateFollowsItsEvents: a client never reads a total before the results and failures that made it, even if they
+// happen while the state is being sent.
+func TestStateFollowsItsEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := live.NewActivity()
+		w := watch(t, a, live.AllEvents)
+		defer w.Close()
+		var seen live.Totals
+		for range 20 {
+			for _, wait := range []time.Duration{900 * time.Millisecond, 100 * time.Millisecond} { // wakes up with a tick
+				time.Sleep(wait)
+				for i := range 200 { // gathered events take the tick a while
+					record(t, a, fmt.Sprint(i))
+					a.Fail(livetest.Object(fmt.Sprint(i), 1), "denied")
+				}
+			}
+			synctest.Wait()
+			for _, line := range received(t, w) {
+				var summed, failed int64
+				switch {
+				case strings.HasPrefix(line, "result "):
+					seen.Summed++
+				case strings.HasPrefix(line, "failure "):
+					seen.Failed++
+				default:
+					if _, err := fmt.Sscanf(line, "status summed %d failed %d", &summed, &failed); err != nil {
+						t.Fatalf("%q: %v", line, err)
+					}
+				}
+				if summed > seen.Summed || failed > seen.Failed {
+					t.Fatalf("after %d results and %d failures: %s", seen.Summed, seen.Failed, line)
+				}
+			}
+		}
+		if seen.Summed == 0 || seen.Failed == 0 {
+			t.Error("the watch has nothing")
+		}
+	})
+}
+
 // TestWatchIsLate: what a watch misses is counted, whether it was too much at once or the watch was away for too long.
 func TestWatchIsLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
