@@ -68,11 +68,15 @@ func (r *run) reopen(ctx context.Context, failures int) error {
 	return r.open(ctx)
 }
 
-// takeSlots waits for a free slot and takes all that are free; 0 if ctx ends.
+// takeSlots waits for a free slot and takes all that are free; 0 if ctx has ended.
 func (r *run) takeSlots(ctx context.Context) (n int) {
 	select {
 	case r.slots <- struct{}{}:
 	case <-ctx.Done():
+		return 0
+	}
+	if ctx.Err() != nil { // both were ready, and chance chose
+		<-r.slots
 		return 0
 	}
 	for n = 1; n < cap(r.slots); n++ {

@@ -289,22 +289,6 @@ func TestQueueBreaks(t *testing.T) {
 	})
 }
 
-func TestInterrupted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBroker()
-		for i := range 100 {
-			b.put(from, fmt.Sprint("photos ", i), nil)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		b.sent = func(*stored) { cancel() }
-		s, err := redrive.Run(ctx, config(b))
-		sent, left := len(b.bodies(to)), len(b.bodies(from))
-		if err != nil || s.End != redrive.Interrupted || s.Done() || sent+left != 100 || sent == 0 || left == 0 || len(b.leased) > 0 {
-			t.Errorf("error %v, summary %+v, %d sent, %d left", err, s, sent, left)
-		}
-	})
-}
-
 // TestEndsAsSoonAsTheQueueSays: a queue that counts exactly need not be waited for.
 func TestEndsAsSoonAsTheQueueSays(t *testing.T) {
 	for name, test := range map[string]struct {
