@@ -23,10 +23,16 @@ type Certificate struct {
 	state [2]fileState // of the files when they were read last
 }
 
-// fileState changes when a file is written or replaced.
-type fileState struct {
-	modified time.Time
-	size     int64
+// fileState changes when a file is written or replaced. Clocks of file systems are coarse, and some tools give new files
+// an old time: a file that is replaced within a few milliseconds is another file still.
+type fileState struct{ info os.FileInfo } // nil: there is no file
+
+func (s fileState) same(other fileState) bool {
+	a, b := s.info, other.info
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
 
 // OpenCertificate reads a certificate, with the chain after it, and its key, both in PEM.
@@ -59,7 +65,7 @@ func (c *Certificate) current(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	state := stateOf(c.certFile, c.keyFile)
-	if state == c.state {
+	if state[0].same(c.state[0]) && state[1].same(c.state[1]) {
 		return c.now, nil
 	}
 	c.state = state // a broken pair is read again when it changes
@@ -94,7 +100,7 @@ func limits() *http.HTTP2Config {
 func stateOf(files ...string) (states [2]fileState) {
 	for i, name := range files {
 		if info, err := os.Stat(name); err == nil { // a missing file cannot be read either
-			states[i] = fileState{info.ModTime(), info.Size()}
+			states[i] = fileState{info}
 		}
 	}
 	return states

@@ -66,6 +66,7 @@ type tlsServer struct {
 	log       *lockedLog
 	stop      func() error
 	roots     *x509.CertPool
+	modified  time.Time // of every file, as if all were written in the same moment of a coarse clock
 }
 
 // lockedLog is a log that a test reads while the server writes.
@@ -91,6 +92,7 @@ func startTLS(t *testing.T, h http.Handler) *tlsServer {
 	dir := t.TempDir()
 	s := &tlsServer{
 		t: t, cert: filepath.Join(dir, "tls.crt"), key: filepath.Join(dir, "tls.key"), log: &lockedLog{}, roots: x509.NewCertPool(),
+		modified: time.Now().Truncate(time.Second),
 	}
 	s.write(newPair(t, 1))
 	log := slog.New(slog.NewTextHandler(s.log, nil))
@@ -128,6 +130,9 @@ func (s *tlsServer) write(p pair) {
 func (s *tlsServer) writeFile(name string, content []byte) {
 	s.t.Helper()
 	if err := os.WriteFile(name+".new", content, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Chtimes(name+".new", s.modified, s.modified); err != nil {
 		s.t.Fatal(err)
 	}
 	if err := os.Rename(name+".new", name); err != nil {
