@@ -125,6 +125,7 @@ func TestSideBySide(t *testing.T) {
 		})
 	}
 	both.Wait()
+	local.Until(1, program.Contains("is the bucket")) // a signal before that would end it in another way
 	if status := local.Stop(syscall.SIGTERM); status != 0 {
 		t.Errorf("local ends with %d", status)
 	}
