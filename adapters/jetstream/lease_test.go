@@ -114,21 +114,32 @@ func TestForgottenDelivery(t *testing.T) {
 	again.Ack()
 }
 
-// TestNackDelay: a nacked message waits at the server and does not delay others.
+// TestNackDelay: a nacked message waits at the server and does not delay others. The delay is an
+// hour, so that no slow machine can let it pass before the others come.
 func TestNackDelay(t *testing.T) {
 	b := newBench(t)
-	w := queuetest.NewWorker(t, ours.Driver{}, b.topic(), queue.Config{Concurrency: 1, NackDelay: func(attempt int) time.Duration {
-		return time.Duration(attempt) * 500 * time.Millisecond
-	}})
+	w := queuetest.NewWorker(t, ours.Driver{}, b.topic(), queue.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return time.Hour }})
 	w.Send("bad", "good-1", "good-2")
 	w.Next().Nack()
-	for _, want := range []string{"good-1", "good-2", "bad"} {
+	for _, want := range []string{"good-1", "good-2"} {
 		m := w.Next()
 		if m.UUID != want {
 			t.Errorf("got %s, want %s", m.UUID, want)
 		}
 		m.Ack()
 	}
+
+	const delay = 500 * time.Millisecond
+	w = queuetest.NewWorker(t, ours.Driver{}, b.topic(), queue.Config{Concurrency: 1, NackDelay: func(int) time.Duration { return delay }})
+	w.Send("bad")
+	m := w.Next()
+	nacked := time.Now()
+	m.Nack()
+	again := w.Next()
+	if waited := time.Since(nacked); again.UUID != "bad" || waited < delay/2 { // the server's clock may differ a little
+		t.Errorf("got %s after %s, want bad after %s", again.UUID, waited, delay)
+	}
+	again.Ack()
 }
 
 // TestCloseGivesBackAtOnce: a worker that stays gets the messages of one that closes
