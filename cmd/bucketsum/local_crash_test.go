@@ -16,12 +16,12 @@ import (
 func TestLocalKilled(t *testing.T) {
 	dir := t.TempDir()
 	var names []string
-	for i := range 300 {
-		name := fmt.Sprintf("d%d/file %d", i%7, i)
-		names = append(names, name)
-		write(t, dir, name, bytes.Repeat([]byte(name), i*97))
-	}
-	for range 2 {
+	for round := range 2 { // each with new files: a process may sum them all before it is killed
+		for i := range 150 {
+			name := fmt.Sprintf("d%d/file %d %d", i%7, round, i)
+			names = append(names, name)
+			write(t, dir, name, bytes.Repeat([]byte(name), i*194))
+		}
 		r := startLocal(t, dir)
 		r.Until(80, isSummed)
 		r.Stop(syscall.SIGKILL)

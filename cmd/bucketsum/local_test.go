@@ -141,7 +141,7 @@ func TestLocalSumsWhatLands(t *testing.T) {
 	wantRecords(t, dir, all)
 
 	again := startLocal(t, dir)
-	write(t, dir, "one more", nil)
+	write(t, dir, "文 last of all", nil) // comes after all others, also if the first scan finds it
 	again.Until(1, isSummed)
 	if status := again.Stop(syscall.SIGINT); status != exitOK {
 		t.Errorf("exit status of the second run is %d", status)
