@@ -26,7 +26,7 @@ func (b *backlog) Publish(topic string, messages ...*message.Message) error {
 			return context.Cause(m.Context())
 		}
 		if err := b.Publisher.Publish(topic, m); err != nil {
-			<-b.slots
+			b.free()
 			return err
 		}
 	}
@@ -37,7 +37,17 @@ func (b *backlog) Publish(topic string, messages ...*message.Message) error {
 // place, and a continuation takes the place of its message.
 func (b *backlog) handled(d pipeline.Delivery) {
 	if d.Fate != pipeline.Nacked && d.Fate != pipeline.Continued {
-		<-b.slots
+		b.free()
+	}
+}
+
+// free gives a place back, if one is taken. It never waits: a message can be handled that has no place, because its
+// Publish was interrupted after the queue had it, or because the queue has delivered it twice. Its worker would wait
+// for ever.
+func (b *backlog) free() {
+	select {
+	case <-b.slots:
+	default:
 	}
 }
 
