@@ -11,6 +11,10 @@ import (
 // Run replays a history in a new folder below base, and returns the first violation; nil if all invariants hold. An
 // error means that the simulator itself failed. Histories may run side by side.
 func Run(base string, h History, w Worker) (v *Violation, err error) {
+	return replay(base, h, w, patience)
+}
+
+func replay(base string, h History, w Worker, patience time.Duration) (v *Violation, err error) {
 	top, err := os.MkdirTemp(base, "folders")
 	if err != nil {
 		return nil, err
@@ -23,7 +27,7 @@ func Run(base string, h History, w Worker) (v *Violation, err error) {
 	if err := u.makeCanary(); err != nil {
 		return nil, err
 	}
-	r := &run{history: h, worker: w, users: u}
+	r := &run{history: h, worker: w, users: u, patience: patience}
 	r.start(0)
 	defer func() {
 		if r.process != nil {
@@ -44,10 +48,11 @@ func Run(base string, h History, w Worker) (v *Violation, err error) {
 
 // run is a history that is being replayed.
 type run struct {
-	history History
-	worker  Worker
-	users   *users
-	process *process // nil: the worker is down
+	history  History
+	worker   Worker
+	users    *users
+	patience time.Duration
+	process  *process // nil: the worker is down
 }
 
 // start starts the worker if it is down. How it ends is decided here: its next end in the history says so.
@@ -127,11 +132,15 @@ func (r *run) quiet() *Violation {
 	if r.process == nil {
 		return nil
 	}
-	for deadline := time.Now().Add(patience); ; {
+	var deadline time.Time
+	for {
 		if err := r.process.quiet(); err != nil {
 			return violation(settles, "", "%v", err)
 		}
 		v := r.users.check(r.process)
+		if deadline.IsZero() {
+			deadline = time.Now().Add(r.patience)
+		}
 		if v == nil || time.Now().After(deadline) {
 			return v
 		}
@@ -146,7 +155,7 @@ func Shrink(base string, h History, v *Violation, w Worker) (History, *Violation
 		for i := len(h.Ops) - 1; i >= 0 && time.Now().Before(deadline); i-- {
 			shorter := h
 			shorter.Ops = slices.Delete(slices.Clone(h.Ops), i, i+1)
-			found, err := Run(base, shorter, w)
+			found, err := replay(base, shorter, w, impatience)
 			if err == nil && found != nil && found.Invariant == v.Invariant {
 				h, v, again = shorter, found, true
 			}
