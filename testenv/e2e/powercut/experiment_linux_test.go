@@ -259,7 +259,7 @@ func (x *experiment) withStore(do func(*blobstore.Store) error) error {
 func (x *experiment) start(t *testing.T) error {
 	r := program.Options{}.Start(t, program.Build(t), x.args(x.dir)...)
 	r.Until(1, program.Contains("is the bucket"))
-	lines, late := r.Lines, time.After(30*time.Second)
+	lines, late := r.Lines, time.After(2*time.Minute) // as Until does, on a machine with much else to do
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
 	fault := errors.New("it did not end")
