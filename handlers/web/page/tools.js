@@ -201,6 +201,7 @@ document.addEventListener('click', async e => {
     if (err.status === 401) askToken();
   }
   button.disabled = false;
+  if (button.dataset.action === 'discard') say(button, 'Dismiss'); // after a refusal the next press asks again
   say(byId('said'), text);
   say(byId('acted'), text);
   button.blur();

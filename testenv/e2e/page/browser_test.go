@@ -26,8 +26,10 @@ type tab struct {
 	t   *testing.T
 	ctx context.Context
 
-	mu     sync.Mutex
-	faults []string // what the console says
+	mu       sync.Mutex
+	faults   []string // what the console says
+	expected string   // a part of faults that count no more; empty: there is none
+	more     chan struct{}
 }
 
 // need skips a test that lacks a tool. In CI it fails.
@@ -52,9 +54,10 @@ func open(t *testing.T, url string) *tab {
 		need(t, "no chromium")
 	}
 	allocator, end := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 1000))...)
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 1000),
+		chromedp.WSURLReadTimeout(browserTime))...)
 	browser, endBrowser := chromedp.NewContext(allocator)
-	p := &tab{t: t}
+	p := &tab{t: t, more: make(chan struct{}, 1)}
 	t.Cleanup(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -93,18 +96,47 @@ func (p *tab) heard(event any) {
 	case *log.EventEntryAdded:
 		fault = fmt.Sprint(e.Entry.Level, ": ", e.Entry.Text, " ", e.Entry.URL)
 	}
-	if fault != "" {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.faults = append(p.faults, fault)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if fault == "" || p.expected != "" && strings.Contains(fault, p.expected) {
+		return
+	}
+	p.faults = append(p.faults, fault)
+	select {
+	case p.more <- struct{}{}:
+	default: // forgive has not received the last element yet
 	}
 }
 
-// forgive takes away the faults that have a part: the test has caused them.
+// forgive takes away a fault that has a part: the test has caused it. The console may say it after the page has shown what
+// came of it.
 func (p *tab) forgive(part string) {
+	p.t.Helper()
+	for !p.take(part) {
+		select {
+		case <-p.more:
+		case <-p.ctx.Done():
+			p.t.Fatalf("the console does not say %s", part)
+		}
+	}
+}
+
+// take takes away the first fault that has a part.
+func (p *tab) take(part string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.faults = slices.DeleteFunc(p.faults, func(fault string) bool { return strings.Contains(fault, part) })
+	i := slices.IndexFunc(p.faults, func(fault string) bool { return strings.Contains(fault, part) })
+	if i >= 0 {
+		p.faults = slices.Delete(p.faults, i, i+1)
+	}
+	return i >= 0
+}
+
+// expect lets faults that have a part pass from now on, however many there are.
+func (p *tab) expect(part string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expected = part
 }
 
 func (p *tab) run(actions ...chromedp.Action[chromedp.Void]) {
