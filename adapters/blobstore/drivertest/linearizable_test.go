@@ -118,7 +118,8 @@ func valueIn(b *driver.Blob) value {
 }
 
 // The check finds each fault that a store may have, and finds none in a store that only loses
-// requests and answers.
+// requests and answers. Whether a fault shows in a history depends on how the clients' requests meet, so that one
+// history may have none: some do, on a loaded machine.
 func TestCheckOfLinearizability(t *testing.T) {
 	for fault, harmless := range map[string]bool{
 		"":                                true,
@@ -136,11 +137,13 @@ func TestCheckOfLinearizability(t *testing.T) {
 	} {
 		for _, sameTag := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, same tag %t", fault, sameTag), func(t *testing.T) {
-				r := &register{fault: fault, sameTag: sameTag, blobs: make(map[string]*driver.Blob), previous: make(map[string]*driver.Blob)}
 				var faults []string
-				for _, h := range (Clients{Buckets: []driver.Bucket{r}, Operations: 1500, Seed: *linearSeed}).run(t.Context()) {
-					if f := h.check(sameTag); f != "" {
-						faults = append(faults, f)
+				for round := uint64(0); round == 0 || !harmless && len(faults) == 0 && round < 20; round++ {
+					r := &register{fault: fault, sameTag: sameTag, blobs: make(map[string]*driver.Blob), previous: make(map[string]*driver.Blob)}
+					for _, h := range (Clients{Buckets: []driver.Bucket{r}, Operations: 1500, Seed: *linearSeed + round}).run(t.Context()) {
+						if f := h.check(sameTag); f != "" {
+							faults = append(faults, f)
+						}
 					}
 				}
 				if got := len(faults) == 0; got != harmless {
