@@ -38,6 +38,7 @@ type Activity struct {
 	failures []Failure // oldest first
 	history  history
 	flow     flow
+	states   int64 // how many were looked at
 
 	hub hub
 }
@@ -45,7 +46,7 @@ type Activity struct {
 // NewActivity returns an Activity that starts now.
 func NewActivity() *Activity {
 	a := &Activity{begun: make(chan struct{}, 1), started: Stamp(time.Now()), reads: make(map[*pipeline.Reading]Work)}
-	a.hub.pulse = a.pulse
+	a.hub.look = a.look
 	return a
 }
 
@@ -239,15 +240,21 @@ func (a *Activity) Status() Status {
 	return s
 }
 
-// pulse returns the part of the Status that changes often.
-func (a *Activity) pulse() Pulse {
+// look returns the part of the Status that changes often.
+func (a *Activity) look() state {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.state()
+}
+
+// state is look for a caller that holds a.mu.
+func (a *Activity) state() state {
 	p := Pulse{Totals: a.totals, InWorkCount: len(a.reads)}
 	for r := range a.reads {
 		p.InWorkRead += r.Offset()
 	}
-	return p
+	a.states++
+	return state{a.states, encode(eventStatus, p)}
 }
 
 // Begun contains an element if work has begun since the last receive, so that one listener can sleep while

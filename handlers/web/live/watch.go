@@ -53,10 +53,10 @@ const (
 
 // hub distributes the events of an Activity. Without watches, it does nothing.
 type hub struct {
-	pulse  func() Pulse
-	active atomic.Bool // there are watches
+	look   func() state // takes the Activity's mutex
+	active atomic.Bool  // there are watches
 
-	// Never held while the Activity's mutex is taken: events come under that one.
+	// The Activity's mutex is never taken while this one is held: events come under that one.
 	mu       sync.Mutex
 	watches  map[*Watch]struct{}
 	timer    *time.Timer
@@ -64,8 +64,14 @@ type hub struct {
 	total    int64   // events so far, including those that were not gathered
 	batched  int64   // value of total up to which events are in batches
 	batches  []batch // the last ones, oldest first
-	status   []byte  // the last one that was distributed
-	statusAt time.Time
+	state    state   // the last one that was distributed
+	stateAt  time.Time
+}
+
+// state is an event of the state. States are numbered in the order in which the totals were looked at.
+type state struct {
+	number int64
+	text   []byte
 }
 
 type event struct {
@@ -86,26 +92,29 @@ type Watch struct {
 	wake  chan struct{}
 
 	// The hub's mutex guards these.
-	seen   int64  // value of hub.total up to which events were received or counted as missed
-	status []byte // the last one that was received
+	seen  int64  // value of hub.total up to which events were received or counted as missed
+	first []byte // the state when the watch began; nil when it was received
+	state int64  // number of the last state that was received, or is to be received first
 }
 
 // Watch returns a new watch of the events from now on, or false if there are too many. The caller must close it.
 func (a *Activity) Watch(kinds Kinds) (*Watch, bool) {
 	h := &a.hub
-	status := encode(eventStatus, h.pulse())
+	a.mu.Lock() // no event comes between the first state and the first events
+	defer a.mu.Unlock()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.watches) == MaxWatches {
 		return nil, false
 	}
+	first := a.state()
 	if len(h.watches) == 0 {
 		h.watches = make(map[*Watch]struct{})
-		h.status, h.statusAt = status, time.Now()
+		h.state, h.stateAt = first, time.Now()
 		h.active.Store(true)
 		h.timer = time.AfterFunc(watchTick, h.tick)
 	}
-	w := &Watch{hub: h, kinds: kinds, wake: make(chan struct{}, 1), seen: h.total}
+	w := &Watch{hub: h, kinds: kinds, wake: make(chan struct{}, 1), seen: h.total, first: first.text, state: first.number}
 	h.watches[w] = struct{}{}
 	w.changed()
 	return w, true
@@ -122,7 +131,7 @@ func (w *Watch) Close() {
 	}
 	h.active.Store(false)
 	h.timer.Stop()
-	h.gathered, h.batched, h.batches, h.status = nil, h.total, nil, nil
+	h.gathered, h.batched, h.batches = nil, h.total, nil
 }
 
 // Changed has an element when there may be something for Next.
@@ -143,6 +152,9 @@ func (w *Watch) Next() [][]byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var texts [][]byte
+	if w.first != nil {
+		texts, w.first = append(texts, w.first), nil
+	}
 	for _, b := range h.batches {
 		if w.kinds == StatusOnly || b.to <= w.seen {
 			continue
@@ -153,9 +165,9 @@ func (w *Watch) Next() [][]byte {
 		texts = append(texts, b.text)
 		w.seen = b.to
 	}
-	if !bytes.Equal(w.status, h.status) {
-		w.status = h.status
-		texts = append(texts, h.status)
+	if h.state.number > w.state {
+		w.state = h.state.number
+		texts = append(texts, h.state.text)
 	}
 	return texts
 }
@@ -177,7 +189,7 @@ func (h *hub) publish(kind string, data any) {
 // never reads a total before the result or failure that made it. It encodes without the mutex, because the work waits
 // for that when it publishes.
 func (h *hub) tick() {
-	status := encode(eventStatus, h.pulse())
+	now := h.look()
 	h.mu.Lock()
 	gathered, b := h.gathered, batch{from: h.batched, to: h.total}
 	h.gathered, h.batched = nil, h.total
@@ -196,9 +208,9 @@ func (h *hub) tick() {
 		}
 		h.batches = append(h.batches, b)
 	}
-	renewed := !bytes.Equal(status, h.status) && time.Since(h.statusAt) >= pulseEvery
+	renewed := !bytes.Equal(now.text, h.state.text) && time.Since(h.stateAt) >= pulseEvery
 	if renewed {
-		h.status, h.statusAt = status, time.Now()
+		h.state, h.stateAt = now, time.Now()
 	}
 	for w := range h.watches {
 		if renewed || b.to > b.from && w.kinds == AllEvents {

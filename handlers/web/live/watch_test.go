@@ -190,6 +190,54 @@ func TestStateFollowsItsEvents(t *testing.T) {
 	})
 }
 
+// TestWatchBeginsExactly: each result is either in the first total of a watch or an event for it, whenever it begins,
+// and no later total is less.
+func TestWatchBeginsExactly(t *testing.T) {
+	for _, others := range []int{0, 1} {
+		t.Run(fmt.Sprint(others, " other watches"), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := live.NewActivity()
+				for range others {
+					defer watch(t, a, live.AllEvents).Close()
+				}
+				for range 60 {
+					time.Sleep(time.Second) // wakes up with a tick
+					go func() {
+						for i := range 50 {
+							record(t, a, fmt.Sprint(i))
+						}
+					}()
+					w := watch(t, a, live.AllEvents)
+					var first, results, last int64
+					for more := true; more; {
+						time.Sleep(250 * time.Millisecond)
+						synctest.Wait()
+						more = false
+						for _, line := range received(t, w) {
+							more = true
+							if strings.HasPrefix(line, "result ") {
+								results++
+								continue
+							}
+							before := last
+							if _, err := fmt.Sscanf(line, "status summed %d", &last); err != nil || last < before {
+								t.Fatalf("%q after %d: %v", line, before, err)
+							}
+							if before == 0 && results == 0 {
+								first = last
+							}
+						}
+					}
+					if last > first+results {
+						t.Fatalf("%d at first, %d results, %d at last", first, results, last)
+					}
+					w.Close()
+				}
+			})
+		})
+	}
+}
+
 // TestWatchIsLate: what a watch misses is counted, whether it was too much at once or the watch was away for too long.
 func TestWatchIsLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
