@@ -31,7 +31,7 @@ const (
 	// settle is short, so that many histories fit into a second, and longer than a tick of the clock of file times.
 	settle = 10 * time.Millisecond
 	// patience is how long a violation may last in a quiet phase: the worker repeats what failed. On a machine with ten
-	// times the load that it can bear, it took up to 7 s.
+	// times the load that it can bear, it took up to 8 s.
 	patience = time.Minute
 	// impatience is the same while a history is made shorter, where a violation that would have passed does no harm.
 	impatience = 2 * time.Second

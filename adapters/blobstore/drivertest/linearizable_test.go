@@ -118,8 +118,8 @@ func valueIn(b *driver.Blob) value {
 }
 
 // The check finds each fault that a store may have, and finds none in a store that only loses
-// requests and answers. Whether a fault shows in a history depends on how the clients' requests meet, so that one
-// history may have none: some do, on a loaded machine.
+// requests and answers. Whether a fault shows in a history depends on how the clients' requests meet: on a
+// loaded machine, one history was not enough.
 func TestCheckOfLinearizability(t *testing.T) {
 	for fault, harmless := range map[string]bool{
 		"":                                true,

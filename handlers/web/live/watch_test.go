@@ -190,7 +190,7 @@ func TestStateFollowsItsEvents(t *testing.T) {
 	})
 }
 
-// TestWatchBeginsExactly: each result is either in the first total of a watch or an event for it, whenever it begins,
+// TestWatchBeginsExactly: each result is in the first total of a watch or an event for it, whenever the watch begins,
 // and no later total is less.
 func TestWatchBeginsExactly(t *testing.T) {
 	for _, others := range []int{0, 1} {
